@@ -1,0 +1,322 @@
+"""`LearningRateLogger`: the rate that every update really used, as a table.
+
+A schedule is a pure function of the step, so nothing is read while an epoch runs: the
+step counter is read at its two ends, and the rates of all steps between are computed on
+the host at once. What can change between two batches (a float rate that some callback
+assigns, the counter under loss scaling) is noted after each batch without waiting for it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
+from numpy.typing import NDArray
+
+from keras_lr import optimizer as optimizers
+from keras_lr.optimizer import RateOwner, Snapshots, Source, read_float
+from keras_lr.schedule import values_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive updates of one epoch; `batches` is their number within the epoch."""
+
+    epoch: int
+    first_step: int
+    batches: NDArray[np.int64] | range
+    columns: dict[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        count, batches = len(self), self.batches
+        if isinstance(batches, range):
+            batches = np.arange(batches.start, batches.stop, dtype=np.int64)
+        return pd.DataFrame(
+            {
+                "step": np.arange(self.first_step, self.first_step + count, dtype=np.int64),
+                "epoch": np.full(count, self.epoch, np.int64),
+                "batch": batches,
+                **self.columns,
+            }
+        )
+
+
+class LearningRateLogger(keras.callbacks.Callback):
+    """Record the learning rate that every update really used.
+
+    It works with a number, a schedule (ours, Keras's, your own) or a function as the
+    optimizer's rate, with `LossScaleOptimizer` and `MultiOptimizer`, with
+    `steps_per_execution`, and over several calls of `fit`; and it puts the last rate of
+    each epoch into the epoch's logs, so that `History` and the callbacks after it in the
+    list (`CSVLogger`, `TensorBoard`) have a `learning_rate`.
+
+    A row is one update: `step` (updates before it, which is what the schedule was called
+    with), `epoch`, `batch` (within the epoch), `learning_rate`, and the metrics asked for,
+    as Keras reports them after the batch (running means over the epoch). A batch that loss
+    scaling skipped made no update and has no row. Under `gradient_accumulation_steps` a row
+    is one batch, as for the schedule. With `steps_per_execution` Keras reports metrics once
+    for several batches: they stand in the last row of them, NaN in the others.
+
+    A rate that is a function is called once more after each batch; a compiled training step
+    (TensorFlow, JAX) has called it only when it was traced, so a function that returns
+    Python numbers is recorded with the number of that time.
+
+    Args:
+        metrics: names of metrics to record beside the rate, such as ``("loss",)``.
+        path: a file ending in .csv or .parquet, written at the end of each epoch. Rows in
+            it with steps that are to come (from a run that went further than the one that
+            is resumed) are dropped at the start of `fit`.
+
+    Raises:
+        TypeError, ValueError: at construction, for wrong arguments; after the first batch,
+            if a metric is not among those that Keras reports.
+    """
+
+    def __init__(self, metrics: tuple[str, ...] | list[str] = (), path: str | os.PathLike[str] | None = None) -> None:
+        super().__init__()
+        if not isinstance(metrics, tuple | list) or not all(isinstance(name, str) for name in metrics):
+            raise TypeError(f"LearningRateLogger: `metrics` must be a sequence of metric names, got {metrics!r}")
+        self.metrics = tuple(metrics)
+        self.path = None if path is None else Path(path)
+        if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
+            raise ValueError(f"LearningRateLogger: `path` must be a file ending in .csv or .parquet, got {str(path)!r}")
+        self._stretches: list[Stretch] = []
+        self._written = 0
+        self._open: _Recording | None = None
+        # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
+        self._traced: tuple[Any, list[Source]] | None = None
+
+    # Results.
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows so far: columns step, epoch, batch (int64), learning_rate, then metrics (float64).
+
+        A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers.
+        """
+        import pandas as pd
+
+        self._close()
+        if not self._stretches:
+            empty = Stretch(0, 0, range(0), {name: np.zeros(0) for name in ("learning_rate", *self.metrics)})
+            return empty.frame()
+        return pd.concat([stretch.frame() for stretch in self._stretches], ignore_index=True)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the recorded rates over the step. Returns the axes."""
+        from keras_lr import plots
+
+        return plots.log(self.to_frame(), ax)
+
+    # Hooks of Keras.
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._net = self.model
+        self._open = None
+        if self.path is not None and not self._stretches:
+            _drop_rows_from(self.path, optimizers.rate_owners(self._net)[0].step())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+        self._epoch = epoch
+        self._start(0)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        recording = self._open
+        if self._traced is not None and self._traced[0] is self._net.train_function:
+            return
+        if recording is not None and not recording.is_of(self._sources()):
+            optimizers.sync(self._net)
+            self._close()
+            self._start(batch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._open is not None
+        if self._traced is None or self._traced[0] is not self._net.train_function:
+            self._traced = (self._net.train_function, self._open.sources) if self._is_compiled() else None
+        self._open.note(batch, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+        if self._stretches and logs is not None:
+            columns = self._stretches[-1].columns
+            rates = {name: values for name, values in columns.items() if name not in self.metrics}
+            logs.update({name: float(values[-1]) for name, values in rates.items()})
+        self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._close()
+        self._write()
+
+    # Parts.
+
+    def _is_compiled(self) -> bool:
+        return keras.config.backend() != "torch" and not self._net.run_eagerly
+
+    def _sources(self) -> list[Source]:
+        """Where the rates come from in the training step that will run."""
+        if self._traced is not None and self._traced[0] is self._net.train_function:
+            return self._traced[1]
+        return [owner.source for owner in optimizers.rate_owners(self._net)]
+
+    def _start(self, first_batch: int) -> None:
+        owners = optimizers.rate_owners(self._net)
+        self._open = _Recording(self._net, self._epoch, first_batch, owners, self._sources(), self.metrics)
+
+    def _close(self) -> None:
+        if self._open is not None:
+            optimizers.sync(self._net)
+            stretch = self._open.finish()
+            if len(stretch):
+                self._stretches.append(stretch)
+        self._open = None
+
+    def _write(self) -> None:
+        if self.path is None or self._written == len(self._stretches):
+            return
+        import pandas as pd
+
+        new = pd.concat([stretch.frame() for stretch in self._stretches[self._written :]], ignore_index=True)
+        self._written = len(self._stretches)
+        if self.path.suffix == ".csv":
+            new.to_csv(self.path, mode="a", index=False, header=not self.path.exists())
+        else:
+            old = [pd.read_parquet(self.path)] if self.path.exists() else []
+            _replace_file(self.path, pd.concat([*old, new], ignore_index=True))
+
+
+class _Recording:
+    """What is noted while one stretch of an epoch runs."""
+
+    def __init__(
+        self,
+        model: Any,
+        epoch: int,
+        first_batch: int,
+        owners: list[RateOwner],
+        sources: list[Source],
+        metrics: tuple[str, ...],
+    ) -> None:
+        self.sources = sources
+        self._epoch = epoch
+        self._first_batch = first_batch
+        self._owners = owners
+        self._first_steps = [owner.step() for owner in owners]
+        self._last_batches: list[int] = []
+        self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
+        self._meters = [_meter(model, source) for source in sources]
+        self._counters = Snapshots(model, owners[0].counter) if optimizers.skips_updates(model) else None
+        # Between its two ends a stretch of a schedule needs nothing from its batches.
+        self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
+
+    def is_of(self, sources: list[Source]) -> bool:
+        return all(a is b for a, b in zip(self.sources, sources, strict=True))
+
+    def note(self, last_batch: int, logs: dict[str, Any]) -> None:
+        """After an execution of the training step, of which `last_batch` was the last batch."""
+        if self._idle:
+            return
+        self._last_batches.append(last_batch)
+        for meter in self._meters:
+            if meter is not None:
+                meter.take()
+        if self._counters is not None:
+            self._counters.take()
+        for name, values in self._metrics.items():
+            if name not in logs:
+                there = ", ".join(sorted(logs))
+                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
+            values.append(logs[name])
+
+    def finish(self) -> Stretch:
+        """Fetch what was noted and make the rows."""
+        first = self._first_steps[0]
+        count = self._owners[0].step() - first
+        ends = self._updates_after(count)
+        batches: NDArray[np.int64] | range = range(self._first_batch, self._first_batch + count)
+        if self._counters is not None and len(ends) and count != len(ends):
+            batches = self._executed(ends, count)
+        columns: dict[str, Floats] = {}
+        for owner, source, meter, start in zip(
+            self._owners, self.sources, self._meters, self._first_steps, strict=True
+        ):
+            if meter is None:
+                columns[owner.column] = values_of(source, np.arange(start, start + count))
+            else:
+                columns[owner.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+        for name, values in self._metrics.items():
+            columns[name] = np.full(count, np.nan)
+            for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
+                if end > before:
+                    columns[name][end - 1] = read_float(value)
+        return Stretch(self._epoch, first, batches, columns)
+
+    def _updates_after(self, count: int) -> NDArray[np.int64]:
+        """Updates made by the end of each execution."""
+        if self._counters is not None:
+            return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_steps[0]
+        # Keras gives the last batch of the execution, past the end in the last one.
+        return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
+
+    def _executed(self, ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """The batches that made an update, where loss scaling skipped others."""
+        made = np.diff(ends, prepend=0)
+        last = np.array(self._last_batches, np.int64)
+        return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])[:count]
+
+
+def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:
+    """What must be taken after each batch to know its rate; nothing for a schedule."""
+    if isinstance(source, LearningRateSchedule):
+        return None
+    return Snapshots(model, source) if isinstance(source, keras.Variable) else _Calls(source)
+
+
+class _Calls:
+    """The values of a rate that is a function."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self._taken: list[Any] = []
+
+    def take(self) -> None:
+        self._taken.append(self._function())
+
+    def numbers(self) -> list[float]:
+        return [read_float(value) for value in self._taken]
+
+
+def _drop_rows_from(path: Path, step: int) -> None:
+    """Keep the rows of a log file that come before `step`."""
+    if not path.exists():
+        return
+    import pandas as pd
+
+    old = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    _replace_file(path, old[old["step"] < step])
+
+
+def _replace_file(path: Path, frame: pd.DataFrame) -> None:
+    """Write a log file whole, so that at no moment half of one is there."""
+    part = path.with_name(path.name + ".part")
+    if path.suffix == ".csv":
+        frame.to_csv(part, index=False)
+    else:
+        frame.to_parquet(part, index=False)
+    os.replace(part, path)

@@ -1,0 +1,137 @@
+"""Step arithmetic: every cast, clip and interpolation of the package.
+
+Each function takes steps either as a NumPy integer array (on the host: float64)
+or as a backend integer tensor (in the compiled step: float32, whatever `floatx`
+is), so that a schedule writes its formula once. All are elementwise.
+
+Two habits keep float32 exact to the last digits at any step. Integers first:
+subtract, clip and divide with remainder on the integer step, cast last. And no
+cancellation: what falls to zero is computed from the steps that remain, never as
+one minus something.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_lr.fields import STEP_LIMIT
+
+Step = Any
+"""Steps: a NumPy integer array or a backend integer tensor, of any shape."""
+
+Value = Any
+"""Float values of the same shape as the steps."""
+
+
+def on_host(x: Any) -> bool:
+    """Whether `x` is NumPy (the float64 evaluation) rather than a backend tensor."""
+    return isinstance(x, np.ndarray | np.generic)
+
+
+def real(step: Step) -> Value:
+    """The step as a floating-point number."""
+    return np.asarray(step, np.float64) if on_host(step) else ops.cast(step, "float32")
+
+
+def where(condition: Any, a: Value, b: Value) -> Value:
+    """Elementwise `a` where the condition holds, else `b`."""
+    return np.where(condition, a, b) if on_host(condition) else ops.where(condition, a, b)
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """Elementwise minimum."""
+    return np.minimum(a, b) if on_host(a) else ops.minimum(a, b)
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """Elementwise maximum."""
+    return np.maximum(a, b) if on_host(a) else ops.maximum(a, b)
+
+
+def clip(step: Step, low: int, high: int) -> Step:
+    """The step, at least `low` and at most `high`."""
+    return minimum(maximum(step, low), high)
+
+
+def since(step: Step, start: int) -> Step:
+    """Steps since `start`: 0 before it."""
+    return maximum(step, start) - start
+
+
+def later(step: Step, steps: int) -> Step:
+    """The step `steps` later, held at the last step an int32 counter can reach."""
+    return minimum(step, STEP_LIMIT - 1 - steps) + steps
+
+
+def progress(step: Step, duration: int) -> Value:
+    """t/n, from 0 at step 0 to 1 at step n, then 1."""
+    return real(clip(step, 0, duration)) / duration
+
+
+def remaining(step: Step, duration: int) -> Value:
+    """(n − t)/n, from 1 at step 0 to 0 at step n, then 0."""
+    return real(duration - clip(step, 0, duration)) / duration
+
+
+def mix(low: float, high: float, share: Value) -> Value:
+    """low·(1 − share) + high·share: exactly `low` at 0 and exactly `high` at 1."""
+    return share * high if low == 0.0 else (1.0 - share) * low + share * high
+
+
+def times(step: Step, factor: float) -> Value:
+    """step·factor, right to about one float32 rounding although neither need be a float32.
+
+    In float32 the product would carry the roundings of step and factor, and
+    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth. So
+    the factor is split into its first 12 bits and the rest, and the step into its
+    last 12 bits and the rest: the large products are then exact.
+    """
+    if on_host(step):
+        return real(step) * factor
+    mantissa, exponent = math.frexp(factor)
+    head = math.ldexp(round(mantissa * 2**12), exponent - 12)
+    fine, coarse = step % 4096, step // 4096
+    return real(coarse) * (head * 4096.0) + (real(fine) * head + real(step) * (factor - head))
+
+
+def power(base: float, step: Step) -> Value:
+    """base**step for a base in (0, 1]."""
+    return exponential(times(step, math.log(base)))
+
+
+def exponential(value: Value) -> Value:
+    """Elementwise e**value."""
+    return np.exp(value) if on_host(value) else ops.exp(value)
+
+
+def raised(value: Value, exponent: float) -> Value:
+    """value**exponent; the usual exponent 1 costs nothing."""
+    if exponent == 1.0:
+        return value
+    return np.power(value, exponent) if on_host(value) else ops.power(value, exponent)
+
+
+def half_cosine(step: Step, duration: int) -> Value:
+    """(1 + cos(π·t/n))/2, from 1 at step 0 to 0 at step n, then 0.
+
+    Computed as 1 − sin² of the half angle in the first half and as sin² of the angle that
+    remains in the second: the same, but it neither cancels near n nor carries the rounding
+    of a large angle.
+    """
+    gone = clip(step, 0, duration)
+    left = duration - gone
+    angle = times(minimum(gone, left), math.pi / (2 * duration))
+    sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
+    return where(gone <= left, 1.0 - sine * sine, sine * sine)
+
+
+def stairs(step: Step, edges: tuple[int, ...], levels: tuple[float, ...]) -> Value:
+    """levels[i] once i of the edges have been reached (t ≥ edge)."""
+    value = real(step) * 0.0 + levels[0]
+    for edge, level in zip(edges, levels[1:], strict=True):
+        value = where(step >= edge, level, value)
+    return value

@@ -1,0 +1,235 @@
+"""The kinds of argument that a schedule can have.
+
+A kind is used as the type of a field: ``decay_steps: Steps``. It says what the
+argument may be, turns NumPy scalars into plain Python numbers (so that a config
+is always JSON), and phrases every refusal in one place:
+
+    StepDecay: `decay_steps` must be a whole number of steps in [1, 2**31), got -5
+
+A wrong type raises `TypeError`, a wrong value `ValueError`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import numbers
+import reprlib
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn, get_args, get_origin
+
+import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
+
+# JAX counts steps in int32, so no duration may reach 2**31.
+STEP_LIMIT = 2**31
+
+
+class RefusedError(Exception):
+    """A value that is not of its kind; `error` is the exception type to raise."""
+
+    def __init__(self, error: type[Exception], allowed: str) -> None:
+        super().__init__(allowed)
+        self.error = error
+        self.allowed = allowed
+
+
+def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
+    """Raise ``Owner: `name` must be <allowed>, got <value>``."""
+    raise error(f"{owner}: `{name}` must be {allowed}, got {reprlib.repr(value)}")
+
+
+def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
+    """Return `value` as its `kind` stores it, or raise the sentence that refuses it."""
+    try:
+        return kind.coerce(value)
+    except RefusedError as refused:
+        refuse(owner, name, refused.allowed, value, refused.error)
+
+
+class Kind:
+    """One kind of argument. `allowed` completes the sentence "must be …"."""
+
+    allowed: str
+
+    def coerce(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def wrong_type(self) -> RefusedError:
+        return RefusedError(TypeError, self.allowed)
+
+    def wrong_value(self) -> RefusedError:
+        return RefusedError(ValueError, self.allowed)
+
+
+@dataclass(frozen=True)
+class Real(Kind):
+    """A finite number in an interval."""
+
+    allowed: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+
+    def coerce(self, value: Any) -> float:
+        # bool is an int to Python, but `StepDecay(True, …)` is a mistake.
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+            raise self.wrong_type()
+        try:
+            number = float(value)
+        except OverflowError:
+            raise self.wrong_value() from None
+        below = number <= self.low if self.open_low else number < self.low
+        if not math.isfinite(number) or below or number > self.high:
+            raise self.wrong_value()
+        return number
+
+
+@dataclass(frozen=True)
+class Whole(Kind):
+    """A whole number of steps in [low, 2**31); ``1000.0`` is one, ``0.5`` is not."""
+
+    allowed: str
+    low: int
+
+    def coerce(self, value: Any) -> int:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+            raise self.wrong_type()
+        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        if not self.low <= number < STEP_LIMIT or number != int(number):
+            raise self.wrong_value()
+        return int(number)
+
+
+@dataclass(frozen=True)
+class Several(Kind):
+    """A non-empty sequence of one kind, stored as a tuple; `increasing` is strict."""
+
+    allowed: str
+    item: Kind
+    increasing: bool = False
+
+    def coerce(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if not isinstance(value, (list, tuple)):
+            raise self.wrong_type()
+        try:
+            items = tuple(self.item.coerce(item) for item in value)
+        except RefusedError as refused:
+            raise RefusedError(refused.error, self.allowed) from None
+        sorted_ = all(a < b for a, b in itertools.pairwise(items))
+        if not items or (self.increasing and not sorted_):
+            raise self.wrong_value()
+        return items
+
+
+@dataclass(frozen=True)
+class OneOf(Kind):
+    """One of a few strings."""
+
+    choices: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]
+        return "one of " + ", ".join(map(repr, self.choices))
+
+    def coerce(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_type()
+        if value not in self.choices:
+            raise self.wrong_value()
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Flag(Kind):
+    """True or False."""
+
+    allowed: str = "True or False"
+
+    def coerce(self, value: Any) -> bool:
+        if not isinstance(value, (bool, np.bool_)):
+            raise self.wrong_type()
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Text(Kind):
+    """A string."""
+
+    allowed: str = "a string"
+
+    def coerce(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise self.wrong_type()
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Optional(Kind):
+    """Another kind, or None."""
+
+    kind: Kind
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]
+        return f"{self.kind.allowed}, or None"
+
+    def coerce(self, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return self.kind.coerce(value)
+        except RefusedError as refused:
+            raise RefusedError(refused.error, self.allowed) from None
+
+
+@dataclass(frozen=True)
+class Inner(Kind):
+    """A schedule (ours, Keras's or a user's), or a number, which is a constant rate."""
+
+    allowed: str = "a learning-rate schedule or a learning rate"
+
+    def coerce(self, value: Any) -> LearningRateSchedule:
+        if isinstance(value, LearningRateSchedule):
+            return value
+        if callable(value):
+            raise RefusedError(
+                TypeError, f"{self.allowed} (a function cannot be saved with a model; subclass `Schedule`)"
+            )
+        from keras_lr.schedules.decay import Constant
+
+        return Constant(RATE.coerce(value))
+
+
+RATE = Real("a finite learning rate >= 0", low=0.0)
+
+Rate = Annotated[float, RATE]
+OptionalRate = Annotated[float | None, Optional(RATE)]
+Rates = Annotated[tuple[float, ...], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
+Steps = Annotated[int, Whole("a whole number of steps in [1, 2**31)", 1)]
+StepsOrNone = Annotated[int | None, Optional(Whole("a whole number of steps in [1, 2**31)", 1))]
+StepsOrZero = Annotated[int, Whole("a whole number of steps in [0, 2**31)", 0)]
+Milestones = Annotated[
+    tuple[int, ...],
+    Several(
+        "a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31)",
+        Whole("a whole number of steps in [0, 2**31)", 0),
+        increasing=True,
+    ),
+]
+Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
+Fraction = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
+NonNegative = Annotated[float, Real("a finite number >= 0", low=0.0)]
+Positive = Annotated[float, Real("a finite number > 0", low=0.0, open_low=True)]
+Switch = Annotated[bool, Flag()]
+Name = Annotated[str | None, Optional(Text())]
+AnySchedule = Annotated[LearningRateSchedule, Inner()]
+
+
+def kind_of(annotation: Any) -> Kind | None:
+    """The kind in an annotated type, or None when there is none."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((extra for extra in get_args(annotation)[1:] if isinstance(extra, Kind)), None)

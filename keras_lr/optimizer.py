@@ -1,0 +1,276 @@
+"""The only module that touches a Keras optimizer.
+
+It finds the optimizers that own a learning rate inside whatever `compile` was given
+(`LossScaleOptimizer` and `MultiOptimizer` wrap others), reads and replaces their rate,
+and reads their step counter. Everything else asks it.
+
+Keras keeps the rate in the private `_learning_rate` and the counter in `_iterations`.
+The public `learning_rate` evaluates a schedule at once and `iterations` divides by
+`gradient_accumulation_steps`, while a schedule is called with the undivided counter;
+so neither can be used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.fields import RATE, check
+from keras_lr.schedule import values_of
+from keras_lr.schedules.combine import Reduced
+from keras_lr.schedules.decay import Constant
+
+Source = Any
+"""Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
+
+
+@dataclass(frozen=True, eq=False)
+class RateOwner:
+    """An optimizer that owns a learning rate, and the name of its column in logs."""
+
+    column: str
+    optimizer: Any
+
+    @property
+    def source(self) -> Source:
+        return self.optimizer._learning_rate
+
+    @property
+    def counter(self) -> keras.Variable:
+        """Batches seen: the step that the next update passes to a schedule."""
+        return self.optimizer._iterations
+
+    def step(self) -> int:
+        return read_int(self.counter)
+
+    def rate(self, step: int | None = None) -> float:
+        """The rate of the next update, or at `step` if it comes from a schedule."""
+        source = self.source
+        if isinstance(source, LearningRateSchedule):
+            return float(values_of(source, self.step() if step is None else step))
+        return read_float(source() if is_function(source) else source)
+
+
+def is_schedule(source: Source) -> bool:
+    """Whether the rate comes from a schedule, ours or not."""
+    return isinstance(source, LearningRateSchedule)
+
+
+def is_function(source: Source) -> bool:
+    """Whether the rate comes from a function without arguments."""
+    return not isinstance(source, LearningRateSchedule | keras.Variable) and callable(source)
+
+
+def read_int(variable: Any) -> int:
+    """The number in an integer variable, also one mirrored over devices."""
+    return int(ops.convert_to_numpy(variable))
+
+
+def read_float(value: Any) -> float:
+    """The number in a float variable, tensor or Python number."""
+    return float(value) if isinstance(value, float | int) else float(ops.convert_to_numpy(value))
+
+
+def optimizer_of(model: Any) -> Any:
+    """The model's optimizer, out of a `LossScaleOptimizer` if it is in one.
+
+    Raises:
+        ValueError: the model is not compiled with an optimizer.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        raise ValueError("the model has no optimizer: call `model.compile(optimizer=…)` first")
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def skips_updates(model: Any) -> bool:
+    """Whether some batches may leave the weights and the counter as they are (loss scaling)."""
+    return hasattr(model.optimizer, "inner_optimizer")
+
+
+def rate_owners(model: Any) -> list[RateOwner]:
+    """Every optimizer of the model that owns a rate: one, or those of a `MultiOptimizer`."""
+    optimizer = optimizer_of(model)
+    if not hasattr(optimizer, "optimizers"):
+        return [RateOwner("learning_rate", optimizer)]
+    owners: list[RateOwner] = []
+    for part in optimizer.optimizers:
+        column = f"learning_rate_{part.name}"
+        taken = [owner.column for owner in owners]
+        if column in taken:
+            column = f"{column}_{len(taken)}"
+        owners.append(RateOwner(column, part))
+    return owners
+
+
+def sync(model: Any) -> None:
+    """Bring the variables up to date in the middle of an epoch (JAX keeps them apart)."""
+    getattr(model, "jax_state_sync", lambda: None)()
+
+
+def retrace(model: Any) -> None:
+    """Make Keras compile the training step anew, so that a new schedule takes effect.
+
+    A compiled step keeps the schedule that it was traced with; only torch, which runs it
+    eagerly, would notice. The cost is one compilation.
+
+    On JAX `make_train_function(force=True)` alone changes nothing: it calls
+    ``jax.jit(model.train_step)`` again, and JAX finds the old trace in its cache, because
+    bound methods of one object compare equal. So it is given a function that is new.
+    """
+    if getattr(model, "train_function", None) is None:
+        return
+    attributes = vars(model)
+    own = attributes.get("train_step")
+    step = model.train_step
+    attributes["train_step"] = lambda *args, **kwargs: step(*args, **kwargs)
+    try:
+        model.make_train_function(force=True)
+    finally:
+        attributes.pop("train_step")
+        if own is not None:
+            attributes["train_step"] = own
+
+
+def replace(model: Any, owner: RateOwner, rate: float | LearningRateSchedule) -> None:
+    """Give an optimizer another rate. The caller retraces once if any of them is a schedule."""
+    sync(model)
+    if isinstance(owner.source, LearningRateSchedule) and isinstance(rate, float):
+        rate = Constant(rate)
+    owner.optimizer.learning_rate = rate
+
+
+def reduce(model: Any, owner: RateOwner, factor: float, min_lr: float) -> tuple[float, float] | None:
+    """Multiply the rate by `factor`, but not below `min_lr`.
+
+    A float rate is assigned, and a schedule is wrapped in `Reduced` (or the wrapper that
+    is there already is replaced by one of a smaller scale); the caller retraces.
+
+    Returns:
+        The rate of the next update before and after; None if it is at `min_lr` already.
+    """
+    sync(model)
+    old = owner.rate()
+    # A float32 variable holds the float nearest to min_lr, which may be just above it.
+    if old <= min_lr or abs(old - min_lr) <= 1e-6 * min_lr:
+        return None
+    source = owner.source
+    if isinstance(source, LearningRateSchedule):
+        inner, scale = (source.schedule, source.scale) if isinstance(source, Reduced) else (source, 1.0)
+        replace(model, owner, Reduced(inner, scale * factor, min_lr))
+        return old, owner.rate()
+    new = max(old * factor, min_lr)
+    replace(model, owner, new)
+    return old, new
+
+
+def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float:
+    """The learning rate of the model's next update.
+
+    Args:
+        model: a compiled model.
+        optimizer: the name of one of the optimizers of a `MultiOptimizer`.
+
+    Returns:
+        A Python float, whether the rate is a number, a schedule or a function.
+
+    Raises:
+        ValueError: the model is not compiled, or `optimizer` is needed or unknown.
+    """
+    sync(model)
+    return _owner(model, optimizer).rate()
+
+
+def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
+    """Give a compiled model another learning rate or schedule, with effect from the next update.
+
+    Assigning to ``model.optimizer.learning_rate`` raises when a schedule should become a
+    number, and has no effect on a compiled training step when one schedule should become
+    another; this does what was meant. The step counter is left as it is
+    (`Schedule.from_step` and friends move a schedule instead).
+
+    Args:
+        model: a compiled model.
+        rate: a number >= 0 or a schedule.
+        optimizer: the name of one of the optimizers of a `MultiOptimizer`.
+
+    Raises:
+        TypeError: `rate` is neither.
+        ValueError: the model is not compiled, `rate` is negative or not finite, or
+            `optimizer` is needed or unknown.
+    """
+    owner = _owner(model, optimizer)
+    if not isinstance(rate, LearningRateSchedule):
+        rate = float(check(RATE, "set_learning_rate", "rate", rate))
+    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(owner.source, keras.Variable)
+    replace(model, owner, rate)
+    if compiled:
+        retrace(model)
+
+
+def _owner(model: Any, name: str | None) -> RateOwner:
+    owners = rate_owners(model)
+    chosen = owners if name is None else [owner for owner in owners if owner.optimizer.name == name]
+    if len(chosen) != 1:
+        names = ", ".join(repr(owner.optimizer.name) for owner in owners)
+        raise ValueError(f"`optimizer` must be one of {names}, got {name!r}")
+    return chosen[0]
+
+
+class Snapshots:
+    """The value of one optimizer variable after each batch, taken without waiting for the device.
+
+    JAX keeps the live values out of the variables during an epoch and gives their memory to
+    the next step, so a snapshot there is a small copy that is queued behind the step; reading
+    the variable instead would stop the queue (a step of a small MLP takes three times as
+    long). The numbers are fetched once, by `numbers`.
+    """
+
+    def __init__(self, model: Any, variable: keras.Variable) -> None:
+        self._model = model
+        self._variable = variable
+        self._taken: list[Any] = []
+        self._take = getattr(self, f"_take_{keras.config.backend()}")
+        self._index: int | None = None
+
+    def take(self) -> None:
+        self._taken.append(self._take())
+
+    def numbers(self) -> list[float]:
+        return [read_float(value) for value in self._taken]
+
+    def _take_tensorflow(self) -> Any:
+        # A mere read shares the variable's memory, which an assignment overwrites.
+        return ops.add(self._variable, 0)
+
+    def _take_torch(self) -> Any:
+        return self._variable.value.detach().clone()
+
+    def _take_jax(self) -> Any:
+        model = self._model
+        state = getattr(model, "_jax_state", None)
+        if not state or model._jax_state_synced:
+            return _queued_copy(self._variable.value)
+        if self._index is None:
+            self._index = [id(variable) for variable in model.optimizer.variables].index(id(self._variable))
+        return _queued_copy(state["optimizer_variables"][self._index])
+
+
+_copy: Callable[[Any], Any] | None = None
+
+
+def _queued_copy(array: Any) -> Any:
+    """A copy of a JAX array: 9 µs, where `jax.numpy.copy` takes 80."""
+    global _copy
+    if _copy is None:
+        import jax
+
+        _copy = jax.jit(lambda value: value + 0)
+    return _copy(array)

@@ -1,0 +1,292 @@
+"""`Schedule`: a learning-rate schedule as a small frozen value.
+
+A schedule is its fields, a docstring, and one pure method of the step:
+
+    class HalfLife(Schedule):
+        \"\"\"Halves every `half_life` steps.\"\"\"
+
+        words = "{learning_rate}, halved every {half_life} steps"
+        learning_rate: Rate
+        half_life: Steps
+
+        def rate(self, step):
+            return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
+
+Construction and its checks, config, equality, hash, repr, both evaluations and the
+registration with Keras are derived here from the fields, once for all schedules.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import numbers
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform, get_type_hints
+
+import keras
+import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
+from numpy.typing import NDArray
+
+from keras_lr import evaluation
+from keras_lr.curves import Step, Value
+from keras_lr.fields import Kind, check, kind_of, refuse
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+class Argument(NamedTuple):
+    """Where an argument of the constructor is stored, and what it may be."""
+
+    attribute: str
+    kind: Kind
+
+
+def field(*, alias: str) -> Any:
+    """A field whose argument has another name, where that name is taken by a method."""
+    return dataclasses.field(metadata={"alias": alias})
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+class Schedule(LearningRateSchedule):
+    """A learning rate as a function of the step, the number of updates already applied.
+
+    Subclass it with annotated fields and a method ``rate(step)``, written with the
+    functions of `keras_lr.curves`; the class becomes a frozen dataclass, checks its
+    arguments, and is registered with Keras (as ``package>Name``; `package` is a class
+    argument, ``keras_lr`` for the schedules of this package and ``Custom`` elsewhere),
+    so models that use it save and load without `custom_objects`.
+
+    A schedule is immutable, hashable, and equal to another one when class and arguments
+    are. ``eval(repr(schedule)) == schedule``.
+    """
+
+    words: ClassVar[str] = ""
+    """What `describe` says, with the fields in braces."""
+
+    _arguments: ClassVar[dict[str, Argument]] = {}
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, package: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        concrete = [base.__name__ for base in cls.__mro__[1:] if base is not Schedule and issubclass(base, Schedule)]
+        if concrete:
+            raise TypeError(
+                f"{cls.__name__}: a schedule class is final, so {concrete[0]} cannot be subclassed; "
+                "hold one in a field (`schedule: AnySchedule`) instead"
+            )
+        dataclasses.dataclass(frozen=True, init=False, eq=False, repr=False)(cls)
+        hints = get_type_hints(cls, include_extras=True)
+        cls._arguments = {}
+        parameters = []
+        for declared in dataclasses.fields(cls):
+            name = declared.metadata.get("alias", declared.name)
+            kind = kind_of(hints[declared.name])
+            if kind is None:
+                raise TypeError(f"{cls.__name__}: annotate `{name}` with a type of `keras_lr.fields` (Rate, Steps, …)")
+            cls._arguments[name] = Argument(declared.name, kind)
+            default = inspect.Parameter.empty if declared.default is dataclasses.MISSING else declared.default
+            parameters.append(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
+        cls.__signature__ = inspect.Signature(parameters)
+        if package is None:
+            package = "keras_lr" if cls.__module__.split(".")[0] == "keras_lr" else "Custom"
+        keras.saving.register_keras_serializable(package)(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        owner = type(self).__name__
+        if type(self) is Schedule:
+            raise TypeError("Schedule is the base class; use one of its subclasses, or write one")
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{owner}: {error}; the arguments are {', '.join(self._arguments)}") from None
+        bound.apply_defaults()
+        for name, argument in self._arguments.items():
+            object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
+        self.validate()
+
+    # What a schedule class writes.
+
+    def rate(self, step: Step) -> Value:
+        """The formula: steps (NumPy integers or a backend integer tensor, any shape) to rates."""
+        raise NotImplementedError(f"{type(self).__name__} must define `rate(self, step)`")
+
+    def validate(self) -> None:
+        """Rules between fields; break one with ``self.refuse(name, "allowed …")``."""
+
+    def refuse(self, name: str, allowed: str) -> None:
+        """Raise the standard `ValueError` for the argument `name`."""
+        refuse(type(self).__name__, name, allowed, self._values()[name])
+
+    def _values(self) -> dict[str, Any]:
+        return {name: getattr(self, argument.attribute) for name, argument in self._arguments.items()}
+
+    # What every schedule gets.
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at `step`, as a backend tensor in `floatx`, of the shape of `step`.
+
+        A step whose number is known on the host is evaluated there in float64, without
+        launching a single backend operation; a traced step (in `tf.function`, `jax.jit`,
+        or on a GPU in torch) in float32 operations.
+
+        Args:
+            step: updates already applied: an int, an integer array, tensor or variable of
+                any shape. Whole-valued floats are accepted.
+        """
+        steps = evaluation.host_steps(step)
+        if steps is not None:
+            return keras.ops.convert_to_tensor(self.values(steps), dtype=keras.config.floatx())
+        return keras.ops.cast(self.rate(evaluation.traced_steps(step)), keras.config.floatx())
+
+    def values(self, steps: Any) -> NDArray[np.float64]:
+        """The rates at `steps`, in float64 NumPy, computed on the host without a backend.
+
+        Args:
+            steps: an int or an array-like of whole numbers >= 0, of any shape.
+
+        Returns:
+            An array of the same shape (a NumPy scalar for an int).
+
+        Raises:
+            TypeError: `steps` is not numeric.
+            ValueError: `steps` are negative or not whole.
+        """
+        return np.asarray(self.rate(evaluation.whole_steps(steps)), np.float64)[()]
+
+    def to_frame(self, steps: Any) -> pd.DataFrame:
+        """A table of the curve: columns `step` (int64) and `learning_rate` (float64).
+
+        Args:
+            steps: how many steps from step 0, or the steps themselves (a sequence).
+        """
+        import pandas as pd
+
+        chosen = self._chosen(steps)
+        return pd.DataFrame({"step": chosen, "learning_rate": self.values(chosen)})
+
+    def plot(self, steps: Any, ax: Axes | None = None) -> Axes:
+        """Draw the curve with matplotlib.
+
+        Args:
+            steps: how many steps from step 0, or the steps themselves (a sequence).
+            ax: where to draw; a new figure's axes when None.
+
+        Returns:
+            The axes, with one labelled line more.
+        """
+        from keras_lr import plots
+
+        return plots.curve(self, self._chosen(steps), ax)
+
+    def _chosen(self, steps: Any) -> NDArray[np.int64]:
+        if isinstance(steps, numbers.Number):
+            return np.arange(int(evaluation.whole_steps(steps)), dtype=np.int64)
+        return evaluation.whole_steps(steps)
+
+    def describe(self) -> str:
+        """The schedule in one sentence."""
+        return self._in_words() + "."
+
+    def _in_words(self) -> str:
+        return self.words.format(**{name: _word(value) for name, value in self._values().items()})
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, as JSON values."""
+        return {name: _encode(value) for name, value in self._values().items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The schedule with these arguments.
+
+        Raises:
+            TypeError, ValueError: the config has unknown or missing arguments, or a value
+                that the constructor refuses.
+        """
+        return cls(**{name: _decode(value) for name, value in config.items()})
+
+    def _key(self) -> tuple[Any, ...]:
+        # A schedule of Keras has no equality of its own: compare it by its config.
+        return tuple(
+            value if not _is_foreign(value) else json.dumps(_encode(value), sort_keys=True)
+            for value in self._values().values()
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, value in self._values().items():
+            default = self.__signature__.parameters[name].default
+            if default is inspect.Parameter.empty:
+                shown.append(_source(value))
+            elif value != default:
+                shown.append(f"{name}={_source(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
+    """The rate of an inner schedule, ours or foreign, within another schedule's formula."""
+    if isinstance(schedule, Schedule):
+        return schedule.rate(step)
+    return evaluation.foreign_rate(schedule, step)
+
+
+def first_rate(schedule: LearningRateSchedule, step: Step) -> Value:
+    """The rate of an inner schedule at step 0: a constant where its class is ours."""
+    if isinstance(schedule, Schedule):
+        return float(schedule.values(0))
+    return rate_of(schedule, step * 0)
+
+
+def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]:
+    """Float64 rates of any schedule, ours, Keras's or a user's, on the host."""
+    return np.asarray(rate_of(schedule, evaluation.whole_steps(steps)), np.float64)
+
+
+def _is_foreign(value: Any) -> bool:
+    return isinstance(value, LearningRateSchedule) and not isinstance(value, Schedule)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, LearningRateSchedule):
+        return keras.saving.serialize_keras_object(value)
+    return [_encode(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value)
+    return [_decode(item) for item in value] if isinstance(value, list) else value
+
+
+def _source(value: Any) -> str:
+    """Python source of a field's value."""
+    if _is_foreign(value):
+        arguments = ", ".join(f"{name}={argument!r}" for name, argument in value.get_config().items())
+        return f"keras.optimizers.schedules.{type(value).__name__}({arguments})"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_source, value)) + "]"
+    return repr(value)
+
+
+def _word(value: Any) -> str:
+    """A field's value as `describe` says it."""
+    if isinstance(value, Schedule):
+        return value._in_words()
+    if isinstance(value, LearningRateSchedule):
+        return f"Keras's {type(value).__name__}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_word, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,350 @@
+"""Schedules that start high and fall: step, exponential, time-based, polynomial, cosine."""
+
+from __future__ import annotations
+
+import math
+
+from keras_lr.curves import (
+    Step,
+    Value,
+    exponential,
+    half_cosine,
+    maximum,
+    minimum,
+    mix,
+    power,
+    progress,
+    raised,
+    real,
+    remaining,
+    since,
+    stairs,
+    times,
+    where,
+)
+from keras_lr.fields import (
+    Factor,
+    Fraction,
+    Milestones,
+    Name,
+    NonNegative,
+    OptionalRate,
+    Positive,
+    Rate,
+    Rates,
+    Steps,
+    StepsOrZero,
+    Switch,
+)
+from keras_lr.schedule import Schedule, field
+
+
+class Constant(Schedule):
+    """A flat line: the same rate at every step.
+
+    f(t) = learning_rate
+
+    Args:
+        learning_rate: the rate, >= 0.
+
+    Example:
+        >>> Constant(0.1).values([0, 7, 1000]).tolist()
+        [0.1, 0.1, 0.1]
+    """
+
+    words = "constant {learning_rate}"
+    learning_rate: Rate
+
+    def rate(self, step: Step) -> Value:
+        return real(step) * 0.0 + self.learning_rate
+
+
+class StepDecay(Schedule):
+    """A staircase: the rate is multiplied by `decay_rate` every `decay_steps` steps.
+
+    f(t) = initial_learning_rate · decay_rate^⌊t / decay_steps⌋
+
+    The same as ``ExponentialDecay(…, staircase=True)`` and as torch's `StepLR`.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: length of a stair, in steps (one step is one batch).
+        decay_rate: factor between stairs, in (0, 1].
+
+    Example:
+        >>> StepDecay(0.8, 100).values([0, 99, 100, 250]).tolist()
+        [0.8, 0.8, 0.4, 0.2]
+    """
+
+    words = "{initial_learning_rate}, multiplied by {decay_rate} every {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    decay_rate: Factor = 0.5
+
+    def rate(self, step: Step) -> Value:
+        return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
+
+
+class MultiStepDecay(Schedule):
+    """A staircase with stairs of any length: multiplied by `decay_rate` at each milestone.
+
+    f(t) = initial_learning_rate · decay_rate^(number of milestones ≤ t)
+
+    As torch's `MultiStepLR`: the new rate holds at the milestone itself.
+
+    Args:
+        initial_learning_rate: rate before the first milestone.
+        milestones: strictly increasing steps.
+        decay_rate: factor at each milestone, in (0, 1].
+
+    Example:
+        >>> MultiStepDecay(0.8, [30, 60], decay_rate=0.5).values([29, 30, 60]).tolist()
+        [0.8, 0.4, 0.2]
+    """
+
+    words = "{initial_learning_rate}, multiplied by {decay_rate} at steps {milestones}"
+    initial_learning_rate: Rate
+    milestones: Milestones
+    decay_rate: Factor = 0.1
+
+    def rate(self, step: Step) -> Value:
+        count = len(self.milestones) + 1
+        levels = tuple(self.initial_learning_rate * self.decay_rate**index for index in range(count))
+        return stairs(step, self.milestones, levels)
+
+
+class PiecewiseConstantDecay(Schedule):
+    """Given rates between given boundaries.
+
+    f(t) = values[0] while t ≤ boundaries[0], values[1] while t ≤ boundaries[1], …, then the last
+
+    As Keras: the old rate still holds at the boundary itself (torch and optax change at
+    it; write ``boundary - 1`` to have their meaning). Unsorted boundaries, which Keras
+    turns into sums of rates, are refused.
+
+    Args:
+        boundaries: strictly increasing steps.
+        values: the rates, one more than boundaries.
+        name: kept for Keras's signature.
+
+    Raises:
+        ValueError: also when the two lengths do not fit.
+
+    Example:
+        >>> PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1]).values([10, 11, 21]).tolist()
+        [1.0, 0.5, 0.1]
+    """
+
+    words = "piecewise constant: {values}, changing after steps {boundaries}"
+    boundaries: Milestones
+    levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
+    name: Name = None
+
+    def validate(self) -> None:
+        if len(self.levels) != len(self.boundaries) + 1:
+            self.refuse("values", f"one rate more than `boundaries` ({len(self.boundaries) + 1})")
+
+    def rate(self, step: Step) -> Value:
+        # Changing after step b is changing at step b + 1; compare with the step before
+        # instead, since b + 1 may be past the last step that an int32 can hold.
+        return stairs(maximum(step, 1) - 1, self.boundaries, self.levels)
+
+
+class ExponentialDecay(Schedule):
+    """A straight line on a log scale: multiplied by `decay_rate` over each `decay_steps`.
+
+    f(t) = initial_learning_rate · decay_rate^(t / decay_steps), with ⌊t / decay_steps⌋ if `staircase`
+
+    As Keras. A `decay_rate` above 1, which grows without end, is refused.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps over which the rate falls by the factor `decay_rate`.
+        decay_rate: the factor, in (0, 1].
+        staircase: fall in stairs instead of continuously.
+        name: kept for Keras's signature.
+
+    Example:
+        >>> ExponentialDecay(0.1, 100, 0.25).values([0, 50, 100]).round(6).tolist()
+        [0.1, 0.05, 0.025]
+    """
+
+    words = "{initial_learning_rate}, multiplied by {decay_rate} over each {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    decay_rate: Factor
+    staircase: Switch = False
+    name: Name = None
+
+    def rate(self, step: Step) -> Value:
+        if self.staircase:
+            return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
+        return self.initial_learning_rate * exponential(times(step, math.log(self.decay_rate) / self.decay_steps))
+
+
+class TimeBasedDecay(Schedule):
+    """A hyperbola: fast at first, then slower and slower, never zero.
+
+    f(t) = initial_learning_rate / (1 + decay_rate · t / decay_steps), with ⌊t / decay_steps⌋ if `staircase`
+
+    Keras's `InverseTimeDecay`. Keras 1 and 2 wrote it ``optimizer(decay=d)``, which is
+    ``TimeBasedDecay(lr, 1, d)``: per batch, not per epoch.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: the unit of time, in steps.
+        decay_rate: what the denominator grows by in that time, >= 0.
+        staircase: count whole units only.
+        name: kept for Keras's signature.
+
+    Example:
+        >>> TimeBasedDecay(0.1, 100, 1.0).values([0, 100, 300]).tolist()
+        [0.1, 0.05, 0.025]
+    """
+
+    words = "{initial_learning_rate} / (1 + {decay_rate} per {decay_steps} steps)"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    decay_rate: NonNegative
+    staircase: Switch = False
+    name: Name = None
+
+    def rate(self, step: Step) -> Value:
+        if self.staircase:
+            grown = real(step // self.decay_steps) * self.decay_rate
+        else:
+            grown = real(step) * (self.decay_rate / self.decay_steps)
+        return self.initial_learning_rate / (1.0 + grown)
+
+
+class PolynomialDecay(Schedule):
+    """A power of the time that remains, from the initial to the end rate, then flat.
+
+    f(t) = end + (initial − end) · (1 − t/decay_steps)^power,  t = min(t, decay_steps)
+
+    As Keras. With `cycle`, decay_steps is multiplied by max(1, ⌈t/decay_steps⌉) instead,
+    so the rate jumps up again after each end, to lower and lower peaks. An end above the
+    initial rate, where Keras lets the "decay" rise, is refused.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps to the end rate.
+        end_learning_rate: rate from there on, at most the initial one.
+        power: exponent, > 0.
+        cycle: begin again after the end.
+        name: kept for Keras's signature.
+
+    Raises:
+        ValueError: also when the end rate is above the initial one.
+
+    Example:
+        >>> PolynomialDecay(0.1, 100, end_learning_rate=0.02, power=2.0).values([0, 50, 100, 101]).round(6).tolist()
+        [0.1, 0.04, 0.02, 0.02]
+    """
+
+    words = "{initial_learning_rate} to {end_learning_rate} over {decay_steps} steps, with power {power}"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    end_learning_rate: Rate = 0.0001
+    power: Positive = 1.0
+    cycle: Switch = False
+    name: Name = None
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "end_learning_rate")
+
+    def rate(self, step: Step) -> Value:
+        if self.cycle:
+            # Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S.
+            before = maximum(step, 1) - 1
+            gone = before % self.decay_steps + minimum(step, 1)
+            share = real(self.decay_steps - gone) / (real(before // self.decay_steps + 1) * self.decay_steps)
+        else:
+            share = remaining(step, self.decay_steps)
+        return mix(self.end_learning_rate, self.initial_learning_rate, raised(share, self.power))
+
+
+class LinearDecay(Schedule):
+    """A straight line from the initial to the end rate, then flat.
+
+    f(t) = end + (initial − end) · (1 − t/decay_steps),  t = min(t, decay_steps)
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps to the end rate.
+        end_learning_rate: rate from there on, at most the initial one.
+
+    Raises:
+        ValueError: also when the end rate is above the initial one.
+
+    Example:
+        >>> LinearDecay(0.1, 100).values([0, 50, 100, 101]).tolist()
+        [0.1, 0.05, 0.0, 0.0]
+    """
+
+    words = "{initial_learning_rate} in a straight line to {end_learning_rate} over {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    end_learning_rate: Rate = 0.0
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "end_learning_rate")
+
+    def rate(self, step: Step) -> Value:
+        return mix(self.end_learning_rate, self.initial_learning_rate, remaining(step, self.decay_steps))
+
+
+class CosineDecay(Schedule):
+    """Half a cosine from the peak to a floor, then flat; with a linear warmup before it if wished.
+
+    f(t) = p · (alpha + (1 − alpha) · (1 + cos(π·t/decay_steps))/2),  t = min(t, decay_steps)
+
+    As Keras: p is the initial rate. With `warmup_target`, the rate first goes in a straight
+    line from the initial rate to the target over `warmup_steps`, and then falls from p =
+    target over `decay_steps` more. Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5,
+    for one cycle.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps of the fall, not counting the warmup.
+        alpha: the floor as a fraction of the peak, in [0, 1].
+        warmup_target: the peak at the end of the warmup; no warmup when None.
+        warmup_steps: steps of the warmup.
+        name: kept for Keras's signature, by keyword.
+
+    Raises:
+        ValueError: also for `warmup_steps` without `warmup_target`, which Keras ignores.
+
+    Example:
+        >>> CosineDecay(0.1, 100, alpha=0.1).values([0, 50, 100, 101]).round(6).tolist()
+        [0.1, 0.055, 0.01, 0.01]
+    """
+
+    words = "{initial_learning_rate} down a cosine over {decay_steps} steps to a fraction of {alpha}"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    alpha: Fraction = 0.0
+    warmup_target: OptionalRate = None
+    warmup_steps: StepsOrZero = 0
+    name: Name = None
+
+    def validate(self) -> None:
+        if self.warmup_steps and self.warmup_target is None:
+            self.refuse("warmup_steps", "0 when there is no `warmup_target`")
+
+    def rate(self, step: Step) -> Value:
+        peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
+        falling = peak * mix(self.alpha, 1.0, half_cosine(since(step, self.warmup_steps), self.decay_steps))
+        if not self.warmup_steps:
+            return falling
+        rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
+        return where(step < self.warmup_steps, rising, falling)
+
+
+# Here: REXDecay, InverseSquareRootDecay, k-decay, tanh, power law.
+
+
+def falls(schedule: Schedule, start: str, end: str) -> None:
+    """Refuse an end rate above the start."""
+    if getattr(schedule, end) > getattr(schedule, start):
+        schedule.refuse(end, f"at most `{start}` ({getattr(schedule, start)!r}); `Warmup` is for rates that rise")
