@@ -1,41 +1,82 @@
 """Learning-rate scheduling for Keras 3: schedules, a plateau callback, a logger."""
 
+from keras_lr.audit import ScheduleWarning
+from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
-from keras_lr.optimizer import get_learning_rate, set_learning_rate
+from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
 from keras_lr.schedule import Schedule
-from keras_lr.schedules.combine import Reduced, Warmup
-from keras_lr.schedules.cyclical import CyclicalLearningRate
+from keras_lr.schedules.combine import Bound, Chain, Cooldown, Sequential, Warmup
+from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
-    Constant,
     CosineDecay,
     ExponentialDecay,
     LinearDecay,
-    MultiStepDecay,
-    PiecewiseConstantDecay,
     PolynomialDecay,
-    StepDecay,
     TimeBasedDecay,
 )
+from keras_lr.schedules.modify import Clip, Noise, PerUpdate, Product, Reduced, Repeat, Shifted, Sum
+from keras_lr.schedules.pace import Paced
+from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
+from keras_lr.schedules.shaped import InverseSquareRootDecay, KDecay, PowerLawDecay, REXDecay, TanhDecay
+from keras_lr.schedules.stepwise import (
+    Constant,
+    MultiStepDecay,
+    PiecewiseConstantDecay,
+    PiecewiseInterpolation,
+    StepDecay,
+    Tabulated,
+    from_function,
+)
+from keras_lr.units import epochs, fraction
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BindSchedule",
+    "Bound",
+    "Chain",
+    "Clip",
     "Constant",
+    "Cooldown",
     "CosineDecay",
+    "CosineDecayRestarts",
     "CyclicalLearningRate",
     "ExponentialDecay",
+    "InverseSquareRootDecay",
+    "KDecay",
     "LearningRateLogger",
     "LinearDecay",
     "MultiStepDecay",
+    "Noise",
+    "OneCycle",
+    "Paced",
+    "PerUpdate",
     "PiecewiseConstantDecay",
+    "PiecewiseInterpolation",
     "PolynomialDecay",
+    "PowerLawDecay",
+    "Product",
+    "REXDecay",
     "ReduceOnPlateau",
     "Reduced",
+    "Repeat",
     "Schedule",
+    "ScheduleWarning",
+    "Sequential",
+    "Shifted",
+    "SinusoidalLearningRate",
     "StepDecay",
+    "Sum",
+    "Tabulated",
+    "TanhDecay",
     "TimeBasedDecay",
     "Warmup",
+    "WarmupStableDecay",
+    "epochs",
+    "fraction",
+    "from_function",
     "get_learning_rate",
     "set_learning_rate",
+    "set_step",
 ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -77,7 +78,7 @@ def remaining(step: Step, duration: int) -> Value:
     return real(duration - clip(step, 0, duration)) / duration
 
 
-def mix(low: float, high: float, share: Value) -> Value:
+def mix(low: float, high: Value, share: Value) -> Value:
     """low·(1 − share) + high·share: exactly `low` at 0 and exactly `high` at 1."""
     return share * high if low == 0.0 else (1.0 - share) * low + share * high
 
@@ -98,9 +99,10 @@ def times(step: Step, factor: float) -> Value:
     return real(coarse) * (head * 4096.0) + (real(fine) * head + real(step) * (factor - head))
 
 
-def power(base: float, step: Step) -> Value:
-    """base**step for a base in (0, 1]."""
-    return exponential(times(step, math.log(base)))
+def power(base: float, exponent: Step | Value) -> Value:
+    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or floats that are not large."""
+    whole = on_host(exponent) or "int" in keras.backend.standardize_dtype(exponent.dtype)
+    return exponential(times(exponent, math.log(base)) if whole else exponent * math.log(base))
 
 
 def exponential(value: Value) -> Value:
@@ -115,23 +117,63 @@ def raised(value: Value, exponent: float) -> Value:
     return np.power(value, exponent) if on_host(value) else ops.power(value, exponent)
 
 
-def half_cosine(step: Step, duration: int) -> Value:
-    """(1 + cos(π·t/n))/2, from 1 at step 0 to 0 at step n, then 0.
+def cosine(gone: Value, left: Value) -> Value:
+    """(1 + cos(π·gone))/2 for shares gone + left = 1: from 1 to 0.
 
-    Computed as 1 − sin² of the half angle in the first half and as sin² of the angle that
-    remains in the second: the same, but it neither cancels near n nor carries the rounding
-    of a large angle.
+    Computed as 1 − sin² of the half angle in the first half and as sin² of the half angle
+    that is left in the second: the same, but it neither cancels near the end nor carries the
+    rounding of a large angle.
     """
-    gone = clip(step, 0, duration)
-    left = duration - gone
-    angle = times(minimum(gone, left), math.pi / (2 * duration))
+    angle = minimum(gone, left) * (math.pi / 2)
     sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
     return where(gone <= left, 1.0 - sine * sine, sine * sine)
 
 
-def stairs(step: Step, edges: tuple[int, ...], levels: tuple[float, ...]) -> Value:
-    """levels[i] once i of the edges have been reached (t ≥ edge)."""
-    value = real(step) * 0.0 + levels[0]
-    for edge, level in zip(edges, levels[1:], strict=True):
-        value = where(step >= edge, level, value)
-    return value
+def root(value: Value) -> Value:
+    """Elementwise square root."""
+    return np.sqrt(value) if on_host(value) else ops.sqrt(value)
+
+
+def exponential_less_one(value: Value) -> Value:
+    """Elementwise e**value − 1, exact near 0."""
+    return np.expm1(value) if on_host(value) else ops.expm1(value)
+
+
+def log_less(share: Value) -> Value:
+    """Elementwise log(1 − share), exact near 0."""
+    return np.log1p(-share) if on_host(share) else ops.log1p(-share)
+
+
+SHAPES = ("linear", "cosine", "sqrt", "exponential")
+
+
+def fall(shape: str, step: Step, duration: int) -> Value:
+    """A fall from 1 at step 0 to 0 at step n, with x = t/n:
+
+    linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written
+    with the share that is left, so that it does not cancel near 0.
+    """
+    gone, left = progress(step, duration), remaining(step, duration)
+    if shape == "cosine":
+        return cosine(gone, left)
+    if shape == "sqrt":
+        return left / (1.0 + root(gone))
+    if shape == "exponential":
+        return exponential_less_one(left * math.log(2.0))
+    return left
+
+
+def segment(step: Step, edges: tuple[int, ...]) -> Step:
+    """How many of the (sorted) edges have been reached: the index of the segment."""
+    if on_host(step):
+        return np.searchsorted(np.array(edges, np.int64), step, side="right")
+    table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=keras.backend.standardize_dtype(step.dtype))
+    return ops.sum(ops.cast(ops.expand_dims(step, -1) >= table, "int32"), axis=-1)
+
+
+def lookup(table: tuple[float, ...] | tuple[int, ...], index: Step, like: Step | None = None) -> Value:
+    """table[index], as floats, or as steps of the dtype of `like`."""
+    if on_host(index):
+        return np.array(table, np.float64 if like is None else np.int64)[index]
+    dtype = "float32" if like is None else keras.backend.standardize_dtype(like.dtype)
+    return ops.take(ops.convert_to_tensor(np.array(table), dtype=dtype), index, axis=0)

@@ -14,12 +14,16 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
+import operator
 import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.units import Duration
 
 # JAX counts steps in int32, so no duration may reach 2**31.
 STEP_LIMIT = 2**31
@@ -87,27 +91,37 @@ class Real(Kind):
 
 @dataclass(frozen=True)
 class Whole(Kind):
-    """A whole number of steps in [low, 2**31); ``1000.0`` is one, ``0.5`` is not."""
+    """A whole number in [low, high), or, if `steps`, a duration in another unit.
+
+    ``1000.0`` is a whole number, ``0.5`` is not.
+    """
 
     allowed: str
     low: int
+    high: int = STEP_LIMIT
+    steps: bool = True
 
-    def coerce(self, value: Any) -> int:
+    def coerce(self, value: Any) -> int | Duration:
+        if self.steps and isinstance(value, Duration):
+            if value.amount == 0.0 and self.low > 0:
+                raise self.wrong_value()
+            return value
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
             raise self.wrong_type()
         number = int(value) if isinstance(value, numbers.Integral) else float(value)
-        if not self.low <= number < STEP_LIMIT or number != int(number):
+        if not self.low <= number < self.high or number != int(number):
             raise self.wrong_value()
         return int(number)
 
 
 @dataclass(frozen=True)
 class Several(Kind):
-    """A non-empty sequence of one kind, stored as a tuple; `increasing` is strict."""
+    """A sequence of one kind, stored as a tuple."""
 
     allowed: str
     item: Kind
-    increasing: bool = False
+    order: Callable[[Any, Any], bool] | None = None
+    at_least: int = 1
 
     def coerce(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, np.ndarray):
@@ -118,10 +132,18 @@ class Several(Kind):
             items = tuple(self.item.coerce(item) for item in value)
         except RefusedError as refused:
             raise RefusedError(refused.error, self.allowed) from None
-        sorted_ = all(a < b for a, b in itertools.pairwise(items))
-        if not items or (self.increasing and not sorted_):
+        if len(items) < self.at_least:
+            raise self.wrong_value()
+        if self.order is not None and not all(self._in_order(a, b) for a, b in itertools.pairwise(items)):
             raise self.wrong_value()
         return items
+
+    def _in_order(self, a: Any, b: Any) -> bool:
+        """Whether two neighbours are in order, as far as their units let one know."""
+        assert self.order is not None
+        if isinstance(a, Duration) and isinstance(b, Duration) and a.unit == b.unit:
+            return self.order(a.amount, b.amount)
+        return isinstance(a, Duration) or isinstance(b, Duration) or self.order(a, b)
 
 
 @dataclass(frozen=True)
@@ -198,7 +220,7 @@ class Inner(Kind):
             raise RefusedError(
                 TypeError, f"{self.allowed} (a function cannot be saved with a model; subclass `Schedule`)"
             )
-        from keras_lr.schedules.decay import Constant
+        from keras_lr.schedules.stepwise import Constant
 
         return Constant(RATE.coerce(value))
 
@@ -216,16 +238,35 @@ Milestones = Annotated[
     Several(
         "a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31)",
         Whole("a whole number of steps in [0, 2**31)", 0),
-        increasing=True,
+        order=operator.lt,
     ),
 ]
+Boundaries = Annotated[
+    tuple[int, ...],
+    Several(
+        "a sequence of whole numbers of steps in [0, 2**31), none smaller than the one before",
+        Whole("a whole number of steps in [0, 2**31)", 0),
+        order=operator.le,
+        at_least=0,
+    ),
+]
+Shift = Annotated[int, Whole("a whole number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
 Fraction = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
-NonNegative = Annotated[float, Real("a finite number >= 0", low=0.0)]
-Positive = Annotated[float, Real("a finite number > 0", low=0.0, open_low=True)]
+NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
+NonNegative = Annotated[float, NON_NEGATIVE]
+POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)
+Positive = Annotated[float, POSITIVE]
 Switch = Annotated[bool, Flag()]
+Finite = Annotated[float, Real("a finite number")]
+Count = Annotated[int, Whole("a whole number in [1, 2**31)", 1, steps=False)]
+CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
 Name = Annotated[str | None, Optional(Text())]
 AnySchedule = Annotated[LearningRateSchedule, Inner()]
+Schedules = Annotated[
+    tuple[LearningRateSchedule, ...],
+    Several("a non-empty sequence of learning-rate schedules or learning rates", Inner()),
+]
 
 
 def kind_of(annotation: Any) -> Kind | None:

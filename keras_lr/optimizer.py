@@ -20,10 +20,12 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import RATE, check
+from keras_lr.fields import RATE, Whole, check
 from keras_lr.schedule import values_of
-from keras_lr.schedules.combine import Reduced
-from keras_lr.schedules.decay import Constant
+from keras_lr.schedules.modify import Reduced
+from keras_lr.schedules.stepwise import Constant
+
+STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 Source = Any
 """Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
@@ -142,9 +144,12 @@ def retrace(model: Any) -> None:
 def replace(model: Any, owner: RateOwner, rate: float | LearningRateSchedule) -> None:
     """Give an optimizer another rate. The caller retraces once if any of them is a schedule."""
     sync(model)
-    if isinstance(owner.source, LearningRateSchedule) and isinstance(rate, float):
-        rate = Constant(rate)
-    owner.optimizer.learning_rate = rate
+    if is_schedule(owner.source):
+        # Not through the property: TensorFlow reads a property before it assigns to it, and a
+        # schedule that is not bound yet cannot be read.
+        owner.optimizer._learning_rate = Constant(rate) if isinstance(rate, float) else rate
+    else:
+        owner.optimizer.learning_rate = rate
 
 
 def reduce(model: Any, owner: RateOwner, factor: float, min_lr: float) -> tuple[float, float] | None:
@@ -213,6 +218,35 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
     replace(model, owner, rate)
     if compiled:
         retrace(model)
+
+
+def set_step(
+    model: keras.Model, step: int | None = None, *, epoch: int | None = None, steps_per_epoch: int | None = None
+) -> None:
+    """Move the optimizer's step counter, and with it the place in the schedule.
+
+    `fit(initial_epoch=…)` does not move it. Nothing else changes: weights, momenta and a rate
+    that is a number stay.
+
+    Args:
+        model: a compiled model.
+        step: batches seen so far, >= 0; or instead of it
+        epoch: epochs done so far, >= 0, and
+        steps_per_epoch: batches in an epoch.
+
+    Raises:
+        TypeError, ValueError: not exactly one of the two ways is used, a number is not whole and
+            >= 0, or the model is not compiled.
+    """
+    if (step is None) == (epoch is None) or (epoch is None) != (steps_per_epoch is None):
+        raise ValueError("set_step: pass either `step`, or `epoch` and `steps_per_epoch`")
+    if step is None:
+        done = check(STEP, "set_step", "epoch", epoch)
+        step = done * check(STEP, "set_step", "steps_per_epoch", steps_per_epoch)
+    step = check(STEP, "set_step", "step", step)
+    sync(model)
+    for optimizer in [optimizer_of(model), *(owner.optimizer for owner in rate_owners(model))]:
+        optimizer._iterations.assign(step)
 
 
 def _owner(model: Any, name: str | None) -> RateOwner:

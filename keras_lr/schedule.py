@@ -22,6 +22,7 @@ import dataclasses
 import inspect
 import json
 import numbers
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform, get_type_hints
 
 import keras
@@ -31,11 +32,15 @@ from numpy.typing import NDArray
 
 from keras_lr import evaluation
 from keras_lr.curves import Step, Value
-from keras_lr.fields import Kind, check, kind_of, refuse
+from keras_lr.fields import POSITIVE, Kind, check, kind_of, refuse
+from keras_lr.units import Duration, epochs, fraction
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+UNITS = {"epochs": epochs, "fraction": fraction}
 
 
 class Argument(NamedTuple):
@@ -66,6 +71,9 @@ class Schedule(LearningRateSchedule):
 
     words: ClassVar[str] = ""
     """What `describe` says, with the fields in braces."""
+
+    is_bound: ClassVar[bool]
+    """Whether every duration is in steps. One in `epochs` or a `fraction` waits for `bind`."""
 
     _arguments: ClassVar[dict[str, Argument]] = {}
     __signature__: ClassVar[inspect.Signature]
@@ -106,7 +114,10 @@ class Schedule(LearningRateSchedule):
         bound.apply_defaults()
         for name, argument in self._arguments.items():
             object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
+        object.__setattr__(self, "is_bound", all(map(_is_bound, self.arguments().values())))
         self.validate()
+        if self.is_bound:
+            self.validate_steps()
 
     # What a schedule class writes.
 
@@ -117,11 +128,22 @@ class Schedule(LearningRateSchedule):
     def validate(self) -> None:
         """Rules between fields; break one with ``self.refuse(name, "allowed …")``."""
 
+    def validate_steps(self) -> None:
+        """Rules between fields that need durations in steps: checked once all of them are."""
+
+    def length(self) -> int | None:
+        """Steps until the curve has reached its end, None if it has none. Overridden where it has."""
+        return None
+
+    def changes(self) -> tuple[int, ...]:
+        """Steps at which the rate first changes, where a schedule is flat before; for the audit."""
+        return ()
+
     def refuse(self, name: str, allowed: str) -> None:
         """Raise the standard `ValueError` for the argument `name`."""
-        refuse(type(self).__name__, name, allowed, self._values()[name])
+        refuse(type(self).__name__, name, allowed, self.arguments()[name])
 
-    def _values(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         return {name: getattr(self, argument.attribute) for name, argument in self._arguments.items()}
 
     # What every schedule gets.
@@ -137,6 +159,7 @@ class Schedule(LearningRateSchedule):
             step: updates already applied: an int, an integer array, tensor or variable of
                 any shape. Whole-valued floats are accepted.
         """
+        self._require_bound()
         steps = evaluation.host_steps(step)
         if steps is not None:
             return keras.ops.convert_to_tensor(self.values(steps), dtype=keras.config.floatx())
@@ -155,7 +178,90 @@ class Schedule(LearningRateSchedule):
             TypeError: `steps` is not numeric.
             ValueError: `steps` are negative or not whole.
         """
+        self._require_bound()
         return np.asarray(self.rate(evaluation.whole_steps(steps)), np.float64)[()]
+
+    @property
+    def duration(self) -> int | None:
+        """Steps until the curve has reached its end and stays flat; None if it has no end.
+
+        Raises:
+            ValueError: the schedule is not bound.
+        """
+        self._require_bound()
+        return self.length()
+
+    def bind(self, *, steps_per_epoch: int, epochs: int) -> Schedule:
+        """The schedule for a training of `epochs` epochs of `steps_per_epoch` batches.
+
+        Durations in `epochs` and `fraction` become steps, also in schedules inside this one.
+        `BindSchedule` does this at the start of `fit`.
+
+        Returns:
+            A `Bound`, which remembers the units; a schedule without units itself.
+
+        Raises:
+            TypeError, ValueError: for numbers that are not whole and >= 1, and where a duration
+                comes out as a number of steps that its argument does not allow.
+        """
+        from keras_lr.schedules.combine import Bound
+
+        return self if self.is_bound else Bound(self, steps_per_epoch, epochs)
+
+    def _require_bound(self) -> None:
+        if not self.is_bound:
+            raise ValueError(
+                f"{self!r} has durations in epochs or fractions, which are not known yet: give `BindSchedule()` to "
+                "`fit` as a callback, or use `schedule.bind(steps_per_epoch=…, epochs=…)`"
+            )
+
+    def with_parts(self, change: Callable[[Any], Any]) -> Self:
+        """The same schedule with `change` applied to each argument, and to each item of a sequence."""
+        parts = {
+            name: tuple(map(change, value)) if isinstance(value, tuple) else change(value)
+            for name, value in self.arguments().items()
+        }
+        return type(self)(**parts)
+
+    def __mul__(self, other: Any) -> Any:
+        return _combine("multiplied", self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        if not _is_number(other):
+            return NotImplemented
+        divisor: float = check(POSITIVE, "/", "divisor", other)
+        return self * (1.0 / divisor)
+
+    def __add__(self, other: Any) -> Any:
+        return _combine("added", self, other)
+
+    __radd__ = __add__
+
+    def __rshift__(self, other: Any) -> Any:
+        return _combine("chained", self, other)
+
+    def clip(self, low: float = 0.0, high: float | None = None) -> Schedule:
+        """The schedule, but never below `low` and never above `high`."""
+        from keras_lr.schedules import modify
+
+        return modify.Clip(self, low, high)
+
+    def from_step(self, steps: int) -> Schedule:
+        """The schedule `steps` steps on: f(t) = self(t + steps), and self(0) while that is negative.
+
+        A new schedule starts at the present counter n of an optimizer with ``from_step(-n)``.
+        """
+        from keras_lr.schedules import modify
+
+        return modify.shifted(self, steps)
+
+    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: str = "linear") -> Schedule:
+        """The schedule until step `at`, and from its rate there down to the end rate over `steps`."""
+        from keras_lr.schedules import combine
+
+        return combine.Cooldown(self, at, steps, end_learning_rate, shape)
 
     def to_frame(self, steps: Any) -> pd.DataFrame:
         """A table of the curve: columns `step` (int64) and `learning_rate` (float64).
@@ -192,11 +298,11 @@ class Schedule(LearningRateSchedule):
         return self._in_words() + "."
 
     def _in_words(self) -> str:
-        return self.words.format(**{name: _word(value) for name, value in self._values().items()})
+        return self.words.format(**{name: _word(value) for name, value in self.arguments().items()})
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as JSON values."""
-        return {name: _encode(value) for name, value in self._values().items()}
+        return {name: _encode(value) for name, value in self.arguments().items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -212,7 +318,7 @@ class Schedule(LearningRateSchedule):
         # A schedule of Keras has no equality of its own: compare it by its config.
         return tuple(
             value if not _is_foreign(value) else json.dumps(_encode(value), sort_keys=True)
-            for value in self._values().values()
+            for value in self.arguments().values()
         )
 
     def __eq__(self, other: object) -> bool:
@@ -225,7 +331,7 @@ class Schedule(LearningRateSchedule):
 
     def __repr__(self) -> str:
         shown = []
-        for name, value in self._values().items():
+        for name, value in self.arguments().items():
             default = self.__signature__.parameters[name].default
             if default is inspect.Parameter.empty:
                 shown.append(_source(value))
@@ -241,16 +347,44 @@ def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
     return evaluation.foreign_rate(schedule, step)
 
 
-def first_rate(schedule: LearningRateSchedule, step: Step) -> Value:
-    """The rate of an inner schedule at step 0: a constant where its class is ours."""
+def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
+    """The rate of an inner schedule at one step `at`: a constant where its class is ours."""
     if isinstance(schedule, Schedule):
-        return float(schedule.values(0))
-    return rate_of(schedule, step * 0)
+        return float(schedule.values(at))
+    return rate_of(schedule, step * 0 + at)
+
+
+def length_of(schedule: LearningRateSchedule) -> int | None:
+    """`duration` of any schedule; one that is not ours has no end that we know of."""
+    return schedule.length() if isinstance(schedule, Schedule) else None
 
 
 def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]:
     """Float64 rates of any schedule, ours, Keras's or a user's, on the host."""
+    if isinstance(schedule, Schedule):
+        return np.asarray(schedule.values(steps))
     return np.asarray(rate_of(schedule, evaluation.whole_steps(steps)), np.float64)
+
+
+def _combine(how: str, a: Schedule, b: Any) -> Any:
+    """An operator; another kind of operand than a schedule or a number is left to Python."""
+    from keras_lr.schedules import combine, modify
+
+    if not (_is_number(b) or isinstance(b, LearningRateSchedule)):
+        return NotImplemented
+    operations = {"multiplied": modify.multiplied, "added": modify.added, "chained": combine.chained}
+    return operations[how](a, b)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_bound(value: Any) -> bool:
+    """Whether an argument's value holds no duration in another unit than steps."""
+    if isinstance(value, tuple):
+        return all(map(_is_bound, value))
+    return value.is_bound if isinstance(value, Schedule) else not isinstance(value, Duration)
 
 
 def _is_foreign(value: Any) -> bool:
@@ -260,12 +394,17 @@ def _is_foreign(value: Any) -> bool:
 def _encode(value: Any) -> Any:
     if isinstance(value, LearningRateSchedule):
         return keras.saving.serialize_keras_object(value)
+    if isinstance(value, Duration):
+        return {value.unit: value.amount}
     return [_encode(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict) and "class_name" in value:
         return keras.saving.deserialize_keras_object(value)
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in UNITS:
+        unit, amount = next(iter(value.items()))
+        return UNITS[unit](amount)
     return [_decode(item) for item in value] if isinstance(value, list) else value
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
+from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
 from keras_lr.optimizer import RateOwner, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
@@ -79,6 +80,8 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     Args:
         metrics: names of metrics to record beside the rate, such as ``("loss",)``.
+        audit: warn (`ScheduleWarning`) at the start of `fit` when the schedule ends long before
+            the training or after it, or when the step counter does not go with `initial_epoch`.
         path: a file ending in .csv or .parquet, written at the end of each epoch. Rows in
             it with steps that are to come (from a run that went further than the one that
             is resumed) are dropped at the start of `fit`.
@@ -88,7 +91,13 @@ class LearningRateLogger(keras.callbacks.Callback):
             if a metric is not among those that Keras reports.
     """
 
-    def __init__(self, metrics: tuple[str, ...] | list[str] = (), path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        metrics: tuple[str, ...] | list[str] = (),
+        path: str | os.PathLike[str] | None = None,
+        *,
+        audit: bool = True,
+    ) -> None:
         super().__init__()
         if not isinstance(metrics, tuple | list) or not all(isinstance(name, str) for name in metrics):
             raise TypeError(f"LearningRateLogger: `metrics` must be a sequence of metric names, got {metrics!r}")
@@ -96,6 +105,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.path = None if path is None else Path(path)
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             raise ValueError(f"LearningRateLogger: `path` must be a file ending in .csv or .parquet, got {str(path)!r}")
+        if not isinstance(audit, bool):
+            raise TypeError(f"LearningRateLogger: `audit` must be True or False, got {audit!r}")
+        self.audit = audit
+        self._audited = False
         self._stretches: list[Stretch] = []
         self._written = 0
         self._open: _Recording | None = None
@@ -128,6 +141,7 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
         self._open = None
+        self._audited = not self.audit
         if self.path is not None and not self._stretches:
             _drop_rows_from(self.path, optimizers.rate_owners(self._net)[0].step())
 
@@ -137,6 +151,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._start(0)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._audited:
+            # Not before the first batch: until then a callback may bind the schedule.
+            self._audited = True
+            self._audit()
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
         recording = self._open
         if self._traced is not None and self._traced[0] is self._net.train_function:
@@ -166,6 +184,10 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     # Parts.
 
+    def _audit(self) -> None:
+        params = self.params or {}
+        audits.warn(self._net, self._epoch, params.get("epochs", self._epoch + 1), params.get("steps"))
+
     def _is_compiled(self) -> bool:
         return keras.config.backend() != "torch" and not self._net.run_eagerly
 
@@ -183,7 +205,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self._open is not None:
             optimizers.sync(self._net)
             stretch = self._open.finish()
-            if len(stretch):
+            if stretch is not None:
                 self._stretches.append(stretch)
         self._open = None
 
@@ -244,10 +266,12 @@ class _Recording:
                 raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
             values.append(logs[name])
 
-    def finish(self) -> Stretch:
-        """Fetch what was noted and make the rows."""
+    def finish(self) -> Stretch | None:
+        """Fetch what was noted and make the rows; None if no update was made."""
         first = self._first_steps[0]
         count = self._owners[0].step() - first
+        if count == 0:
+            return None
         ends = self._updates_after(count)
         batches: NDArray[np.int64] | range = range(self._first_batch, self._first_batch + count)
         if self._counters is not None and len(ends) and count != len(ends):

@@ -14,11 +14,10 @@ from typing import Annotated, Any
 import keras
 
 from keras_lr import optimizer as optimizers
-from keras_lr.fields import NonNegative, OneOf, Rate, Real, Text, Whole, check, kind_of
+from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Text, check, kind_of
 
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
-Count = Annotated[int, Whole("a whole number in [0, 2**31)", 0)]
 Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
 MetricName = Annotated[str, Text("the name of a metric, such as 'val_loss'")]
 
@@ -131,13 +130,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         super().__init__()
         self.monitor: str = self._checked(MetricName, "monitor", monitor)
         self.factor: float = self._checked(Shrink, "factor", factor)
-        self.patience: int = self._checked(Count, "patience", patience)
+        self.patience: int = self._checked(CountOrZero, "patience", patience)
         self.mode: str = self._checked(Mode, "mode", mode)
         self.min_delta: float = self._checked(NonNegative, "min_delta", min_delta)
         self.threshold_mode: str = self._checked(ThresholdMode, "threshold_mode", threshold_mode)
-        self.cooldown: int = self._checked(Count, "cooldown", cooldown)
+        self.cooldown: int = self._checked(CountOrZero, "cooldown", cooldown)
         self.min_lr: float = self._checked(Rate, "min_lr", min_lr)
-        self.verbose: int = self._checked(Count, "verbose", verbose)
+        self.verbose: int = self._checked(CountOrZero, "verbose", verbose)
         self.state = PlateauState()
         self._rule: PlateauRule | None = None
         self._of: Any = None

@@ -1,12 +1,16 @@
-"""Schedules that rise again: triangular cycles, and (to come) restarts and one-cycle."""
+"""Schedules that rise again and again: triangles, waves, cosines with restarts."""
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Annotated
 
-from keras_lr.curves import Step, Value, mix, power, real, where
-from keras_lr.fields import Factor, OneOf, Rate, Steps, StepsOrNone
+from keras_lr.curves import Step, Value, cosine, lookup, minimum, mix, power, real, segment, where
+from keras_lr.fields import STEP_LIMIT, Factor, Fraction, Name, OneOf, Positive, Rate, Steps, StepsOrNone
 from keras_lr.schedule import Schedule
+
+MOST_RESTARTS = 100_000
 
 Mode = Annotated[str, OneOf(("triangular", "triangular2", "exp_range"))]
 
@@ -48,10 +52,11 @@ class CyclicalLearningRate(Schedule):
     gamma: Factor = 1.0
 
     def validate(self) -> None:
-        if self.maximal_learning_rate < self.initial_learning_rate:
-            self.refuse("maximal_learning_rate", f"at least `initial_learning_rate` ({self.initial_learning_rate!r})")
+        rises(self)
         if self.mode != "exp_range" and self.gamma != 1.0:
             self.refuse("gamma", f"1.0 unless `mode` is 'exp_range' (it is {self.mode!r})")
+
+    def validate_steps(self) -> None:
         if self.step_size + self._down >= 2**31:
             self.refuse("step_size_down", "so short that a cycle has less than 2**31 steps")
 
@@ -70,4 +75,114 @@ class CyclicalLearningRate(Schedule):
         return mix(self.initial_learning_rate, self.maximal_learning_rate, height)
 
 
-# Here: CosineDecayRestarts, OneCycle, sinusoidal and per-cycle-decayed cycles.
+class SinusoidalLearningRate(Schedule):
+    """A smooth wave between two rates.
+
+    f(t) = low + (high − low) · (1 − cos(π·t/step_size))/2
+
+    The sinusoidal (Hann) window that Smith 2015, arXiv 1506.01186, section 3, tried beside the
+    triangular one. Multiply it with a decay, or `repeat` something else, for waves that shrink.
+
+    Args:
+        initial_learning_rate: the lower rate, at step 0.
+        maximal_learning_rate: the upper rate, at least the lower one.
+        step_size: steps of a rise, half a cycle.
+
+    Raises:
+        ValueError: also when the upper rate is below the lower.
+
+    Example:
+        >>> SinusoidalLearningRate(0.1, 0.5, 4).values([0, 2, 4, 6, 8]).round(6).tolist()
+        [0.1, 0.3, 0.5, 0.3, 0.1]
+    """
+
+    words = "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size} steps up"
+    initial_learning_rate: Rate
+    maximal_learning_rate: Rate
+    step_size: Steps
+
+    def validate(self) -> None:
+        rises(self)
+
+    def rate(self, step: Step) -> Value:
+        size = self.step_size
+        position, odd = step % size, step // size % 2
+        up = where(odd == 0, real(position), real(size - position)) / size
+        down = where(odd == 0, real(size - position), real(position)) / size
+        return mix(self.initial_learning_rate, self.maximal_learning_rate, cosine(down, up))
+
+
+class CosineDecayRestarts(Schedule):
+    """Half cosines from the peak to a floor, again and again, each longer and lower than the last.
+
+    f(t) = initial · (alpha + (1 − alpha) · m_mul^i · (1 + cos(π·x))/2)
+
+    in cycle i, which takes ``first_decay_steps · t_mul^i`` steps; x goes from 0 to 1 in it.
+    Loshchilov & Hutter 2017, "SGDR", arXiv 1608.03983, equation 5. As Keras, except that cycles
+    start at whole steps (the sum of the lengths, rounded once), so that every restart is exactly
+    at the peak, on every backend, at any step. Keras finds the cycle by a float32 logarithm.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        first_decay_steps: steps of the first cycle.
+        t_mul: length of a cycle relative to the one before, > 0. Below 1 the cycles shrink to
+            nothing after first_decay_steps/(1 − t_mul) steps; the floor holds from there on.
+        m_mul: height of a cycle relative to the one before, in (0, 1].
+        alpha: the floor as a fraction of the initial rate, in [0, 1].
+        name: kept for Keras's signature.
+
+    Raises:
+        ValueError: also when more than 100,000 cycles come before step 2**31 with `t_mul` not 1.
+
+    Example:
+        >>> CosineDecayRestarts(0.4, 10, m_mul=0.5).values([0, 5, 10, 20, 30]).round(6).tolist()
+        [0.4, 0.2, 0.2, 0.1, 0.1]
+    """
+
+    words = "{initial_learning_rate} down a cosine over {first_decay_steps} steps, restarting {t_mul} times longer"
+    initial_learning_rate: Rate
+    first_decay_steps: Steps
+    t_mul: Positive = 2.0
+    m_mul: Factor = 1.0
+    alpha: Fraction = 0.0
+    name: Name = None
+
+    def validate_steps(self) -> None:
+        if self.t_mul != 1.0 and len(restarts(self.first_decay_steps, self.t_mul)) > MOST_RESTARTS:
+            self.refuse("t_mul", f"1, or such that there are at most {MOST_RESTARTS:,} restarts")
+
+    def rate(self, step: Step) -> Value:
+        if self.t_mul == 1.0:
+            length = self.first_decay_steps
+            cycle, position = step // length, step % length
+            gone, left = real(position) / length, real(length - position) / length
+        else:
+            starts = restarts(self.first_decay_steps, self.t_mul)
+            held = minimum(step, starts[-1])
+            cycle = segment(held, starts[1:-1])
+            start, end = lookup(starts[:-1], cycle, step), lookup(starts[1:], cycle, step)
+            gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
+        height = cosine(gone, left) if self.m_mul == 1.0 else power(self.m_mul, cycle) * cosine(gone, left)
+        return self.initial_learning_rate * mix(self.alpha, 1.0, height)
+
+
+@lru_cache(maxsize=64)
+def restarts(first: int, ratio: float) -> tuple[int, ...]:
+    """The whole steps at which cycles start, up to the last one that an int32 can hold."""
+    starts = [0]
+    growth = math.log(ratio)
+    while starts[-1] < STEP_LIMIT - 1 and len(starts) <= MOST_RESTARTS + 1:
+        # first · (ratio^i − 1)/(ratio − 1), for any ratio however near to 1.
+        total = first * math.expm1(len(starts) * growth) / math.expm1(growth)
+        following = min(math.floor(total + 0.5), STEP_LIMIT - 1)
+        if following == starts[-1]:
+            break
+        starts.append(following)
+    return tuple(starts)
+
+
+def rises(schedule: CyclicalLearningRate | SinusoidalLearningRate) -> None:
+    """Refuse an upper rate below the lower one."""
+    if schedule.maximal_learning_rate < schedule.initial_learning_rate:
+        low = schedule.initial_learning_rate
+        schedule.refuse("maximal_learning_rate", f"at least `initial_learning_rate` ({low!r})")

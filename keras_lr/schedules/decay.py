@@ -1,4 +1,4 @@
-"""Schedules that start high and fall: step, exponential, time-based, polynomial, cosine."""
+"""Schedules that start high and fall, as Keras has them: exponential, time-based, polynomial, cosine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras_lr.curves import (
     Step,
     Value,
     exponential,
-    half_cosine,
+    fall,
     maximum,
     minimum,
     mix,
@@ -18,136 +18,22 @@ from keras_lr.curves import (
     real,
     remaining,
     since,
-    stairs,
     times,
     where,
 )
 from keras_lr.fields import (
     Factor,
     Fraction,
-    Milestones,
     Name,
     NonNegative,
     OptionalRate,
     Positive,
     Rate,
-    Rates,
     Steps,
     StepsOrZero,
     Switch,
 )
-from keras_lr.schedule import Schedule, field
-
-
-class Constant(Schedule):
-    """A flat line: the same rate at every step.
-
-    f(t) = learning_rate
-
-    Args:
-        learning_rate: the rate, >= 0.
-
-    Example:
-        >>> Constant(0.1).values([0, 7, 1000]).tolist()
-        [0.1, 0.1, 0.1]
-    """
-
-    words = "constant {learning_rate}"
-    learning_rate: Rate
-
-    def rate(self, step: Step) -> Value:
-        return real(step) * 0.0 + self.learning_rate
-
-
-class StepDecay(Schedule):
-    """A staircase: the rate is multiplied by `decay_rate` every `decay_steps` steps.
-
-    f(t) = initial_learning_rate · decay_rate^⌊t / decay_steps⌋
-
-    The same as ``ExponentialDecay(…, staircase=True)`` and as torch's `StepLR`.
-
-    Args:
-        initial_learning_rate: rate at step 0.
-        decay_steps: length of a stair, in steps (one step is one batch).
-        decay_rate: factor between stairs, in (0, 1].
-
-    Example:
-        >>> StepDecay(0.8, 100).values([0, 99, 100, 250]).tolist()
-        [0.8, 0.8, 0.4, 0.2]
-    """
-
-    words = "{initial_learning_rate}, multiplied by {decay_rate} every {decay_steps} steps"
-    initial_learning_rate: Rate
-    decay_steps: Steps
-    decay_rate: Factor = 0.5
-
-    def rate(self, step: Step) -> Value:
-        return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
-
-
-class MultiStepDecay(Schedule):
-    """A staircase with stairs of any length: multiplied by `decay_rate` at each milestone.
-
-    f(t) = initial_learning_rate · decay_rate^(number of milestones ≤ t)
-
-    As torch's `MultiStepLR`: the new rate holds at the milestone itself.
-
-    Args:
-        initial_learning_rate: rate before the first milestone.
-        milestones: strictly increasing steps.
-        decay_rate: factor at each milestone, in (0, 1].
-
-    Example:
-        >>> MultiStepDecay(0.8, [30, 60], decay_rate=0.5).values([29, 30, 60]).tolist()
-        [0.8, 0.4, 0.2]
-    """
-
-    words = "{initial_learning_rate}, multiplied by {decay_rate} at steps {milestones}"
-    initial_learning_rate: Rate
-    milestones: Milestones
-    decay_rate: Factor = 0.1
-
-    def rate(self, step: Step) -> Value:
-        count = len(self.milestones) + 1
-        levels = tuple(self.initial_learning_rate * self.decay_rate**index for index in range(count))
-        return stairs(step, self.milestones, levels)
-
-
-class PiecewiseConstantDecay(Schedule):
-    """Given rates between given boundaries.
-
-    f(t) = values[0] while t ≤ boundaries[0], values[1] while t ≤ boundaries[1], …, then the last
-
-    As Keras: the old rate still holds at the boundary itself (torch and optax change at
-    it; write ``boundary - 1`` to have their meaning). Unsorted boundaries, which Keras
-    turns into sums of rates, are refused.
-
-    Args:
-        boundaries: strictly increasing steps.
-        values: the rates, one more than boundaries.
-        name: kept for Keras's signature.
-
-    Raises:
-        ValueError: also when the two lengths do not fit.
-
-    Example:
-        >>> PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1]).values([10, 11, 21]).tolist()
-        [1.0, 0.5, 0.1]
-    """
-
-    words = "piecewise constant: {values}, changing after steps {boundaries}"
-    boundaries: Milestones
-    levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
-    name: Name = None
-
-    def validate(self) -> None:
-        if len(self.levels) != len(self.boundaries) + 1:
-            self.refuse("values", f"one rate more than `boundaries` ({len(self.boundaries) + 1})")
-
-    def rate(self, step: Step) -> Value:
-        # Changing after step b is changing at step b + 1; compare with the step before
-        # instead, since b + 1 may be past the last step that an int32 can hold.
-        return stairs(maximum(step, 1) - 1, self.boundaries, self.levels)
+from keras_lr.schedule import Schedule
 
 
 class ExponentialDecay(Schedule):
@@ -253,6 +139,9 @@ class PolynomialDecay(Schedule):
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
 
+    def length(self) -> int | None:
+        return None if self.cycle else self.decay_steps
+
     def rate(self, step: Step) -> Value:
         if self.cycle:
             # Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S.
@@ -289,6 +178,9 @@ class LinearDecay(Schedule):
 
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
+
+    def length(self) -> int | None:
+        return self.decay_steps
 
     def rate(self, step: Step) -> Value:
         return mix(self.end_learning_rate, self.initial_learning_rate, remaining(step, self.decay_steps))
@@ -332,16 +224,16 @@ class CosineDecay(Schedule):
         if self.warmup_steps and self.warmup_target is None:
             self.refuse("warmup_steps", "0 when there is no `warmup_target`")
 
+    def length(self) -> int | None:
+        return self.warmup_steps + self.decay_steps
+
     def rate(self, step: Step) -> Value:
         peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
-        falling = peak * mix(self.alpha, 1.0, half_cosine(since(step, self.warmup_steps), self.decay_steps))
+        falling = peak * mix(self.alpha, 1.0, fall("cosine", since(step, self.warmup_steps), self.decay_steps))
         if not self.warmup_steps:
             return falling
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
         return where(step < self.warmup_steps, rising, falling)
-
-
-# Here: REXDecay, InverseSquareRootDecay, k-decay, tanh, power law.
 
 
 def falls(schedule: Schedule, start: str, end: str) -> None:

@@ -1,0 +1,165 @@
+"""Whole trainings in one schedule: warmup-stable-decay and one-cycle."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from keras_lr.curves import (
+    SHAPES,
+    Step,
+    Value,
+    clip,
+    cosine,
+    fall,
+    maximum,
+    minimum,
+    mix,
+    progress,
+    real,
+    since,
+    where,
+)
+from keras_lr.fields import Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
+from keras_lr.schedule import Schedule
+from keras_lr.schedules.decay import falls
+
+FallShape = Annotated[str, OneOf(SHAPES)]
+Strategy = Annotated[str, OneOf(("cos", "linear"))]
+
+
+class WarmupStableDecay(Schedule):
+    """A trapezoid: a linear warmup from 0, a long flat part, and a fall at the very end.
+
+    f(t) = lr · t/warmup_steps                                        in the warmup
+    f(t) = lr                                                         in the flat part
+    f(t) = end + (lr − end) · s(x),  x from 0 to 1 over decay_steps   in the last `decay_steps`
+
+    with s = 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt") or 2·0.5^x − 1
+    ("exponential"). Hu et al. 2024, "MiniCPM", arXiv 2404.06395, section 4; the shapes are
+    compared by Hägele et al. 2024, arXiv 2405.18392. To end a run that was planned without an
+    end, use `cooldown`.
+
+    Args:
+        learning_rate: rate of the flat part.
+        total_steps: steps of all three parts.
+        warmup_steps: steps of the warmup.
+        decay_steps: steps of the fall.
+        end_learning_rate: rate after the last step, at most `learning_rate`.
+        shape: "linear", "cosine", "sqrt" or "exponential".
+
+    Raises:
+        ValueError: also when the parts do not fit into `total_steps`.
+
+    Example:
+        >>> WarmupStableDecay(0.4, 100, 10, 20).values([0, 5, 10, 80, 90, 100]).round(6).tolist()
+        [0.0, 0.2, 0.4, 0.4, 0.2, 0.0]
+    """
+
+    words = (
+        "warmup over {warmup_steps} steps to {learning_rate}, {shape} fall in the last {decay_steps} of {total_steps}"
+    )
+    learning_rate: Rate
+    total_steps: Steps
+    warmup_steps: StepsOrZero
+    decay_steps: StepsOrZero
+    end_learning_rate: Rate = 0.0
+    shape: FallShape = "linear"
+
+    def validate(self) -> None:
+        falls(self, "learning_rate", "end_learning_rate")
+
+    def validate_steps(self) -> None:
+        if self.warmup_steps + self.decay_steps > self.total_steps:
+            self.refuse("total_steps", f"at least warmup and decay together ({self.warmup_steps + self.decay_steps})")
+
+    def length(self) -> int | None:
+        return self.total_steps
+
+    def rate(self, step: Step) -> Value:
+        value = real(step) * 0.0 + self.learning_rate
+        if self.warmup_steps:
+            value = where(step < self.warmup_steps, self.learning_rate * progress(step, self.warmup_steps), value)
+        if self.decay_steps:
+            start = self.total_steps - self.decay_steps
+            share = fall(self.shape, since(step, start), self.decay_steps)
+            value = where(step >= start, mix(self.end_learning_rate, self.learning_rate, share), value)
+        return value
+
+
+class OneCycle(Schedule):
+    """One rise to a high rate and one long fall far below the start, for short trainings.
+
+    From max/div_factor up to max over the first pct_start of the steps, then down to
+    max/(div_factor·final_div_factor) at the last one; with `three_phase` first back down to
+    max/div_factor over as many steps as the rise, then to the end. Each phase is half a cosine
+    ("cos") or a straight line ("linear").
+
+    Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. As torch's `OneCycleLR`, value by
+    value: the phases end at the (fractional) steps pct_start·total_steps − 1, with three phases
+    2·pct_start·total_steps − 2, and total_steps − 1. After the last step the rate stays, where
+    torch raises; and a rise without length (torch divides by zero) starts at the peak.
+
+    Args:
+        max_learning_rate: the peak.
+        total_steps: all steps of the training.
+        pct_start: share of the rise, in [0, 1]; at most 1/2 with three phases.
+        anneal_strategy: "cos" or "linear".
+        div_factor: peak / start, > 0.
+        final_div_factor: start / end, > 0.
+        three_phase: fall in two phases.
+
+    Raises:
+        ValueError: also when three phases do not fit.
+
+    Example:
+        >>> OneCycle(1.0, 10).values([0, 1, 2, 5, 9]).round(4).tolist()
+        [0.04, 0.52, 1.0, 0.6113, 0.0]
+    """
+
+    words = "one cycle of {total_steps} steps up to {max_learning_rate}, the rise a share of {pct_start}"
+    max_learning_rate: Rate
+    total_steps: Steps
+    pct_start: Fraction = 0.3
+    anneal_strategy: Strategy = "cos"
+    div_factor: Positive = 25.0
+    final_div_factor: Positive = 1e4
+    three_phase: Switch = False
+
+    def validate(self) -> None:
+        if self.three_phase and self.pct_start > 0.5:
+            self.refuse("pct_start", "at most 0.5 with three phases")
+
+    def length(self) -> int | None:
+        return self.total_steps
+
+    def rate(self, step: Step) -> Value:
+        start = self.max_learning_rate / self.div_factor
+        return self._course(step, start, self.max_learning_rate, start / self.final_div_factor)
+
+    def _course(self, step: Step, start: float, peak: float, end: float) -> Value:
+        """The course of the cycle between three levels."""
+        last = self.total_steps - 1
+        top = max(self.pct_start * self.total_steps - 1.0, 0.0)
+        middle = min(2.0 * top, float(last))
+        if not self.three_phase:
+            falling = self._phase(step, top, last, peak, end)
+        else:
+            falling = where(
+                real(step) <= middle,
+                self._phase(step, top, middle, peak, start),
+                self._phase(step, middle, last, start, end),
+            )
+        return where(real(step) <= top, self._phase(step, 0.0, top, start, peak), falling)
+
+    def _phase(self, step: Step, start: float, end: float, before: float, after: float) -> Value:
+        """One phase: from `before` at (fractional) step `start` to `after` at `end`."""
+        if end <= start:
+            return real(step) * 0.0 + after
+        # Integers first: whole steps are subtracted exactly, the fractions afterwards.
+        first, last = math.floor(start), math.ceil(end)
+        held = clip(step, first, last)
+        gone = (real(held - first) - (start - first)) / (end - start)
+        left = (real(last - held) - (last - end)) / (end - start)
+        gone, left = (minimum(maximum(share, 0.0), 1.0) for share in (gone, left))
+        return mix(after, before, cosine(gone, left) if self.anneal_strategy == "cos" else left)

@@ -1,0 +1,220 @@
+"""Falls of other shapes, each from a paper: REX, k-decay, tanh, power law, inverse square root."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from keras_lr.curves import (
+    Step,
+    Value,
+    clip,
+    cosine,
+    exponential,
+    exponential_less_one,
+    log_less,
+    maximum,
+    minimum,
+    mix,
+    progress,
+    raised,
+    real,
+    remaining,
+    root,
+    where,
+)
+from keras_lr.fields import Finite, OneOf, Positive, Rate, Steps
+from keras_lr.schedule import Schedule
+from keras_lr.schedules.decay import falls
+
+KShape = Annotated[str, OneOf(("polynomial", "cosine"))]
+
+
+class REXDecay(Schedule):
+    """A curve that stays high and falls ever faster towards its end ("reflected exponential").
+
+    f(t) = end + (initial − end) · (1 − x) / (1 − x/2),  x = min(t/decay_steps, 1)
+
+    Chen et al. 2021, "REX: Revisiting Budgeted Training with an Improved Schedule", arXiv
+    2107.04197.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps to the end rate.
+        end_learning_rate: rate from there on, at most the initial one.
+
+    Raises:
+        ValueError: also when the end rate is above the initial one.
+
+    Example:
+        >>> REXDecay(0.3, 100).values([0, 50, 100]).round(6).tolist()
+        [0.3, 0.2, 0.0]
+    """
+
+    words = "{initial_learning_rate} down a REX curve to {end_learning_rate} over {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    end_learning_rate: Rate = 0.0
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "end_learning_rate")
+
+    def length(self) -> int | None:
+        return self.decay_steps
+
+    def rate(self, step: Step) -> Value:
+        left = remaining(step, self.decay_steps)
+        return mix(self.end_learning_rate, self.initial_learning_rate, 2.0 * left / (1.0 + left))
+
+
+class KDecay(Schedule):
+    """A polynomial or cosine decay that holds its start longer, the more so the larger `k`.
+
+    f(t) = end + (initial − end) · (1 − x^k)^power          (shape "polynomial")
+    f(t) = end + (initial − end) · (1 + cos(π·x^k))/2       (shape "cosine"),  x = min(t/decay_steps, 1)
+
+    Zhang & Li 2020, "k-decay: A New Method for Learning Rate Schedule", arXiv 2004.05909; as
+    in timm's `PolyLRScheduler` and `CosineLRScheduler`.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps to the end rate.
+        k: exponent of the time, > 0; 1 is the plain decay.
+        end_learning_rate: rate at the end and from there on, at most the initial one.
+        power: exponent of the polynomial, > 0.
+        shape: "polynomial" or "cosine".
+
+    Raises:
+        ValueError: also when the end rate is above the initial one, or `power` is given for
+            the cosine.
+
+    Example:
+        >>> KDecay(1.0, 100, 2.0, shape="cosine").values([25, 50, 75]).round(4).tolist()
+        [0.9904, 0.8536, 0.4025]
+    """
+
+    words = "{initial_learning_rate} down a {shape} to {end_learning_rate} over {decay_steps} steps, with k = {k}"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    k: Positive
+    end_learning_rate: Rate = 0.0
+    power: Positive = 1.0
+    shape: KShape = "polynomial"
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "end_learning_rate")
+        if self.shape == "cosine" and self.power != 1.0:
+            self.refuse("power", "1.0 when `shape` is 'cosine'")
+
+    def length(self) -> int | None:
+        return self.decay_steps
+
+    def rate(self, step: Step) -> Value:
+        gone = raised(progress(step, self.decay_steps), self.k)
+        # 1 − x^k, from the steps that remain in the second half, where it goes to 0.
+        late = -exponential_less_one(self.k * log_less(minimum(remaining(step, self.decay_steps), 0.5)))
+        left = where(2.0 * progress(step, self.decay_steps) < 1.0, 1.0 - gone, late)
+        share = cosine(gone, left) if self.shape == "cosine" else raised(left, self.power)
+        return mix(self.end_learning_rate, self.initial_learning_rate, share)
+
+
+class TanhDecay(Schedule):
+    """An S-curve with a long flat start and a steep middle: a hyperbolic tangent.
+
+    f(t) = end + (initial − end) · (1 − tanh(lower + (upper − lower)·x))/2,  x = min(t/decay_steps, 1)
+
+    Hsueh et al. 2019, "Stochastic Gradient Descent with Hyperbolic-Tangent Decay", arXiv
+    1806.01593, equation 4. As there, start and end are not quite reached: with upper = 3, 0.25 %
+    of the fall are left at the end.
+
+    Args:
+        initial_learning_rate: the upper rate.
+        decay_steps: steps of the fall.
+        end_learning_rate: the lower rate, at most the initial one.
+        lower: argument of tanh at step 0.
+        upper: argument of tanh at the end, above `lower`.
+
+    Raises:
+        ValueError: also when the end rate is above the initial one, or `upper` not above `lower`.
+
+    Example:
+        >>> TanhDecay(1.0, 100, lower=-7.0).values([0, 50, 75, 100]).round(4).tolist()
+        [1.0, 0.982, 0.2689, 0.0025]
+    """
+
+    words = "{initial_learning_rate} down a tanh curve from {lower} to {upper} over {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    end_learning_rate: Rate = 0.0
+    lower: Finite = -6.0
+    upper: Finite = 3.0
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "end_learning_rate")
+        if self.upper <= self.lower:
+            self.refuse("upper", f"above `lower` ({self.lower!r})")
+
+    def length(self) -> int | None:
+        return self.decay_steps
+
+    def rate(self, step: Step) -> Value:
+        # (1 − tanh z)/2 = 1/(1 + e^2z) does not cancel; and z is counted from the step nearest
+        # to where it is 0, since its error counts for most there.
+        slope = (self.upper - self.lower) / self.decay_steps
+        middle = min(max(round(-self.lower / slope), 0), self.decay_steps)
+        offset = self.lower + slope * middle
+        argument = real(clip(step, 0, self.decay_steps) - middle) * (2.0 * slope) + 2.0 * offset
+        return mix(self.end_learning_rate, self.initial_learning_rate, 1.0 / (1.0 + exponential(argument)))
+
+
+class PowerLawDecay(Schedule):
+    """Flat for `hold_steps`, then a power of the step, without an end.
+
+    f(t) = learning_rate · max(1, t/hold_steps)^−exponent
+
+    That is min(p, a·t^−b) with a = p·hold_steps^b: the power scheduler of Shen et al. 2024,
+    arXiv 2408.13359, equation 4, which finds b about 0.51.
+
+    Args:
+        learning_rate: the rate of the flat part.
+        hold_steps: steps of the flat part.
+        exponent: b, > 0; 0.5 is an inverse square root.
+
+    Example:
+        >>> PowerLawDecay(0.4, 100, exponent=0.5).values([0, 100, 400, 10_000]).round(6).tolist()
+        [0.4, 0.4, 0.2, 0.04]
+    """
+
+    words = "{learning_rate} for {hold_steps} steps, then falling as t^-{exponent}"
+    learning_rate: Rate
+    hold_steps: Steps
+    exponent: Positive = 0.51
+
+    def rate(self, step: Step) -> Value:
+        return self.learning_rate * raised(self.hold_steps / real(maximum(step, self.hold_steps)), self.exponent)
+
+
+class InverseSquareRootDecay(Schedule):
+    """A linear warmup, then a fall with the inverse square root of the step, without an end.
+
+    f(t) = learning_rate · t/warmup_steps        for t < warmup_steps
+    f(t) = learning_rate · √(warmup_steps/t)     from there on
+
+    The "Noam" schedule of Vaswani et al. 2017, arXiv 1706.03762, equation 3, and that of T5,
+    with the peak as an argument.
+
+    Args:
+        learning_rate: the peak, at step `warmup_steps`.
+        warmup_steps: steps of the warmup, which are also the time scale of the fall.
+
+    Example:
+        >>> InverseSquareRootDecay(0.4, 100).values([0, 50, 100, 400]).round(6).tolist()
+        [0.0, 0.2, 0.4, 0.2]
+    """
+
+    words = "linear warmup over {warmup_steps} steps to {learning_rate}, then falling as 1/sqrt(t)"
+    learning_rate: Rate
+    warmup_steps: Steps
+
+    def rate(self, step: Step) -> Value:
+        falling = root(self.warmup_steps / real(maximum(step, self.warmup_steps)))
+        return self.learning_rate * where(step < self.warmup_steps, progress(step, self.warmup_steps), falling)

@@ -1,0 +1,235 @@
+"""Schedules given by a few or many rates: constant, stairs, pieces, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from keras_lr.curves import Step, Value, clip, cosine, lookup, maximum, power, real, segment
+from keras_lr.fields import RATE, Factor, Milestones, Name, OneOf, Rate, Rates, Steps, Whole, check, refuse
+from keras_lr.schedule import Schedule, field
+
+PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
+TABLE_SIZE = Whole("a whole number of steps in [1, 1000000]", 1, high=1_000_001, steps=False)
+
+
+class Constant(Schedule):
+    """A flat line: the same rate at every step.
+
+    f(t) = learning_rate
+
+    Args:
+        learning_rate: the rate, >= 0.
+
+    Example:
+        >>> Constant(0.1).values([0, 7, 1000]).tolist()
+        [0.1, 0.1, 0.1]
+    """
+
+    words = "constant {learning_rate}"
+    learning_rate: Rate
+
+    def rate(self, step: Step) -> Value:
+        return real(step) * 0.0 + self.learning_rate
+
+
+class StepDecay(Schedule):
+    """A staircase: the rate is multiplied by `decay_rate` every `decay_steps` steps.
+
+    f(t) = initial_learning_rate · decay_rate^⌊t / decay_steps⌋
+
+    The same as ``ExponentialDecay(…, staircase=True)`` and as torch's `StepLR`.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: length of a stair, in steps (one step is one batch).
+        decay_rate: factor between stairs, in (0, 1].
+
+    Example:
+        >>> StepDecay(0.8, 100).values([0, 99, 100, 250]).tolist()
+        [0.8, 0.8, 0.4, 0.2]
+    """
+
+    words = "{initial_learning_rate}, multiplied by {decay_rate} every {decay_steps} steps"
+    initial_learning_rate: Rate
+    decay_steps: Steps
+    decay_rate: Factor = 0.5
+
+    def changes(self) -> tuple[int, ...]:
+        return (self.decay_steps,)
+
+    def rate(self, step: Step) -> Value:
+        return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
+
+
+class MultiStepDecay(Schedule):
+    """A staircase with stairs of any length: multiplied by `decay_rate` at each milestone.
+
+    f(t) = initial_learning_rate · decay_rate^(number of milestones ≤ t)
+
+    As torch's `MultiStepLR`: the new rate holds at the milestone itself.
+
+    Args:
+        initial_learning_rate: rate before the first milestone.
+        milestones: strictly increasing steps.
+        decay_rate: factor at each milestone, in (0, 1].
+
+    Example:
+        >>> MultiStepDecay(0.8, [30, 60], decay_rate=0.5).values([29, 30, 60]).tolist()
+        [0.8, 0.4, 0.2]
+    """
+
+    words = "{initial_learning_rate}, multiplied by {decay_rate} at steps {milestones}"
+    initial_learning_rate: Rate
+    milestones: Milestones
+    decay_rate: Factor = 0.1
+
+    def changes(self) -> tuple[int, ...]:
+        return self.milestones
+
+    def rate(self, step: Step) -> Value:
+        count = len(self.milestones) + 1
+        levels = tuple(self.initial_learning_rate * self.decay_rate**index for index in range(count))
+        return lookup(levels, segment(step, self.milestones))
+
+
+class PiecewiseConstantDecay(Schedule):
+    """Given rates between given boundaries.
+
+    f(t) = values[0] while t ≤ boundaries[0], values[1] while t ≤ boundaries[1], …, then the last
+
+    As Keras: the old rate still holds at the boundary itself (torch and optax change at
+    it; write ``boundary - 1`` to have their meaning). Unsorted boundaries, which Keras
+    turns into sums of rates, are refused.
+
+    Args:
+        boundaries: strictly increasing steps.
+        values: the rates, one more than boundaries.
+        name: kept for Keras's signature.
+
+    Raises:
+        ValueError: also when the two lengths do not fit.
+
+    Example:
+        >>> PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1]).values([10, 11, 21]).tolist()
+        [1.0, 0.5, 0.1]
+    """
+
+    words = "piecewise constant: {values}, changing after steps {boundaries}"
+    boundaries: Milestones
+    levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
+    name: Name = None
+
+    def validate(self) -> None:
+        if len(self.levels) != len(self.boundaries) + 1:
+            self.refuse("values", f"one rate more than `boundaries` ({len(self.boundaries) + 1})")
+
+    def changes(self) -> tuple[int, ...]:
+        return self.boundaries
+
+    def rate(self, step: Step) -> Value:
+        # Changing after step b is changing at step b + 1; compare with the step before
+        # instead, since b + 1 may be past the last step that an int32 can hold.
+        return lookup(self.levels, segment(maximum(step, 1) - 1, self.boundaries))
+
+
+class PiecewiseInterpolation(Schedule):
+    """A line through given points: from rate to rate, straight or in half cosines.
+
+    f(t) goes from values[i] at boundaries[i] to values[i+1] at boundaries[i+1]; it is
+    values[0] before the first boundary and the last value after the last one.
+
+    Like optax's `piecewise_interpolate_schedule`, with rates and not factors.
+
+    Args:
+        boundaries: strictly increasing steps.
+        values: the rates at them, as many as boundaries.
+        shape: "linear" or "cosine".
+
+    Raises:
+        ValueError: also when the two lengths differ.
+
+    Example:
+        >>> PiecewiseInterpolation([0, 100, 300], [0.1, 0.5, 0.3]).values([50, 100, 200, 999]).round(6).tolist()
+        [0.3, 0.5, 0.4, 0.3]
+    """
+
+    words = "{shape} pieces through the rates {values} at steps {boundaries}"
+    boundaries: Milestones
+    levels: Rates = field(alias="values")
+    shape: PieceShape = "linear"
+
+    def validate(self) -> None:
+        if len(self.levels) != len(self.boundaries):
+            self.refuse("values", f"as many rates as there are `boundaries` ({len(self.boundaries)})")
+
+    def length(self) -> int | None:
+        return self.boundaries[-1]
+
+    def rate(self, step: Step) -> Value:
+        edges, levels = self.boundaries, self.levels
+        held = clip(step, edges[0], edges[-1])
+        if len(edges) == 1:
+            return real(held) * 0.0 + levels[0]
+        piece = segment(held, edges[1:-1])
+        start, end = lookup(edges[:-1], piece, held), lookup(edges[1:], piece, held)
+        gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
+        if self.shape == "cosine":
+            gone, left = cosine(left, gone), cosine(gone, left)
+        return lookup(levels[:-1], piece) * left + lookup(levels[1:], piece) * gone
+
+
+class Tabulated(Schedule):
+    """Rates from a table, one for each step; the last one holds from there on.
+
+    f(t) = values[min(t, len(values) − 1)]
+
+    What `from_function` returns.
+
+    Args:
+        values: the rates of steps 0, 1, 2, ….
+
+    Example:
+        >>> Tabulated([0.3, 0.2, 0.1]).values([0, 1, 2, 3]).tolist()
+        [0.3, 0.2, 0.1, 0.1]
+    """
+
+    words = "{values} by table"
+    levels: Rates = field(alias="values")
+
+    def length(self) -> int | None:
+        return len(self.levels)
+
+    def _in_words(self) -> str:
+        return f"a table of {len(self.levels):,} rates from {self.levels[0]:.6g} to {self.levels[-1]:.6g}"
+
+    def rate(self, step: Step) -> Value:
+        return lookup(self.levels, clip(step, 0, len(self.levels) - 1))
+
+
+def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
+    """A schedule from any Python function of the step, tabulated once for `steps` steps.
+
+    The function is called now, with 0, 1, …, steps − 1, and never again: it may use `if`,
+    tables, or anything else, and the schedule can be saved, since it holds only the rates.
+
+    Args:
+        function: takes a step (int) and returns a rate (a finite number >= 0).
+        steps: how many steps to tabulate, up to a million; the last rate holds afterwards.
+
+    Returns:
+        A `Tabulated` schedule.
+
+    Raises:
+        TypeError, ValueError: wrong arguments, or a rate that is not a finite number >= 0,
+            with its step.
+
+    Example:
+        >>> from_function(lambda step: 0.1 if step < 2 else 0.1 / step, 5).values([0, 1, 4]).tolist()
+        [0.1, 0.1, 0.025]
+    """
+    if not callable(function):
+        refuse("from_function", "function", "a function of the step", function, TypeError)
+    count = check(TABLE_SIZE, "from_function", "steps", steps)
+    rates = [check(RATE, "from_function", f"function({step})", function(step)) for step in range(count)]
+    return Tabulated(rates)
