@@ -45,12 +45,31 @@ def where(condition: Any, a: Value, b: Value) -> Value:
 
 def minimum(a: Value, b: Value) -> Value:
     """Elementwise minimum."""
-    return np.minimum(a, b) if on_host(a) else ops.minimum(a, b)
+    if on_host(a):
+        return np.minimum(a, b)
+    return ops.where(a < b, a, _whole(b, a)) if is_whole(a) else ops.minimum(a, b)
 
 
 def maximum(a: Value, b: Value) -> Value:
     """Elementwise maximum."""
-    return np.maximum(a, b) if on_host(a) else ops.maximum(a, b)
+    if on_host(a):
+        return np.maximum(a, b)
+    return ops.where(a > b, a, _whole(b, a)) if is_whole(a) else ops.maximum(a, b)
+
+
+def is_whole(tensor: Any) -> bool:
+    """Whether a backend tensor holds integers."""
+    return "int" in keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _whole(number: Any, like: Any) -> Any:
+    """A number of the integer dtype of another tensor.
+
+    Keras's own promotion of an integer with a number loses digits: `ops.minimum` makes int32 of
+    int64 on torch, and float32 of int32 on JAX when `floatx` is bfloat16.
+    """
+    dtype = keras.backend.standardize_dtype(like.dtype)
+    return ops.cast(number, dtype) if ops.is_tensor(number) else ops.convert_to_tensor(number, dtype=dtype)
 
 
 def clip(step: Step, low: int, high: int) -> Step:
@@ -101,7 +120,7 @@ def times(step: Step, factor: float) -> Value:
 
 def power(base: float, exponent: Step | Value) -> Value:
     """base**exponent for a base in (0, 1] and exponents >= 0: steps, or floats that are not large."""
-    whole = on_host(exponent) or "int" in keras.backend.standardize_dtype(exponent.dtype)
+    whole = on_host(exponent) or is_whole(exponent)
     return exponential(times(exponent, math.log(base)) if whole else exponent * math.log(base))
 
 

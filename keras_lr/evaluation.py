@@ -15,7 +15,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from keras_lr.curves import Step, Value, on_host
+from keras_lr.curves import Step, Value, is_whole, on_host
 
 
 def whole_steps(steps: Any) -> NDArray[np.int64]:
@@ -59,7 +59,7 @@ def host_steps(step: Any) -> NDArray[np.int64] | None:
 def traced_steps(step: Any) -> Step:
     """A backend tensor of steps as integers (a float one is truncated)."""
     tensor = ops.convert_to_tensor(step)
-    if "int" in keras.backend.standardize_dtype(tensor.dtype):
+    if is_whole(tensor):
         return tensor
     return ops.cast(tensor, counter_dtype())
 

@@ -76,7 +76,7 @@ class Schedule(LearningRateSchedule):
     """Whether every duration is in steps. One in `epochs` or a `fraction` waits for `bind`."""
 
     _arguments: ClassVar[dict[str, Argument]] = {}
-    __signature__: ClassVar[inspect.Signature]
+    _signature: ClassVar[inspect.Signature]
 
     def __init_subclass__(cls, package: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -98,7 +98,8 @@ class Schedule(LearningRateSchedule):
             cls._arguments[name] = Argument(declared.name, kind)
             default = inspect.Parameter.empty if declared.default is dataclasses.MISSING else declared.default
             parameters.append(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
-        cls.__signature__ = inspect.Signature(parameters)
+        cls._signature = inspect.Signature(parameters)
+        cls.__init__ = _constructor(cls._signature)  # type: ignore[method-assign]
         if package is None:
             package = "keras_lr" if cls.__module__.split(".")[0] == "keras_lr" else "Custom"
         keras.saving.register_keras_serializable(package)(cls)
@@ -108,7 +109,7 @@ class Schedule(LearningRateSchedule):
         if type(self) is Schedule:
             raise TypeError("Schedule is the base class; use one of its subclasses, or write one")
         try:
-            bound = self.__signature__.bind(*args, **kwargs)
+            bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{owner}: {error}; the arguments are {', '.join(self._arguments)}") from None
         bound.apply_defaults()
@@ -332,12 +333,27 @@ class Schedule(LearningRateSchedule):
     def __repr__(self) -> str:
         shown = []
         for name, value in self.arguments().items():
-            default = self.__signature__.parameters[name].default
+            default = self._signature.parameters[name].default
             if default is inspect.Parameter.empty:
                 shown.append(_source(value))
             elif value != default:
                 shown.append(f"{name}={_source(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _constructor(signature: inspect.Signature) -> Callable[..., None]:
+    """The constructor of a schedule class, which shows its arguments to `help` and `inspect`.
+
+    The signature must be the function's: as an attribute of the class it would be that of the
+    instances too, and `tf.function(schedule)` would ask for the arguments of the constructor.
+    """
+
+    def __init__(self: Schedule, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        Schedule.__init__(self, *args, **kwargs)
+
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    __init__.__signature__ = inspect.Signature([this, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return __init__
 
 
 def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:

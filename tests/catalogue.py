@@ -1,0 +1,390 @@
+"""One row for each schedule: an instance, points checked by hand, and an independent formula.
+
+The formulas are written from the papers and from the documentation of Keras, torch and optax, as
+scalar functions in plain `math`. They share no code with the package: keep it so.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+
+import keras_lr as klr
+from keras_lr import epochs, fraction
+
+
+@dataclass(frozen=True)
+class Row:
+    """A schedule, what it must give at some steps, and its formula as a plain function of the step."""
+
+    schedule: klr.Schedule
+    points: dict[int, float]
+    oracle: Callable[[int], float]
+    name: str = field(default="")
+
+    @property
+    def id(self) -> str:
+        return self.name or type(self.schedule).__name__
+
+
+def cosine(x):
+    return (1 + math.cos(math.pi * min(x, 1.0))) / 2
+
+
+def line(a, b, t, n):
+    return a + (b - a) * min(t / n, 1.0)
+
+
+def triangle(t, up, down):
+    position = t % (up + down)
+    return position / up if position <= up else (up + down - position) / down
+
+
+def poly_cycle(t):
+    whole = 40 * max(1, math.ceil(t / 40))
+    return 0.02 + (0.3 - 0.02) * (1 - t / whole) ** 1.5
+
+
+def pieces(edges, rates, t):
+    """Keras's meaning: the old rate still holds at the edge."""
+    return next((rate for edge, rate in zip(edges, rates, strict=False) if t <= edge), rates[-1])
+
+
+def interpolated(edges, rates, t, bend=lambda x: x):
+    if t <= edges[0]:
+        return rates[0]
+    for a, b, low, high in zip(edges, edges[1:], rates, rates[1:], strict=False):
+        if t <= b:
+            return low + (high - low) * bend((t - a) / (b - a))
+    return rates[-1]
+
+
+def restarting(t, first, ratio, height, alpha, rate):
+    """Cycles found by walking along their starts, each the rounded sum of the lengths before."""
+    cycle, start, total = 0, 0, float(first)
+    while math.floor(total + 0.5) <= t:
+        start = math.floor(total + 0.5)
+        cycle += 1
+        total += first * ratio**cycle
+    x = (t - start) / (math.floor(total + 0.5) - start)
+    return rate * (alpha + (1 - alpha) * height**cycle * cosine(x))
+
+
+def one_cycle(t, peak, total, share, div, final, three=False, bend=cosine):
+    """torch's phases: their ends are fractional steps."""
+    t = min(t, total - 1)
+    start, end = peak / div, peak / div / final
+    first, last = share * total - 1, total - 1
+    ends = [(first, start, peak), (2 * first, peak, start), (last, start, end)] if three else [
+        (first, start, peak),
+        (last, peak, end),
+    ]
+    begin = 0.0
+    for finish, a, b in ends:
+        if t <= finish:
+            return b + (a - b) * bend((t - begin) / (finish - begin))
+        begin = finish
+    raise AssertionError
+
+
+def trapezoid(t, rate, total, warmup, decay, end, shape):
+    if t < warmup:
+        return rate * t / warmup
+    x = min(max(t - (total - decay), 0) / decay, 1.0)
+    return end + (rate - end) * shape(x)
+
+
+def k_decay(t, n, k, power):
+    return (1 - min(t / n, 1.0) ** k) ** power
+
+
+def tanh(t, n, low, high):
+    return (1 - math.tanh(low + (high - low) * min(t / n, 1.0))) / 2
+
+
+def warm(t, steps, start, after, shape=lambda x: x):
+    if t >= steps:
+        return after(t - steps)
+    return after(0) * (start + (1 - start) * shape(t / steps))
+
+
+FALLS = {
+    "linear": lambda x: 1 - x,
+    "cosine": cosine,
+    "sqrt": lambda x: 1 - math.sqrt(x),
+    "exponential": lambda x: 2 * 0.5**x - 1,
+}
+
+KERAS_COSINE = keras.optimizers.schedules.CosineDecay(0.3, 40, alpha=0.2)
+NOISE = klr.Noise(klr.LinearDecay(0.3, 70), 0.4, seed=11)
+
+
+def noise(t):
+    """The hash as documented: squarings and products modulo the largest prime below √2³¹."""
+    prime, state = 46337, t % 46337
+    for salt in (t // prime % prime, 11, 0):
+        for multiplier, increment in ((31607, 7919), (27893, 12347)):
+            state = (state * multiplier + salt + increment) % prime
+            state = (state * state % prime + 5 * state) % prime
+    return line(0.3, 0.0, t, 70) * (1 + 0.4 * (state * 2 / prime - 1))
+
+
+ROWS = [
+    Row(klr.Constant(0.3), {5: 0.3}, lambda t: 0.3),
+    Row(klr.StepDecay(0.8, 7, 0.25), {6: 0.8, 7: 0.2, 14: 0.05}, lambda t: 0.8 * 0.25 ** (t // 7)),
+    Row(
+        klr.MultiStepDecay(0.8, [3, 9, 11], 0.5),
+        {2: 0.8, 3: 0.4, 9: 0.2, 11: 0.1},
+        lambda t: 0.8 * 0.5 ** sum(t >= edge for edge in (3, 9, 11)),
+    ),
+    Row(
+        klr.PiecewiseConstantDecay([3, 9], [0.7, 0.5, 0.2]),
+        {3: 0.7, 4: 0.5, 9: 0.5, 10: 0.2},
+        lambda t: pieces([3, 9], [0.7, 0.5, 0.2], t),
+    ),
+    Row(
+        klr.PiecewiseInterpolation([10, 30, 70], [0.2, 0.6, 0.1]),
+        {4: 0.2, 20: 0.4, 50: 0.35, 99: 0.1},
+        lambda t: interpolated([10, 30, 70], [0.2, 0.6, 0.1], t),
+    ),
+    Row(
+        klr.PiecewiseInterpolation([10, 30, 70], [0.2, 0.6, 0.1], shape="cosine"),
+        {20: 0.4, 30: 0.6, 50: 0.35},
+        lambda t: interpolated([10, 30, 70], [0.2, 0.6, 0.1], t, lambda x: 1 - cosine(x)),
+        "PiecewiseInterpolation-cosine",
+    ),
+    Row(
+        klr.Tabulated([0.3, 0.5, 0.2]),
+        {2: 0.2, 1: 0.5, 9: 0.2},
+        lambda t: [0.3, 0.5, 0.2][min(t, 2)],
+    ),
+    Row(klr.ExponentialDecay(0.8, 20, 0.25), {10: 0.4, 20: 0.2}, lambda t: 0.8 * 0.25 ** (t / 20)),
+    Row(
+        klr.ExponentialDecay(0.8, 20, 0.25, staircase=True),
+        {19: 0.8, 20: 0.2, 45: 0.05},
+        lambda t: 0.8 * 0.25 ** (t // 20),
+        "ExponentialDecay-staircase",
+    ),
+    Row(klr.TimeBasedDecay(0.9, 20, 0.5), {20: 0.6, 40: 0.45}, lambda t: 0.9 / (1 + 0.5 * t / 20)),
+    Row(
+        klr.TimeBasedDecay(0.9, 20, 0.5, staircase=True),
+        {19: 0.9, 39: 0.6, 40: 0.45},
+        lambda t: 0.9 / (1 + 0.5 * (t // 20)),
+        "TimeBasedDecay-staircase",
+    ),
+    Row(
+        klr.PolynomialDecay(0.42, 40, 0.02, power=2.0),
+        {20: 0.12, 40: 0.02, 77: 0.02},
+        lambda t: 0.02 + 0.4 * (1 - min(t, 40) / 40) ** 2,
+    ),
+    Row(
+        klr.PolynomialDecay(0.3, 40, 0.02, power=1.5, cycle=True),
+        {40: 0.02, 80: 0.02, 60: 0.02 + 0.28 * 0.25**1.5},
+        poly_cycle,
+        "PolynomialDecay-cycle",
+    ),
+    Row(klr.LinearDecay(0.5, 40, 0.1), {10: 0.4, 40: 0.1, 99: 0.1}, lambda t: line(0.5, 0.1, t, 40)),
+    Row(
+        klr.CosineDecay(0.4, 40, alpha=0.25),
+        {20: 0.25, 40: 0.1, 99: 0.1},
+        lambda t: 0.4 * (0.25 + 0.75 * cosine(t / 40)),
+    ),
+    Row(
+        klr.CosineDecay(0.1, 40, alpha=0.2, warmup_target=0.5, warmup_steps=8),
+        {4: 0.3, 8: 0.5, 28: 0.3, 48: 0.1},
+        lambda t: line(0.1, 0.5, t, 8) if t < 8 else 0.5 * (0.2 + 0.8 * cosine((t - 8) / 40)),
+        "CosineDecay-warmup",
+    ),
+    Row(
+        klr.REXDecay(0.5, 40, 0.2),
+        {20: 0.4, 40: 0.2},
+        lambda t: 0.2 + 0.3 * (1 - min(t / 40, 1)) / (1 - min(t / 40, 1) / 2),
+    ),
+    Row(
+        klr.KDecay(0.5, 40, 2.5, 0.1, power=1.5),
+        {40: 0.1, 55: 0.1},
+        lambda t: 0.1 + 0.4 * k_decay(t, 40, 2.5, 1.5),
+    ),
+    Row(
+        klr.KDecay(1.5, 100, 2.0, 0.5, shape="cosine"),
+        {25: 0.5 + 0.990393, 50: 0.5 + 0.853553, 75: 0.5 + 0.402455},
+        lambda t: 0.5 + cosine(min(t / 100, 1.0) ** 2),
+        "KDecay-cosine",
+    ),
+    Row(
+        klr.TanhDecay(1.5, 100, 0.5, lower=-7.0, upper=3.0),
+        {50: 0.5 + 0.982014, 70: 1.0, 75: 0.5 + 0.268941, 100: 0.5 + 0.002473},
+        lambda t: 0.5 + tanh(t, 100, -7.0, 3.0),
+    ),
+    Row(
+        klr.PowerLawDecay(0.6, 20, exponent=0.5),
+        {20: 0.6, 80: 0.3, 180: 0.2},
+        lambda t: 0.6 * max(1.0, t / 20) ** -0.5,
+    ),
+    Row(
+        klr.InverseSquareRootDecay(0.6, 20),
+        {5: 0.15, 20: 0.6, 80: 0.3},
+        lambda t: 0.6 * t / 20 if t < 20 else 0.6 * math.sqrt(20 / t),
+    ),
+    Row(
+        klr.CyclicalLearningRate(0.1, 0.9, 4, 8),
+        {2: 0.5, 4: 0.9, 8: 0.5, 12: 0.1, 14: 0.5},
+        lambda t: 0.1 + 0.8 * triangle(t, 4, 8),
+    ),
+    Row(
+        klr.CyclicalLearningRate(0.1, 1.0, 4, mode="triangular2"),
+        {4: 1.0, 9: 0.2125, 12: 0.55, 20: 0.325},
+        lambda t: 0.1 + 0.9 * triangle(t, 4, 4) * 0.5 ** (t // 8),
+        "CyclicalLearningRate-triangular2",
+    ),
+    Row(
+        klr.CyclicalLearningRate(0.1, 1.0, 4, mode="exp_range", gamma=0.9),
+        {1: 0.3025, 2: 0.4645, 4: 0.69049, 9: 0.187170},
+        lambda t: 0.1 + 0.9 * triangle(t, 4, 4) * 0.9**t,
+        "CyclicalLearningRate-exp_range",
+    ),
+    Row(
+        klr.SinusoidalLearningRate(0.1, 0.5, 6),
+        {3: 0.3, 6: 0.5, 9: 0.3, 12: 0.1},
+        lambda t: 0.1 + 0.4 * (1 - math.cos(math.pi * (t % 12) / 6)) / 2,
+    ),
+    Row(
+        klr.CosineDecayRestarts(0.8, 10, t_mul=1.5, m_mul=0.5, alpha=0.25),
+        {5: 0.5, 10: 0.5, 25: 0.35, 48: 0.2 + 0.075},
+        lambda t: restarting(t, 10, 1.5, 0.5, 0.25, 0.8),
+    ),
+    Row(
+        klr.CosineDecayRestarts(0.8, 10, t_mul=1.0, m_mul=0.5),
+        {5: 0.4, 10: 0.4, 15: 0.2, 30: 0.1},
+        lambda t: 0.8 * 0.5 ** (t // 10) * cosine(t % 10 / 10),
+        "CosineDecayRestarts-equal",
+    ),
+    Row(
+        klr.WarmupStableDecay(0.6, 60, 10, 20, end_learning_rate=0.1),
+        {5: 0.3, 30: 0.6, 50: 0.35, 60: 0.1, 99: 0.1},
+        lambda t: trapezoid(t, 0.6, 60, 10, 20, 0.1, FALLS["linear"]),
+    ),
+    *(
+        Row(
+            klr.WarmupStableDecay(0.6, 60, 10, 20, end_learning_rate=0.1, shape=shape),
+            {5: 0.3, 40: 0.6, 60: 0.1},
+            lambda t, shape=shape: trapezoid(t, 0.6, 60, 10, 20, 0.1, FALLS[shape]),
+            f"WarmupStableDecay-{shape}",
+        )
+        for shape in ("cosine", "sqrt", "exponential")
+    ),
+    Row(
+        klr.OneCycle(1.0, 10),
+        {0: 0.04, 1: 0.52, 2: 1.0, 3: 0.950484, 5: 0.611261, 8: 0.0495194},
+        lambda t: one_cycle(t, 1.0, 10, 0.3, 25.0, 1e4),
+    ),
+    Row(
+        klr.OneCycle(1.0, 10, anneal_strategy="linear", three_phase=True),
+        {1: 0.52, 2: 1.0, 3: 0.52, 4: 0.04, 5: 0.0320008, 8: 0.0080032},
+        lambda t: one_cycle(t, 1.0, 10, 0.3, 25.0, 1e4, three=True, bend=FALLS["linear"]),
+        "OneCycle-three-linear",
+    ),
+    Row(
+        klr.OneCycle(0.7, 97, pct_start=0.37, div_factor=12.0, final_div_factor=300.0, three_phase=True),
+        {96: 0.7 / 3600, 99: 0.7 / 3600},
+        lambda t: one_cycle(t, 0.7, 97, 0.37, 12.0, 300.0, three=True),
+        "OneCycle-three-cos",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.25),
+        {4: 0.25, 8: 0.4, 28: 0.2},
+        lambda t: warm(t, 8, 0.25, lambda s: line(0.4, 0.0, s, 40)),
+    ),
+    Row(
+        klr.Warmup(KERAS_COSINE, 8),
+        {4: 0.15, 8: 0.3, 28: 0.18},
+        lambda t: warm(t, 8, 0.0, lambda s: 0.3 * (0.2 + 0.8 * cosine(s / 40))),
+        "Warmup-of-Keras",
+    ),
+    Row(klr.Warmup(0.4, 8), {4: 0.2, 9: 0.4}, lambda t: warm(t, 8, 0.0, lambda s: 0.4), "Warmup-of-number"),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.25, shape="cosine"),
+        {4: 0.25},
+        lambda t: warm(t, 8, 0.25, lambda s: line(0.4, 0.0, s, 40), lambda x: 1 - cosine(x)),
+        "Warmup-cosine",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.25, shape="exponential"),
+        {4: 0.2, 8: 0.4},
+        lambda t: 0.4 * 0.25 ** (1 - t / 8) if t < 8 else line(0.4, 0.0, t - 8, 40),
+        "Warmup-exponential",
+    ),
+    Row(
+        klr.Sequential([klr.LinearDecay(0.4, 40), 0.15, klr.StepDecay(0.8, 5)], [20, 30]),
+        {19: 0.21, 20: 0.15, 30: 0.8, 35: 0.4},
+        lambda t: line(0.4, 0.0, t, 40) if t < 20 else 0.15 if t < 30 else 0.8 * 0.5 ** ((t - 30) // 5),
+    ),
+    Row(
+        klr.LinearDecay(0.4, 40, 0.2) >> klr.CosineDecay(0.3, 30) >> 0.07,
+        {20: 0.3, 40: 0.3, 55: 0.15, 70: 0.07},
+        lambda t: line(0.4, 0.2, t, 40) if t < 40 else 0.3 * cosine((t - 40) / 30) if t < 70 else 0.07,
+        "Chain",
+    ),
+    *(
+        Row(
+            klr.StepDecay(0.8, 30).cooldown(45, 20, 0.1, shape),
+            {29: 0.8, 45: 0.4, 65: 0.1},
+            lambda t, shape=shape: 0.8 * 0.5 ** (t // 30) if t < 45 else 0.1 + 0.3 * FALLS[shape](min((t - 45) / 20, 1)),
+            f"Cooldown-{shape}",
+        )
+        for shape in FALLS
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, epochs(4)), fraction(0.2)).bind(steps_per_epoch=10, epochs=5),
+        {5: 0.2, 10: 0.4, 30: 0.2, 50: 0.0},
+        lambda t: warm(t, 10, 0.0, lambda s: line(0.4, 0.0, s, 40)),
+        "Bound",
+    ),
+    Row(
+        klr.Paced(klr.LinearDecay(0.8, 80), [0, 10, 20], [0, 10, 25], [1, 3, 1], [1, 2, 2]),
+        {10: 0.7, 12: 0.67, 20: 0.55, 22: 0.54},
+        lambda t: line(0.8, 0.0, t if t < 10 else 10 + (t - 10) * 3 // 2 if t < 20 else 25 + (t - 20) // 2, 80),
+    ),
+    Row(
+        klr.Reduced(klr.LinearDecay(0.4, 40), 0.25, min_lr=0.05),
+        {0: 0.1, 20: 0.05, 36: 0.04},
+        lambda t: max(0.25 * line(0.4, 0.0, t, 40), min(line(0.4, 0.0, t, 40), 0.05)),
+    ),
+    Row(
+        3 * klr.StepDecay(0.8, 9) * klr.LinearDecay(0.5, 40, 0.1),
+        {9: 3 * 0.4 * 0.41},
+        lambda t: 3 * 0.8 * 0.5 ** (t // 9) * line(0.5, 0.1, t, 40),
+        "Product",
+    ),
+    Row(
+        klr.StepDecay(0.8, 9) + klr.LinearDecay(0.5, 40, 0.1) + 0.02,
+        {10: 0.82},
+        lambda t: 0.8 * 0.5 ** (t // 9) + line(0.5, 0.1, t, 40) + 0.02,
+        "Sum",
+    ),
+    Row(
+        klr.LinearDecay(0.5, 40).clip(0.1, 0.3),
+        {2: 0.3, 20: 0.25, 39: 0.1},
+        lambda t: min(max(line(0.5, 0.0, t, 40), 0.1), 0.3),
+        "Clip",
+    ),
+    Row(klr.LinearDecay(0.5, 40).from_step(8), {2: 0.375}, lambda t: line(0.5, 0.0, t + 8, 40), "Shifted"),
+    Row(
+        klr.LinearDecay(0.5, 40).from_step(-8),
+        {7: 0.5, 18: 0.375},
+        lambda t: line(0.5, 0.0, max(t - 8, 0), 40),
+        "Shifted-back",
+    ),
+    Row(
+        klr.Repeat(klr.LinearDecay(0.4, 12, 0.1), 8, factor=0.5),
+        {4: 0.3, 8: 0.2, 12: 0.15},
+        lambda t: 0.5 ** (t // 8) * line(0.4, 0.1, t % 8, 12),
+    ),
+    Row(
+        klr.PerUpdate(klr.LinearDecay(0.4, 40), 3),
+        {2: 0.4, 3: 0.39, 60: 0.2},
+        lambda t: line(0.4, 0.0, t // 3, 40),
+    ),
+    Row(NOISE, {70: 0.0}, noise),
+]
