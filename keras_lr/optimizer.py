@@ -168,12 +168,21 @@ def reduce(model: Any, owner: RateOwner, factor: float, min_lr: float) -> tuple[
         return None
     source = owner.source
     if isinstance(source, LearningRateSchedule):
-        inner, scale = (source.schedule, source.scale) if isinstance(source, Reduced) else (source, 1.0)
-        replace(model, owner, Reduced(inner, scale * factor, min_lr))
+        set_scale(model, owner, (source.scale if isinstance(source, Reduced) else 1.0) * factor, min_lr)
         return old, owner.rate()
     new = max(old * factor, min_lr)
     replace(model, owner, new)
     return old, new
+
+
+def set_scale(model: Any, owner: RateOwner, scale: float, min_lr: float) -> bool:
+    """Scale an optimizer's schedule; whether that changed it. The caller retraces."""
+    source = owner.source
+    new = Reduced(source.schedule if isinstance(source, Reduced) else source, scale, min_lr)
+    if new == source:
+        return False
+    replace(model, owner, new)
+    return True
 
 
 def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float:
@@ -288,12 +297,13 @@ class Snapshots:
         return self._variable.value.detach().clone()
 
     def _take_jax(self) -> Any:
-        model = self._model
-        state = getattr(model, "_jax_state", None)
-        if not state or model._jax_state_synced:
+        # After a batch this is the state that its step gave, whatever callbacks have assigned since.
+        state = getattr(self._model, "_jax_state", None)
+        if not state:
             return _queued_copy(self._variable.value)
         if self._index is None:
-            self._index = [id(variable) for variable in model.optimizer.variables].index(id(self._variable))
+            known = [id(variable) for variable in self._model.optimizer.variables]
+            self._index = known.index(id(self._variable))
         return _queued_copy(state["optimizer_variables"][self._index])
 
 

@@ -28,6 +28,7 @@ class TrainingState(_Saveable):
 
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, Any]] = {}
+        self.loads = 0
 
     def _obj_type(self) -> str:
         # Keras leaves out of saving what every object of this type has; any type would do.
@@ -57,6 +58,7 @@ class TrainingState(_Saveable):
                 f"{VERSION}: install a newer one"
             )
         self.entries = entries
+        self.loads += 1
 
 
 class _Slot:
@@ -68,6 +70,11 @@ class _Slot:
 
 
 setattr(keras.Model, ATTRIBUTE, _Slot())
+
+
+def loads(model: Any) -> int:
+    """How often the memory of `model` was loaded from a file."""
+    return int(getattr(model, ATTRIBUTE).loads)
 
 
 def memory(model: Any) -> dict[str, dict[str, Any]]:

@@ -74,6 +74,9 @@ class LearningRateLogger(keras.callbacks.Callback):
     is one batch, as for the schedule. With `steps_per_execution` Keras reports metrics once
     for several batches: they stand in the last row of them, NaN in the others.
 
+    A rate that is a number is read at the end of each batch: put the logger before callbacks that
+    assign another one there (on JAX it does not matter).
+
     A rate that is a function is called once more after each batch; a compiled training step
     (TensorFlow, JAX) has called it only when it was traced, so a function that returns
     Python numbers is recorded with the number of that time.
@@ -155,6 +158,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             # Not before the first batch: until then a callback may bind the schedule.
             self._audited = True
             self._audit()
+        self._running = self._net.train_function
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
         recording = self._open
         if self._traced is not None and self._traced[0] is self._net.train_function:
@@ -166,8 +170,9 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         assert self._open is not None
-        if self._traced is None or self._traced[0] is not self._net.train_function:
-            self._traced = (self._net.train_function, self._open.sources) if self._is_compiled() else None
+        # The step that has just run, not one that another callback has made since.
+        if self._traced is None or self._traced[0] is not self._running:
+            self._traced = (self._running, self._open.sources) if self._is_compiled() else None
         self._open.note(batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -330,17 +335,21 @@ def _drop_rows_from(path: Path, step: int) -> None:
     """Keep the rows of a log file that come before `step`."""
     if not path.exists():
         return
+    if path.suffix == ".csv":
+        header, *rows = path.read_text().splitlines(keepends=True)
+        kept = [row for row in rows if int(row.split(",", 1)[0]) < step]
+        part = path.with_name(path.name + ".part")
+        part.write_text("".join([header, *kept]))
+        os.replace(part, path)
+        return
     import pandas as pd
 
-    old = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    old = pd.read_parquet(path)
     _replace_file(path, old[old["step"] < step])
 
 
 def _replace_file(path: Path, frame: pd.DataFrame) -> None:
-    """Write a log file whole, so that at no moment half of one is there."""
+    """Write a Parquet file whole, so that at no moment half of one is there."""
     part = path.with_name(path.name + ".part")
-    if path.suffix == ".csv":
-        frame.to_csv(part, index=False)
-    else:
-        frame.to_parquet(part, index=False)
+    frame.to_parquet(part, index=False)
     os.replace(part, path)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import keras
 
 from keras_lr import optimizer as optimizers
-from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Text, check, kind_of
+from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Switch, Text, check, kind_of
+from keras_lr.state import loads, memory
 
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
@@ -93,8 +94,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     Differences from Keras: a cooldown of n is n quiet epochs (Keras: n − 1, so that 1 is
     none); a NaN or infinite metric is a bad epoch and never the best value (in Keras a NaN
-    in the first epoch makes every later epoch a bad one); `min_delta` may be relative; the
-    state is kept when the same model is fit again with the same callback.
+    in the first epoch makes every later epoch a bad one); `min_delta` may be relative.
+
+    The state (best, wait, cooldown, scale) is saved and loaded with the model and with its
+    weights, and is taken up after a load. Without a load, the same callback goes on when the same
+    model is fit again, and another one starts afresh, as does a model that was compiled anew.
+    `BackupAndRestore` and `ModelCheckpoint` save at the end of an epoch: put them after this
+    callback, so that they save what it has decided.
 
     Args:
         monitor: the metric, a key of the epoch's logs.
@@ -108,6 +114,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         min_lr: rate below which nothing is reduced. On a schedule it limits the reduction
             only; a schedule that goes lower by itself does.
         verbose: 1 prints a line at each reduction.
+        reset_on_train_begin: start afresh at every `fit`, as Keras does.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`,
@@ -126,6 +133,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         cooldown: int = 0,
         min_lr: float = 0.0,
         verbose: int = 0,
+        *,
+        reset_on_train_begin: bool = False,
     ) -> None:
         super().__init__()
         self.monitor: str = self._checked(MetricName, "monitor", monitor)
@@ -137,9 +146,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.cooldown: int = self._checked(CountOrZero, "cooldown", cooldown)
         self.min_lr: float = self._checked(Rate, "min_lr", min_lr)
         self.verbose: int = self._checked(CountOrZero, "verbose", verbose)
+        self.reset_on_train_begin: bool = self._checked(Switch, "reset_on_train_begin", reset_on_train_begin)
         self.state = PlateauState()
+        self._scales: dict[str, float] = {}
         self._rule: PlateauRule | None = None
-        self._of: Any = None
+        # Whose state this is, and how often that model's weights had been loaded.
+        self._of: tuple[Any, Any, int] | None = None
         self._told = False
 
     @staticmethod
@@ -150,10 +162,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self.model
-        if model is not self._of:
-            self.state, self._of = PlateauState(), model
-        self._rule = None
-        self._told = False
         for owner in optimizers.rate_owners(model):
             if optimizers.is_function(owner.source):
                 raise TypeError(
@@ -165,8 +173,71 @@ class ReduceOnPlateau(keras.callbacks.Callback):
                 f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
             )
         self._warn_if_done(model)
-        if self.mode != "auto" or _metrics(model) or self._monitored == "loss":
-            self._rule = self._make_rule()
+        self._rule = self._make_rule() if self.mode != "auto" or _metrics(model) or self._monitored == "loss" else None
+        self._told = False
+        if self.reset_on_train_begin:
+            self.state, self._scales, self._of = PlateauState(), {}, self._place()
+        else:
+            self._take_up()
+
+    def _place(self) -> tuple[Any, Any, int]:
+        return self.model, self.model.optimizer, loads(self.model)
+
+    def _take_up(self) -> None:
+        """Go on with the state that belongs to the model as it is now.
+
+        That is this callback's own, or the one in the file from which the model or its weights
+        were loaded, or a fresh one for another model or a model compiled anew.
+        """
+        model, optimizer, loaded = place = self._place()
+        known = self._of
+        self._of = place
+        if known is not None and known[0] is model and known[1] is optimizer and known[2] == loaded:
+            return
+        is_same = known is not None and known[0] is model
+        was_loaded = loaded > (known[2] if known is not None and is_same else 0)
+        if was_loaded and self._key in memory(model):
+            self.set_state(memory(model)[self._key])
+            self._install_scales()
+        else:
+            self.state, self._scales = PlateauState(), {}
+
+    def _install_scales(self) -> None:
+        """Scale schedules as they were scaled when the state was saved.
+
+        A `.keras` file has the scaled schedule itself, but a file of weights has no schedule.
+        """
+        changed = False
+        for owner in optimizers.rate_owners(self.model):
+            if owner.column in self._scales and optimizers.is_schedule(owner.source):
+                changed |= optimizers.set_scale(self.model, owner, self._scales[owner.column], self.min_lr)
+        if changed:
+            optimizers.retrace(self.model)
+
+    @property
+    def _key(self) -> str:
+        return f"ReduceOnPlateau/{self.monitor}"
+
+    def get_state(self) -> dict[str, Any]:
+        """The whole state as JSON values: best, wait, cooldown_counter, n_reductions and scales."""
+        return {**asdict(self.state), "scales": dict(self._scales)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take a state that `get_state` returned.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        fields = dict(state)
+        scales = fields.pop("scales", None)
+        if not isinstance(scales, dict) or set(fields) != set(asdict(PlateauState())):
+            raise ValueError(f"ReduceOnPlateau: `state` must be what `get_state` returns, got {state!r}")
+        self.state, self._scales = PlateauState(**fields), dict(scales)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # A callback that stands after this one may have loaded weights when training began.
+        if not self.reset_on_train_begin:
+            self._take_up()
 
     def _warn_if_done(self, model: Any) -> None:
         # A schedule may start low on purpose (a warmup does), so only numbers are looked at.
@@ -189,6 +260,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.state, due = self._rule.observe(self.state, optimizers.read_float(logs[self.monitor]))
         if due and self._reduce(epoch):
             self.state = self._rule.reduced(self.state)
+        memory(self.model)[self._key] = self.get_state()
 
     def _reduce(self, epoch: int) -> bool:
         model = self.model
@@ -198,6 +270,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             if rates is None:
                 continue
             changed = True
+            if optimizers.is_schedule(owner.source):
+                self._scales[owner.column] = owner.source.scale
             if self.verbose:
                 print(f"\nEpoch {epoch + 1}: ReduceOnPlateau: {owner.column} {rates[0]:.6g} -> {rates[1]:.6g}")
         if changed and any(optimizers.is_schedule(owner.source) for owner in optimizers.rate_owners(model)):

@@ -1,0 +1,62 @@
+"""A model whose weight moves by exactly minus the rate at each update: the oracle of what was applied."""
+
+import keras
+import numpy as np
+
+
+def model_with(rate, optimizer=None, units=1, **compile_args):
+    """A linear model without bias on inputs of 1, whose loss is its prediction: the gradient is 1."""
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(units, use_bias=False, kernel_initializer="zeros", name="line")]
+    )
+    optimizer = keras.optimizers.SGD(rate) if optimizer is None else optimizer
+    model.compile(optimizer=optimizer, loss=prediction_sum, **compile_args)
+    return model
+
+
+@keras.saving.register_keras_serializable("tests")
+def prediction_sum(y, prediction):
+    return keras.ops.sum(prediction, axis=-1)
+
+
+def data(batches=5, size=4, last=None):
+    """Inputs of 1: `batches` batches of `size`, the last one shorter if `last` is given."""
+    count = batches * size if last is None else (batches - 1) * size + last
+    return np.ones((count, 1), "float32"), np.zeros((count, 1), "float32")
+
+
+def fit(model, *callbacks, epochs=3, batches=5, size=4, last=None, **args):
+    x, y = data(batches, size, last)
+    return model.fit(x, y, batch_size=size, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks), **args)
+
+
+class Weight(keras.callbacks.Callback):
+    """The weight after each execution of the training step; `applied` is by how much it fell."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = [0.0]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(float(self.model.get_weights()[0].ravel()[0]))
+
+    @property
+    def applied(self):
+        return -np.diff(self.seen)
+
+
+class Metric(keras.callbacks.Callback):
+    """Puts a given sequence of values into the epochs' logs under the name `metric`."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = dict(enumerate(values)) if not isinstance(values, dict) else values
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch in self.values:
+            logs["metric"] = self.values[epoch]
+
+
+def assert_applied(weight, rates):
+    """Compare with the rates that should have been applied, to float32 accuracy of the weight."""
+    np.testing.assert_allclose(weight.applied, rates, rtol=2e-6, atol=3e-7 * max(1.0, np.abs(weight.seen).max()))
