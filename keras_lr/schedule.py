@@ -316,11 +316,7 @@ class Schedule(LearningRateSchedule):
         return cls(**{name: _decode(value) for name, value in config.items()})
 
     def _key(self) -> tuple[Any, ...]:
-        # A schedule of Keras has no equality of its own: compare it by its config.
-        return tuple(
-            value if not _is_foreign(value) else json.dumps(_encode(value), sort_keys=True)
-            for value in self.arguments().values()
-        )
+        return tuple(map(_comparable, self.arguments().values()))
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -364,9 +360,10 @@ def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
 
 
 def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
-    """The rate of an inner schedule at one step `at`: a constant where its class is ours."""
-    if isinstance(schedule, Schedule):
+    """The rate of an inner schedule at one step `at`: a constant if it is ours in all its parts."""
+    if isinstance(schedule, Schedule) and not _has_foreign(schedule):
         return float(schedule.values(at))
+    # A foreign schedule cannot be evaluated on the host while a training step is traced.
     return rate_of(schedule, step * 0 + at)
 
 
@@ -405,6 +402,22 @@ def _is_bound(value: Any) -> bool:
 
 def _is_foreign(value: Any) -> bool:
     return isinstance(value, LearningRateSchedule) and not isinstance(value, Schedule)
+
+
+def _has_foreign(value: Any) -> bool:
+    """Whether a schedule that is not ours is the value, or somewhere inside it."""
+    if isinstance(value, tuple):
+        return any(map(_has_foreign, value))
+    if isinstance(value, Schedule):
+        return any(map(_has_foreign, value.arguments().values()))
+    return _is_foreign(value)
+
+
+def _comparable(value: Any) -> Any:
+    """A value to compare by; a schedule of Keras has no equality of its own, so its config is taken."""
+    if isinstance(value, tuple):
+        return tuple(map(_comparable, value))
+    return json.dumps(_encode(value), sort_keys=True) if _is_foreign(value) else value
 
 
 def _encode(value: Any) -> Any:

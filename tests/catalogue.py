@@ -76,10 +76,14 @@ def one_cycle(t, peak, total, share, div, final, three=False, bend=cosine):
     t = min(t, total - 1)
     start, end = peak / div, peak / div / final
     first, last = share * total - 1, total - 1
-    ends = [(first, start, peak), (2 * first, peak, start), (last, start, end)] if three else [
-        (first, start, peak),
-        (last, peak, end),
-    ]
+    ends = (
+        [(first, start, peak), (2 * first, peak, start), (last, start, end)]
+        if three
+        else [
+            (first, start, peak),
+            (last, peak, end),
+        ]
+    )
     begin = 0.0
     for finish, a, b in ends:
         if t <= finish:
@@ -330,7 +334,9 @@ ROWS = [
         Row(
             klr.StepDecay(0.8, 30).cooldown(45, 20, 0.1, shape),
             {29: 0.8, 45: 0.4, 65: 0.1},
-            lambda t, shape=shape: 0.8 * 0.5 ** (t // 30) if t < 45 else 0.1 + 0.3 * FALLS[shape](min((t - 45) / 20, 1)),
+            lambda t, shape=shape: (
+                0.8 * 0.5 ** (t // 30) if t < 45 else 0.1 + 0.3 * FALLS[shape](min((t - 45) / 20, 1))
+            ),
             f"Cooldown-{shape}",
         )
         for shape in FALLS

@@ -158,7 +158,14 @@ def test_far_steps_are_finite(schedule):
 
 @pytest.mark.parametrize(
     ("steps", "error"),
-    [(-1, ValueError), (0.5, ValueError), ([3, -2], ValueError), (float("nan"), ValueError), ("7", TypeError), (None, TypeError)],
+    [
+        (-1, ValueError),
+        (0.5, ValueError),
+        ([3, -2], ValueError),
+        (float("nan"), ValueError),
+        ("7", TypeError),
+        (None, TypeError),
+    ],
 )
 def test_wrong_steps_are_refused(schedule, steps, error):
     with pytest.raises(error, match="`steps` must be whole numbers >= 0, got"):
@@ -240,7 +247,9 @@ def test_descriptions_differ():
 def test_frame(schedule, steps):
     frame = schedule.to_frame(steps)
     chosen = list(range(steps)) if isinstance(steps, int) else steps
-    expected = pd.DataFrame({"step": np.array(chosen, np.int64), "learning_rate": schedule.values(np.array(chosen, int))})
+    expected = pd.DataFrame(
+        {"step": np.array(chosen, np.int64), "learning_rate": schedule.values(np.array(chosen, int))}
+    )
     pd.testing.assert_frame_equal(frame, expected)
 
 
@@ -304,7 +313,9 @@ def test_a_users_schedule_has_it_all():
     assert mine.describe() == "0.4, halved every 10 steps."
     got = keras.ops.convert_to_numpy(compiled(mine.rate)(counter(grid())))
     assert_close(got, mine.values(grid()), 0.4)
-    with pytest.raises(ValueError, match=r"^HalfLife: `half_life` must be a whole number of steps in \[1, 2\*\*31\), got 0$"):
+    with pytest.raises(
+        ValueError, match=r"^HalfLife: `half_life` must be a whole number of steps in \[1, 2\*\*31\), got 0$"
+    ):
         HalfLife(0.4, 0)
 
 

@@ -380,9 +380,17 @@ def test_no_state_sync_between_batches(name, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "error", "message"),
     [
-        ({"metrics": "loss"}, TypeError, "LearningRateLogger: `metrics` must be a sequence of metric names, got 'loss'"),
+        (
+            {"metrics": "loss"},
+            TypeError,
+            "LearningRateLogger: `metrics` must be a sequence of metric names, got 'loss'",
+        ),
         ({"metrics": [3]}, TypeError, "LearningRateLogger: `metrics` must be a sequence of metric names, got [3]"),
-        ({"path": "log.txt"}, ValueError, "LearningRateLogger: `path` must be a file ending in .csv or .parquet, got 'log.txt'"),
+        (
+            {"path": "log.txt"},
+            ValueError,
+            "LearningRateLogger: `path` must be a file ending in .csv or .parquet, got 'log.txt'",
+        ),
         ({"audit": 1}, TypeError, "LearningRateLogger: `audit` must be True or False, got 1"),
     ],
 )

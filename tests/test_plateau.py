@@ -75,7 +75,8 @@ def test_a_cooldown_of_n_is_n_quiet_epochs():
 
 
 @pytest.mark.parametrize(
-    ("metrics", "monitor", "falls"), [([], "val_loss", True), (["accuracy"], "val_accuracy", False), (["mae"], "mae", True)]
+    ("metrics", "monitor", "falls"),
+    [([], "val_loss", True), (["accuracy"], "val_accuracy", False), (["mae"], "mae", True)],
 )
 def test_auto_finds_the_direction(metrics, monitor, falls):
     model = model_with(0.5, metrics=metrics)
@@ -156,7 +157,8 @@ def test_all_optimizers_of_a_multi_optimizer_are_reduced():
     parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts))
     chosen = keras.optimizers.OptimizerMap(
-        keras.optimizers.SGD(0.5, name="number"), {"b/.*": keras.optimizers.SGD(klr.StepDecay(0.5, 100), name="schedule")}
+        keras.optimizers.SGD(0.5, name="number"),
+        {"b/.*": keras.optimizers.SGD(klr.StepDecay(0.5, 100), name="schedule")},
     )
     model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
     fit(model, Metric([1.0] * 4), flat(), epochs=4)

@@ -1,0 +1,233 @@
+"""Units, binding, the time budget, the audit, and the laws of composition."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from backend import BACKEND
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training import Weight, assert_applied, data, fit, model_with
+
+import keras_lr as klr
+from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
+from keras_lr.callbacks import bind
+
+UNITS = klr.Warmup(klr.CosineDecay(0.3, epochs(3)), fraction(0.25))
+IN_STEPS = klr.Warmup(klr.CosineDecay(0.3, 15), 5)
+quiet = {"audit": False}
+
+
+def source(model):
+    return model.optimizer._learning_rate
+
+
+@pytest.mark.parametrize("per_execution", [1] if BACKEND == "torch" else [1, 3])
+@pytest.mark.parametrize("last", [None, 1])
+@pytest.mark.parametrize("binder_first", [True, False])
+def test_epochs_equal_steps_in_a_real_fit(per_execution, last, binder_first):
+    model = model_with(UNITS, steps_per_execution=per_execution)
+    log, binder, weight = LearningRateLogger(**quiet), BindSchedule(), Weight()
+    fit(model, *([binder, log] if binder_first else [log, binder]), weight, epochs=4, last=last)
+    np.testing.assert_array_equal(log.to_frame().learning_rate, IN_STEPS.values(range(20)))
+    np.testing.assert_allclose(weight.applied.sum(), IN_STEPS.values(range(20)).sum(), rtol=1e-5)
+    assert source(model) == UNITS.bind(steps_per_epoch=5, epochs=4)
+
+
+@pytest.mark.filterwarnings("ignore::keras_lr.ScheduleWarning")
+def test_fit_again_for_longer_binds_anew():
+    model = model_with(UNITS)
+    fit(model, BindSchedule(), epochs=4)
+    for more in ({"epochs": 8, "initial_epoch": 4}, {"epochs": 4}):
+        weight, log = Weight(), LearningRateLogger(**quiet)
+        start = klr.optimizer.rate_owners(model)[0].step()
+        weight.seen = [float(model.get_weights()[0][0, 0])]
+        fit(model, BindSchedule(), weight, log, **more)
+        whole = (start + 20) // 5
+        assert source(model) == UNITS.bind(steps_per_epoch=5, epochs=whole)
+        assert_applied(weight, source(model).values(range(start, start + 20)))
+
+
+def test_the_length_must_be_known():
+    x, y = data(1)
+
+    def batches():
+        while True:
+            yield x, y
+
+    with pytest.raises(ValueError, match="the dataset does not tell how many batches it has"):
+        model_with(UNITS).fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule()])
+    model = model_with(UNITS)
+    args = {"steps_per_epoch": 5, "epochs": 4, "verbose": 0, "shuffle": False}
+    model.fit(batches(), callbacks=[BindSchedule(steps_per_epoch=5)], **args)
+    assert source(model).in_steps == IN_STEPS
+
+
+def test_unbound_use_is_refused_before_the_first_update():
+    weight = Weight()
+    with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+        fit(model_with(UNITS), weight)
+    assert weight.seen == [0.0]
+    for use in (lambda: UNITS(3), lambda: UNITS.values(3), lambda: UNITS.duration):
+        with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+            use()
+
+
+def test_rounding_is_to_the_nearest_step_half_up():
+    def steps(duration):
+        return klr.LinearDecay(0.1, duration).bind(steps_per_epoch=7, epochs=9).duration
+
+    assert [steps(epochs(0.5)), steps(epochs(0.49)), steps(fraction(0.5)), steps(fraction(0.1))] == [4, 3, 32, 6]
+
+
+def test_a_schedule_without_units_is_bound_to_itself():
+    assert IN_STEPS.bind(steps_per_epoch=3, epochs=2) is IN_STEPS
+
+
+class Clock:
+    """Time that passes only in training: so many seconds for each batch."""
+
+    def __init__(self, seconds):
+        self.now, self.seconds = 1000.0, seconds
+
+    def __call__(self):
+        return self.now
+
+
+class Tick(keras.callbacks.Callback):
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.clock.now += self.clock.seconds
+
+
+def test_a_time_budget_ends_schedule_and_training_together(monkeypatch):
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    model = model_with(klr.OneCycle(0.3, fraction(1.0)))
+    log, weight = LearningRateLogger(**quiet), Weight()
+    fit(model, Tick(clock), BindSchedule("1min"), log, weight, epochs=200)
+    rates = log.to_frame().learning_rate.to_numpy()
+    assert 230 <= len(rates) <= 241
+    assert_applied(weight, rates)
+    assert rates.max() > 0.29
+    assert rates[-1] < 0.003
+    assert np.abs(np.diff(rates)).max() < 0.02
+    assert len(source(model).steps) <= 5
+
+
+def test_a_resume_counts_the_time_already_used(monkeypatch, tmp_path):
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+
+    def make():
+        model = model_with(klr.OneCycle(0.3, fraction(1.0)))
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 24:
+                raise KeyboardInterrupt
+
+    model, log = make(), LearningRateLogger(**quiet)
+    backup = keras.callbacks.BackupAndRestore
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, backup(tmp_path), Tick(clock), BindSchedule(60), log, Kill(), epochs=200)
+    clock.now += 1e6
+    again, rest = make(), LearningRateLogger(**quiet)
+    fit(again, backup(tmp_path), Tick(clock), BindSchedule(60), rest, epochs=200)
+    rates = np.concatenate([log.to_frame().learning_rate, rest.to_frame().learning_rate])
+    assert 230 <= len(rates) <= 242
+    assert rates[-1] < 0.003
+    assert np.abs(np.diff(rates)).max() < 0.02
+
+
+def found(model, **args):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, LearningRateLogger(), **args)
+    return [str(warning.message) for warning in caught if warning.category is klr.ScheduleWarning]
+
+
+def test_the_audit():
+    assert found(model_with(klr.LinearDecay(0.3, 15))) == []
+    assert found(model_with(klr.Warmup(0.3, 3))) == []
+    assert found(model_with(0.3)) == []
+    assert found(model_with(klr.LinearDecay(0.3, 5))) == [
+        "the schedule ends at step 5, 33% of a training that ends at step 15"
+    ]
+    assert found(model_with(klr.LinearDecay(0.3, 50))) == [
+        "the schedule ends at step 50, but training ends before it, at step 15"
+    ]
+    assert found(model_with(klr.MultiStepDecay(0.3, [100, 200]))) == [
+        "the schedule first changes at step 100, but training ends at step 15"
+    ]
+    accumulating = model_with(None, keras.optimizers.SGD(klr.LinearDecay(0.3, 7), gradient_accumulation_steps=2))
+    assert found(accumulating) == [
+        "the optimizer applies its gradients every 2 batches, and a schedule counts batches: training has 15 of them and "
+        "7 updates; `PerUpdate(schedule, 2)` counts updates"
+    ]
+    per_update = klr.PerUpdate(klr.LinearDecay(0.3, 7), 2)
+    assert found(model_with(None, keras.optimizers.SGD(per_update, gradient_accumulation_steps=2))) == []
+
+
+def test_the_audit_of_a_counter_that_was_left_behind():
+    model = model_with(klr.LinearDecay(0.3, 15))
+    (message,) = found(model, initial_epoch=2, epochs=5)[:1]
+    assert message.startswith("training starts at epoch 2, but the optimizer's step counter is 0")
+    model = model_with(klr.LinearDecay(0.3, 15))
+    klr.set_step(model, epoch=2, steps_per_epoch=5)
+    weight = Weight()
+    assert found(model, initial_epoch=2, epochs=3) == []
+    fit(model_with(klr.LinearDecay(0.3, 15)), weight, epochs=1)
+    assert klr.get_learning_rate(model) == 0.0
+
+
+# Composition.
+
+LEAVES = [
+    klr.LinearDecay(0.4, 9, 0.1),
+    klr.CosineDecay(0.3, 14),
+    klr.Warmup(klr.LinearDecay(0.5, 8), 5),
+    klr.REXDecay(0.7, 11, 0.2),
+    klr.WarmupStableDecay(0.6, 20, 3, 7),
+]
+schedules = st.sampled_from(LEAVES)
+T = np.arange(90)
+
+
+def same(a, b):
+    np.testing.assert_allclose(a.values(T), b.values(T), rtol=1e-12, atol=1e-15)
+
+
+@settings(deadline=None)
+@given(schedules, schedules, schedules, st.integers(0, 30), st.integers(0, 30))
+def test_laws_of_composition(a, b, c, m, n):
+    assert (a >> b) >> c == a >> (b >> c)
+    same((a * b) * c, a * (b * c))
+    same((a + b) + c, a + (b + c))
+    same(1 * a, a)
+    same(a * b, b * a)
+    same(a.clip(0.1, 0.3).clip(0.1, 0.3), a.clip(0.1, 0.3))
+    same(a.from_step(m).from_step(n), a.from_step(m + n))
+    assert a.from_step(m).from_step(n) == a.from_step(m + n)
+    same(a.from_step(-m), klr.Sequential([float(a.values(0)), a], [m]))
+    first, second = sorted((m, n))
+    nested = klr.Sequential([klr.Sequential([a, b], [first]), c], [second])
+    same(nested, klr.Sequential([a, b, c], [first, second]))
+    joined = a >> b
+    assert joined.duration == a.duration + b.duration
+    np.testing.assert_allclose(joined.values(T + a.duration), b.values(T))
+    np.testing.assert_allclose(joined.values(np.arange(a.duration)), a.values(np.arange(a.duration)))
+
+
+def test_operators_leave_strangers_to_python():
+    with pytest.raises(TypeError):
+        LEAVES[0] + "1"
+    assert (LEAVES[0] / 2).values(0) == pytest.approx(0.2)
+    assert (2 * LEAVES[0]).factor == 2.0
+    assert (0.5 + LEAVES[0]).values(0) == pytest.approx(0.9)

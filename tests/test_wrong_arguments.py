@@ -1,0 +1,284 @@
+"""Constructions that must fail, each with the exact sentence."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_lr as klr
+
+STEPS = "must be a whole number of steps in [1, 2**31), got "
+ZERO_STEPS = "must be a whole number of steps in [0, 2**31), got "
+RATE = "must be a finite learning rate >= 0, got "
+FACTOR = "must be a number in (0, 1], got "
+SHARE = "must be a number in [0, 1], got "
+POSITIVE = "must be a finite number > 0, got "
+INCREASING = "must be a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31), got "
+RATES = "must be a non-empty sequence of finite learning rates >= 0, got "
+SCHEDULE = "must be a learning-rate schedule or a learning rate"
+nan, inf = float("nan"), float("inf")
+
+TABLE = [
+    (lambda: klr.Constant(-0.1), ValueError, "Constant: `learning_rate` " + RATE + "-0.1"),
+    (lambda: klr.Constant(nan), ValueError, "Constant: `learning_rate` " + RATE + "nan"),
+    (lambda: klr.Constant(inf), ValueError, "Constant: `learning_rate` " + RATE + "inf"),
+    (
+        lambda: klr.Constant(10**400),
+        ValueError,
+        "Constant: `learning_rate` " + RATE + "100000000000000000...0000000000000000000",
+    ),
+    (
+        lambda: klr.Constant("0.1"),
+        TypeError,
+        "Constant: `learning_rate` must be a finite learning rate >= 0, got '0.1'",
+    ),
+    (lambda: klr.Constant(True), TypeError, "Constant: `learning_rate` " + RATE + "True"),
+    (lambda: klr.Constant(None), TypeError, "Constant: `learning_rate` " + RATE + "None"),
+    (lambda: klr.Constant([0.1]), TypeError, "Constant: `learning_rate` " + RATE + "[0.1]"),
+    (lambda: klr.Constant(1j), TypeError, "Constant: `learning_rate` " + RATE + "1j"),
+    (
+        lambda: klr.Constant(),
+        TypeError,
+        "Constant: missing a required argument: 'learning_rate'; the arguments are learning_rate",
+    ),
+    (
+        lambda: klr.Constant(0.1, rate=3),
+        TypeError,
+        "Constant: got an unexpected keyword argument 'rate'; the arguments are learning_rate",
+    ),
+    (
+        lambda: klr.Constant(0.1, 0.2),
+        TypeError,
+        "Constant: too many positional arguments; the arguments are learning_rate",
+    ),
+    (lambda: klr.StepDecay(0.1, -5), ValueError, "StepDecay: `decay_steps` " + STEPS + "-5"),
+    (lambda: klr.StepDecay(0.1, 0), ValueError, "StepDecay: `decay_steps` " + STEPS + "0"),
+    (lambda: klr.StepDecay(0.1, 0.5), ValueError, "StepDecay: `decay_steps` " + STEPS + "0.5"),
+    (lambda: klr.StepDecay(0.1, 2**31), ValueError, "StepDecay: `decay_steps` " + STEPS + "2147483648"),
+    (lambda: klr.StepDecay(0.1, nan), ValueError, "StepDecay: `decay_steps` " + STEPS + "nan"),
+    (lambda: klr.StepDecay(0.1, inf), ValueError, "StepDecay: `decay_steps` " + STEPS + "inf"),
+    (lambda: klr.StepDecay(0.1, "7"), TypeError, "StepDecay: `decay_steps` " + STEPS + "'7'"),
+    (lambda: klr.StepDecay(0.1, True), TypeError, "StepDecay: `decay_steps` " + STEPS + "True"),
+    (lambda: klr.StepDecay(0.1, np.bool_(True)), TypeError, "StepDecay: `decay_steps` " + STEPS + "np.True_"),
+    (lambda: klr.StepDecay(0.1, 5, 0.0), ValueError, "StepDecay: `decay_rate` " + FACTOR + "0.0"),
+    (lambda: klr.StepDecay(0.1, 5, 1.5), ValueError, "StepDecay: `decay_rate` " + FACTOR + "1.5"),
+    (lambda: klr.StepDecay(0.1, klr.epochs(0)), ValueError, "StepDecay: `decay_steps` " + STEPS + "epochs(0)"),
+    (lambda: klr.MultiStepDecay(0.1, []), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[]"),
+    (lambda: klr.MultiStepDecay(0.1, [5, 5]), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 5]"),
+    (lambda: klr.MultiStepDecay(0.1, [5, 3]), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 3]"),
+    (lambda: klr.MultiStepDecay(0.1, [5, "a"]), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 'a']"),
+    (lambda: klr.MultiStepDecay(0.1, 5), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "5"),
+    (lambda: klr.MultiStepDecay(0.1, {5, 9}), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "{5, 9}"),
+    (
+        lambda: klr.MultiStepDecay(0.1, [klr.epochs(3), klr.epochs(2)]),
+        ValueError,
+        "MultiStepDecay: `milestones` " + INCREASING + "[epochs(3), epochs(2)]",
+    ),
+    (
+        lambda: klr.PiecewiseConstantDecay([3], [0.1]),
+        ValueError,
+        "PiecewiseConstantDecay: `values` must be one rate more than `boundaries` (2), got (0.1,)",
+    ),
+    (lambda: klr.PiecewiseConstantDecay([3], []), ValueError, "PiecewiseConstantDecay: `values` " + RATES + "[]"),
+    (
+        lambda: klr.PiecewiseConstantDecay([3], [0.1, -1]),
+        ValueError,
+        "PiecewiseConstantDecay: `values` " + RATES + "[0.1, -1]",
+    ),
+    (
+        lambda: klr.PiecewiseConstantDecay([9, 3], [1, 2, 3]),
+        ValueError,
+        "PiecewiseConstantDecay: `boundaries` " + INCREASING + "[9, 3]",
+    ),
+    (
+        lambda: klr.PiecewiseInterpolation([3, 9], [0.1]),
+        ValueError,
+        "PiecewiseInterpolation: `values` must be as many rates as there are `boundaries` (2), got (0.1,)",
+    ),
+    (lambda: klr.Tabulated([]), ValueError, "Tabulated: `values` " + RATES + "[]"),
+    (lambda: klr.ExponentialDecay(0.1, 5, 1.1), ValueError, "ExponentialDecay: `decay_rate` " + FACTOR + "1.1"),
+    (
+        lambda: klr.ExponentialDecay(0.1, 5, 0.5, 1),
+        TypeError,
+        "ExponentialDecay: `staircase` must be True or False, got 1",
+    ),
+    (
+        lambda: klr.ExponentialDecay(0.1, 5, 0.5, name=3),
+        TypeError,
+        "ExponentialDecay: `name` must be a string, or None, got 3",
+    ),
+    (
+        lambda: klr.TimeBasedDecay(0.1, 5, -1),
+        ValueError,
+        "TimeBasedDecay: `decay_rate` must be a finite number >= 0, got -1",
+    ),
+    (lambda: klr.PolynomialDecay(0.1, 5, power=0), ValueError, "PolynomialDecay: `power` " + POSITIVE + "0"),
+    (
+        lambda: klr.PolynomialDecay(5e-5, 5),
+        ValueError,
+        "PolynomialDecay: `end_learning_rate` must be at most `initial_learning_rate` (5e-05); `Warmup` is for rates that rise, "
+        "got 0.0001",
+    ),
+    (
+        lambda: klr.LinearDecay(0.1, 5, 0.2),
+        ValueError,
+        "LinearDecay: `end_learning_rate` must be at most `initial_learning_rate` (0.1); `Warmup` is for rates that rise, got 0.2",
+    ),
+    (lambda: klr.CosineDecay(0.1, 5, alpha=1.5), ValueError, "CosineDecay: `alpha` " + SHARE + "1.5"),
+    (lambda: klr.CosineDecay(0.1, 5, alpha=-0.5), ValueError, "CosineDecay: `alpha` " + SHARE + "-0.5"),
+    (
+        lambda: klr.CosineDecay(0.1, 5, warmup_steps=3),
+        ValueError,
+        "CosineDecay: `warmup_steps` must be 0 when there is no `warmup_target`, got 3",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, 5, warmup_target=-1, warmup_steps=3),
+        ValueError,
+        "CosineDecay: `warmup_target` must be a finite learning rate >= 0, or None, got -1",
+    ),
+    (
+        lambda: klr.KDecay(0.1, 5, 2, power=2, shape="cosine"),
+        ValueError,
+        "KDecay: `power` must be 1.0 when `shape` is 'cosine', got 2.0",
+    ),
+    (
+        lambda: klr.KDecay(0.1, 5, 2, shape="x"),
+        ValueError,
+        "KDecay: `shape` must be one of 'polynomial', 'cosine', got 'x'",
+    ),
+    (lambda: klr.TanhDecay(0.1, 5, lower=3), ValueError, "TanhDecay: `upper` must be above `lower` (3.0), got 3.0"),
+    (lambda: klr.PowerLawDecay(0.1, 5, 0), ValueError, "PowerLawDecay: `exponent` " + POSITIVE + "0"),
+    (lambda: klr.InverseSquareRootDecay(0.1, 0), ValueError, "InverseSquareRootDecay: `warmup_steps` " + STEPS + "0"),
+    (
+        lambda: klr.CyclicalLearningRate(0.2, 0.1, 5),
+        ValueError,
+        "CyclicalLearningRate: `maximal_learning_rate` must be at least `initial_learning_rate` (0.2), got 0.1",
+    ),
+    (
+        lambda: klr.CyclicalLearningRate(0.1, 0.2, 5, mode="square"),
+        ValueError,
+        "CyclicalLearningRate: `mode` must be one of 'triangular', 'triangular2', 'exp_range', got 'square'",
+    ),
+    (
+        lambda: klr.CyclicalLearningRate(0.1, 0.2, 5, gamma=0.9),
+        ValueError,
+        "CyclicalLearningRate: `gamma` must be 1.0 unless `mode` is 'exp_range' (it is 'triangular'), got 0.9",
+    ),
+    (
+        lambda: klr.CyclicalLearningRate(0.1, 0.2, 5, 2**31 - 3),
+        ValueError,
+        "CyclicalLearningRate: `step_size_down` must be so short that a cycle has less than 2**31 steps, got 2147483645",
+    ),
+    (lambda: klr.CosineDecayRestarts(0.1, 5, t_mul=0), ValueError, "CosineDecayRestarts: `t_mul` " + POSITIVE + "0"),
+    (lambda: klr.CosineDecayRestarts(0.1, 5, m_mul=2), ValueError, "CosineDecayRestarts: `m_mul` " + FACTOR + "2"),
+    (
+        lambda: klr.CosineDecayRestarts(0.1, 1, t_mul=1.000001),
+        ValueError,
+        "CosineDecayRestarts: `t_mul` must be 1, or such that there are at most 100,000 restarts, got 1.000001",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 6, 5),
+        ValueError,
+        "WarmupStableDecay: `total_steps` must be at least warmup and decay together (11), got 10",
+    ),
+    (lambda: klr.OneCycle(0.1, 10, 1.5), ValueError, "OneCycle: `pct_start` " + SHARE + "1.5"),
+    (
+        lambda: klr.OneCycle(0.1, 10, 0.6, three_phase=True),
+        ValueError,
+        "OneCycle: `pct_start` must be at most 0.5 with three phases, got 0.6",
+    ),
+    (lambda: klr.OneCycle(0.1, 10, div_factor=0), ValueError, "OneCycle: `div_factor` " + POSITIVE + "0"),
+    (
+        lambda: klr.Warmup(lambda step: 0.1, 5),
+        TypeError,
+        None,
+    ),
+    (
+        lambda: klr.Warmup("cosine", 5),
+        TypeError,
+        "Warmup: `schedule` must be a finite learning rate >= 0, got 'cosine'",
+    ),
+    (lambda: klr.Warmup(0.1, -1), ValueError, "Warmup: `warmup_steps` " + ZERO_STEPS + "-1"),
+    (lambda: klr.Warmup(0.1, 5, start=2), ValueError, "Warmup: `start` " + SHARE + "2"),
+    (
+        lambda: klr.Warmup(0.1, 5, shape="exponential"),
+        ValueError,
+        "Warmup: `start` must be above 0 for an exponential warmup, got 0.0",
+    ),
+    (
+        lambda: klr.Sequential([0.1, 0.2], []),
+        ValueError,
+        "Sequential: `boundaries` must be one fewer than there are `schedules` (1), got ()",
+    ),
+    (
+        lambda: klr.Sequential([0.1, 0.2, 0.3], [5, 3]),
+        ValueError,
+        "Sequential: `boundaries` must be a sequence of whole numbers of steps in [0, 2**31), none smaller than the one before, "
+        "got [5, 3]",
+    ),
+    (
+        lambda: klr.StepDecay(0.1, 5) >> klr.Constant(0.1),
+        ValueError,
+        None,
+    ),
+    (lambda: klr.LinearDecay(0.1, 5).cooldown(-1, 5), ValueError, "Cooldown: `at` " + ZERO_STEPS + "-1"),
+    (lambda: klr.LinearDecay(0.1, 5).clip(0.2, 0.1), ValueError, "Clip: `high` must be at least `low` (0.2), got 0.1"),
+    (lambda: klr.LinearDecay(0.1, 5) * -1, ValueError, "*: `factor` must be a finite number >= 0, got -1"),
+    (lambda: klr.LinearDecay(0.1, 5) / 0, ValueError, "/: `divisor` " + POSITIVE + "0"),
+    (lambda: klr.Repeat(0.1, 0), ValueError, "Repeat: `every` " + STEPS + "0"),
+    (
+        lambda: klr.PerUpdate(0.1, 0),
+        ValueError,
+        "PerUpdate: `accumulation_steps` must be a whole number in [1, 2**31), got 0",
+    ),
+    (lambda: klr.Noise(0.1, 2), ValueError, "Noise: `amplitude` " + SHARE + "2"),
+    (lambda: klr.Reduced(0.1, 1.5), ValueError, "Reduced: `scale` " + SHARE + "1.5"),
+    (lambda: klr.epochs(-1), ValueError, "epochs: `count` must be a finite number >= 0, got -1"),
+    (lambda: klr.epochs("3"), TypeError, "epochs: `count` must be a finite number >= 0, got '3'"),
+    (lambda: klr.fraction(1.5), ValueError, "fraction: `share` must be a number in [0, 1], got 1.5"),
+    (lambda: klr.fraction(nan), ValueError, "fraction: `share` must be a number in [0, 1], got nan"),
+    (lambda: klr.from_function(3, 5), TypeError, "from_function: `function` must be a function of the step, got 3"),
+    (lambda: klr.from_function(lambda s: -s, 5), ValueError, "from_function: `function(1)` " + RATE + "-1"),
+    (
+        lambda: klr.from_function(lambda s: 0.1, 0),
+        ValueError,
+        "from_function: `steps` must be a whole number of steps in [1, 1000000], got 0",
+    ),
+    (
+        lambda: klr.LinearDecay(0.1, klr.epochs(2)).bind(steps_per_epoch=0, epochs=3),
+        ValueError,
+        "Bound: `steps_per_epoch` must be a whole number in [1, 2**31), got 0",
+    ),
+    (
+        lambda: klr.LinearDecay(0.1, klr.epochs(0.001)).bind(steps_per_epoch=10, epochs=3),
+        ValueError,
+        "LinearDecay: `decay_steps` " + STEPS + "0",
+    ),
+    (lambda: klr.set_step(None), ValueError, "set_step: pass either `step`, or `epoch` and `steps_per_epoch`"),
+    (
+        lambda: klr.BindSchedule("soon"),
+        ValueError,
+        "BindSchedule: `time_budget` must be seconds > 0, a timedelta, or a text such as '30min', got 'soon'",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(TABLE)))
+def test_is_refused_with_the_sentence(number):
+    make, error, message = TABLE[number]
+    with pytest.raises(error) as caught:
+        make()
+    if message is not None:
+        assert str(caught.value) == message
+
+
+def test_the_fix_is_named():
+    with pytest.raises(TypeError, match="a function cannot be saved with a model; subclass `Schedule`"):
+        klr.Warmup(lambda step: 0.1, 5)
+    with pytest.raises(ValueError, match=r"StepDecay\(0.1, 5\) has none \(use `Sequential`\)"):
+        klr.StepDecay(0.1, 5) >> klr.Constant(0.1)
+    with pytest.raises(ValueError, match="is refused|not known yet"):
+        klr.LinearDecay(0.1, klr.epochs(3)).values(0)
+    with pytest.raises(TypeError):
+        klr.LinearDecay(0.1, 5) * "2"
+    assert keras.backend.backend()
+    assert len(TABLE) >= 60
