@@ -245,6 +245,7 @@ class _Recording:
         self._first_batch = first_batch
         self._owners = owners
         self._first_steps = [owner.step() for owner in owners]
+        self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
@@ -257,6 +258,7 @@ class _Recording:
 
     def note(self, last_batch: int, logs: dict[str, Any]) -> None:
         """After an execution of the training step, of which `last_batch` was the last batch."""
+        self._last_batch = last_batch
         if self._idle:
             return
         self._last_batches.append(last_batch)
@@ -275,6 +277,9 @@ class _Recording:
         """Fetch what was noted and make the rows; None if no update was made."""
         first = self._first_steps[0]
         count = self._owners[0].step() - first
+        if self._counters is None:
+            # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
+            count = min(count, self._last_batch + 1 - self._first_batch)
         if count == 0:
             return None
         ends = self._updates_after(count)
