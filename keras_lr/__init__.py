@@ -4,10 +4,11 @@ from keras_lr.audit import ScheduleWarning
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
+from keras_lr.checking import check_schedule
 from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.combine import Bound, Chain, Cooldown, Sequential, Warmup
-from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, SinusoidalLearningRate
+from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
     CosineDecay,
     ExponentialDecay,
@@ -28,7 +29,7 @@ from keras_lr.schedules.stepwise import (
     Tabulated,
     from_function,
 )
-from keras_lr.units import epochs, fraction
+from keras_lr.units import epochs, fraction, steps_per_epoch
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ __all__ = [
     "MultiStepDecay",
     "Noise",
     "OneCycle",
+    "OppositePhase",
     "Paced",
     "PerUpdate",
     "PiecewiseConstantDecay",
@@ -73,10 +75,12 @@ __all__ = [
     "TimeBasedDecay",
     "Warmup",
     "WarmupStableDecay",
+    "check_schedule",
     "epochs",
     "fraction",
     "from_function",
     "get_learning_rate",
     "set_learning_rate",
     "set_step",
+    "steps_per_epoch",
 ]

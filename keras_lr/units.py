@@ -69,6 +69,68 @@ def fraction(share: float) -> Any:
     return Duration("fraction", _amount("fraction", "share", share, 1.0))
 
 
+def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:
+    """Batches in an epoch, for a schedule that is bound by hand.
+
+    `BindSchedule` takes the number from `fit` itself; this is for training loops of your own,
+    and for plots before the training.
+
+    Args:
+        data: how many samples there are, or a data set that knows how many batches it has: a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or anything with
+            a length that counts batches. With `batch_size`, also an array of samples.
+        batch_size: samples in a batch; needed for a number or an array of samples.
+        drop_last: whether a last batch that is not full is left out.
+
+    Raises:
+        TypeError: `data` has no length (a generator), or `batch_size` is missing or not whole.
+        ValueError: `data` is endless, does not know its length, or has not one whole batch; or
+            a number is below 1.
+
+    Example:
+        >>> steps_per_epoch(1000, 32), steps_per_epoch(1000, 32, drop_last=True)
+        (32, 31)
+    """
+    if batch_size is not None:
+        size = _whole("batch_size", batch_size)
+        samples = _whole("data", data) if isinstance(data, numbers.Number) else _length(data)
+        batches = samples // size if drop_last else -(-samples // size)
+    elif isinstance(data, numbers.Number):
+        raise TypeError("steps_per_epoch: `batch_size` must be given with a number of samples, got None")
+    else:
+        batches = _length(data)
+    if batches < 1:
+        raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
+    return batches
+
+
+def _length(data: Any) -> int:
+    """The length of a data set."""
+    if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
+        cardinality = int(data.cardinality())
+        if cardinality < 0:
+            what = "has no end" if cardinality == -1 else "does not know its length"
+            raise ValueError(
+                f"steps_per_epoch: `data` must be a data set with a known length, and this one {what}; count the "
+                "batches yourself, or use `data.apply(tf.data.experimental.assert_cardinality(…))`"
+            )
+        return cardinality
+    batches = getattr(data, "num_batches", None)
+    try:
+        return len(data) if batches is None else int(batches)
+    except TypeError:
+        raise TypeError(f"steps_per_epoch: `data` must have a length, got {type(data).__name__}") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    message = f"steps_per_epoch: `{name}` must be a whole number >= 1, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(message)
+    if value < 1:
+        raise ValueError(message)
+    return int(value)
+
+
 def _amount(owner: str, name: str, value: Any, high: float) -> float:
     allowed = "a finite number >= 0" if math.isinf(high) else "a number in [0, 1]"
     message = f"{owner}: `{name}` must be {allowed}, got {value!r}"

@@ -296,6 +296,17 @@ ROWS = [
         "OneCycle-three-cos",
     ),
     Row(
+        klr.CyclicalLearningRate(0.1, 0.9, 4, 8, mode="triangular2").momentum(0.5, 0.8),
+        {0: 0.8, 2: 0.65, 4: 0.5, 8: 0.65, 12: 0.8, 16: 0.65},
+        lambda t: 0.8 - 0.3 * triangle(t, 4, 8) * 0.5 ** (t // 12),
+    ),
+    Row(
+        klr.OneCycle(1.0, 10).momentum(0.85, 0.95),
+        {0: 0.95, 1: 0.9, 2: 0.85, 9: 0.95, 99: 0.95},
+        lambda t: 0.95 - 0.1 * one_cycle(t, 1.0, 10, 0.3, 1e15, 1.0),
+        "OppositePhase-one-cycle",
+    ),
+    Row(
         klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.25),
         {4: 0.25, 8: 0.4, 28: 0.2},
         lambda t: warm(t, 8, 0.25, lambda s: line(0.4, 0.0, s, 40)),

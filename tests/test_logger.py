@@ -168,6 +168,8 @@ def test_gradient_accumulation_is_logged_per_batch():
     fit(model, log, weight, epochs=1, batches=6)
     rates = log.to_frame().learning_rate.to_numpy()
     np.testing.assert_allclose(rates, schedule.values(range(6)))
+    assert log.to_frame()["update"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert log.to_frame()["update"].dtype == np.int64
     # The mean gradient is applied at every second batch, with the rate of that batch.
     assert_applied(weight, [0.0, rates[1], 0.0, rates[3], 0.0, rates[5]])
 

@@ -111,6 +111,40 @@ def test_torch_one_cycle(total, three, strategy, share):
     assert_same(ours, torch_rates(make, total - 1, momentum=0.9))
 
 
+def torch_momenta(make, count):
+    """The momentum of each step, as torch's schedulers set it beside the rate."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
+    scheduler = make(optimizer)
+    momenta = []
+    for _ in range(count):
+        momenta.append(optimizer.param_groups[0]["momentum"])
+        optimizer.step()
+        scheduler.step()
+    return momenta
+
+
+@pytest.mark.parametrize("three", [False, True])
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+def test_torch_one_cycle_momentum(three, strategy):
+    ours = klr.OneCycle(0.4, 97, anneal_strategy=strategy, three_phase=three).momentum()
+
+    def make(o):
+        return lr.OneCycleLR(o, 0.4, 97, anneal_strategy=strategy, three_phase=three)
+
+    assert_same(ours, torch_momenta(make, 96))
+
+
+@pytest.mark.parametrize("mode", ["triangular", "triangular2", "exp_range"])
+def test_torch_cyclical_momentum(mode):
+    gamma = 0.98 if mode == "exp_range" else 1.0
+    ours = klr.CyclicalLearningRate(0.1, 0.4, 7, 12, mode=mode, gamma=gamma).momentum(0.7, 0.95)
+
+    def make(o):
+        return lr.CyclicLR(o, 0.1, 0.4, 7, 12, mode=mode, gamma=gamma, base_momentum=0.7, max_momentum=0.95)
+
+    assert_same(ours, torch_momenta(make, 130))
+
+
 OPTAX = {
     "exponential": (klr.ExponentialDecay(0.4, 30, 0.5), optax.exponential_decay(0.4, 30, 0.5)),
     "polynomial": (klr.PolynomialDecay(0.4, 60, 0.02, 3.0), optax.polynomial_schedule(0.4, 0.02, 3.0, 60)),

@@ -27,6 +27,7 @@ NAMES = [
     "MultiStepDecay",
     "Noise",
     "OneCycle",
+    "OppositePhase",
     "Paced",
     "PerUpdate",
     "PiecewiseConstantDecay",
@@ -50,12 +51,14 @@ NAMES = [
     "TimeBasedDecay",
     "Warmup",
     "WarmupStableDecay",
+    "check_schedule",
     "epochs",
     "fraction",
     "from_function",
     "get_learning_rate",
     "set_learning_rate",
     "set_step",
+    "steps_per_epoch",
 ]
 
 

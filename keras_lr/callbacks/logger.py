@@ -38,6 +38,7 @@ class Stretch:
     first_step: int
     batches: NDArray[np.int64] | range
     columns: dict[str, Floats]
+    accumulation: int | None = None
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -48,13 +49,10 @@ class Stretch:
         count, batches = len(self), self.batches
         if isinstance(batches, range):
             batches = np.arange(batches.start, batches.stop, dtype=np.int64)
+        steps = np.arange(self.first_step, self.first_step + count, dtype=np.int64)
+        update = {} if self.accumulation is None else {"update": steps // self.accumulation}
         return pd.DataFrame(
-            {
-                "step": np.arange(self.first_step, self.first_step + count, dtype=np.int64),
-                "epoch": np.full(count, self.epoch, np.int64),
-                "batch": batches,
-                **self.columns,
-            }
+            {"step": steps, "epoch": np.full(count, self.epoch, np.int64), "batch": batches, **self.columns, **update}
         )
 
 
@@ -71,8 +69,9 @@ class LearningRateLogger(keras.callbacks.Callback):
     with), `epoch`, `batch` (within the epoch), `learning_rate`, and the metrics asked for,
     as Keras reports them after the batch (running means over the epoch). A batch that loss
     scaling skipped made no update and has no row. Under `gradient_accumulation_steps` a row
-    is one batch, as for the schedule. With `steps_per_execution` Keras reports metrics once
-    for several batches: they stand in the last row of them, NaN in the others.
+    is one batch, as for the schedule, and a last column `update` counts the updates before it.
+    With `steps_per_execution` Keras reports metrics once for several batches: they stand in the
+    last row of them, NaN in the others.
 
     A rate that is a number is read at the end of each batch: put the logger before callbacks that
     assign another one there (on JAX it does not matter).
@@ -122,6 +121,8 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def to_frame(self) -> pd.DataFrame:
         """The rows so far: columns step, epoch, batch (int64), learning_rate, then metrics (float64).
+
+        Under gradient accumulation there is a last column `update` (int64).
 
         A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers.
         """
@@ -299,7 +300,7 @@ class _Recording:
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
                     columns[name][end - 1] = read_float(value)
-        return Stretch(self._epoch, first, batches, columns)
+        return Stretch(self._epoch, first, batches, columns, self._owners[0].optimizer.gradient_accumulation_steps)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 from keras_lr.curves import Step, Value, cosine, lookup, minimum, mix, power, real, segment, where
-from keras_lr.fields import STEP_LIMIT, Factor, Fraction, Name, OneOf, Positive, Rate, Steps, StepsOrNone
-from keras_lr.schedule import Schedule
+from keras_lr.fields import (
+    STEP_LIMIT,
+    AnySchedule,
+    Factor,
+    Fraction,
+    Momentum,
+    Name,
+    OneOf,
+    Positive,
+    Rate,
+    Steps,
+    StepsOrNone,
+)
+from keras_lr.schedule import Schedule, length_of
 
 MOST_RESTARTS = 100_000
 
@@ -65,6 +77,10 @@ class CyclicalLearningRate(Schedule):
         return self.step_size if self.step_size_down is None else self.step_size_down
 
     def rate(self, step: Step) -> Value:
+        return mix(self.initial_learning_rate, self.maximal_learning_rate, self.height(step))
+
+    def height(self, step: Step) -> Value:
+        """Where between its bounds the zigzag is, from 0 to 1."""
         up, down = self.step_size, self._down
         position = step % (up + down)
         height = where(position < up, real(position) / up, real(up + down - position) / down)
@@ -72,7 +88,63 @@ class CyclicalLearningRate(Schedule):
             height = height * power(0.5, step // (up + down))
         if self.mode == "exp_range":
             height = height * power(self.gamma, step)
-        return mix(self.initial_learning_rate, self.maximal_learning_rate, height)
+        return height
+
+    def momentum(self, low: float = 0.8, high: float = 0.9) -> OppositePhase:
+        """The opposite-phase partner for the momentum: `high` where the rate is low, and the reverse.
+
+        momentum(t) = high − (high − low) · x · s, with x and s of the rate: torch's cycled momentum.
+
+        Args:
+            low: momentum at the peak of the rate, in [0, 1).
+            high: momentum at its lower bound, in [low, 1).
+
+        Example:
+            >>> CyclicalLearningRate(0.1, 1.0, 4).momentum().values([0, 2, 4]).round(6).tolist()
+            [0.9, 0.85, 0.8]
+        """
+        return OppositePhase(self, low, high)
+
+
+class OppositePhase(Schedule):
+    """A momentum that is low where the rate of a cycle is high: what `momentum` of a cycle makes.
+
+    f(t) = high at the bottom of the cycle and low at its peak, on the same course as the rate
+
+    Smith 2018, arXiv 1803.09820, section 4.3; as the momentum of torch's `CyclicLR` and
+    `OneCycleLR`, value by value. It has no course of its own, so a three-phase cycle comes back
+    to `high` after its second phase and stays there.
+
+    Args:
+        schedule: a `OneCycle` or `CyclicalLearningRate`.
+        low: value at the peak of the rate, in [0, 1).
+        high: value at its bottom, in [low, 1).
+
+    Raises:
+        TypeError, ValueError: also for another schedule, or `low` above `high`.
+
+    Example:
+        >>> OppositePhase(CyclicalLearningRate(0.1, 1.0, 4), 0.8, 0.9).values([0, 2, 4]).round(6).tolist()
+        [0.9, 0.85, 0.8]
+    """
+
+    words = "from {high} down to {low} and back, against the phase of: {schedule}"
+    schedule: AnySchedule
+    low: Momentum
+    high: Momentum
+
+    def validate(self) -> None:
+        if not hasattr(self.schedule, "height"):
+            self.refuse("schedule", "a `OneCycle` or a `CyclicalLearningRate`")
+        if self.low > self.high:
+            self.refuse("low", f"at most `high` ({self.high!r})")
+
+    def length(self) -> int | None:
+        return length_of(self.schedule)
+
+    def rate(self, step: Step) -> Value:
+        cycle: Any = self.schedule
+        return mix(self.high, self.low, cycle.height(step))
 
 
 class SinusoidalLearningRate(Schedule):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 from keras_lr.curves import (
     Step,
@@ -22,6 +23,7 @@ from keras_lr.curves import (
     where,
 )
 from keras_lr.fields import (
+    POSITIVE,
     Factor,
     Fraction,
     Name,
@@ -32,6 +34,8 @@ from keras_lr.fields import (
     Steps,
     StepsOrZero,
     Switch,
+    check,
+    refuse,
 )
 from keras_lr.schedule import Schedule
 
@@ -61,6 +65,26 @@ class ExponentialDecay(Schedule):
     decay_rate: Factor
     staircase: Switch = False
     name: Name = None
+
+    @classmethod
+    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+        """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
+
+        decay_steps = total_steps,  decay_rate = end / initial
+
+        Args:
+            initial_learning_rate: rate at step 0, > 0.
+            end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
+            total_steps: steps, or a duration in `epochs` or a `fraction`.
+
+        Raises:
+            TypeError, ValueError: for other arguments.
+
+        Example:
+            >>> ExponentialDecay.from_endpoints(0.4, 0.1, 100).values([0, 50, 100]).round(6).tolist()
+            [0.4, 0.2, 0.1]
+        """
+        return cls(initial_learning_rate, total_steps, 1.0 / _ratio(cls, initial_learning_rate, end_learning_rate))
 
     def rate(self, step: Step) -> Value:
         if self.staircase:
@@ -94,6 +118,29 @@ class TimeBasedDecay(Schedule):
     decay_rate: NonNegative
     staircase: Switch = False
     name: Name = None
+
+    @classmethod
+    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+        """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
+
+        decay_steps = total_steps,  decay_rate = initial / end − 1
+
+        The rate of the classic form depends on how long the training is; this says it in the
+        terms that one knows.
+
+        Args:
+            initial_learning_rate: rate at step 0, > 0.
+            end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
+            total_steps: steps, or a duration in `epochs` or a `fraction`.
+
+        Raises:
+            TypeError, ValueError: for other arguments.
+
+        Example:
+            >>> TimeBasedDecay.from_endpoints(0.4, 0.1, 90).values([0, 30, 90]).round(6).tolist()
+            [0.4, 0.2, 0.1]
+        """
+        return cls(initial_learning_rate, total_steps, _ratio(cls, initial_learning_rate, end_learning_rate) - 1.0)
 
     def rate(self, step: Step) -> Value:
         if self.staircase:
@@ -234,6 +281,15 @@ class CosineDecay(Schedule):
             return falling
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
         return where(step < self.warmup_steps, rising, falling)
+
+
+def _ratio(owner: type[Schedule], initial: float, end: float) -> float:
+    """Initial / end, of two rates of which the second is not the larger."""
+    initial = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
+    end = check(POSITIVE, owner.__name__, "end_learning_rate", end)
+    if end > initial:
+        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({initial!r})", end)
+    return initial / end
 
 
 def falls(schedule: Schedule, start: str, end: str) -> None:

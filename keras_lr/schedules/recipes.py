@@ -22,6 +22,7 @@ from keras_lr.curves import (
 )
 from keras_lr.fields import Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
 from keras_lr.schedule import Schedule
+from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
 
 FallShape = Annotated[str, OneOf(SHAPES)]
@@ -136,6 +137,23 @@ class OneCycle(Schedule):
     def rate(self, step: Step) -> Value:
         start = self.max_learning_rate / self.div_factor
         return self._course(step, start, self.max_learning_rate, start / self.final_div_factor)
+
+    def height(self, step: Step) -> Value:
+        """Where between start (0) and peak (1) the rise and fall are, the end being a start too."""
+        return self._course(step, 0.0, 1.0, 0.0)
+
+    def momentum(self, low: float = 0.85, high: float = 0.95) -> OppositePhase:
+        """The opposite-phase partner for the momentum: `high`, down to `low` at the peak, and back.
+
+        Args:
+            low: momentum at the peak of the rate, in [0, 1).
+            high: momentum at start and end, in [low, 1).
+
+        Example:
+            >>> OneCycle(1.0, 10).momentum().values([0, 1, 2, 9]).round(6).tolist()
+            [0.95, 0.9, 0.85, 0.95]
+        """
+        return OppositePhase(self, low, high)
 
     def _course(self, step: Step, start: float, peak: float, end: float) -> Value:
         """The course of the cycle between three levels."""

@@ -1,0 +1,192 @@
+"""`check_schedule`, `steps_per_epoch` and the constructors from two ends."""
+
+import keras
+import numpy as np
+import pytest
+from backend import BACKEND
+from catalogue import ROWS
+
+import keras_lr as klr
+from keras_lr import check_schedule, epochs, fraction, steps_per_epoch
+
+Base = keras.optimizers.schedules.LearningRateSchedule
+
+
+@keras.saving.register_keras_serializable("tests")
+class Branching(Base):
+    """What users write first: it works eagerly and dies in `fit`."""
+
+    def __call__(self, step):
+        return 0.1 if step < 5 else 0.01
+
+    def get_config(self):
+        return {}
+
+
+class Unregistered(Base):
+    def __call__(self, step):
+        return 0.1 + 0.0 * keras.ops.cast(step, "float32")
+
+    def get_config(self):
+        return {}
+
+
+class Unsaveable(Base):
+    def __call__(self, step):
+        return 0.1 + 0.0 * keras.ops.cast(step, "float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Forgetful(Base):
+    """Loses an argument on the way through its config."""
+
+    def __init__(self, rate=0.1):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate + 0.0 * keras.ops.cast(step, "float32")
+
+    def get_config(self):
+        return {}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Stateful(Base):
+    calls = 0
+
+    def __call__(self, step):
+        self.calls += 1
+        return keras.ops.convert_to_tensor(0.1 * self.calls)
+
+    def get_config(self):
+        return {}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Rising(Base):
+    def __init__(self, power):
+        self.power = power
+
+    def __call__(self, step):
+        return (10.0 - keras.ops.cast(step, "float32")) ** self.power
+
+    def get_config(self):
+        return {"power": self.power}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_nothing_is_wrong_with_our_schedules(row):
+    assert check_schedule(row.schedule, 200) == []
+
+
+def test_nothing_is_wrong_with_keras_schedules():
+    assert check_schedule(keras.optimizers.schedules.CosineDecay(0.1, 50), 100) == []
+
+
+def only(found):
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_what_is_wrong_is_said():
+    assert "cannot be loaded" in only(check_schedule(Unregistered()))
+    assert "cannot be saved" in only(check_schedule(Unsaveable()))
+    assert "after saving and loading: 0.1 instead of 0.3 at step 0" in only(check_schedule(Forgetful(0.3)))
+    assert "negative at step 11: -1" in only(check_schedule(Rising(1), 12))
+    assert "not finite at step 11: nan" in only(check_schedule(Rising(0.5), 12))
+    assert any("asked again" in finding for finding in check_schedule(Stateful()))
+
+
+def test_a_schedule_that_is_not_bound_cannot_be_evaluated():
+    assert "BindSchedule" in only(check_schedule(klr.LinearDecay(0.1, epochs(2))))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch trains eagerly, where a branch on the step works")
+def test_a_branch_on_the_step_is_found():
+    found = check_schedule(Branching())
+    assert all("compiled training step" in finding and "ops.where" in finding for finding in found)
+    assert len(found) == (1 if BACKEND == "jax" else 2)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="the others compile the step, where a branch on it fails")
+def test_a_branch_on_the_step_works_eagerly():
+    assert check_schedule(Branching()) == []
+
+
+def test_check_schedule_refuses():
+    with pytest.raises(TypeError, match="`schedule` must be a LearningRateSchedule, got 0.1"):
+        check_schedule(0.1)
+    with pytest.raises(ValueError, match="`steps` must be a whole number"):
+        check_schedule(klr.Constant(0.1), 0)
+
+
+class Batches(keras.utils.PyDataset):
+    @property
+    def num_batches(self):
+        return 7
+
+    def __getitem__(self, index):
+        raise AssertionError("no batch is needed to count them")
+
+
+def test_steps_per_epoch():
+    assert [steps_per_epoch(n, 8) for n in (1, 7, 8, 9)] == [1, 1, 1, 2]
+    assert [steps_per_epoch(n, 8, drop_last=True) for n in (8, 9, 16)] == [1, 1, 2]
+    assert steps_per_epoch(np.int64(100), np.int32(32)) == 4
+    assert steps_per_epoch(np.zeros((33, 2)), 8) == 5
+    assert steps_per_epoch(Batches()) == 7
+    assert type(steps_per_epoch(Batches())) is int
+
+
+def test_steps_per_epoch_of_other_frameworks():
+    import tensorflow as tf
+    import torch
+
+    samples = tf.data.Dataset.range(33)
+    assert steps_per_epoch(samples.batch(8)) == 5
+    assert steps_per_epoch(samples.batch(8, drop_remainder=True)) == 4
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(33, 1)), batch_size=8)
+    assert steps_per_epoch(loader) == 5
+    with pytest.raises(ValueError, match="has no end"):
+        steps_per_epoch(samples.repeat())
+    with pytest.raises(ValueError, match="does not know its length"):
+        steps_per_epoch(samples.filter(lambda x: x > 3))
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ((100,), TypeError, "`batch_size` must be given"),
+        ((100, 0), ValueError, "`batch_size` must be a whole number >= 1, got 0"),
+        ((100, 2.5), TypeError, "`batch_size` must be a whole number"),
+        ((True, 2), TypeError, "`data` must be a whole number"),
+        ((0, 2), ValueError, "`data` must be a whole number >= 1, got 0"),
+        (((x for x in [1]),), TypeError, "`data` must have a length, got generator"),
+        (([],), ValueError, "at least one batch"),
+    ],
+)
+def test_steps_per_epoch_refuses(args, error, message):
+    with pytest.raises(error, match=message):
+        steps_per_epoch(*args)
+
+
+@pytest.mark.parametrize("kind", [klr.TimeBasedDecay, klr.ExponentialDecay])
+def test_from_endpoints(kind):
+    schedule = kind.from_endpoints(0.4, 0.05, 90)
+    assert schedule.values([0, 90]).tolist() == pytest.approx([0.4, 0.05], rel=1e-12)
+    assert np.all(np.diff(schedule.values(range(91))) < 0)
+    assert kind.from_endpoints(0.4, 0.05, epochs(30)).bind(steps_per_epoch=3, epochs=40).values(90) == pytest.approx(
+        0.05
+    )
+    assert kind.from_endpoints(0.4, 0.05, fraction(0.5)).bind(steps_per_epoch=3, epochs=60).values(90) == pytest.approx(
+        0.05
+    )
+    assert kind.from_endpoints(0.4, 0.4, 9).values(5) == pytest.approx(0.4)
+    with pytest.raises(
+        ValueError, match=r"`end_learning_rate` must be at most `initial_learning_rate` \(0.4\), got 0.5"
+    ):
+        kind.from_endpoints(0.4, 0.5, 90)
+    with pytest.raises(ValueError, match="`end_learning_rate` must be a finite number > 0, got 0"):
+        kind.from_endpoints(0.4, 0, 90)
+    with pytest.raises(TypeError, match="`initial_learning_rate`"):
+        kind.from_endpoints("0.4", 0.1, 90)
