@@ -1,6 +1,7 @@
 """Learning-rate scheduling for Keras 3: schedules, a plateau callback, a logger."""
 
 from keras_lr.audit import ScheduleWarning
+from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
@@ -34,6 +35,7 @@ from keras_lr.units import epochs, fraction, steps_per_epoch
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackupAndRestore",
     "BindSchedule",
     "Bound",
     "Chain",

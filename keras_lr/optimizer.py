@@ -12,6 +12,8 @@ so neither can be used here.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +24,9 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.fields import RATE, Whole, check
 from keras_lr.schedule import values_of
+from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import Reduced
+from keras_lr.schedules.pace import Paced
 from keras_lr.schedules.stepwise import Constant
 
 STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
@@ -163,8 +167,7 @@ def reduce(model: Any, owner: RateOwner, factor: float, min_lr: float) -> tuple[
     """
     sync(model)
     old = owner.rate()
-    # A float32 variable holds the float nearest to min_lr, which may be just above it.
-    if old <= min_lr or abs(old - min_lr) <= 1e-6 * min_lr:
+    if is_at(owner, min_lr):
         return None
     source = owner.source
     if isinstance(source, LearningRateSchedule):
@@ -173,6 +176,49 @@ def reduce(model: Any, owner: RateOwner, factor: float, min_lr: float) -> tuple[
     new = max(old * factor, min_lr)
     replace(model, owner, new)
     return old, new
+
+
+def as_configured(source: Source) -> Source:
+    """A rate without what our callbacks put around it: binding, pace, reductions."""
+    while isinstance(source, Bound | Paced | Reduced):
+        source = source.schedule
+    return source
+
+
+def configuration(model: Any) -> dict[str, dict[str, Any]]:
+    """What rates a model was compiled with, as JSON by column; nothing for one that is not compiled."""
+    if getattr(model, "optimizer", None) is None:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for owner in rate_owners(model):
+        source = as_configured(owner.source)
+        if isinstance(source, LearningRateSchedule):
+            found[owner.column] = {"schedule": keras.saving.serialize_keras_object(source)}
+        elif not is_function(source):
+            found[owner.column] = {"rate": read_float(source)}
+    return found
+
+
+def is_same_configuration(saved: dict[str, Any], configured: dict[str, Any]) -> bool:
+    """Whether a rate is the one that was saved; numbers to the accuracy of float32."""
+    if "rate" in saved and "rate" in configured:
+        numbers = saved["rate"], saved.get("now", saved["rate"])
+        return any(math.isclose(number, configured["rate"], rel_tol=1e-6) for number in numbers)
+    return json.dumps(saved, sort_keys=True) == json.dumps(configured, sort_keys=True)
+
+
+def configure(model: Any, owner: RateOwner, wanted: dict[str, Any]) -> None:
+    """Give an optimizer a rate of `configuration`, keeping the scale of a plateau. The caller retraces."""
+    rate = keras.saving.deserialize_keras_object(wanted["schedule"]) if "schedule" in wanted else wanted["rate"]
+    source = owner.source
+    replace(model, owner, rate)
+    if isinstance(source, Reduced) and "schedule" in wanted:
+        set_scale(model, owner, source.scale, source.min_lr)
+
+
+def is_at(owner: RateOwner, min_lr: float) -> bool:
+    """Whether a rate has come down to `min_lr`, to float32: a variable may hold the float just above it."""
+    return owner.rate() <= min_lr * (1.0 + 1e-6)
 
 
 def set_scale(model: Any, owner: RateOwner, scale: float, min_lr: float) -> bool:

@@ -6,38 +6,76 @@ again. So importing this package gives `keras.Model` one attribute more, which h
 callbacks remember as JSON. Models that use none of them write nothing, and a file with it
 loads where the package is missing. It must be an attribute of the class: `load_model` makes
 the model and loads its weights before any callback could attach something to it.
+
+A checkpoint may be written at any moment, also by a callback that comes before ours in the list.
+So a callback does not only leave its entry here, but also a hook that brings the entry up to
+date when a file is about to be written.
 """
 
 from __future__ import annotations
 
 import json
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-ATTRIBUTE = "_keras_lr_state"
+from keras_lr import optimizer as optimizers
+
+# Keras loads attributes in the order of their names, those with an underscore last; this one must come
+# before `optimizer`, so that the rate the model was compiled with is seen before it is overwritten.
+ATTRIBUTE = "keras_lr_state"
 VERSION = 1
+RATES = "rates"
 
 # The class that Keras's saving code looks for; it has no public name.
 _Saveable: Any = next(base for base in keras.Model.__mro__ if base.__name__ == "KerasSaveable")
 
 
 class TrainingState(_Saveable):
-    """The memory of a model's callbacks: a dict of JSON values by the callback's key."""
+    """The memory of a model's callbacks.
 
-    def __init__(self) -> None:
+    Attributes:
+        entries: a dict of JSON values by the callback's key.
+        arrays: lists of arrays by the callback's key, for what is no JSON.
+        hooks: called before a file is written.
+        loads: how often it was loaded from a file.
+        mismatch: where the rates in the file loaded last and those of the model differ:
+            column → (configuration in the file, configuration of the model).
+    """
+
+    def __init__(self, model: Any = None) -> None:
         self.entries: dict[str, dict[str, Any]] = {}
+        self.arrays: dict[str, list[NDArray[Any]]] = {}
+        self.hooks: dict[str, Callable[[], None]] = {}
         self.loads = 0
+        self.mismatch: dict[str, tuple[Any, Any]] = {}
+        self._model = weakref.ref(model) if model is not None else lambda: None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TrainingState:
+        # A copy of a model is made through its saved form, which has the entries.
+        return TrainingState()
 
     def _obj_type(self) -> str:
         # Keras leaves out of saving what every object of this type has; any type would do.
         return "Loss"
 
     def save_own_variables(self, store: Any) -> None:
-        if self.entries:
-            text = json.dumps({"version": VERSION, "entries": self.entries})
-            store["json"] = np.frombuffer(text.encode(), np.uint8).copy()
+        for hook in list(self.hooks.values()):
+            hook()
+        if not self.entries:
+            return
+        model = self._model()
+        if model is not None:
+            note_rates(model)
+        text = json.dumps({"version": VERSION, "entries": self.entries})
+        store["json"] = np.frombuffer(text.encode(), np.uint8).copy()
+        for key, arrays in self.arrays.items():
+            for number, array in enumerate(arrays):
+                store[f"{key}:{number}".replace("/", "|")] = array
 
     def load_own_variables(self, store: Any) -> None:
         """Take the memory from a file that has one; from another, keep what there is.
@@ -50,6 +88,8 @@ class TrainingState(_Saveable):
         try:
             saved = json.loads(np.asarray(store["json"]).astype(np.uint8).tobytes().decode())
             version, entries = saved["version"], saved["entries"]
+            if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+                raise TypeError("its entries are not there")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"the state of keras_lr's callbacks in this file is damaged: {error}") from error
         if version != VERSION:
@@ -57,27 +97,70 @@ class TrainingState(_Saveable):
                 f"the state of keras_lr's callbacks in this file has version {version}, and this keras_lr knows only "
                 f"{VERSION}: install a newer one"
             )
+        self.arrays = _arrays(store)
+        # The optimizer has its own rate still, see ATTRIBUTE.
+        configured = optimizers.configuration(self._model())
+        saved_rates = entries.get(RATES, {})
+        self.mismatch = {
+            column: (saved_rates[column], configured[column])
+            for column in configured
+            if column in saved_rates and not optimizers.is_same_configuration(saved_rates[column], configured[column])
+        }
         self.entries = entries
         self.loads += 1
+
+
+def _arrays(store: Any) -> dict[str, list[NDArray[Any]]]:
+    numbered: dict[str, dict[int, NDArray[Any]]] = {}
+    for name in store.keys():  # noqa: SIM118
+        if ":" in name:
+            key, number = name.rsplit(":", 1)
+            numbered.setdefault(key.replace("|", "/"), {})[int(number)] = np.array(store[name])
+    return {key: [arrays[number] for number in sorted(arrays)] for key, arrays in numbered.items()}
 
 
 class _Slot:
     """Makes a model's `TrainingState` when somebody first looks for it."""
 
     def __get__(self, model: Any, owner: Any = None) -> Any:
+        if model is None:
+            return self
         # Straight into the instance: Keras's own attribute tracking is for layers and variables.
-        return self if model is None else vars(model).setdefault(ATTRIBUTE, TrainingState())
+        attributes = vars(model)
+        if ATTRIBUTE not in attributes:
+            attributes[ATTRIBUTE] = TrainingState(model)
+        return attributes[ATTRIBUTE]
 
 
 setattr(keras.Model, ATTRIBUTE, _Slot())
 
 
+def of(model: Any) -> TrainingState:
+    """The memory of a model."""
+    state: TrainingState = getattr(model, ATTRIBUTE)
+    return state
+
+
 def loads(model: Any) -> int:
     """How often the memory of `model` was loaded from a file."""
-    return int(getattr(model, ATTRIBUTE).loads)
+    return of(model).loads
 
 
 def memory(model: Any) -> dict[str, dict[str, Any]]:
     """What the callbacks of `model` remember, by key."""
-    entries: dict[str, dict[str, Any]] = getattr(model, ATTRIBUTE).entries
-    return entries
+    return of(model).entries
+
+
+def note_rates(model: Any) -> None:
+    """Remember what rates were asked for, so that a resume with others is noticed.
+
+    Of a number, what it was when a callback of ours first trained with this optimizer, and what it
+    is now, since it may have been reduced, and a `.keras` file is compiled with the number of
+    now. Of a schedule, the schedule without what callbacks put around it.
+    """
+    noted = memory(model).setdefault(RATES, {})
+    for column, configuration in optimizers.configuration(model).items():
+        if "rate" in configuration:
+            first = noted.get(column, {}).get("rate", configuration["rate"])
+            configuration = {"rate": first, "now": configuration["rate"]}
+        noted[column] = configuration

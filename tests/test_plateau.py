@@ -306,6 +306,8 @@ def test_state_is_json_and_comes_back():
         "wait": 1,
         "cooldown_counter": 0,
         "n_reductions": 0,
+        "recent": [],
+        "last_epoch": 2,
         "scales": {},
     }
     other = flat()

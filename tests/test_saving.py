@@ -99,8 +99,8 @@ def test_a_file_with_our_state_loads_where_nobody_asks_for_it_and_without_one_no
     fit(model, Metric([1.0]), klr.ReduceOnPlateau("metric", mode="min"), epochs=1)
     model.save_weights(tmp_path / "state.weights.h5")
     with h5py.File(tmp_path / "plain.weights.h5") as plain, h5py.File(tmp_path / "state.weights.h5") as state:
-        assert "_keras_lr_state" not in plain
-        assert "_keras_lr_state" in state
+        assert "keras_lr_state" not in plain
+        assert "keras_lr_state" in state
     model.load_weights(tmp_path / "plain.weights.h5")
     assert "ReduceOnPlateau/metric" in klr.state.memory(model)
 

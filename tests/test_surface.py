@@ -10,6 +10,7 @@ from pathlib import Path
 import keras_lr
 
 NAMES = [
+    "BackupAndRestore",
     "BindSchedule",
     "Bound",
     "Chain",

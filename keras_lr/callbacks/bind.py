@@ -17,13 +17,15 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
-from keras_lr.fields import STEP_LIMIT, Whole, check
+from keras_lr import resume as resumes
+from keras_lr.fields import STEP_LIMIT, OneOf, Whole, check
 from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.schedules.combine import Bound, rebound
 from keras_lr.schedules.pace import Paced
 from keras_lr.state import memory
 
+ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
 EPOCH_STEPS = Whole("a whole number of steps in [1, 2**31), or None", 1, steps=False)
 
 CHECKPOINTS = (0.02, 0.25, 0.5, 0.75, 0.9)
@@ -57,13 +59,24 @@ class BindSchedule(keras.callbacks.Callback):
             such as "30min" or "1h 30min"; no budget when None.
         steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
         audit: warn (`ScheduleWarning`) when the schedule does not fit the training.
+        on_mismatch: what counts when weights were loaded that had been trained with another
+            schedule, or with another number as the rate: "raise" (an error with both), the
+            "checkpoint", or the "new" one. Only files that were saved with a callback of this
+            package know their rate. Binding, pace and reductions do not count as a difference.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, when
             the number of batches is needed and not known.
     """
 
-    def __init__(self, time_budget: Any = None, *, steps_per_epoch: int | None = None, audit: bool = True) -> None:
+    def __init__(
+        self,
+        time_budget: Any = None,
+        *,
+        steps_per_epoch: int | None = None,
+        audit: bool = True,
+        on_mismatch: str = "raise",
+    ) -> None:
         super().__init__()
         self.time_budget = None if time_budget is None else _seconds(time_budget)
         if steps_per_epoch is not None:
@@ -72,6 +85,7 @@ class BindSchedule(keras.callbacks.Callback):
         if not isinstance(audit, bool):
             raise TypeError(f"BindSchedule: `audit` must be True or False, got {audit!r}")
         self.audit = audit
+        self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
         self._started = False
         self._pacing: _Pacing | None = None
 
@@ -91,6 +105,8 @@ class BindSchedule(keras.callbacks.Callback):
         if self._started:
             return
         self._started = True
+        resumes.settle(self._net, self.on_mismatch)
+        resumes.note(self._net)
         epochs = (self.params or {}).get("epochs", epoch + 1)
         for owner in optimizers.rate_owners(self._net):
             self._bind(owner, epoch, epochs)
@@ -170,8 +186,15 @@ class _Pacing:
     def is_over(self) -> bool:
         return self.used() >= self._budget
 
+    def before_batch(self) -> None:
+        self._batch_began = self.used()
+
     def after_batch(self) -> bool:
-        """Note a batch; whether the training is over."""
+        """Note a batch, and correct the pace if it is time to; whether the training is over.
+
+        After the batch and not before the next one, when other callbacks have looked already at
+        the schedule that it will use.
+        """
         used = self.used()
         memory(self._model)[self.KEY]["seconds"] = used
         if self._measured_from is None:
@@ -180,11 +203,13 @@ class _Pacing:
             self._measured_from, self._batches = used, 0
         else:
             self._batches += 1
-        return used >= self._budget
+        if used >= self._budget:
+            return True
+        self._look(used)
+        return False
 
-    def before_batch(self) -> None:
+    def _look(self, used: float) -> None:
         """Correct the pace if it is time to look at it and it is off."""
-        used = self._batch_began = self.used()
         if self._measured_from is None or self._batches < 5 or not self._due or used < self._due[0]:
             return
         self._due = [due for due in self._due if due > used]

@@ -9,7 +9,8 @@ assigns, the counter under loss scaling) is noted after each batch without waiti
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,13 @@ from numpy.typing import NDArray
 
 from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
+from keras_lr import processes
+from keras_lr import resume as resumes
+from keras_lr.callbacks import logfile
+from keras_lr.callbacks.others import others
 from keras_lr.optimizer import RateOwner, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
+from keras_lr.state import of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +48,14 @@ class Stretch:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+    def until(self, step: int) -> Stretch | None:
+        """The rows before a step; None if there are none."""
+        count = min(step - self.first_step, len(self))
+        if count <= 0:
+            return None
+        columns = {name: values[:count] for name, values in self.columns.items()}
+        return replace(self, batches=self.batches[:count], columns=columns)
 
     def frame(self) -> pd.DataFrame:
         import pandas as pd
@@ -84,13 +98,15 @@ class LearningRateLogger(keras.callbacks.Callback):
         metrics: names of metrics to record beside the rate, such as ``("loss",)``.
         audit: warn (`ScheduleWarning`) at the start of `fit` when the schedule ends long before
             the training or after it, or when the step counter does not go with `initial_epoch`.
-        path: a file ending in .csv or .parquet, written at the end of each epoch. Rows in
-            it with steps that are to come (from a run that went further than the one that
-            is resumed) are dropped at the start of `fit`.
+        path: a file ending in .csv or .parquet, written at the end of each epoch and before each
+            checkpoint. Rows in it with steps that are to come (from a run that went further than
+            the one that is resumed) are dropped at the start of `fit`. In a training of several
+            processes only the first one writes.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; after the first batch,
-            if a metric is not among those that Keras reports.
+        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
+            file in `path` is damaged, or is no log with the same columns; after the first
+            batch, if a metric is not among those that Keras reports.
     """
 
     def __init__(
@@ -113,6 +129,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._audited = False
         self._stretches: list[Stretch] = []
         self._written = 0
+        # Rows of the stretch that is being recorded which are in the file already.
+        self._ahead = 0
+        self._file: logfile.LogFile | None = None
+        self._resumed = False
         self._open: _Recording | None = None
         # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
         self._traced: tuple[Any, list[Source]] | None = None
@@ -146,11 +166,19 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._net = self.model
         self._open = None
         self._audited = not self.audit
-        if self.path is not None and not self._stretches:
-            _drop_rows_from(self.path, optimizers.rate_owners(self._net)[0].step())
+        self._resumed = False
+        if self.path is not None:
+            # A checkpoint must not know of updates that the file does not.
+            of(self._net).hooks[f"LearningRateLogger/{id(self)}"] = self._flush
+            self._warn_of_savers_in_batches()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._close()
+        if not self._resumed:
+            # Only now have all callbacks begun, one of which may have loaded weights.
+            self._resumed = True
+            resumes.note(self._net)
+            self._take_up()
         self._epoch = epoch
         self._start(0)
 
@@ -187,11 +215,51 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         self._write()
+        of(self._net).hooks.pop(f"LearningRateLogger/{id(self)}", None)
 
     # Parts.
 
+    def _take_up(self) -> None:
+        """Make log and file end where this training begins."""
+        step = optimizers.rate_owners(self._net)[0].step()
+        if self._stretches and step == 0:
+            return  # another training, whose rows follow
+        self._stretches = [kept for stretch in self._stretches if (kept := stretch.until(step)) is not None]
+        self._written = len(self._stretches)
+        if self.path is None or not processes.is_chief():
+            return
+        if self._file is None:
+            self._file = logfile.open_log(self.path)
+        last = self._file.cut(step)
+        # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
+        if last is not None and last < step - 2:
+            warnings.warn(
+                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
+                f"{step:,}; the rows between are missing",
+                stacklevel=2,
+            )
+
+    def _flush(self) -> None:
+        """Write what is known so far, since a checkpoint is about to be written."""
+        if self._file is None:
+            return
+        optimizers.sync(self._net)
+        self._append(None if self._open is None else self._open.finish())
+
+    def _warn_of_savers_in_batches(self) -> None:
+        before = True
+        for other in others(self, including=True):
+            before = before and other is not self
+            if before and isinstance(getattr(other, "save_freq", None), int):
+                warnings.warn(
+                    f"LearningRateLogger: put {type(other).__name__}, which saves every {other.save_freq} batches, "
+                    "after the logger: a resume from its file would miss the row of one batch",
+                    stacklevel=2,
+                )
+
     def _audit(self) -> None:
         params = self.params or {}
+        resumes.warn(self._net)
         audits.warn(self._net, self._epoch, params.get("epochs", self._epoch + 1), params.get("steps"))
 
     def _is_compiled(self) -> bool:
@@ -216,17 +284,21 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._open = None
 
     def _write(self) -> None:
-        if self.path is None or self._written == len(self._stretches):
-            return
+        if self._file is not None:
+            self._append(None)
+            self._ahead = 0
+
+    def _append(self, unfinished: Stretch | None) -> None:
+        """Write the rows that the file has not yet, those of an unfinished stretch included."""
         import pandas as pd
 
-        new = pd.concat([stretch.frame() for stretch in self._stretches[self._written :]], ignore_index=True)
+        assert self._file is not None
+        new = [*self._stretches[self._written :], *([] if unfinished is None else [unfinished])]
+        rows = [stretch.frame() for stretch in new]
+        if rows and len(missing := pd.concat(rows, ignore_index=True).iloc[self._ahead :]):
+            self._file.append(missing)
         self._written = len(self._stretches)
-        if self.path.suffix == ".csv":
-            new.to_csv(self.path, mode="a", index=False, header=not self.path.exists())
-        else:
-            old = [pd.read_parquet(self.path)] if self.path.exists() else []
-            _replace_file(self.path, pd.concat([*old, new], ignore_index=True))
+        self._ahead = 0 if unfinished is None else len(unfinished)
 
 
 class _Recording:
@@ -335,27 +407,3 @@ class _Calls:
 
     def numbers(self) -> list[float]:
         return [read_float(value) for value in self._taken]
-
-
-def _drop_rows_from(path: Path, step: int) -> None:
-    """Keep the rows of a log file that come before `step`."""
-    if not path.exists():
-        return
-    if path.suffix == ".csv":
-        header, *rows = path.read_text().splitlines(keepends=True)
-        kept = [row for row in rows if int(row.split(",", 1)[0]) < step]
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join([header, *kept]))
-        os.replace(part, path)
-        return
-    import pandas as pd
-
-    old = pd.read_parquet(path)
-    _replace_file(path, old[old["step"] < step])
-
-
-def _replace_file(path: Path, frame: pd.DataFrame) -> None:
-    """Write a Parquet file whole, so that at no moment half of one is there."""
-    part = path.with_name(path.name + ".part")
-    frame.to_parquet(part, index=False)
-    os.replace(part, path)

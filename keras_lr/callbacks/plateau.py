@@ -14,13 +14,22 @@ from typing import Annotated, Any
 import keras
 
 from keras_lr import optimizer as optimizers
-from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Switch, Text, check, kind_of
-from keras_lr.state import loads, memory
+from keras_lr import processes
+from keras_lr import resume as resumes
+from keras_lr.callbacks.others import others
+from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Switch, Text, Whole, check, kind_of, refuse
+from keras_lr.optimizer import RateOwner
+from keras_lr.state import loads, memory, of
+from keras_lr.units import Duration
 
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
+OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
 Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
 MetricName = Annotated[str, Text("the name of a metric, such as 'val_loss'")]
+EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
+WINDOW = Whole("a whole number in [1, 2**31), or None", 1, steps=False)
+START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
 
 
 @dataclass(frozen=True)
@@ -28,16 +37,18 @@ class PlateauState:
     """What the rule remembers.
 
     Attributes:
-        best: the best finite metric so far, None before the first.
+        best: the best finite metric so far (with a `window`, of the last ones); None before it.
         wait: bad epochs since the best, the last reduction or the last quiet epoch.
         cooldown_counter: quiet epochs still to come.
         n_reductions: reductions so far.
+        recent: with a `window`, the last finite metrics.
     """
 
     best: float | None = None
     wait: int = 0
     cooldown_counter: int = 0
     n_reductions: int = 0
+    recent: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,11 @@ class PlateauRule:
 
     An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
     ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too. The
-    first finite metric improves; a metric that is not finite never does. An epoch that does
-    not improve is bad, unless it is one of the `cooldown` quiet epochs after a reduction.
-    The `patience`-th bad epoch in a row asks for a reduction.
+    first finite metric improves; a metric that is not finite never does. With a `window` of w,
+    ``best`` is that of the last w finite metrics. An epoch that does not improve is bad, unless
+    it is one of the `cooldown` quiet epochs after a reduction. The `patience`-th bad epoch in a
+    row asks for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count",
+    "stop"), is not looked at ("ignore"), or asks for a reduction at once ("reduce").
     """
 
     direction: str
@@ -56,18 +69,27 @@ class PlateauRule:
     min_delta: float
     threshold_mode: str
     cooldown: int
+    window: int | None = None
+    on_nan: str = "count"
 
     def observe(self, state: PlateauState, metric: float) -> tuple[PlateauState, bool]:
         """The state after an epoch with this metric, and whether to reduce now."""
+        finite = math.isfinite(metric)
+        if not finite and self.on_nan == "ignore":
+            return state, False
         quiet = state.cooldown_counter > 0
         if quiet:
             state = replace(state, cooldown_counter=state.cooldown_counter - 1, wait=0)
-        if self.improves(metric, state.best):
+        improves = self.improves(metric, state.best)
+        if finite and self.window is not None:
+            recent = (*state.recent, metric)[-self.window :]
+            state = replace(state, recent=recent, best=(min if self.direction == "min" else max)(recent))
+        if improves:
             return replace(state, best=metric, wait=0), False
         if quiet:
             return state, False
         state = replace(state, wait=state.wait + 1)
-        return state, state.wait >= self.patience
+        return state, state.wait >= self.patience or (not finite and self.on_nan == "reduce")
 
     def improves(self, metric: float, best: float | None) -> bool:
         """Whether `metric` is better than `best` by more than the threshold."""
@@ -99,8 +121,11 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     The state (best, wait, cooldown, scale) is saved and loaded with the model and with its
     weights, and is taken up after a load. Without a load, the same callback goes on when the same
     model is fit again, and another one starts afresh, as does a model that was compiled anew.
-    `BackupAndRestore` and `ModelCheckpoint` save at the end of an epoch: put them after this
-    callback, so that they save what it has decided.
+    `BackupAndRestore` and `ModelCheckpoint` may stand before or after this callback; a callback
+    that puts the metric into the epoch's logs stands before it, and checkpoints then after it.
+
+    In a training of several processes (torch's `torch.distributed`, `jax.distributed`) all take
+    the decisions that the first one takes from its metric.
 
     Args:
         monitor: the metric, a key of the epoch's logs.
@@ -114,12 +139,26 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         min_lr: rate below which nothing is reduced. On a schedule it limits the reduction
             only; a schedule that goes lower by itself does.
         verbose: 1 prints a line at each reduction.
+        start_after: steps (batches), or a duration in `epochs` or a `fraction`, during which
+            nothing is looked at: the warmup, in which a metric may well get worse.
+        every: "epoch", or a number of batches: the metric is then its mean over each so many
+            batches, of the training data, and patience and cooldown count such windows.
+        window: compare with the best of the last `window` epochs instead of all; for a run that
+            a spike has left above its best.
+        on_nan: what a metric does that is not finite: "count" as a bad epoch, "ignore",
+            "reduce" at once, or "stop" the training.
+        restore_best_weights: at each reduction, go back to the weights of the best epoch. The
+            optimizer's state and the step stay. The best weights are kept in memory, and are
+            saved with the model.
+        optimizers: names of those optimizers of a `MultiOptimizer` whose rate is reduced; all
+            when None.
         reset_on_train_begin: start afresh at every `fit`, as Keras does.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`,
-            if the optimizer's rate is a function, which cannot be scaled; as soon as the
-            metrics are known, if `mode` is "auto" and the direction cannot be told.
+        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
+            optimizer's rate is a function, which cannot be scaled, or `optimizers` has a name
+            that is not there; as soon as the metrics are known, if `mode` is "auto" and the
+            direction cannot be told.
     """
 
     def __init__(
@@ -134,6 +173,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         min_lr: float = 0.0,
         verbose: int = 0,
         *,
+        start_after: int = 0,
+        every: int | str = "epoch",
+        window: int | None = None,
+        on_nan: str = "count",
+        restore_best_weights: bool = False,
+        optimizers: list[str] | tuple[str, ...] | None = None,
         reset_on_train_begin: bool = False,
     ) -> None:
         super().__init__()
@@ -146,13 +191,32 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.cooldown: int = self._checked(CountOrZero, "cooldown", cooldown)
         self.min_lr: float = self._checked(Rate, "min_lr", min_lr)
         self.verbose: int = self._checked(CountOrZero, "verbose", verbose)
+        self.start_after: Any = start_after
+        if not isinstance(start_after, Duration):
+            self.start_after = check(START, "ReduceOnPlateau", "start_after", start_after)
+        self.every: int | None = None if every == "epoch" else check(EVERY, "ReduceOnPlateau", "every", every)
+        if self.every is not None and self.monitor.startswith("val_"):
+            refuse("ReduceOnPlateau", "monitor", "a metric of the training data when `every` counts batches", monitor)
+        self.window: int | None = None if window is None else check(WINDOW, "ReduceOnPlateau", "window", window)
+        self.on_nan: str = self._checked(OnNan, "on_nan", on_nan)
+        self.restore_best_weights: bool = self._checked(Switch, "restore_best_weights", restore_best_weights)
+        if optimizers is not None and not (
+            isinstance(optimizers, list | tuple) and optimizers and all(isinstance(name, str) for name in optimizers)
+        ):
+            refuse("ReduceOnPlateau", "optimizers", "a sequence of names, or None", optimizers, TypeError)
+        self.optimizers = None if optimizers is None else tuple(optimizers)
         self.reset_on_train_begin: bool = self._checked(Switch, "reset_on_train_begin", reset_on_train_begin)
         self.state = PlateauState()
         self._scales: dict[str, float] = {}
+        self._last_epoch = -1
         self._rule: PlateauRule | None = None
         # Whose state this is, and how often that model's weights had been loaded.
         self._of: tuple[Any, Any, int] | None = None
-        self._told = False
+        self._told = self._started = False
+        self._epoch: int | None = None
+        self._known: dict[str, Any] = {}
+        self._mean: _WindowMean | None = None
+        self._due = False
 
     @staticmethod
     def _checked(annotation: Any, name: str, value: Any) -> Any:
@@ -160,28 +224,158 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         assert kind is not None
         return check(kind, "ReduceOnPlateau", name, value)
 
+    # Hooks of Keras.
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self.model
-        for owner in optimizers.rate_owners(model):
+        if not hasattr(model, "make_train_function"):
+            raise TypeError(
+                f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
+            )
+        for owner in self._owners():
             if optimizers.is_function(owner.source):
                 raise TypeError(
                     f"ReduceOnPlateau: the learning rate of optimizer '{owner.optimizer.name}' is a function, which "
                     "cannot be scaled; give the optimizer a number or a schedule"
                 )
-        if not hasattr(model, "make_train_function"):
-            raise TypeError(
-                f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
-            )
-        self._warn_if_done(model)
+        self._warn_if_done()
+        self._warn_of_early_stopping()
         self._rule = self._make_rule() if self.mode != "auto" or _metrics(model) or self._monitored == "loss" else None
-        self._told = False
+        self._told = self._started = False
+        self._epoch, self._known, self._due, self._mean = None, {}, False, None
+        of(model).hooks[self._key] = self._save
         if self.reset_on_train_begin:
-            self.state, self._scales, self._of = PlateauState(), {}, self._place()
+            self._forget()
+            self._of = self._place()
         else:
             self._take_up()
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        of(self.model).hooks.pop(self._key, None)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # A callback that stands after this one may have loaded weights when training began.
+        if not self.reset_on_train_begin:
+            self._take_up()
+        resumes.note(self.model)
+        self._settle_pending(epoch)
+        self._epoch, self._known = epoch, {}
+        if self.every is not None:
+            if self._mean is None:
+                self._mean = _WindowMean(self.model, self.monitor, self.every)
+            self._mean.begin_epoch()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._started:
+            # Not before the first batch: until then a callback may say which rate counts.
+            self._started = True
+            resumes.warn(self._of[0] if self._of is not None else self.model)
+        # A number changes now and not when it was decided, after the batch before this one:
+        # callbacks that stand after this one would have taken it for the rate of that batch.
+        if self._due:
+            self._due = False
+            self._carry_out(schedules=False)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # The logs of the last batch are those of the epoch; nothing waits for them here.
+        self._known.update(logs or {})
+        mean = self._mean.after_batch(batch) if self._mean is not None else None
+        if mean is not None and self._has_begun() and self._decide(mean):
+            self._carry_out(numbers=False)
+            self._due = True
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._known.update({f"val_{name}": value for name, value in (logs or {}).items()})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = {} if logs is None else logs
+        if self._rule is None:
+            self._rule = self._make_rule()
+        for owner in optimizers.rate_owners(self.model):
+            logs.setdefault(owner.column, owner.rate(max(owner.step() - 1, 0)))
+        self._epoch = None
+        if self._mean is not None:
+            self._mean.end_epoch()
+            if self._due:
+                self._due = False
+                self._carry_out(schedules=False)
+        elif self.monitor not in logs:
+            self._tell_missing(logs)
+        else:
+            self._finish(epoch, logs[self.monitor])
+        self._save()
+
+    # Deciding.
+
+    def _finish(self, epoch: int, metric: Any) -> None:
+        """Decide on an epoch that is over."""
+        self._last_epoch = epoch
+        if self._has_begun() and self._decide(optimizers.read_float(metric)):
+            self._carry_out()
+
+    def _decide(self, metric: float) -> bool:
+        """Take one value of the metric; whether to reduce."""
+        assert self._rule is not None
+        metric = processes.from_chief(metric)
+        if self.on_nan == "stop" and not math.isfinite(metric):
+            self.model.stop_training = True
+        improved = self._rule.improves(metric, self.state.best)
+        self.state, due = self._rule.observe(self.state, metric)
+        if improved and self.restore_best_weights:
+            optimizers.sync(self.model)
+            of(self.model).arrays[self._key] = [array.copy() for array in self.model.get_weights()]
+        if due and all(optimizers.is_at(owner, self.min_lr) for owner in self._owners()):
+            return False
+        if due:
+            self.state = self._rule.reduced(self.state)
+        return due
+
+    def _carry_out(self, schedules: bool = True, numbers: bool = True) -> None:
+        """Reduce the rates that come from schedules, from numbers, or all."""
+        model = self.model
+        changed = False
+        for owner in self._owners():
+            scheduled = optimizers.is_schedule(owner.source)
+            if not (schedules if scheduled else numbers):
+                continue
+            rates = optimizers.reduce(model, owner, self.factor, self.min_lr)
+            if rates is None:
+                continue
+            if scheduled:
+                changed = True
+                self._scales[owner.column] = owner.source.scale
+            if self.verbose and processes.is_chief():
+                when = f"Epoch {self._last_epoch + 1}" if self.every is None else f"Step {owner.step()}"
+                print(f"\n{when}: ReduceOnPlateau: {owner.column} {rates[0]:.6g} -> {rates[1]:.6g}")
+        best = of(model).arrays.get(self._key)
+        if schedules and best is not None and self.restore_best_weights:
+            optimizers.sync(model)
+            model.set_weights(best)
+        if changed:
+            optimizers.retrace(model)
+
+    def _has_begun(self) -> bool:
+        """Whether `start_after` is over."""
+        begin = self.start_after
+        if isinstance(begin, Duration):
+            params = self.params or {}
+            steps = params.get("steps")
+            if steps is None:
+                raise ValueError(
+                    "ReduceOnPlateau: `start_after` must be in steps when the dataset does not tell how many batches "
+                    f"it has, got {begin!r}"
+                )
+            begin = begin.steps(steps, params.get("epochs", 1))
+        return optimizers.rate_owners(self.model)[0].step() > begin if begin else True
+
+    # The state: whose it is, and how it is saved.
+
     def _place(self) -> tuple[Any, Any, int]:
         return self.model, self.model.optimizer, loads(self.model)
+
+    def _forget(self) -> None:
+        self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
+        of(self.model).arrays.pop(self._key, None)
 
     def _take_up(self) -> None:
         """Go on with the state that belongs to the model as it is now.
@@ -200,7 +394,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self.set_state(memory(model)[self._key])
             self._install_scales()
         else:
-            self.state, self._scales = PlateauState(), {}
+            self._forget()
 
     def _install_scales(self) -> None:
         """Scale schedules as they were scaled when the state was saved.
@@ -208,19 +402,43 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         A `.keras` file has the scaled schedule itself, but a file of weights has no schedule.
         """
         changed = False
-        for owner in optimizers.rate_owners(self.model):
+        for owner in self._owners():
             if owner.column in self._scales and optimizers.is_schedule(owner.source):
                 changed |= optimizers.set_scale(self.model, owner, self._scales[owner.column], self.min_lr)
         if changed:
             optimizers.retrace(self.model)
+
+    def _save(self) -> None:
+        """Bring the entry in the model's memory up to date; also called when a file is about to be written.
+
+        If that is before this callback has seen the end of the epoch, the metric is saved as it
+        is known by then. Whether the epoch was over tells the epoch at which training goes on.
+        """
+        entry = self.get_state()
+        if self._epoch is not None and self.every is None and self.monitor in self._known:
+            entry["pending"] = {"epoch": self._epoch, "metric": optimizers.read_float(self._known[self.monitor])}
+        memory(self.model)[self._key] = entry
+
+    def _settle_pending(self, epoch: int) -> None:
+        """Decide on an epoch which was over when the file was written, but not decided on."""
+        pending = memory(self.model).get(self._key, {}).pop("pending", None)
+        if pending is not None and epoch > pending["epoch"] > self._last_epoch:
+            if self._rule is None:
+                self._rule = self._make_rule()
+            self._finish(pending["epoch"], pending["metric"])
 
     @property
     def _key(self) -> str:
         return f"ReduceOnPlateau/{self.monitor}"
 
     def get_state(self) -> dict[str, Any]:
-        """The whole state as JSON values: best, wait, cooldown_counter, n_reductions and scales."""
-        return {**asdict(self.state), "scales": dict(self._scales)}
+        """The whole state as JSON values.
+
+        Returns:
+            best, wait, cooldown_counter, n_reductions, recent, last_epoch and scales.
+        """
+        state = asdict(self.state) | {"recent": list(self.state.recent)}
+        return {**state, "last_epoch": self._last_epoch, "scales": dict(self._scales)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take a state that `get_state` returned.
@@ -228,55 +446,49 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Raises:
             ValueError: it is not one.
         """
-        fields = dict(state)
-        scales = fields.pop("scales", None)
-        if not isinstance(scales, dict) or set(fields) != set(asdict(PlateauState())):
+        fields = {name: value for name, value in dict(state).items() if name != "pending"}
+        if set(fields) != set(self.get_state()) or not _is_state(fields):
             raise ValueError(f"ReduceOnPlateau: `state` must be what `get_state` returns, got {state!r}")
-        self.state, self._scales = PlateauState(**fields), dict(scales)
+        self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
+        self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # A callback that stands after this one may have loaded weights when training began.
-        if not self.reset_on_train_begin:
-            self._take_up()
+    # Warnings.
 
-    def _warn_if_done(self, model: Any) -> None:
+    def _warn_if_done(self) -> None:
         # A schedule may start low on purpose (a warmup does), so only numbers are looked at.
-        numbers = [owner for owner in optimizers.rate_owners(model) if not optimizers.is_schedule(owner.source)]
+        numbers = [owner for owner in self._owners() if not optimizers.is_schedule(owner.source)]
         if self.min_lr > 0.0 and numbers and all(owner.rate() <= self.min_lr for owner in numbers):
             warnings.warn(
                 f"ReduceOnPlateau: the learning rate is not above `min_lr` ({self.min_lr:g}) at the start",
                 stacklevel=2,
             )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = {} if logs is None else logs
-        if self._rule is None:
-            self._rule = self._make_rule()
-        for owner in optimizers.rate_owners(self.model):
-            logs.setdefault(owner.column, owner.rate(max(owner.step() - 1, 0)))
-        if self.monitor not in logs:
-            self._tell_missing(logs)
-            return
-        self.state, due = self._rule.observe(self.state, optimizers.read_float(logs[self.monitor]))
-        if due and self._reduce(epoch):
-            self.state = self._rule.reduced(self.state)
-        memory(self.model)[self._key] = self.get_state()
+    def _warn_of_early_stopping(self) -> None:
+        for other in others(self):
+            if (
+                isinstance(other, keras.callbacks.EarlyStopping)
+                and other.monitor == self.monitor
+                and self.every is None
+                and other.patience <= self.patience
+            ):
+                warnings.warn(
+                    f"ReduceOnPlateau: `EarlyStopping` on '{self.monitor}' has a patience of {other.patience} and this "
+                    f"one of {self.patience}, so training stops before the learning rate is reduced",
+                    stacklevel=2,
+                )
 
-    def _reduce(self, epoch: int) -> bool:
-        model = self.model
-        changed = False
-        for owner in optimizers.rate_owners(model):
-            rates = optimizers.reduce(model, owner, self.factor, self.min_lr)
-            if rates is None:
-                continue
-            changed = True
-            if optimizers.is_schedule(owner.source):
-                self._scales[owner.column] = owner.source.scale
-            if self.verbose:
-                print(f"\nEpoch {epoch + 1}: ReduceOnPlateau: {owner.column} {rates[0]:.6g} -> {rates[1]:.6g}")
-        if changed and any(optimizers.is_schedule(owner.source) for owner in optimizers.rate_owners(model)):
-            optimizers.retrace(model)
-        return changed
+    # The optimizers and the metric.
+
+    def _owners(self) -> list[RateOwner]:
+        """The optimizers whose rate is reduced."""
+        owners = optimizers.rate_owners(self.model)
+        if self.optimizers is None:
+            return owners
+        names = [owner.optimizer.name for owner in owners]
+        for name in self.optimizers:
+            if name not in names:
+                refuse("ReduceOnPlateau", "optimizers", f"among {', '.join(map(repr, names))}", name)
+        return [owner for owner in owners if owner.optimizer.name in self.optimizers]
 
     @property
     def _monitored(self) -> str:
@@ -286,7 +498,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         direction = self.mode
         if direction == "auto":
             direction = self._direction()
-        return PlateauRule(direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown)
+        return PlateauRule(
+            direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
+        )
 
     def _direction(self) -> str:
         """Which way the metric should go, as Keras's own callbacks find it."""
@@ -318,3 +532,63 @@ def _metrics(model: Any) -> list[Any]:
     for metric in getattr(model, "metrics", []):
         flat += getattr(metric, "metrics", None) or [metric]
     return flat
+
+
+def _is_state(fields: dict[str, Any]) -> bool:
+    """Whether the values of a state are of the right kinds."""
+    whole = ("wait", "cooldown_counter", "n_reductions", "last_epoch")
+    numbers = [*fields["recent"], *fields["scales"].values()] if _has_containers(fields) else [None]
+    return (
+        all(type(fields[name]) is int for name in whole)
+        and (fields["best"] is None or isinstance(fields["best"], float | int))
+        and all(isinstance(number, float | int) and math.isfinite(number) for number in numbers)
+    )
+
+
+def _has_containers(fields: dict[str, Any]) -> bool:
+    return isinstance(fields["recent"], list) and isinstance(fields["scales"], dict)
+
+
+class _WindowMean:
+    """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
+
+    def __init__(self, model: Any, monitor: str, every: int) -> None:
+        self._model = model
+        self._metric = next((metric for metric in _metrics(model) if metric.name == monitor), None)
+        if not (hasattr(self._metric, "total") and hasattr(self._metric, "count")):
+            raise ValueError(
+                f"ReduceOnPlateau: with `every` in batches the metric must be a mean over the training data, such as "
+                f"'loss', got '{monitor}'"
+            )
+        self._every = every
+        self._batches = 0
+        # Sums of this window in the epochs before, and where in this epoch's sums it began.
+        self._before = self._start = (0.0, 0.0)
+        self._last_batch = -1
+
+    def begin_epoch(self) -> None:
+        self._start = (0.0, 0.0)
+        self._last_batch = -1
+
+    def end_epoch(self) -> None:
+        total, count = self._sums()
+        self._before = (self._before[0] + total - self._start[0], self._before[1] + count - self._start[1])
+        self._start = (total, count)
+
+    def after_batch(self, batch: int) -> float | None:
+        """The mean, when a window is full."""
+        self._batches += batch - self._last_batch
+        self._last_batch = batch
+        if self._batches < self._every:
+            return None
+        self._batches = 0
+        total, count = self._sums()
+        weight = self._before[1] + count - self._start[1]
+        mean = (self._before[0] + total - self._start[0]) / weight if weight else math.nan
+        self._before, self._start = (0.0, 0.0), (total, count)
+        return mean
+
+    def _sums(self) -> tuple[float, float]:
+        metric: Any = self._metric
+        optimizers.sync(self._model)
+        return optimizers.read_float(metric.total), optimizers.read_float(metric.count)

@@ -1,0 +1,136 @@
+"""The file of a log: appended to as training goes, cut where a resume begins, never half.
+
+CSV is appended to. A kill in the middle leaves half a line, which has no line end and is dropped
+by `cut`. Parquet cannot be appended to, so the file is written anew beside the old one and put
+in its place, which is never half there; what is in it stays in memory, so it is read once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LogFile(Protocol):
+    """A table on disk with a column `step`."""
+
+    def cut(self, step: int) -> int | None:
+        """Drop the rows from `step` on; the last step that stays, None if there is none."""
+
+    def append(self, rows: pd.DataFrame) -> None:
+        """Write rows at the end."""
+
+
+def open_log(path: Path) -> LogFile:
+    """The log in a file, which need not exist, by the ending of its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
+
+
+class CsvLog:
+    """A log in a CSV file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cut(self, step: int) -> int | None:
+        if not self._path.exists():
+            return None
+        header, *rows = self._path.read_text().splitlines(keepends=True) or [""]
+        if not header.endswith("\n"):
+            if "step,epoch,batch".startswith(header[:16]):
+                self._path.unlink()  # killed while its first line was written
+                return None
+            raise self._damaged("it has no header")
+        columns = header.count(",")
+        if not header.startswith("step,epoch,batch,"):
+            raise self._damaged("it does not begin with the columns step, epoch, batch")
+        if rows and not rows[-1].endswith("\n"):
+            rows.pop()
+        kept, last = [], None
+        for number, row in enumerate(rows, 2):
+            first = row.split(",", 1)[0]
+            if row.count(",") != columns or not first.isdecimal() or (last is not None and int(first) <= last):
+                raise self._damaged(f"line {number} is {row.strip()[:60]!r}")
+            if int(first) >= step:
+                break
+            kept.append(row)
+            last = int(first)
+        _replace(self._path, lambda part: part.write_text("".join([header, *kept])))
+        return last
+
+    def append(self, rows: pd.DataFrame) -> None:
+        if self._path.exists():
+            with self._path.open() as file:
+                there = file.readline().strip().split(",")
+            if there != list(rows.columns):
+                raise self._damaged(f"its columns are {', '.join(there)}, and not {', '.join(rows.columns)}")
+        text = rows.to_csv(None, index=False, header=not self._path.exists())
+        with self._path.open("a") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _damaged(self, why: str) -> ValueError:
+        return _damaged(self._path, why)
+
+
+class ParquetLog:
+    """A log in a Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: pd.DataFrame | None = None
+
+    def cut(self, step: int) -> int | None:
+        import pandas as pd
+
+        if self._rows is None and self._path.exists():
+            try:
+                self._rows = pd.read_parquet(self._path)
+            except (ValueError, OSError) as error:  # pyarrow's errors are of these classes
+                raise _damaged(self._path, str(error).splitlines()[0]) from error
+            if "step" not in self._rows.columns:
+                raise _damaged(self._path, "it has no column `step`")
+        if self._rows is None:
+            return None
+        whole = len(self._rows)
+        self._rows = self._rows[self._rows["step"] < step]
+        if len(self._rows) < whole:
+            self._write()
+        return int(self._rows["step"].iloc[-1]) if len(self._rows) else None
+
+    def append(self, rows: pd.DataFrame) -> None:
+        import pandas as pd
+
+        if self._rows is not None and list(self._rows.columns) != list(rows.columns):
+            there = ", ".join(self._rows.columns)
+            raise _damaged(self._path, f"its columns are {there}, and not {', '.join(rows.columns)}")
+        self._rows = rows if self._rows is None else pd.concat([self._rows, rows], ignore_index=True)
+        self._write()
+
+    def _write(self) -> None:
+        rows = self._rows
+        assert rows is not None
+        _replace(self._path, lambda part: rows.to_parquet(part, index=False))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole and put it in the place of the old one, so that at no moment half of one is there."""
+    part = path.with_name(path.name + ".part")
+    write(part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _damaged(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"LearningRateLogger: {str(path)!r} is not a whole log of this training: {why}; move it away, or give another "
+        "`path`"
+    )

@@ -1,0 +1,24 @@
+"""The other callbacks of the same `fit`, for what depends on who else is there."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import keras
+
+
+def others(callback: Any, including: bool = False) -> list[Any]:
+    """The callbacks beside this one, from within one of its hooks; in the order of the list.
+
+    With `including`, this one is among them.
+
+    Keras gives a callback no way to its list, but the list is what called the hook.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList):
+            return [other for other in caller.callbacks if including or other is not callback]
+        frame = frame.f_back
+    return []

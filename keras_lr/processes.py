@@ -1,0 +1,57 @@
+"""Trainings of several processes: who is the chief, and what it has decided.
+
+torch's `torch.distributed` and JAX's `jax.distributed` start one process for each device or
+machine, each with callbacks of its own. What one process decides from its own numbers, another
+may not; so numbers that decide something come from the chief. TensorFlow's `MirroredStrategy`
+and JAX's `DataParallel` on one machine have one process, and nothing to agree on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def is_chief() -> bool:
+    """Whether this process writes files and decides: the first one."""
+    return rank() == 0
+
+
+def rank() -> int:
+    """The number of this process, 0 where there is only one."""
+    backend = keras.config.backend()
+    if backend == "torch":
+        distributed = _torch_distributed()
+        return int(distributed.get_rank()) if distributed is not None else 0
+    return int(sys.modules["jax"].process_index()) if backend == "jax" else 0
+
+
+def from_chief(number: float) -> float:
+    """The chief's number, in every process. All of them must call this at the same point.
+
+    The bits are sent, not the value: JAX would round a float64 to float32.
+    """
+    backend = keras.config.backend()
+    if backend == "torch":
+        distributed = _torch_distributed()
+        if distributed is not None and distributed.get_world_size() > 1:
+            box = [number]
+            distributed.broadcast_object_list(box, src=0)
+            return float(box[0])
+    if backend == "jax" and sys.modules["jax"].process_count() > 1:
+        utilities = importlib.import_module("jax.experimental.multihost_utils")
+        bits = np.frombuffer(np.float64(number).tobytes(), np.uint8)
+        return float(np.frombuffer(np.asarray(utilities.broadcast_one_to_all(bits)).tobytes(), np.float64)[0])
+    return number
+
+
+def _torch_distributed() -> Any:
+    """`torch.distributed`, where a group of processes has been started."""
+    distributed = sys.modules.get("torch.distributed")
+    return (
+        distributed if distributed is not None and distributed.is_available() and distributed.is_initialized() else None
+    )
