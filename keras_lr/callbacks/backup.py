@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             epoch = int(memory(model)["backup"]["epoch"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"BackupAndRestore: {str(self.path)!r} is damaged, or is no backup of this model: {error}; move it away "
-                "to begin anew"
+                f"BackupAndRestore: {str(self.path)!r} is damaged, or is no backup of this model: {error}; move it "
+                "away to begin anew"
             ) from error
         # How Keras's own callback tells `fit` where to go on.
         model._initial_epoch = epoch
@@ -75,14 +76,17 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         model = self.model
         memory(model)["backup"] = {"epoch": epoch + 1}
-        if not processes.is_chief():
-            return
-        self.backup_dir.mkdir(parents=True, exist_ok=True)
-        part = self.backup_dir / "part.weights.h5"
-        model.save_weights(part, overwrite=True)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
+        if processes.is_chief():
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
+            part = self.backup_dir / "part.weights.h5"
+            model.save_weights(part, overwrite=True)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(part, self.path)
+        elif keras.config.backend() == "jax":
+            # There, all processes must read a variable for one of them to do so.
+            with tempfile.TemporaryDirectory() as folder:
+                model.save_weights(Path(folder) / "same.weights.h5")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         memory(self.model).pop("backup", None)

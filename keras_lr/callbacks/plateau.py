@@ -238,6 +238,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
                     f"ReduceOnPlateau: the learning rate of optimizer '{owner.optimizer.name}' is a function, which "
                     "cannot be scaled; give the optimizer a number or a schedule"
                 )
+        if isinstance(self.start_after, Duration) and (self.params or {}).get("steps") is None:
+            refuse(
+                "ReduceOnPlateau",
+                "start_after",
+                "in steps where the dataset does not tell its length",
+                self.start_after,
+            )
         self._warn_if_done()
         self._warn_of_early_stopping()
         self._rule = self._make_rule() if self.mode != "auto" or _metrics(model) or self._monitored == "loss" else None
@@ -358,14 +365,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         """Whether `start_after` is over."""
         begin = self.start_after
         if isinstance(begin, Duration):
-            params = self.params or {}
-            steps = params.get("steps")
-            if steps is None:
-                raise ValueError(
-                    "ReduceOnPlateau: `start_after` must be in steps when the dataset does not tell how many batches "
-                    f"it has, got {begin!r}"
-                )
-            begin = begin.steps(steps, params.get("epochs", 1))
+            begin = begin.steps(self.params["steps"], self.params["epochs"])
         return optimizers.rate_owners(self.model)[0].step() > begin if begin else True
 
     # The state: whose it is, and how it is saved.

@@ -1,0 +1,233 @@
+"""The options of `ReduceOnPlateau` beyond Keras's."""
+
+import contextlib
+import math
+
+import keras
+import numpy as np
+import pytest
+from training import Metric, Weight, assert_applied, data, fit, model_with
+
+import keras_lr as klr
+from keras_lr import ReduceOnPlateau
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState
+
+
+def reductions(rule, metrics):
+    """The epochs at which a rule reduces."""
+    state, found = PlateauState(), []
+    for epoch, metric in enumerate(metrics):
+        state, due = rule.observe(state, metric)
+        if due:
+            state = rule.reduced(state)
+            found.append(epoch)
+    return found
+
+
+def rule(patience=2, **options):
+    return PlateauRule("min", patience, 0.0, "abs", options.pop("cooldown", 0), **options)
+
+
+# start_after
+
+
+@pytest.mark.parametrize("start", [15, 13, klr.epochs(3), klr.epochs(2.6), klr.fraction(3 / 8)], ids=repr)
+def test_nothing_is_looked_at_during_the_warmup(start):
+    """The loss rises in a warmup of 15 steps, or 13, which end in the third epoch, and stays above its first value."""
+    values = [1.0, 2.0, 3.0, 2.5, 2.4, 2.4, 2.4, 2.4]
+    schedule, weight = klr.Warmup(klr.LinearDecay(0.3, 85), 15), Weight()
+    plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min", start_after=start)
+    fit(model_with(schedule), Metric(values), plateau, weight, epochs=8)
+    # Looked at from the fourth epoch on, or from the third, whose 3.0 is then the best for an epoch.
+    assert plateau.state == PlateauState(best=2.4, wait=1, n_reductions=1)
+    assert_applied(weight, schedule.values(range(40)) * np.where(np.arange(40) < 35, 1.0, 0.5))
+
+
+def test_without_start_after_the_warmup_counts():
+    plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min")
+    fit(model_with(klr.Warmup(0.3, 15)), Metric([1.0, 2.0, 3.0, 2.5]), plateau, epochs=4)
+    assert plateau.state.n_reductions == 1
+
+
+def test_start_after_needs_steps_where_epochs_have_no_length():
+    x, y = data(3)
+
+    def batches():
+        yield x[:4], y[:4]
+
+    plateau = ReduceOnPlateau("loss", start_after=klr.epochs(2))
+    with pytest.raises(ValueError, match=r"`start_after` must be in steps where .*, got epochs\(2\)"):
+        model_with(0.1).fit(batches(), epochs=1, verbose=0, shuffle=False, callbacks=[plateau])
+
+
+# window and on_nan
+
+
+def test_a_window_forgets_what_a_spike_has_left_behind():
+    spiked = [1.0, 0.2, 9.0, 5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 2.0]
+    assert reductions(rule(3), spiked) == [4, 7]
+    # Within the window of 3 the old best of 0.2 still counts in epochs 2 to 4.
+    assert reductions(rule(3, window=3), spiked) == [4]
+    assert reductions(rule(4, window=3), spiked) == []
+    assert reductions(rule(2, window=1), [1.0, 2.0, 3.0, 2.5, 2.6, 2.7]) == [2, 5]
+    state = PlateauState()
+    for metric in spiked:
+        state, _ = rule(99, window=3).observe(state, metric)
+    assert (state.best, state.recent) == (2.0, (3.0, 2.5, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("on_nan", "expected"), [("count", [2, 4]), ("stop", [2, 4]), ("ignore", [5]), ("reduce", [1, 2, 4])]
+)
+def test_what_a_nan_does(on_nan, expected):
+    assert reductions(rule(2, on_nan=on_nan), [1.0, math.nan, math.inf, 1.5, math.nan, 1.5]) == expected
+
+
+def test_a_quiet_epoch_is_quiet_for_a_nan_too():
+    assert reductions(rule(2, on_nan="reduce", cooldown=1), [1.0, math.nan, math.nan, math.nan]) == [1, 3]
+
+
+@pytest.mark.parametrize(("on_nan", "epochs"), [("stop", 3), ("count", 5)])
+def test_a_nan_can_stop_the_training(on_nan, epochs):
+    model, weight = model_with(0.1), Weight()
+    plateau = ReduceOnPlateau("metric", 0.5, 9, mode="min", on_nan=on_nan)
+    fit(model, Metric([1.0, 2.0, math.nan, 1.0, 1.0]), plateau, weight, epochs=5)
+    assert len(weight.applied) == 5 * epochs
+
+
+# every
+
+
+@pytest.mark.parametrize("rate", [0.02, klr.LinearDecay(0.02, 1000)], ids=["number", "schedule"])
+@pytest.mark.parametrize("first", ["plateau", "log"])
+@pytest.mark.parametrize("every", [3, 5, 7])
+def test_windows_of_batches(rate, first, every):
+    """The loss of a batch is the weight before it, so the mean of each window is known."""
+    weight, means = Weight(), []
+
+    class Means(ReduceOnPlateau):
+        def _decide(self, metric):
+            means.append(metric)
+            return super()._decide(metric)
+
+    plateau = Means("loss", 0.5, 2, mode="max", every=every)
+    log = klr.LearningRateLogger(audit=False)
+    callbacks = [plateau, log] if first == "plateau" else [log, plateau]
+    fit(model_with(rate), *callbacks, weight, epochs=5, batches=4)
+    losses = np.array(weight.seen[:-1])
+    full = len(losses) // every
+    np.testing.assert_allclose(means, losses[: full * every].reshape(full, every).mean(axis=1), rtol=1e-5, atol=1e-7)
+    # The first window is the best; each second one after it reduces, from the next batch on.
+    cuts = [(window + 1) * every for window in range(2, full, 2)]
+    base = 0.02 if isinstance(rate, float) else rate.values(range(20))
+    scale = 0.5 ** np.sum([np.arange(20) >= cut for cut in cuts], axis=0) if cuts else np.ones(20)
+    assert_applied(weight, scale * base)
+    np.testing.assert_allclose(log.to_frame().learning_rate, scale * base, rtol=1e-6)
+    assert plateau.state.n_reductions == len(cuts)
+
+
+def test_a_window_mean_weighs_a_short_last_batch():
+    weight, means = Weight(), []
+
+    class Means(ReduceOnPlateau):
+        def _decide(self, metric):
+            means.append(metric)
+            return super()._decide(metric)
+
+    fit(model_with(0.02), Means("loss", 0.5, 99, mode="max", every=4), weight, epochs=2, batches=3, last=1)
+    np.testing.assert_allclose(means[0], np.average(weight.seen[:4], weights=[4, 4, 1, 4]), rtol=1e-5)
+
+
+def test_every_needs_a_mean_of_the_training_data():
+    with pytest.raises(ValueError, match="`monitor` must be a metric of the training data when `every` counts batches"):
+        ReduceOnPlateau("val_loss", every=5)
+    model = model_with(0.1, metrics=[keras.metrics.AUC(name="auc")])
+    with pytest.raises(ValueError, match="must be a mean over the training data, such as 'loss', got 'auc'"):
+        fit(model, ReduceOnPlateau("auc", every=5, mode="max"))
+
+
+# restore_best_weights
+
+
+@pytest.mark.parametrize("rate", [0.32, klr.LinearDecay(0.32, 200)], ids=["number", "schedule"])
+def test_a_reduction_goes_back_to_the_best_weights(rate):
+    ends = []
+
+    class Ends(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            ends.append(float(self.model.get_weights()[0].ravel()[0]))
+
+    model, weight = model_with(rate), Weight()
+    before = Ends()
+    plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min", restore_best_weights=True)
+    fit(model, Metric([2.0, 1.0, 1.5, 1.5, 0.5]), before, plateau, weight, epochs=5)
+    # After the fourth epoch the weights are those of the end of the second; the step goes on.
+    base = np.full(25, 0.32) if isinstance(rate, float) else rate.values(range(25))
+    assert weight.seen[21] == pytest.approx(ends[1] - 0.5 * base[20], rel=1e-5)
+    assert klr.optimizer.rate_owners(model)[0].step() == 25
+
+
+def test_the_best_weights_come_back_with_the_model(tmp_path):
+    model = model_with(0.32)
+    options = {"patience": 2, "mode": "min", "restore_best_weights": True}
+    fit(model, Metric([1.0, 2.0]), ReduceOnPlateau("metric", 0.5, **options), epochs=2)
+    best = -5 * 0.32
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    fit(again, Metric({2: 2.0}), ReduceOnPlateau("metric", 0.5, **options), initial_epoch=2, epochs=3)
+    assert float(again.get_weights()[0].ravel()[0]) == pytest.approx(best)
+
+
+def test_evaluate_after_a_reduction_equals_the_best_epoch():
+    model, seen = model_with(0.32), []
+
+    class Evaluate(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            seen.append(self.model.evaluate(*data(2), verbose=0))
+
+    # The validation loss falls with every step, so by "max" the first epoch is the best.
+    plateau = ReduceOnPlateau("val_loss", 0.5, 2, mode="max", restore_best_weights=True)
+    history = fit(model, plateau, Evaluate(), epochs=4, validation_data=data(2)).history
+    assert seen[3] == pytest.approx(history["val_loss"][0], rel=1e-6)
+
+
+# EarlyStopping
+
+
+@pytest.mark.parametrize(
+    ("monitor", "patience", "warns"), [("loss", 2, True), ("loss", 3, True), ("loss", 4, False), ("accuracy", 1, False)]
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_early_stopping_that_comes_first_is_warned_of(monitor, patience, warns, order):
+    stopping = keras.callbacks.EarlyStopping(monitor, patience=patience, mode="min")
+    callbacks = [ReduceOnPlateau("loss", patience=3), stopping][::order]
+    expected = pytest.warns(UserWarning, match=f"has a patience of {patience} and this one of 3, so training stops")
+    with expected if warns else contextlib.nullcontext():
+        fit(model_with(0.1, metrics=["accuracy"]), *callbacks)
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ({"every": 0}, ValueError, '`every` must be "epoch", or a whole number of batches in [1, 2**31), got 0'),
+        (
+            {"every": "batch"},
+            TypeError,
+            "`every` must be \"epoch\", or a whole number of batches in [1, 2**31), got 'batch'",
+        ),
+        ({"window": 0}, ValueError, "`window` must be a whole number in [1, 2**31), or None, got 0"),
+        ({"on_nan": "skip"}, ValueError, "`on_nan` must be one of 'count', 'ignore', 'reduce', 'stop', got 'skip'"),
+        (
+            {"start_after": -1},
+            ValueError,
+            "`start_after` must be a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`, got -1",
+        ),
+        ({"restore_best_weights": 1}, TypeError, "`restore_best_weights` must be True or False, got 1"),
+        ({"optimizers": "slow"}, TypeError, "`optimizers` must be a sequence of names, or None, got 'slow'"),
+        ({"optimizers": []}, TypeError, "`optimizers` must be a sequence of names, or None, got []"),
+    ],
+)
+def test_wrong_arguments(args, error, message):
+    with pytest.raises(error) as caught:
+        ReduceOnPlateau("loss", **args)
+    assert str(caught.value) == "ReduceOnPlateau: " + message
