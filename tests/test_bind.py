@@ -104,12 +104,14 @@ class Tick(keras.callbacks.Callback):
         self.clock.now += self.clock.seconds
 
 
-def test_a_time_budget_ends_schedule_and_training_together(monkeypatch):
+@pytest.mark.parametrize("logger_first", [True, False])
+def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_first):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)
     model = model_with(klr.OneCycle(0.3, fraction(1.0)))
     log, weight = LearningRateLogger(**quiet), Weight()
-    fit(model, Tick(clock), BindSchedule("1min"), log, weight, epochs=200)
+    callbacks = [log, BindSchedule("1min")] if logger_first else [BindSchedule("1min"), log]
+    fit(model, Tick(clock), *callbacks, weight, epochs=200)
     rates = log.to_frame().learning_rate.to_numpy()
     assert 230 <= len(rates) <= 241
     assert_applied(weight, rates)

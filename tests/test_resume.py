@@ -82,6 +82,40 @@ def test_a_crash_in_every_epoch(tmp_path, crash, order):
     assert resumed.get_state() == plateau.get_state()
 
 
+class CrashAtEnd(keras.callbacks.Callback):
+    """Raises at the end of one epoch, between the callbacks before it and those after it."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("epoch", [2, 5])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
+    """Also at the end of the last epoch, of six, after which nothing is left to train."""
+
+    def run(folder, *crash):
+        plateau = worsening("loss")
+        log = klr.LearningRateLogger(path=folder / "log.csv", audit=False)
+        callbacks = [klr.BackupAndRestore(folder / "backup"), plateau, log]
+        callbacks[place:place] = crash
+        model = model_with(RATES[rate]())
+        fit(model, *callbacks, epochs=6)
+        return plateau.get_state(), klr.get_learning_rate(model), (folder / "log.csv").read_text()
+
+    expected = run(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path, CrashAtEnd(epoch))
+    assert run(tmp_path) == expected
+    assert expected[0]["n_reductions"] == 2
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_two_fits_equal_one(rate):
     whole, first = Weight(), Weight()

@@ -258,6 +258,11 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self._take_up()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if not self._started and not self.reset_on_train_begin:
+            # A training that was killed after its last epoch: nothing was left to do but to decide on it.
+            self._take_up()
+            self._settle_pending((self.params or {}).get("epochs", 0))
+            self._save()
         of(self.model).hooks.pop(self._key, None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

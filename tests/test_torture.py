@@ -1,0 +1,20 @@
+"""The quick version of benchmarks/torture.py: a training killed with SIGKILL and resumed is the same, bit by bit."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from backend import BACKEND
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import torture
+
+
+@pytest.mark.slow
+def test_killed_trainings_end_as_those_left_alone():
+    found = torture.torture(BACKEND, kills=3, seed=11)
+    assert sum(row["kills"] for row in found) == 3
+    assert all(row["reductions"] > 1 for row in found)
+    different = [(row, name) for row in found for name, value in row.items() if value is False]
+    assert different == []
