@@ -8,6 +8,7 @@ from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.checking import check_schedule
 from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
 from keras_lr.schedule import Schedule
+from keras_lr.scheduled import Scheduled
 from keras_lr.schedules.combine import Bound, Chain, Cooldown, Sequential, Warmup
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
@@ -67,6 +68,7 @@ __all__ = [
     "Repeat",
     "Schedule",
     "ScheduleWarning",
+    "Scheduled",
     "Sequential",
     "Shifted",
     "SinusoidalLearningRate",

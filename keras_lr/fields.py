@@ -263,7 +263,8 @@ Finite = Annotated[float, Real("a finite number")]
 Count = Annotated[int, Whole("a whole number in [1, 2**31)", 1, steps=False)]
 CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
 Name = Annotated[str | None, Optional(Text())]
-AnySchedule = Annotated[LearningRateSchedule, Inner()]
+SCHEDULE = Inner()
+AnySchedule = Annotated[LearningRateSchedule, SCHEDULE]
 Schedules = Annotated[
     tuple[LearningRateSchedule, ...],
     Several("a non-empty sequence of learning-rate schedules or learning rates", Inner()),

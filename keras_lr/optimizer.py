@@ -24,6 +24,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.fields import RATE, Whole, check
 from keras_lr.schedule import values_of
+from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import Reduced
 from keras_lr.schedules.pace import Paced
@@ -60,6 +61,25 @@ class RateOwner:
         if isinstance(source, LearningRateSchedule):
             return float(values_of(source, self.step() if step is None else step))
         return read_float(source() if is_function(source) else source)
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A hyperparameter of an optimizer that a log has a column for: its rate, or a scheduled one."""
+
+    column: str
+    owner: RateOwner
+    source: Source
+
+
+def channels(model: Any) -> list[Channel]:
+    """The rates of a model's optimizers, then their other hyperparameters that are scheduled."""
+    owners = rate_owners(model)
+    found = [Channel(owner.column, owner, owner.source) for owner in owners]
+    for owner in owners:
+        suffix = owner.column.removeprefix("learning_rate")
+        found += [Channel(name + suffix, owner, schedule) for name, schedule in schedules_of(owner.optimizer).items()]
+    return found
 
 
 def is_schedule(source: Source) -> bool:

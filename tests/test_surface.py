@@ -42,6 +42,7 @@ NAMES = [
     "Repeat",
     "Schedule",
     "ScheduleWarning",
+    "Scheduled",
     "Sequential",
     "Shifted",
     "SinusoidalLearningRate",

@@ -21,6 +21,7 @@ from keras_lr import resume as resumes
 from keras_lr.fields import STEP_LIMIT, OneOf, Whole, check
 from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
+from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound, rebound
 from keras_lr.schedules.pace import Paced
 from keras_lr.state import memory
@@ -128,19 +129,27 @@ class BindSchedule(keras.callbacks.Callback):
             self._net.stop_training = True
 
     def _needs_numbers(self) -> bool:
-        sources = [owner.source for owner in optimizers.rate_owners(self._net)]
+        sources = [channel.source for channel in optimizers.channels(self._net)]
         return any(isinstance(source, Schedule) and _has_units(source) for source in sources)
 
     def _bind(self, owner: RateOwner, epoch: int, epochs: int) -> None:
-        source, steps = owner.source, self._steps or NOMINAL
-        if not (isinstance(source, Schedule) and _has_units(source)):
-            return
+        steps = self._steps or NOMINAL
         if self.time_budget is None:
             # The whole of the training, what was made of it before this `fit` included.
             epochs = max(round(owner.step() / steps) + epochs - epoch, 1)
-        bound = rebound(source, steps, epochs)
-        if bound != source:
-            optimizers.replace(self._net, owner, bound)
+        changed = False
+        for name, source in [("learning_rate", owner.source), *schedules_of(owner.optimizer).items()]:
+            if not (isinstance(source, Schedule) and _has_units(source)):
+                continue
+            bound = rebound(source, steps, epochs)
+            if bound == source:
+                continue
+            changed = True
+            if name == "learning_rate":
+                optimizers.replace(self._net, owner, bound)
+            else:
+                owner.optimizer.hyperparameters[name] = bound
+        if changed:
             optimizers.retrace(self._net)
 
 

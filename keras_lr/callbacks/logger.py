@@ -25,7 +25,7 @@ from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks import logfile
 from keras_lr.callbacks.others import others
-from keras_lr.optimizer import RateOwner, Snapshots, Source, read_float
+from keras_lr.optimizer import Channel, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
 
@@ -80,12 +80,12 @@ class LearningRateLogger(keras.callbacks.Callback):
     list (`CSVLogger`, `TensorBoard`) have a `learning_rate`.
 
     A row is one update: `step` (updates before it, which is what the schedule was called
-    with), `epoch`, `batch` (within the epoch), `learning_rate`, and the metrics asked for,
-    as Keras reports them after the batch (running means over the epoch). A batch that loss
-    scaling skipped made no update and has no row. Under `gradient_accumulation_steps` a row
-    is one batch, as for the schedule, and a last column `update` counts the updates before it.
-    With `steps_per_execution` Keras reports metrics once for several batches: they stand in the
-    last row of them, NaN in the others.
+    with), `epoch`, `batch` (within the epoch), `learning_rate`, other hyperparameters that are
+    `Scheduled`, under their names, and the metrics asked for, as Keras reports them after the
+    batch (running means over the epoch). A batch that loss scaling skipped made no update and
+    has no row. Under `gradient_accumulation_steps` a row is one batch, as for the schedule, and
+    a last column `update` counts the updates before it. With `steps_per_execution` Keras reports
+    metrics once for several batches: they stand in the last row of them, NaN in the others.
 
     A rate that is a number is read at the end of each batch: put the logger before callbacks that
     assign another one there (on JAX it does not matter).
@@ -269,11 +269,11 @@ class LearningRateLogger(keras.callbacks.Callback):
         """Where the rates come from in the training step that will run."""
         if self._traced is not None and self._traced[0] is self._net.train_function:
             return self._traced[1]
-        return [owner.source for owner in optimizers.rate_owners(self._net)]
+        return [channel.source for channel in optimizers.channels(self._net)]
 
     def _start(self, first_batch: int) -> None:
-        owners = optimizers.rate_owners(self._net)
-        self._open = _Recording(self._net, self._epoch, first_batch, owners, self._sources(), self.metrics)
+        channels = optimizers.channels(self._net)
+        self._open = _Recording(self._net, self._epoch, first_batch, channels, self._sources(), self.metrics)
 
     def _close(self) -> None:
         if self._open is not None:
@@ -309,20 +309,21 @@ class _Recording:
         model: Any,
         epoch: int,
         first_batch: int,
-        owners: list[RateOwner],
+        channels: list[Channel],
         sources: list[Source],
         metrics: tuple[str, ...],
     ) -> None:
         self.sources = sources
         self._epoch = epoch
         self._first_batch = first_batch
-        self._owners = owners
-        self._first_steps = [owner.step() for owner in owners]
+        self._channels = channels
+        self._optimizer = channels[0].owner
+        self._first_steps = [channel.owner.step() for channel in channels]
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
-        self._counters = Snapshots(model, owners[0].counter) if optimizers.skips_updates(model) else None
+        self._counters = Snapshots(model, channels[0].owner.counter) if optimizers.skips_updates(model) else None
         # Between its two ends a stretch of a schedule needs nothing from its batches.
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
 
@@ -349,7 +350,7 @@ class _Recording:
     def finish(self) -> Stretch | None:
         """Fetch what was noted and make the rows; None if no update was made."""
         first = self._first_steps[0]
-        count = self._owners[0].step() - first
+        count = self._optimizer.step() - first
         if self._counters is None:
             # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
             count = min(count, self._last_batch + 1 - self._first_batch)
@@ -360,19 +361,19 @@ class _Recording:
         if self._counters is not None and len(ends) and count != len(ends):
             batches = self._executed(ends, count)
         columns: dict[str, Floats] = {}
-        for owner, source, meter, start in zip(
-            self._owners, self.sources, self._meters, self._first_steps, strict=True
+        for channel, source, meter, start in zip(
+            self._channels, self.sources, self._meters, self._first_steps, strict=True
         ):
             if meter is None:
-                columns[owner.column] = values_of(source, np.arange(start, start + count))
+                columns[channel.column] = values_of(source, np.arange(start, start + count))
             else:
-                columns[owner.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+                columns[channel.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
         for name, values in self._metrics.items():
             columns[name] = np.full(count, np.nan)
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
                     columns[name][end - 1] = read_float(value)
-        return Stretch(self._epoch, first, batches, columns, self._owners[0].optimizer.gradient_accumulation_steps)
+        return Stretch(self._epoch, first, batches, columns, self._optimizer.optimizer.gradient_accumulation_steps)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""
