@@ -205,6 +205,16 @@ def as_configured(source: Source) -> Source:
     return source
 
 
+def within_reduction(source: LearningRateSchedule, change: Callable[[Any], Any]) -> Any:
+    """Change a schedule, under the `Reduced` of a plateau if there is one: that stays outermost.
+
+    Otherwise the next reduction would put another `Reduced` around it, which knows only its own scale.
+    """
+    if isinstance(source, Reduced):
+        return Reduced(change(source.schedule), source.scale, source.min_lr)
+    return change(source)
+
+
 def configuration(model: Any) -> dict[str, dict[str, Any]]:
     """What rates a model was compiled with, as JSON by column; nothing for one that is not compiled."""
     if getattr(model, "optimizer", None) is None:

@@ -121,6 +121,22 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
     assert len(source(model).steps) <= 5
 
 
+@pytest.mark.parametrize("plateau_first", [True, False])
+def test_a_time_budget_goes_with_a_plateau(monkeypatch, plateau_first):
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
+    plateau = klr.ReduceOnPlateau("loss", 0.5, 9, mode="max")
+    log, weight = LearningRateLogger(**quiet), Weight()
+    callbacks = [plateau, BindSchedule("1min")] if plateau_first else [BindSchedule("1min"), plateau]
+    fit(model, Tick(clock), *callbacks, log, weight, epochs=200)
+    assert_applied(weight, log.to_frame().learning_rate)
+    assert type(source(model)).__name__ == "Reduced"
+    assert type(source(model).schedule).__name__ == "Paced"
+    assert plateau.state.n_reductions > 3
+    assert source(model).scale == 0.5**plateau.state.n_reductions
+
+
 def test_a_resume_counts_the_time_already_used(monkeypatch, tmp_path):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)

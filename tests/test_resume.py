@@ -116,6 +116,32 @@ def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
     assert expected[0]["n_reductions"] == 2
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(["backup", "bind", "plateau"])))
+def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order):
+    """Binding must not come between the schedule's reductions: each resume would forget those before."""
+
+    def run(folder, *crash):
+        plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max")
+        parts = {
+            "backup": klr.BackupAndRestore(folder / "backup"),
+            "bind": klr.BindSchedule(audit=False),
+            "plateau": plateau,
+        }
+        model = model_with(klr.Warmup(klr.CosineDecay(0.3, klr.epochs(9)), klr.epochs(1)))
+        fit(model, *[parts[name] for name in order], *crash, epochs=7)
+        return plateau.get_state(), klr.get_learning_rate(model)
+
+    expected = run(tmp_path / "whole")
+    for epoch in (2, 4, 5):
+        with pytest.raises(RuntimeError, match="killed"):
+            run(tmp_path, Crash(epoch, 1))
+    state, rate = run(tmp_path)
+    assert state == expected[0]
+    assert rate == pytest.approx(expected[1], rel=1e-12)
+    assert state["n_reductions"] >= 4
+    assert state["scales"] == {"learning_rate": 0.5 ** state["n_reductions"]}
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_two_fits_equal_one(rate):
     whole, first = Weight(), Weight()

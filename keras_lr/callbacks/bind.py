@@ -23,6 +23,7 @@ from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound, rebound
+from keras_lr.schedules.modify import Reduced
 from keras_lr.schedules.pace import Paced
 from keras_lr.state import memory
 
@@ -141,7 +142,7 @@ class BindSchedule(keras.callbacks.Callback):
         for name, source in [("learning_rate", owner.source), *schedules_of(owner.optimizer).items()]:
             if not (isinstance(source, Schedule) and _has_units(source)):
                 continue
-            bound = rebound(source, steps, epochs)
+            bound = optimizers.within_reduction(source, lambda inner: rebound(inner, steps, epochs))
             if bound == source:
                 continue
             changed = True
@@ -182,11 +183,20 @@ class _Pacing:
         changed = False
         for owner in self._owners:
             pieces = self._clocks.get(owner.column)
-            if pieces and isinstance(owner.source, LearningRateSchedule) and not isinstance(owner.source, Paced):
-                optimizers.replace(self._model, owner, Paced(owner.source, **pieces))
-                changed = True
+            if pieces and isinstance(owner.source, LearningRateSchedule):
+                changed |= self._restore(owner, pieces)
         if changed:
             optimizers.retrace(self._model)
+
+    def _restore(self, owner: RateOwner, pieces: dict[str, Any]) -> bool:
+        """Give a schedule its clock back; whether it had none."""
+        paced = optimizers.within_reduction(
+            owner.source, lambda inner: inner if isinstance(inner, Paced) else Paced(inner, **pieces)
+        )
+        if paced == owner.source:
+            return False
+        optimizers.replace(self._model, owner, paced)
+        return True
 
     def used(self) -> float:
         """Seconds of the budget used so far, by this process and those before it."""
@@ -236,13 +246,14 @@ class _Pacing:
         source, step = owner.source, owner.step()
         if not isinstance(source, LearningRateSchedule):
             return False
-        paced = source if isinstance(source, Paced) else Paced(source, [0], [0], [1], [1])
+        inner = source.schedule if isinstance(source, Reduced) else source
+        paced = inner if isinstance(inner, Paced) else Paced(inner, [0], [0], [1], [1])
         end = length_of(paced.schedule) or self._ticks
         wanted = Fraction(max(end - int(paced.ticks_at(np.int64(step))), 1), steps_left)
         if abs(float(wanted / paced.pace()) - 1.0) < TOLERANCE:
             return False
         new = paced.from_here(step, paced.nearest(wanted))
-        optimizers.replace(self._model, owner, new)
+        optimizers.replace(self._model, owner, optimizers.within_reduction(source, lambda _: new))
         self._clocks[owner.column] = new.pieces()
         return True
 

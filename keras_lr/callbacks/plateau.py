@@ -16,6 +16,7 @@ import keras
 from keras_lr import optimizer as optimizers
 from keras_lr import processes
 from keras_lr import resume as resumes
+from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.others import others
 from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Switch, Text, Whole, check, kind_of, refuse
 from keras_lr.optimizer import RateOwner
@@ -269,6 +270,10 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A callback that stands after this one may have loaded weights when training began.
         if not self.reset_on_train_begin:
             self._take_up()
+        for other in others(self):
+            # A decision that is made up for needs the schedule of this training; it does nothing twice.
+            if isinstance(other, BindSchedule):
+                other.on_epoch_begin(epoch)
         resumes.note(self.model)
         self._settle_pending(epoch)
         self._epoch, self._known = epoch, {}

@@ -109,8 +109,11 @@ def scope():
 
 with scope():
     model = build()
-    rate = 0.32 if rate_kind == "number" else klr.LinearDecay(0.32, klr.epochs(20))
-    model.compile(keras.optimizers.SGD(rate), loss=total)
+    rate = klr.LinearDecay(0.32, klr.epochs(20)) if rate_kind == "schedule" else 0.32
+    optimizer = keras.optimizers.SGD(rate)
+    if rate_kind == "momentum":
+        optimizer = klr.Scheduled(optimizer, momentum=klr.LinearDecay(0.9, klr.epochs(6)))
+    model.compile(optimizer, loss=total)
 
 plateau = klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
 log = klr.LearningRateLogger(path=folder / "log.csv", audit=False)
