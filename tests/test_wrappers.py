@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from backend import BACKEND
 from training import Metric, fit
 
 import keras_lr as klr
@@ -69,6 +70,16 @@ def test_logger(wrapper, rate):
     for name in columns(wrapper):
         np.testing.assert_allclose(frame[name], base, rtol=1e-6)
     np.testing.assert_allclose(weights.applied, np.stack([base, base], axis=1), rtol=2e-5)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras refuses `steps_per_execution` on torch")
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_batches_are_numbered_with_several_steps_per_execution(wrapper):
+    log = klr.LearningRateLogger(audit=False)
+    model = wrapped(wrapper, 0.1)
+    model.compile(model.optimizer, loss=total, steps_per_execution=3)
+    fit(model, log, epochs=2, batches=8)
+    assert log.to_frame().batch.tolist() == [*range(8), *range(8)]
 
 
 @pytest.mark.parametrize("rate", RATES)

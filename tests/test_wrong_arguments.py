@@ -149,6 +149,21 @@ TABLE = [
     (lambda: klr.PowerLawDecay(0.1, 5, 0), ValueError, "PowerLawDecay: `exponent` " + POSITIVE + "0"),
     (lambda: klr.InverseSquareRootDecay(0.1, 0), ValueError, "InverseSquareRootDecay: `warmup_steps` " + STEPS + "0"),
     (
+        lambda: klr.OppositePhase(klr.Constant(0.1), 0.8, 0.9),
+        ValueError,
+        "OppositePhase: `schedule` must be a `OneCycle` or a `CyclicalLearningRate`, got Constant(0.1)",
+    ),
+    (
+        lambda: klr.OneCycle(0.1, 10).momentum(0.95, 0.9),
+        ValueError,
+        "OppositePhase: `low` must be at most `high` (0.9), got 0.95",
+    ),
+    (
+        lambda: klr.OneCycle(0.1, 10).momentum(0.5, 1.0),
+        ValueError,
+        "OppositePhase: `high` must be a number in [0, 1), got 1.0",
+    ),
+    (
         lambda: klr.CyclicalLearningRate(0.2, 0.1, 5),
         ValueError,
         "CyclicalLearningRate: `maximal_learning_rate` must be at least `initial_learning_rate` (0.2), got 0.1",

@@ -202,7 +202,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         # The step that has just run, not one that another callback has made since.
         if self._traced is None or self._traced[0] is not self._running:
             self._traced = (self._running, self._open.sources) if self._is_compiled() else None
-        self._open.note(batch, logs or {})
+        # With `steps_per_execution` the last number of an epoch may be past its end.
+        steps = (self.params or {}).get("steps")
+        self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._close()
