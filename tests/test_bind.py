@@ -1,5 +1,7 @@
 """Units, binding, the time budget, the audit, and the laws of composition."""
 
+import datetime
+import time
 import warnings
 
 import keras
@@ -119,6 +121,21 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
     assert rates[-1] < 0.003
     assert np.abs(np.diff(rates)).max() < 0.02
     assert len(source(model).steps) <= 5
+
+
+@pytest.mark.slow
+def test_a_time_budget_with_the_real_clock():
+    """On however busy a machine: it ends after the budget, at the end of the schedule and not of the epochs."""
+    log = LearningRateLogger(**quiet)
+    model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
+    begun = time.monotonic()
+    history = fit(model, BindSchedule(datetime.timedelta(seconds=8)), log, epochs=100_000)
+    assert time.monotonic() - begun >= 8
+    assert len(history.epoch) < 100_000
+    rates = log.to_frame().learning_rate.to_numpy()
+    assert rates[0] == pytest.approx(0.3)
+    assert rates[-1] < 0.1
+    assert np.all(np.diff(rates) <= 0)
 
 
 @pytest.mark.parametrize("plateau_first", [True, False])
