@@ -13,7 +13,7 @@ import numpy as np
 
 import keras_lr as klr
 
-STRETCHES, STEPS, BATCH = 25, 60, 32
+STRETCHES, STEPS, BATCH = 40, 60, 32
 SCHEDULE = klr.CosineDecay(0.9, 10_000)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
@@ -162,6 +163,9 @@ class Scheduled:
 
 keras.saving.register_keras_serializable("keras_lr")(Scheduled)
 
+BLOCK = 256
+"""Steps whose values are computed at once on torch."""
+
 _classes: dict[type, Any] = {}
 
 
@@ -225,7 +229,7 @@ class _Live(Scheduled):
         rate = keras.saving.deserialize_keras_object(rate) if isinstance(rate, dict) else rate
         super(Scheduled, self).__init__(**{**config, "learning_rate": rate})
         own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
-        own["_mirror"] = None
+        own["_mirror"], own["_blocks"] = None, {}
         own["hyperparameters"] = dict(schedules)
         own["momentum_correction"], own["independent_weight_decay"] = correction, independent
         for name in schedules:
@@ -280,7 +284,16 @@ class _Live(Scheduled):
             }
         step = self._host_step(counter.value)
         # Keras leaves out the slot where a momentum is 0; this is 0 to any float.
-        return {name: max(float(values_of(schedule, step)), 1e-30) for name, schedule in self.hyperparameters.items()}
+        return {name: self._host_value(name, schedule, step) for name, schedule in self.hyperparameters.items()}
+
+    def _host_value(self, name: str, schedule: LearningRateSchedule, step: int) -> float:
+        """One value, out of those of many steps that were computed at once: a call for each takes as long."""
+        blocks = vars(self)["_blocks"]
+        known = blocks.get(name)
+        if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
+            values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), 1e-30)
+            blocks[name] = known = (schedule, step, values.tolist())
+        return float(known[2][step - known[1]])
 
     def _host_step(self, counter: Any) -> int:
         """Torch's counter without waiting for it: followed as long as nobody else writes to it."""
