@@ -258,7 +258,8 @@ NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
 NonNegative = Annotated[float, NON_NEGATIVE]
 POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)
 Positive = Annotated[float, POSITIVE]
-Switch = Annotated[bool, Flag()]
+FLAG = Flag()
+Switch = Annotated[bool, FLAG]
 Finite = Annotated[float, Real("a finite number")]
 Count = Annotated[int, Whole("a whole number in [1, 2**31)", 1, steps=False)]
 CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]

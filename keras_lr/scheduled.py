@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import SCHEDULE, check, refuse
+from keras_lr.fields import FLAG, SCHEDULE, check, refuse
 from keras_lr.schedule import values_of
 from keras_lr.schedules.stepwise import Constant
 
@@ -112,8 +112,7 @@ class Scheduled:
             ("momentum_correction", momentum_correction),
             ("independent_weight_decay", independent_weight_decay),
         ):
-            if not isinstance(value, bool):
-                refuse("Scheduled", name, "True or False", value, TypeError)
+            check(FLAG, "Scheduled", name, value)
         if momentum_correction and kind != "SGD":
             refuse("Scheduled", "momentum_correction", f"False for {kind}: it is for SGD", True)
         if independent_weight_decay and optimizer.weight_decay is None and "weight_decay" not in schedules:
@@ -241,9 +240,7 @@ class _Live(Scheduled):
         return self
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # `_made` has done it; Python calls this once more for what `Scheduled(…)` returns.
-        if "hyperparameters" not in vars(self):
-            super(Scheduled, self).__init__(*args, **kwargs)
+        """Nothing: `_made` has done it, and Python calls this for what `Scheduled(…)` returns."""
 
     def build(self, variables: Any) -> None:
         stock: Any = super()
@@ -270,9 +267,10 @@ class _Live(Scheduled):
             own["_depth"] -= 1
             if own["_depth"] == 0:
                 own["_values_now"] = None
-        if own["_mirror"] is not None:
-            counter: Any = self._iterations.value  # type: ignore[attr-defined]
-            own["_mirror"] = (own["_mirror"][0] + 1, counter, counter._version)
+        mirror = own["_mirror"]
+        # Without a gradient Keras makes no update, and the counter stays.
+        if mirror is not None and mirror[1]._version != mirror[2]:
+            own["_mirror"] = (mirror[0] + 1, mirror[1], mirror[1]._version)
 
     def _values(self) -> dict[str, Any]:
         counter: Any = self._iterations  # type: ignore[attr-defined]

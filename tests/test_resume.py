@@ -143,6 +143,36 @@ def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order
 
 
 @pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("every", [5, 7])
+@pytest.mark.parametrize("order", [("backup", "plateau", "log"), ("log", "plateau", "backup")])
+def test_windows_of_batches_go_on_over_a_resume(tmp_path, rate, every, order):
+    """Windows of 7 batches span epochs of 5; those of 5 end with them, where a number waits for the next batch."""
+
+    def run(folder, *crash):
+        plateau = worsening("loss", every=every)
+        train(RATES[rate], folder, order, *crash, plateau=plateau)
+        return plateau.get_state(), pd.read_csv(folder / "log.csv").learning_rate.tolist()
+
+    expected = run(tmp_path / "whole")
+    for crash in (Crash(1, 2), Crash(3, 0), Crash(4, 4)):
+        with pytest.raises(RuntimeError, match="killed"):
+            run(tmp_path, crash)
+    assert run(tmp_path) == expected
+    assert expected[0]["n_reductions"] >= 2
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_two_fits_with_windows_equal_one(rate):
+    whole, first = Weight(), Weight()
+    fit(model_with(RATES[rate]()), worsening("loss", every=7), whole, epochs=6)
+    model, plateau = model_with(RATES[rate]()), worsening("loss", every=7)
+    fit(model, plateau, first, epochs=3)
+    fit(model, plateau, first, initial_epoch=3, epochs=6)
+    np.testing.assert_array_equal(first.seen, whole.seen)
+    assert plateau.state.n_reductions >= 1
+
+
+@pytest.mark.parametrize("rate", RATES)
 def test_two_fits_equal_one(rate):
     whole, first = Weight(), Weight()
     fit(model_with(RATES[rate]()), worsening("loss"), whole, epochs=6)

@@ -320,6 +320,17 @@ def test_a_counter_that_somebody_else_moves_is_followed():
     assert log.to_frame()["momentum"].tolist() == pytest.approx(FALL.values([3, 4]).tolist())
 
 
+def test_an_apply_without_gradients_is_no_step():
+    optimizer, weight = Scheduled(keras.optimizers.SGD(0.1), momentum=FALL), keras.Variable(KERNEL)
+    velocity, expected = np.zeros(5), KERNEL[:, 0].astype("float64")
+    for step, gradient in enumerate(GRADIENTS[:4]):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [weight])
+        optimizer.apply([], [])
+        velocity = float(FALL.values(step)) * velocity - 0.1 * gradient
+        expected = expected + velocity
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(weight)[:, 0], expected, rtol=1e-5)
+
+
 def test_several_optimizers_have_columns_of_their_own():
     inputs = keras.Input((5,))
     outputs = keras.layers.Concatenate()([keras.layers.Dense(1, name=name)(inputs) for name in ("a", "b")])

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from keras_lr import processes
+from keras_lr.fields import FLAG, check
 from keras_lr.state import memory
 
 
@@ -42,10 +43,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             raise TypeError(f"BackupAndRestore: `backup_dir` must be a path, got {backup_dir!r}")
         if not os.fspath(backup_dir):
             raise ValueError("BackupAndRestore: `backup_dir` must be a path, got ''")
-        if not isinstance(delete_checkpoint, bool):
-            raise TypeError(f"BackupAndRestore: `delete_checkpoint` must be True or False, got {delete_checkpoint!r}")
         self.backup_dir = Path(backup_dir)
-        self.delete_checkpoint = delete_checkpoint
+        self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
 
     @property
     def path(self) -> Path:

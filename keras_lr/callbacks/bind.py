@@ -18,7 +18,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
-from keras_lr.fields import STEP_LIMIT, OneOf, Whole, check
+from keras_lr.fields import FLAG, STEP_LIMIT, OneOf, Whole, check
 from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
@@ -84,9 +84,7 @@ class BindSchedule(keras.callbacks.Callback):
         if steps_per_epoch is not None:
             steps_per_epoch = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.steps_per_epoch = steps_per_epoch
-        if not isinstance(audit, bool):
-            raise TypeError(f"BindSchedule: `audit` must be True or False, got {audit!r}")
-        self.audit = audit
+        self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
         self._started = False
         self._pacing: _Pacing | None = None

@@ -25,6 +25,7 @@ from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks import logfile
 from keras_lr.callbacks.others import others
+from keras_lr.fields import FLAG, check
 from keras_lr.optimizer import Channel, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
@@ -123,9 +124,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.path = None if path is None else Path(path)
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             raise ValueError(f"LearningRateLogger: `path` must be a file ending in .csv or .parquet, got {str(path)!r}")
-        if not isinstance(audit, bool):
-            raise TypeError(f"LearningRateLogger: `audit` must be True or False, got {audit!r}")
-        self.audit = audit
+        self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self._audited = False
         self._stretches: list[Stretch] = []
         self._written = 0

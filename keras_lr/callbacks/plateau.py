@@ -32,6 +32,9 @@ EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=Fa
 WINDOW = Whole("a whole number in [1, 2**31), or None", 1, steps=False)
 START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
 
+NOTHING = (0, 0.0, 0.0)
+"""A window of batches that has not begun: batches, sum and weight of the metric."""
+
 
 @dataclass(frozen=True)
 class PlateauState:
@@ -217,6 +220,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._epoch: int | None = None
         self._known: dict[str, Any] = {}
         self._mean: _WindowMean | None = None
+        self._unfinished = NOTHING
         self._due = False
 
     @staticmethod
@@ -265,6 +269,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self._settle_pending((self.params or {}).get("epochs", 0))
             self._save()
         of(self.model).hooks.pop(self._key, None)
+        if self._mean is not None:
+            self._unfinished = self._mean.unfinished()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # A callback that stands after this one may have loaded weights when training began.
@@ -274,12 +280,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             # A decision that is made up for needs the schedule of this training; it does nothing twice.
             if isinstance(other, BindSchedule):
                 other.on_epoch_begin(epoch)
-        resumes.note(self.model)
+        if not self._started:
+            resumes.note(self.model)
         self._settle_pending(epoch)
         self._epoch, self._known = epoch, {}
         if self.every is not None:
             if self._mean is None:
-                self._mean = _WindowMean(self.model, self.monitor, self.every)
+                self._mean = _WindowMean(self.model, self.monitor, self.every, self._unfinished)
             self._mean.begin_epoch()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -289,9 +296,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             resumes.warn(self._of[0] if self._of is not None else self.model)
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
-        if self._due:
-            self._due = False
-            self._carry_out(schedules=False)
+        self._carry_out_due()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # The logs of the last batch are those of the epoch; nothing waits for them here.
@@ -313,9 +318,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._epoch = None
         if self._mean is not None:
             self._mean.end_epoch()
-            if self._due:
-                self._due = False
-                self._carry_out(schedules=False)
         elif self.monitor not in logs:
             self._tell_missing(logs)
         else:
@@ -371,6 +373,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if changed:
             optimizers.retrace(model)
 
+    def _carry_out_due(self) -> None:
+        """Reduce the numbers that a decision within the epoch has left for later."""
+        if self._due:
+            self._due = False
+            self._carry_out(schedules=False)
+
     def _has_begun(self) -> bool:
         """Whether `start_after` is over."""
         begin = self.start_after
@@ -385,6 +393,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def _forget(self) -> None:
         self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
+        self._unfinished = NOTHING
         of(self.model).arrays.pop(self._key, None)
 
     def _take_up(self) -> None:
@@ -402,6 +411,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         was_loaded = loaded > (known[2] if known is not None and is_same else 0)
         if was_loaded and self._key in memory(model):
             self.set_state(memory(model)[self._key])
+            batches, total, count = memory(model)[self._key].get("unfinished", NOTHING)
+            self._unfinished = (int(batches), float(total), float(count))
             self._install_scales()
         else:
             self._forget()
@@ -424,7 +435,10 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         If that is before this callback has seen the end of the epoch, the metric is saved as it
         is known by then. Whether the epoch was over tells the epoch at which training goes on.
         """
+        self._carry_out_due()
         entry = self.get_state()
+        if self._mean is not None:
+            entry["unfinished"] = list(self._mean.unfinished())
         if self._epoch is not None and self.every is None and self.monitor in self._known:
             entry["pending"] = {"epoch": self._epoch, "metric": optimizers.read_float(self._known[self.monitor])}
         memory(self.model)[self._key] = entry
@@ -456,7 +470,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Raises:
             ValueError: it is not one.
         """
-        fields = {name: value for name, value in dict(state).items() if name != "pending"}
+        fields = {name: value for name, value in dict(state).items() if name not in ("pending", "unfinished")}
         if set(fields) != set(self.get_state()) or not _is_state(fields):
             raise ValueError(f"ReduceOnPlateau: `state` must be what `get_state` returns, got {state!r}")
         self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
@@ -562,7 +576,7 @@ def _has_containers(fields: dict[str, Any]) -> bool:
 class _WindowMean:
     """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
 
-    def __init__(self, model: Any, monitor: str, every: int) -> None:
+    def __init__(self, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
         self._model = model
         self._metric = next((metric for metric in _metrics(model) if metric.name == monitor), None)
         if not (hasattr(self._metric, "total") and hasattr(self._metric, "count")):
@@ -571,9 +585,9 @@ class _WindowMean:
                 f"'loss', got '{monitor}'"
             )
         self._every = every
-        self._batches = 0
         # Sums of this window in the epochs before, and where in this epoch's sums it began.
-        self._before = self._start = (0.0, 0.0)
+        self._batches, *before = unfinished
+        self._before, self._start = (before[0], before[1]), (0.0, 0.0)
         self._last_batch = -1
 
     def begin_epoch(self) -> None:
@@ -581,9 +595,16 @@ class _WindowMean:
         self._last_batch = -1
 
     def end_epoch(self) -> None:
+        self._before, self._start = self._so_far(), self._sums()
+
+    def unfinished(self) -> tuple[int, float, float]:
+        """The window that is not full yet, to go on with it in another training."""
+        return (self._batches, *self._so_far())
+
+    def _so_far(self) -> tuple[float, float]:
+        """Sum and weight of the metric in this window."""
         total, count = self._sums()
-        self._before = (self._before[0] + total - self._start[0], self._before[1] + count - self._start[1])
-        self._start = (total, count)
+        return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
 
     def after_batch(self, batch: int) -> float | None:
         """The mean, when a window is full."""
@@ -592,11 +613,9 @@ class _WindowMean:
         if self._batches < self._every:
             return None
         self._batches = 0
-        total, count = self._sums()
-        weight = self._before[1] + count - self._start[1]
-        mean = (self._before[0] + total - self._start[0]) / weight if weight else math.nan
-        self._before, self._start = (0.0, 0.0), (total, count)
-        return mean
+        total, weight = self._so_far()
+        self._before, self._start = (0.0, 0.0), self._sums()
+        return total / weight if weight else math.nan
 
     def _sums(self) -> tuple[float, float]:
         metric: Any = self._metric
