@@ -6,6 +6,7 @@ from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.checking import check_schedule
+from keras_lr.finder import RangeTest, find_learning_rate
 from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
 from keras_lr.schedule import Schedule
 from keras_lr.scheduled import Scheduled
@@ -63,6 +64,7 @@ __all__ = [
     "PowerLawDecay",
     "Product",
     "REXDecay",
+    "RangeTest",
     "ReduceOnPlateau",
     "Reduced",
     "Repeat",
@@ -81,6 +83,7 @@ __all__ = [
     "WarmupStableDecay",
     "check_schedule",
     "epochs",
+    "find_learning_rate",
     "fraction",
     "from_function",
     "get_learning_rate",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from keras_lr.finder import RangeTest
     from keras_lr.schedule import Schedule
 
 
@@ -41,6 +42,40 @@ def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
         if column == "learning_rate" or column.startswith("learning_rate_"):
             ax.plot(frame["step"], frame[column], **{"label": column, **style})
     return _labelled(ax)
+
+
+def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
+    """Draw the smoothed losses of a range test over the rate, and the answers of the rules.
+
+    Several repeats are one line (their median) in a band from the lowest to the highest.
+    """
+    ax = new_axes() if ax is None else ax
+    count = min(len(sweep.loss) for sweep in test.sweeps)
+    rates = test.sweeps[0].learning_rate[:count]
+    smoothed = np.stack([sweep.smoothed_loss[:count] for sweep in test.sweeps])
+    middle = np.median(smoothed, axis=0)
+    if len(test.sweeps) == 1:
+        ax.plot(rates, test.sweeps[0].loss[:count], ".", color="0.7", markersize=3, label="loss of the batch")
+    else:
+        ax.fill_between(rates, smoothed.min(axis=0), smoothed.max(axis=0), color="tab:blue", alpha=0.2, linewidth=0)
+    ax.plot(rates, middle, color="tab:blue", label="smoothed loss")
+    table = test.suggestions()
+    for rule, rate in zip(table["rule"], table["learning_rate"].to_numpy(np.float64), strict=True):
+        if np.isfinite(rate):
+            height = np.interp(np.log(rate), np.log(rates), middle)
+            ax.plot(rate, height, "o", label=f"{rule}: {rate:.2g}")
+    ax.set_xscale("log")
+    finite = middle[np.isfinite(middle)]
+    if len(finite):
+        # A loss that diverges would press the rest of the curve flat.
+        low, high = finite.min(), max(finite[0], finite.min())
+        margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
+        ax.set_ylim(low - margin, high + 2.0 * margin)
+    ax.set_xlabel("learning rate")
+    ax.set_ylabel("loss")
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(fontsize="small")
+    return ax
 
 
 def _labelled(ax: Axes) -> Axes:

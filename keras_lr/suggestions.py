@@ -1,0 +1,145 @@
+"""Rules that pick a learning rate from the curve of a range test.
+
+Each takes the rates and the smoothed losses, a part of the curve without its noisy ends, and
+gives the index of the point it picks, or a sentence that says why there is no answer. The four
+rules are those of fastai (`fastai.callback.schedule`, versions 2.3 and later).
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SKIP_END = 5
+"""Points left out at the end, where the loss may have left the scale already."""
+
+WINDOW = 15
+"""Points between the two ends of the interval that `slide` moves."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a rule says: a rate and the smoothed loss at the point it comes from, or why not."""
+
+    rule: str
+    learning_rate: float | None
+    loss: float | None
+    reason: str = ""
+
+
+class NoAnswer(Exception):  # noqa: N818 - a reason, not an error
+    """Why a curve holds no answer for a rule."""
+
+
+def valley(rates: Floats, losses: Floats) -> tuple[float, int]:
+    """The rate about half way down the longest valley.
+
+    The valley is the longest falling subsequence of the losses, put where it ends; the rate stands
+    after its first third and half of its second (S. Sharma's rule in fastai).
+    """
+    tops: list[float] = []  # the largest value in which a falling subsequence of each length can end, negated
+    end = 0
+    for index, loss in enumerate(losses.tolist()):
+        place = bisect.bisect_left(tops, -loss)
+        if place < len(tops):
+            tops[place] = -loss
+        else:
+            tops.append(-loss)
+            end = index
+    length = len(tops)
+    if length < 3:
+        raise NoAnswer("the loss falls over no three points of the curve")
+    third = length / 3
+    index = end - length + int(third) + int(third / 2)
+    return float(rates[index]), index
+
+
+def steepest(rates: Floats, losses: Floats) -> tuple[float, int]:
+    """The rate at which the loss falls fastest over the logarithm of the rate."""
+    slopes = np.diff(losses) / np.diff(np.log(rates))
+    index = int(np.argmin(slopes))
+    if slopes[index] >= 0.0:
+        raise NoAnswer("the loss falls nowhere")
+    return float(rates[index]), index
+
+
+def minimum(rates: Floats, losses: Floats) -> tuple[float, int]:
+    """A tenth of the rate with the lowest loss."""
+    index = int(np.argmin(losses))
+    if index == 0:
+        raise NoAnswer("the loss only rises: begin at a smaller `min_rate`")
+    return float(rates[index]) / 10.0, index
+
+
+def slide(rates: Floats, losses: Floats) -> tuple[float, int]:
+    """The rate left of the last interval, slid from the right end, over which the slope still changes.
+
+    The interval is 15 points long, and the slope (of the loss over the index) must differ at its
+    ends by more than 0.005 (A. Chang's rule in fastai).
+    """
+    if len(losses) <= WINDOW:
+        raise NoAnswer(f"the rule needs more than {WINDOW} points, and there are {len(losses)}")
+    slopes = np.gradient(losses)
+    differs = np.abs(slopes[WINDOW:] - slopes[:-WINDOW]) > 0.005
+    last_flat = max(np.flatnonzero(~differs).tolist(), default=-1)
+    index = min(last_flat + 1, len(differs) - 1)
+    return float(rates[index]), index
+
+
+RULES: dict[str, Callable[[Floats, Floats], tuple[float, int]]] = {
+    "valley": valley,
+    "steepest": steepest,
+    "minimum": minimum,
+    "slide": slide,
+}
+
+
+def suggest(rule: str, rates: Floats, raw: Floats, smoothed: Floats, skip_start: int) -> Suggestion:
+    """What a rule says of a recorded curve.
+
+    Args:
+        rule: its name.
+        rates: the rates, rising.
+        raw: the loss of each batch.
+        smoothed: the same, smoothed.
+        skip_start: points left out at the start, where smoothing has little to go by.
+    """
+    known = np.isfinite(smoothed)
+    count = int(np.argmin(known)) if not known.all() else len(known)
+    part = slice(skip_start, min(count, len(smoothed) - SKIP_END))
+    x, y = rates[part], smoothed[part]
+    try:
+        _check(x, y, raw[part], skip_start)
+        if rule == "minimum" and int(np.argmin(smoothed[:count])) == count - 1:
+            raise NoAnswer("the loss still falls at the end of the curve: go on to a larger `max_rate`")
+        rate, index = RULES[rule](x, y)
+    except NoAnswer as reason:
+        return Suggestion(rule, None, None, str(reason))
+    return Suggestion(rule, rate, float(y[index]))
+
+
+def _check(rates: Floats, losses: Floats, raw: Floats, skip_start: int) -> None:
+    """Refuse a curve that says nothing: too short, or flat within its noise."""
+    if len(losses) < 6:
+        raise NoAnswer(
+            f"{len(losses)} points are left of the curve, and a rule needs 6: take more `steps`, or a smaller "
+            "`min_rate` if the loss diverged at once"
+        )
+    fall = float(losses[0] - losses.min())
+    # The scatter of one batch, by the median so that divergence does not count; and of the first smoothed
+    # point, which is a mean of about as many batches as came before it.
+    finite = raw[np.isfinite(raw)]
+    scatter = float(np.median(np.abs(np.diff(finite)))) / 0.6745 / math.sqrt(2.0) if len(finite) > 1 else 0.0
+    noise = 3.0 * scatter / math.sqrt(min(skip_start + 1, 100))
+    if fall <= max(noise, 1e-9 * abs(float(losses[0]))):
+        raise NoAnswer(
+            f"the smoothed loss falls by {fall:.3g} at most, no more than its noise ({noise:.3g}): take more `steps`, "
+            "larger batches, or another range of rates"
+        )
