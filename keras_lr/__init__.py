@@ -6,6 +6,8 @@ from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.checking import check_schedule
+from keras_lr.compare import Comparison, compare
+from keras_lr.difference import diff
 from keras_lr.finder import RangeTest, find_learning_rate
 from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
 from keras_lr.schedule import Schedule
@@ -42,6 +44,7 @@ __all__ = [
     "Bound",
     "Chain",
     "Clip",
+    "Comparison",
     "Constant",
     "Cooldown",
     "CosineDecay",
@@ -82,6 +85,8 @@ __all__ = [
     "Warmup",
     "WarmupStableDecay",
     "check_schedule",
+    "compare",
+    "diff",
     "epochs",
     "find_learning_rate",
     "fraction",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from keras_lr.compare import Comparison
     from keras_lr.finder import RangeTest
     from keras_lr.schedule import Schedule
 
@@ -75,6 +76,23 @@ def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("loss")
     ax.grid(visible=True, alpha=0.3)
     ax.legend(fontsize="small")
+    return ax
+
+
+def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
+    ax = new_axes() if ax is None else ax
+    frame = result.frame
+    for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
+        part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]
+        curves = part.groupby("epoch")[metric].agg(["mean", "std"]).fillna({"std": 0.0})
+        (line,) = ax.plot(curves.index, curves["mean"], label=f"{name} ({peak:.3g})")
+        low, high = curves["mean"] - curves["std"], curves["mean"] + curves["std"]
+        ax.fill_between(curves.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(metric)
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(fontsize="small", title="schedule (peak rate)")
     return ax
 
 

@@ -295,8 +295,26 @@ class Schedule(LearningRateSchedule):
         return evaluation.whole_steps(steps)
 
     def describe(self) -> str:
-        """The schedule in one sentence."""
-        return self._in_words() + "."
+        """The schedule in one sentence: what it does, and the rates that come out, with their mean.
+
+        Of a schedule that is not bound only what it does is known.
+
+        Example:
+            >>> LinearDecay(0.1, 100).describe()
+            '0.1 in a straight line to 0 over 100 steps: from 0.1 at step 0 to 0 at step 100, mean 0.05.'
+        """
+        return self._in_words() + self._in_numbers() + "."
+
+    def _in_numbers(self) -> str:
+        """First, highest and last rate and the mean, of a schedule with an end."""
+        end = self.length() if self.is_bound else None
+        if not end:
+            return ""
+        steps = np.unique(np.linspace(0, end, min(end + 1, 100_001)).astype(np.int64))
+        rates = self.values(steps)
+        top = int(rates.argmax())
+        highest = f", highest {rates[top]:.6g} at step {steps[top]:,}" if rates[top] > max(rates[0], rates[-1]) else ""
+        return f": from {rates[0]:.6g} at step 0 to {rates[-1]:.6g} at step {end:,}{highest}, mean {rates.mean():.4g}"
 
     def _in_words(self) -> str:
         return self.words.format(**{name: _word(value) for name, value in self.arguments().items()})
