@@ -2,28 +2,266 @@
 
 from __future__ import annotations
 
-import inspect
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learning-rate scheduling for Keras 3.")
 
+BARS = "▁▂▃▄▅▆▇█"
+ENDLESS = 1000
+
+Plot = Annotated[Path | None, typer.Option(help="Write a picture to this file instead (.png, .svg, .pdf).")]
+Log = Annotated[list[Path], typer.Argument(help="Logs of LearningRateLogger (.csv or .parquet).", show_default=False)]
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """What a user did wrong is one line on stderr and exit code 2, without a traceback."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"keras-lr: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+
+def sparkline(rates: Any) -> str:
+    """A curve as one line of bars, from 0 to its highest rate."""
+    top = max(float(np.max(rates)), 1e-300)
+    return "".join(BARS[min(int(rate / top * len(BARS)), len(BARS) - 1)] for rate in rates)
+
+
+def example_of(schedule_class: type) -> tuple[Any, int | None]:
+    """The schedule in the example of a class's docstring, None if none can be parsed; and its last step there."""
+    from keras_lr import source
+
+    for line in re.findall(r"^\s*>>> (.*)$", schedule_class.__doc__ or "", re.MULTILINE):
+        asked = re.search(r"\.values\(\[(?:.*, )?(\d+)\]", line)
+        for text in (re.split(r"\.(?:values|bind|duration|momentum)\b", line)[0], line.split(" = ", 1)[-1]):
+            try:
+                return source.parse(text), int(asked[1]) if asked else None
+            except ValueError:
+                continue
+    return None, None
+
+
+def has_end(schedule: Any) -> bool:
+    """Whether a schedule has an end, or will have one when it is bound."""
+    return schedule.bind(steps_per_epoch=100, epochs=10).duration is not None
+
+
+def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any]:
+    """Some steps of a schedule up to its end, and its rates there."""
+    from keras_lr.schedule import Schedule, length_of, values_of
+
+    if isinstance(schedule, Schedule) and not schedule.is_bound:
+        schedule = schedule.bind(steps_per_epoch=100, epochs=10)
+    length = steps or length_of(schedule) or ENDLESS
+    at = np.unique(np.linspace(0, length, count).astype(np.int64))
+    return at, np.asarray(values_of(schedule, at))
+
 
 @app.command("list")
 def list_schedules() -> None:
-    """List every schedule with what its curve looks like."""
-    import keras_lr
+    """List every schedule, with a sparkline of its example and what the curve looks like."""
+    from keras_lr import source
 
-    table = Table("schedule", "curve", title="Schedules of keras_lr", title_justify="left")
-    for name in keras_lr.__all__:
-        thing = getattr(keras_lr, name)
-        if inspect.isclass(thing) and issubclass(thing, keras_lr.Schedule) and thing is not keras_lr.Schedule:
-            table.add_row(name, (thing.__doc__ or "").strip().splitlines()[0])
+    table = Table("schedule", "example", "curve", title="Schedules of keras_lr", title_justify="left")
+    for name, schedule_class in sorted(source.classes().items()):
+        example, last = example_of(schedule_class)
+        line = "" if example is None else sparkline(curve(example, 16, None if has_end(example) else last)[1])
+        table.add_row(name, line, (schedule_class.__doc__ or "").strip().splitlines()[0])
     Console().print(table)
+
+
+@app.command()
+def show(
+    schedule: Annotated[
+        str, typer.Argument(help='A schedule as Python writes it: "Warmup(CosineDecay(0.1, 900), 100)".')
+    ],
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps to show; by default to the end of the schedule.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, for durations in epochs and fractions.")] = None,
+    steps_per_epoch: Annotated[int | None, typer.Option(min=1, help="Batches in an epoch, for the same.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print step and learning_rate of every step instead.")] = False,
+    plot: Plot = None,
+) -> None:
+    """Show a schedule: in words and as a curve in the terminal, as a picture, or as CSV."""
+    from keras_lr import source
+    from keras_lr.schedule import Schedule, length_of, values_of
+
+    with user_errors():
+        parsed = source.parse(schedule)
+        if isinstance(parsed, Schedule) and not parsed.is_bound:
+            if epochs is None or steps_per_epoch is None:
+                raise ValueError(
+                    "the schedule has durations in epochs or fractions: give --epochs and --steps-per-epoch"
+                )
+            parsed = parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
+        length = length_of(parsed)
+        count = steps or (ENDLESS if length is None else length + 1)
+        if csv:
+            rates = values_of(parsed, np.arange(count))
+            typer.echo("step,learning_rate")
+            for step, rate in enumerate(rates.tolist()):
+                typer.echo(f"{step},{rate!r}")
+            return
+        console = Console(soft_wrap=True)
+        console.print(parsed.describe() if isinstance(parsed, Schedule) else schedule, markup=False, highlight=False)
+        at, rates = curve(parsed, 400, max(count - 1, 1))
+        if plot is not None:
+            _picture(plot, [(schedule, at, rates)])
+            console.print(f"Written: {plot}", markup=False, highlight=False)
+            return
+        typer.echo(_terminal_plot([("", at, rates)]))
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path, typer.Argument(help="A model saved as .keras.", show_default=False)],
+    ahead: Annotated[
+        int | None, typer.Option(min=1, help="Show the rates of that many steps from the present one.")
+    ] = None,
+) -> None:
+    """Say what a saved model trains with: optimizer, schedule, step, present rate and what comes next.
+
+    The file is only read: no weights are loaded, and nothing in it is run or imported.
+    """
+    from keras_lr import inspection
+    from keras_lr.schedule import Schedule, length_of, values_of
+
+    with user_errors():
+        found = inspection.inspect_file(model)
+        console = Console(soft_wrap=True)
+
+        def say(text: str) -> None:
+            console.print(text, markup=False, highlight=False)
+
+        say(f"{model}, saved by Keras {found.keras_version}")
+        if not found.rates:
+            say("The model is not compiled: no optimizer.")
+            return
+        step = found.step or 0
+        say("Step: " + (f"{found.step:,}" if found.step is not None else "unknown (no optimizer state)"))
+        for rate in found.rates:
+            if isinstance(rate.source, float | str):
+                number = rate.source if isinstance(rate.source, str) else f"{rate.source:.6g}"
+                say(f"{rate.name} of {rate.optimizer}: {number}")
+                continue
+            say(f"{rate.name} of {rate.optimizer}: {rate.source!r}")
+            if not inspection.bound(rate.source):
+                say("  not bound yet: it has durations in epochs or fractions")
+                continue
+            length = length_of(rate.source)
+            if isinstance(rate.source, Schedule):
+                say("  " + rate.source.describe())
+            say(f"  now {float(values_of(rate.source, step)):.6g}")
+            until = step + (ahead or (max(length - step, 0) if length is not None else ENDLESS))
+            if until > step:
+                at = np.unique(np.linspace(step, until, 9).astype(np.int64))
+                say(
+                    "  next "
+                    + ", ".join(f"{r:.4g} at {s:,}" for s, r in zip(at, values_of(rate.source, at), strict=True))
+                )
+            else:
+                say("  the schedule is at its end")
+        for key, entry in found.callbacks.items():
+            say(f"{key}: {json.dumps(entry)[:400]}")
+
+
+@app.command()
+def compare(logs: Log, plot: Plot = None) -> None:
+    """Compare the logs of several runs: length, rates, last metrics, and where the rates part."""
+    from keras_lr.callbacks import logfile
+
+    with user_errors():
+        frames = {str(path): logfile.read_frame(path) for path in logs}
+        columns = list(dict.fromkeys(name for frame in frames.values() for name in frame.columns))
+        rates = [name for name in columns if name == "learning_rate" or name.startswith("learning_rate_")]
+        metrics = [name for name in columns if name not in ("step", "epoch", "batch", "update", *rates)]
+        first = frames[str(logs[0])]
+        table = Table(
+            "run", "steps", "epochs", "first rate", "highest", "last", "mean", *metrics, "rates part from the first run"
+        )
+        for path, frame in frames.items():
+            rate = frame[rates[0]] if rates and rates[0] in frame and len(frame) else None
+            numbers = ["-"] * 4 if rate is None else [rate.iloc[0], rate.max(), rate.iloc[-1], rate.mean()]
+            ends = [frame[name].dropna().tolist()[-1:] if name in frame else [] for name in metrics]
+            table.add_row(
+                path,
+                f"{len(frame):,}",
+                f"{frame['epoch'].nunique():,}",
+                *[text if isinstance(text, str) else f"{text:.4g}" for text in numbers],
+                *[f"{end[0]:.4g}" if end else "-" for end in ends],
+                "" if frame is first else _parting(first, frame, rates),
+            )
+        Console(width=None).print(table)
+        if plot is not None:
+            _picture(
+                plot, [(path, frame["step"], frame[rates[0]]) for path, frame in frames.items() if rates[0] in frame]
+            )
+            typer.echo(f"Written: {plot}")
+
+
+def _parting(first: Any, other: Any, rates: list[str]) -> str:
+    """Where the rates of two logs first differ, and by how much at most."""
+    both = first.merge(other, on="step", suffixes=("", " other"))
+    parts = []
+    for name in rates:
+        if name not in both or name + " other" not in both:
+            continue
+        a, b = both[name].to_numpy(), both[name + " other"].to_numpy()
+        apart = np.flatnonzero(~np.isclose(a, b, rtol=1e-6, atol=0.0))
+        if len(apart):
+            most = int(apart[np.argmax(np.abs(b - a)[apart])])
+            steps = both["step"].to_numpy()
+            parts.append(f"from step {steps[apart[0]]:,}, most at {steps[most]:,}: {a[most]:.4g} and {b[most]:.4g}")
+        else:
+            parts.append(f"nowhere in {len(both):,} steps")
+    return "; ".join(parts) or "no common steps"
+
+
+def _terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
+    try:
+        import plotext
+    except ImportError as error:
+        raise ImportError('the plot in the terminal needs plotext: pip install "keras-lr[cli]"') from error
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plotsize(min(Console().width, 100), 18)
+    for label, steps, rates in curves:
+        plotext.plot(list(map(int, steps)), list(map(float, rates)), label=label or None)
+    plotext.xlabel("step")
+    return str(plotext.build())
+
+
+def _picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ImportError('plotting needs matplotlib: pip install "keras-lr[plot]"') from error
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    from keras_lr import plots
+
+    ax = plots.new_axes()
+    for label, steps, rates in curves:
+        ax.plot(steps, rates, label=label)
+    plots._labelled(ax)
+    ax.legend(fontsize="x-small")
+    figure = pyplot.gcf()
+    figure.savefig(path)
+    pyplot.close(figure)
 
 
 @app.command()

@@ -32,6 +32,27 @@ def open_log(path: Path) -> LogFile:
     return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
 
 
+def read_frame(path: Path) -> pd.DataFrame:
+    """The rows of a log that was written.
+
+    Raises:
+        ValueError: it is no log.
+        OSError: there is no such file.
+    """
+    import pandas as pd
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{str(path)!r} is no log: its name must end in .csv or .parquet")
+    try:
+        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is no log: {str(error).splitlines()[0]}") from error
+    missing = [name for name in ("step", "epoch") if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{str(path)!r} is no log: it has no column {missing[0]!r}")
+    return frame
+
+
 class CsvLog:
     """A log in a CSV file."""
 

@@ -244,7 +244,8 @@ class Noise(Schedule):
         seed: another seed gives another noise.
 
     Example:
-        >>> bool(abs(Noise(Constant(0.1), 0.5).values(range(9)) - 0.1).max() <= 0.05)
+        >>> noisy = Noise(Constant(0.1), 0.5)
+        >>> bool(abs(noisy.values(range(9)) - 0.1).max() <= 0.05)
         True
     """
 

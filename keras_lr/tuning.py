@@ -1,0 +1,137 @@
+"""Search spaces of schedules for the tuners that users have: KerasTuner and Optuna.
+
+    keras_lr.tuning.schedule(hp, total_steps=5_000)       # in a KerasTuner's build function
+    keras_lr.tuning.schedule(trial, total_steps=5_000)    # in an Optuna objective
+
+Neither library is imported here: an object with `Choice` is KerasTuner's, one with
+`suggest_categorical` Optuna's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_lr.fields import NON_NEGATIVE, POSITIVE, Whole, check, refuse
+from keras_lr.schedule import Schedule
+from keras_lr.schedules.combine import Warmup
+from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
+from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
+from keras_lr.schedules.shaped import InverseSquareRootDecay
+from keras_lr.schedules.stepwise import Constant, StepDecay
+
+__all__ = ["FAMILIES", "schedule"]
+
+STEPS = Whole("a whole number of steps in [10, 2**31)", 10, steps=False)
+
+
+def _stable(peak: float, warmup: int, length: int) -> Schedule:
+    total = warmup + length
+    return WarmupStableDecay(peak, total, warmup_steps=warmup, decay_steps=max(length // 5, 1))
+
+
+FAMILIES: dict[str, Callable[[float, int, int], Schedule]] = {
+    "constant": lambda peak, warmup, length: Warmup(Constant(peak), warmup),
+    "cosine": lambda peak, warmup, length: Warmup(CosineDecay(peak, length), warmup),
+    "linear": lambda peak, warmup, length: Warmup(LinearDecay(peak, length), warmup),
+    "exponential": lambda peak, warmup, length: Warmup(
+        ExponentialDecay.from_endpoints(peak, 0.01 * peak, length), warmup
+    ),
+    "step": lambda peak, warmup, length: Warmup(StepDecay(peak, max(length // 3, 1), 0.1), warmup),
+    "inverse_square_root": lambda peak, warmup, length: InverseSquareRootDecay(peak, max(warmup, 1)),
+    "one_cycle": lambda peak, warmup, length: OneCycle(peak, warmup + length),
+    "warmup_stable_decay": _stable,
+}
+"""Schedules by name, from peak rate, steps of warmup, and steps after it."""
+
+
+def schedule(
+    tuner: Any,
+    *,
+    total_steps: int,
+    families: tuple[str, ...] | list[str] = ("constant", "cosine", "linear", "one_cycle", "warmup_stable_decay"),
+    peak: tuple[float, float] = (1e-4, 1e-1),
+    warmup: tuple[float, float] = (0.0, 0.2),
+    length: tuple[float, float] = (1.0, 1.0),
+    prefix: str = "schedule",
+) -> Schedule:
+    """A schedule chosen by a tuner: its family, peak rate, warmup and length.
+
+    The choices are named ``schedule_family``, ``schedule_peak`` (searched on a log scale),
+    ``schedule_warmup`` and ``schedule_length`` (fractions of `total_steps`). One whose two ends are
+    equal is not searched.
+
+    Args:
+        tuner: KerasTuner's `hp`, or Optuna's `trial`.
+        total_steps: steps of the training, >= 10.
+        families: which schedules to choose from: names in `FAMILIES`. "one_cycle" has a rise of its own,
+            a share of 0.3, and takes only the length.
+        peak: lowest and highest peak rate, > 0.
+        warmup: smallest and largest warmup, as a fraction of `total_steps`, within [0, 0.9].
+        length: smallest and largest length of the whole schedule, as a fraction of `total_steps`, > 0: below 1
+            the schedule is at its end before the training, above 1 it is cut off.
+        prefix: what the names of the choices begin with.
+
+    Returns:
+        A `Schedule`.
+
+    Raises:
+        TypeError, ValueError: for other arguments.
+    """
+    owner = "tuning.schedule"
+    total = check(STEPS, owner, "total_steps", total_steps)
+    if not isinstance(families, tuple | list) or not families or not all(name in FAMILIES for name in families):
+        refuse(owner, "families", "a non-empty sequence out of " + ", ".join(map(repr, FAMILIES)), families)
+    low, high = _range(owner, "peak", peak, POSITIVE)
+    warm = _range(owner, "warmup", warmup, NON_NEGATIVE)
+    if warm[1] > 0.9:
+        refuse(owner, "warmup", "a range within [0, 0.9]", warmup)
+    long = _range(owner, "length", length, POSITIVE)
+    choose = _chooser(tuner)
+    family = choose.one_of(f"{prefix}_family", list(families))
+    rate = choose.real(f"{prefix}_peak", low, high, log=True)
+    share = choose.real(f"{prefix}_warmup", *warm, log=False)
+    steps = max(round(total * choose.real(f"{prefix}_length", *long, log=False)), 2)
+    before = min(round(share * total), steps - 1)
+    return FAMILIES[family](rate, before, steps - before)
+
+
+def _range(owner: str, name: str, value: Any, kind: Any) -> tuple[float, float]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        refuse(owner, name, "two numbers, the smallest and the largest", value, TypeError)
+    low, high = (float(check(kind, owner, name, end)) for end in value)
+    if low > high:
+        refuse(owner, name, "two numbers, the smallest and the largest", value)
+    return low, high
+
+
+def _chooser(tuner: Any) -> _KerasTuner | _Optuna:
+    if hasattr(tuner, "suggest_categorical"):
+        return _Optuna(tuner)
+    if not (hasattr(tuner, "Choice") and hasattr(tuner, "Float")):
+        refuse("tuning.schedule", "tuner", "KerasTuner's `hp` or Optuna's `trial`", tuner, TypeError)
+    return _KerasTuner(tuner)
+
+
+class _KerasTuner:
+    def __init__(self, hp: Any) -> None:
+        self._hp = hp
+
+    def one_of(self, name: str, choices: list[str]) -> str:
+        return choices[0] if len(choices) == 1 else str(self._hp.Choice(name, choices))
+
+    def real(self, name: str, low: float, high: float, *, log: bool) -> float:
+        if low == high:
+            return low
+        return float(self._hp.Float(name, low, high, sampling="log" if log else "linear"))
+
+
+class _Optuna:
+    def __init__(self, trial: Any) -> None:
+        self._trial = trial
+
+    def one_of(self, name: str, choices: list[str]) -> str:
+        return choices[0] if len(choices) == 1 else str(self._trial.suggest_categorical(name, choices))
+
+    def real(self, name: str, low: float, high: float, *, log: bool) -> float:
+        return low if low == high else float(self._trial.suggest_float(name, low, high, log=log))
