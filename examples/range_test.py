@@ -17,7 +17,7 @@ result = klr.find_learning_rate(model, x[:1400], y[:1400], batch_size=32, repeat
 print(result.suggestions().to_string())
 result.plot().figure.savefig("range_test.png")
 
-rate = result.suggestion("steepest")
+rate = result.suggestion("minimum")
 klr.set_learning_rate(model, klr.OneCycle(rate, klr.fraction(1.0)))
 history = model.fit(
     x[:1400],

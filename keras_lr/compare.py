@@ -15,10 +15,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
-from rich.console import Group
-from rich.live import Live
-from rich.progress import Progress
-from rich.table import Table
 
 from keras_lr import trials
 from keras_lr.fields import FLAG, POSITIVE, Whole, check, refuse
@@ -28,6 +24,7 @@ from keras_lr.trials import Outcome, Trial
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from rich.console import Group
 
 SEEDS = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 1, 10_001, steps=False)
 SEED = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 0, steps=False)
@@ -340,7 +337,10 @@ class _Display:
     """A progress bar, and under it how the schedules stand."""
 
     def __init__(self, wanted: dict[str, Trial], outcomes: dict[str, Outcome], *, shown: bool) -> None:
-        self._wanted, self._outcomes, self._shown = wanted, outcomes, shown
+        from rich.live import Live
+        from rich.progress import Progress
+
+        self._wanted, self._outcomes = wanted, outcomes
         self._bar = Progress()
         self._task = self._bar.add_task("trainings", total=len(wanted), completed=len(outcomes))
         self._live = Live(self._draw(), transient=True, refresh_per_second=4) if shown else None
@@ -360,6 +360,9 @@ class _Display:
             self._live.update(self._draw())
 
     def _draw(self) -> Group:
+        from rich.console import Group
+        from rich.table import Table
+
         done = {key: outcome for key, outcome in self._outcomes.items() if not outcome.error}
         last = [set(outcome.rows[-1]) for outcome in done.values()]
         metric = next((name for name in PREFERRED if any(name in names for names in last)), "loss")

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 
 from keras_lr import optimizer as optimizers
 from keras_lr import suggestions as rules
@@ -191,6 +190,8 @@ def find_learning_rate(
     Raises:
         TypeError, ValueError: for wrong arguments; if the model is not compiled, or reports no `loss`.
     """
+    from rich.progress import Progress
+
     owner = "find_learning_rate"
     for name, kind, value in (
         ("min_rate", POSITIVE, min_rate),
