@@ -21,7 +21,7 @@ from keras_lr.schedules.decay import (
     PolynomialDecay,
     TimeBasedDecay,
 )
-from keras_lr.schedules.modify import Clip, Noise, PerUpdate, Product, Reduced, Repeat, Shifted, Sum
+from keras_lr.schedules.modify import Clip, Noise, PerUpdate, Product, Reduced, Repeat, Shifted, Sum, scaled
 from keras_lr.schedules.pace import Paced
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import InverseSquareRootDecay, KDecay, PowerLawDecay, REXDecay, TanhDecay
@@ -92,6 +92,7 @@ __all__ = [
     "fraction",
     "from_function",
     "get_learning_rate",
+    "scaled",
     "set_learning_rate",
     "set_step",
     "steps_per_epoch",

@@ -63,6 +63,7 @@ NAMES = [
     "fraction",
     "from_function",
     "get_learning_rate",
+    "scaled",
     "set_learning_rate",
     "set_step",
     "steps_per_epoch",

@@ -190,3 +190,27 @@ def test_from_endpoints(kind):
         kind.from_endpoints(0.4, 0, 90)
     with pytest.raises(TypeError, match="`initial_learning_rate`"):
         kind.from_endpoints("0.4", 0.1, 90)
+
+
+@pytest.mark.parametrize(("rule", "factor"), [("linear", 8.0), ("sqrt", 8.0**0.5)])
+def test_scaled_by_the_batch_size(rule, factor):
+    schedule = klr.Warmup(klr.CosineDecay(0.1, 90), 10)
+    steps = np.arange(120)
+    scaled = klr.scaled(schedule, 512, 64, rule)
+    np.testing.assert_allclose(scaled.values(steps), factor * schedule.values(steps), rtol=1e-12)
+    assert eval(repr(scaled), {**vars(klr)}) == scaled
+    np.testing.assert_allclose(klr.scaled(0.2, 32, 64).values(7), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        (("x", 4, 2), TypeError, "`schedule` must be"),
+        ((0.1, 0, 2), ValueError, "`batch_size` must be"),
+        ((0.1, 4, 2.5), ValueError, "`base_batch_size` must be"),
+        ((0.1, 4, 2, "cubic"), ValueError, "`rule` must be one of 'linear', 'sqrt'"),
+    ],
+)
+def test_scaled_with_wrong_arguments(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        klr.scaled(*arguments)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from keras_lr.curves import Step, Value, later, maximum, minimum, power, real, since
 from keras_lr.fields import (
     NON_NEGATIVE,
+    SCHEDULE,
     AnySchedule,
     Count,
     CountOrZero,
     Factor,
     Fraction,
     NonNegative,
+    OneOf,
     OptionalRate,
     Rate,
     Schedules,
     Shift,
     Steps,
+    Whole,
     check,
 )
 from keras_lr.schedule import Schedule, length_of, rate_of
 from keras_lr.schedules.stepwise import Constant
+
+BATCH = Whole("a whole number of examples in [1, 2**31)", 1, steps=False)
+SCALING = OneOf(("linear", "sqrt"))
 
 
 class Reduced(Schedule):
@@ -307,3 +314,33 @@ def shifted(schedule: Schedule, steps: int) -> Schedule:
     if isinstance(schedule, Shifted) and moved.is_bound and schedule.is_bound:
         moved = Shifted(schedule.schedule, schedule.steps + moved.steps)
     return moved
+
+
+def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: str = "linear") -> Schedule:
+    """A schedule for another batch size than the one it was found with.
+
+    linear: f(t) · batch_size / base_batch_size        (Goyal et al. 2017, arXiv 1706.02677, section 2.1)
+    sqrt:   f(t) · √(batch_size / base_batch_size)     (Krizhevsky 2014, arXiv 1404.5997, section 5)
+
+    The steps stay: a training of as many epochs with larger batches has fewer of them, which durations in
+    `epochs` follow by themselves. Goyal et al. add a warmup of 5 epochs.
+
+    Args:
+        schedule: a schedule, or a constant rate.
+        batch_size: examples in a batch over all devices.
+        base_batch_size: the batch size that the schedule is right for.
+        rule: "linear" (SGD) or "sqrt" (usual for Adam and its kin).
+
+    Raises:
+        TypeError, ValueError: for other arguments.
+
+    Example:
+        >>> scaled(Constant(0.1), 1024, 256).values(0).item(), scaled(Constant(0.1), 1024, 256, "sqrt").values(0).item()
+        (0.4, 0.2)
+    """
+    inner = check(SCHEDULE, "scaled", "schedule", schedule)
+    ratio = check(BATCH, "scaled", "batch_size", batch_size) / check(
+        BATCH, "scaled", "base_batch_size", base_batch_size
+    )
+    check(SCALING, "scaled", "rule", rule)
+    return multiplied(inner, ratio if rule == "linear" else math.sqrt(ratio))
