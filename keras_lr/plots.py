@@ -89,6 +89,7 @@ def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes 
         (line,) = ax.plot(curves.index, curves["mean"], label=f"{name} ({peak:.3g})")
         low, high = curves["mean"] - curves["std"], curves["mean"] + curves["std"]
         ax.fill_between(curves.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel(metric)
     ax.grid(visible=True, alpha=0.3)
