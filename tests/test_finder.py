@@ -387,8 +387,9 @@ def test_a_generator_is_asked_for_as_many_batches_as_there_are_steps():
 
     result = klr.find_learning_rate(small_model(), batches(), steps=15, max_rate=0.1, progress=False)
     assert len(result.to_frame()) == 15
-    # Keras looks at the first batch to build the model, and reads ahead.
-    assert 15 <= len(asked) <= 18
+    # Keras looks at the first batch to build the model, and its threads read some batches ahead: how many
+    # is a matter of time. A second pass, or one without end, would ask for many more.
+    assert 15 <= len(asked) < 30
 
 
 def test_a_generator_that_ends_early():
