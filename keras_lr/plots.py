@@ -81,6 +81,8 @@ def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
 
 def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
+    from matplotlib.ticker import MaxNLocator
+
     ax = new_axes() if ax is None else ax
     frame = result.frame
     for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
@@ -89,7 +91,7 @@ def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes 
         (line,) = ax.plot(curves.index, curves["mean"], label=f"{name} ({peak:.3g})")
         low, high = curves["mean"] - curves["std"], curves["mean"] + curves["std"]
         ax.fill_between(curves.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel(metric)
     ax.grid(visible=True, alpha=0.3)
