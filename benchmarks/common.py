@@ -1,0 +1,86 @@
+"""What the parts share: interleaved timing, the description of the machine, and files of results."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "optax", "numpy", "pandas", "pyarrow")
+
+
+def interleaved(works: Mapping[str, Callable[[], Any]], turns: int, warm: int = 1) -> dict[str, np.ndarray]:
+    """Seconds that each work takes: in each turn all of them once, in an order drawn anew.
+
+    The garbage collector rests while a work runs, so that it does not hit one of them by chance.
+    """
+    draw, names = np.random.default_rng(0), list(works)
+    taken = {name: np.zeros(turns + warm) for name in names}
+    for turn in range(turns + warm):
+        for which in draw.permutation(len(names)):
+            gc.collect()
+            gc.disable()
+            begin = time.perf_counter()
+            works[names[which]]()
+            taken[names[which]][turn] = time.perf_counter() - begin
+            gc.enable()
+    return {name: seconds[warm:] for name, seconds in taken.items()}
+
+
+def ratio(ours: np.ndarray, base: np.ndarray) -> dict[str, float]:
+    """The median of the ratios of single turns, with a 95 % interval for it (bootstrap over the turns)."""
+    ratios = ours / base
+    draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
+    return {"median": float(np.median(ratios)), "low": float(low), "high": float(high), "turns": len(ratios)}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were made with; nothing that names the machine."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
+    }
+
+
+def backend() -> str:
+    import keras
+
+    return keras.config.backend()
+
+
+def save(part: str, key: str, rows: Any, quick: bool) -> None:
+    """Put the rows of one run (of a backend, or "all") into the part's file, beside those of the others."""
+    if quick:  # the figures of a quick run mean nothing
+        print(json.dumps(rows, indent=1))
+        return
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{part}.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[key] = {**machine(), "rows": rows}
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def load(part: str) -> dict[str, Any]:
+    path = RESULTS / f"{part}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
