@@ -13,7 +13,7 @@ from keras_lr.fields import Rate, Steps
 class HalfLife(Schedule, package="my_project"):
     """Halves every `half_life` steps."""
 
-    words = "{learning_rate}, halved every {half_life} steps"
+    words = "{learning_rate}, halved every {half_life:steps}"
     learning_rate: Rate
     half_life: Steps
 

@@ -5,7 +5,7 @@ A schedule is its fields, a docstring, and one pure method of the step:
     class HalfLife(Schedule):
         \"\"\"Halves every `half_life` steps.\"\"\"
 
-        words = "{learning_rate}, halved every {half_life} steps"
+        words = "{learning_rate}, halved every {half_life:steps}"
         learning_rate: Rate
         half_life: Steps
 
@@ -70,10 +70,13 @@ class Schedule(LearningRateSchedule):
     """
 
     words: ClassVar[str] = ""
-    """What `describe` says, with the fields in braces."""
+    """What `describe` says, with the fields in braces (see `keras_lr.wording`)."""
 
     is_bound: ClassVar[bool]
     """Whether every duration is in steps. One in `epochs` or a `fraction` waits for `bind`."""
+
+    has_foreign: ClassVar[bool]
+    """Whether a schedule that is not of this package is somewhere inside."""
 
     _arguments: ClassVar[dict[str, Argument]] = {}
     _signature: ClassVar[inspect.Signature]
@@ -116,6 +119,7 @@ class Schedule(LearningRateSchedule):
         for name, argument in self._arguments.items():
             object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
         object.__setattr__(self, "is_bound", all(map(_is_bound, self.arguments().values())))
+        object.__setattr__(self, "has_foreign", any(map(_has_foreign, self.arguments().values())))
         self.validate()
         if self.is_bound:
             self.validate_steps()
@@ -161,10 +165,7 @@ class Schedule(LearningRateSchedule):
                 any shape. Whole-valued floats are accepted.
         """
         self._require_bound()
-        steps = evaluation.host_steps(step)
-        if steps is not None:
-            return keras.ops.convert_to_tensor(self.values(steps), dtype=keras.config.floatx())
-        return keras.ops.cast(self.rate(evaluation.traced_steps(step)), keras.config.floatx())
+        return evaluation.evaluate(self, step)
 
     def values(self, steps: Any) -> NDArray[np.float64]:
         """The rates at `steps`, in float64 NumPy, computed on the host without a backend.
@@ -180,7 +181,8 @@ class Schedule(LearningRateSchedule):
             ValueError: `steps` are negative or not whole.
         """
         self._require_bound()
-        return np.asarray(self.rate(evaluation.whole_steps(steps)), np.float64)[()]
+        whole = evaluation.whole_steps(steps)
+        return np.asarray(self.rate(whole) if self.has_foreign else evaluation.in_chunks(self.rate, whole))[()]
 
     @property
     def duration(self) -> int | None:
@@ -301,23 +303,16 @@ class Schedule(LearningRateSchedule):
 
         Example:
             >>> LinearDecay(0.1, 100).describe()
-            '0.1 in a straight line to 0 over 100 steps: from 0.1 at step 0 to 0 at step 100, mean 0.05.'
+            'A straight line from 0.1 to 0 over 100 steps; mean 0.05.'
         """
-        return self._in_words() + self._in_numbers() + "."
+        from keras_lr import wording
 
-    def _in_numbers(self) -> str:
-        """First, highest and last rate and the mean, of a schedule with an end."""
-        end = self.length() if self.is_bound else None
-        if not end:
-            return ""
-        steps = np.unique(np.linspace(0, end, min(end + 1, 100_001)).astype(np.int64))
-        rates = self.values(steps)
-        top = int(rates.argmax())
-        highest = f", highest {rates[top]:.6g} at step {steps[top]:,}" if rates[top] > max(rates[0], rates[-1]) else ""
-        return f": from {rates[0]:.6g} at step 0 to {rates[-1]:.6g} at step {end:,}{highest}, mean {rates.mean():.4g}"
+        return wording.sentence(self)
 
     def _in_words(self) -> str:
-        return self.words.format(**{name: _word(value) for name, value in self.arguments().items()})
+        from keras_lr import wording
+
+        return wording.phrase(self)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as JSON values."""
@@ -332,6 +327,10 @@ class Schedule(LearningRateSchedule):
                 that the constructor refuses.
         """
         return cls(**{name: _decode(value) for name, value in config.items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: not the values that `evaluation` remembers."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_recent")}
 
     def _key(self) -> tuple[Any, ...]:
         return tuple(map(_comparable, self.arguments().values()))
@@ -379,7 +378,7 @@ def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
 
 def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
     """The rate of an inner schedule at one step `at`: a constant if it is ours in all its parts."""
-    if isinstance(schedule, Schedule) and not _has_foreign(schedule):
+    if isinstance(schedule, Schedule) and not schedule.has_foreign:
         return float(schedule.values(at))
     # A foreign schedule cannot be evaluated on the host while a training step is traced.
     return rate_of(schedule, step * 0 + at)
@@ -426,9 +425,7 @@ def _has_foreign(value: Any) -> bool:
     """Whether a schedule that is not ours is the value, or somewhere inside it."""
     if isinstance(value, tuple):
         return any(map(_has_foreign, value))
-    if isinstance(value, Schedule):
-        return any(map(_has_foreign, value.arguments().values()))
-    return _is_foreign(value)
+    return value.has_foreign if isinstance(value, Schedule) else _is_foreign(value)
 
 
 def _comparable(value: Any) -> Any:
@@ -463,16 +460,3 @@ def _source(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_source, value)) + "]"
     return repr(value)
-
-
-def _word(value: Any) -> str:
-    """A field's value as `describe` says it."""
-    if isinstance(value, Schedule):
-        return value._in_words()
-    if isinstance(value, LearningRateSchedule):
-        return f"Keras's {type(value).__name__}"
-    if isinstance(value, tuple):
-        return ", ".join(map(_word, value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -41,7 +41,7 @@ class Warmup(Schedule):
         [0.0, 0.05, 0.1, 0.05, 0.0]
     """
 
-    words = "{shape} warmup over {warmup_steps} steps, then {schedule}"
+    words = "a {shape} warmup from {start:%} over {warmup_steps:steps}, then {schedule}"
     schedule: AnySchedule
     warmup_steps: StepsOrZero
     start: Fraction = 0.0
@@ -89,7 +89,7 @@ class Sequential(Schedule):
         [0.4, 0.25, 0.1, 0.05]
     """
 
-    words = "{schedules}, one after another at steps {boundaries}"
+    words = "{schedules:then}<, changing at {boundaries:at}>"
     schedules: Schedules
     boundaries: Boundaries
 
@@ -121,7 +121,7 @@ class Chain(Schedule):
         [0.4, 0.3, 0.2, 0.1, 0.0]
     """
 
-    words = "{schedules}, one after another"
+    words = "{schedules:then}"
     schedules: Schedules
 
     def validate(self) -> None:
@@ -191,7 +191,7 @@ class Cooldown(Schedule):
         [0.4, 0.4, 0.2, 0.0]
     """
 
-    words = "{schedule}, left at step {at} for a {shape} fall to {end_learning_rate} over {steps} steps"
+    words = "{schedule}, left after {at:steps} for a {shape} fall to {end_learning_rate} over {steps:steps}"
     schedule: AnySchedule
     at: StepsOrZero
     steps: Steps
@@ -225,7 +225,7 @@ class Bound(Schedule):
         [0.1, 0.05, 0.0]
     """
 
-    words = "{schedule}, with {epochs} epochs of {steps_per_epoch} steps"
+    words = "{in_steps}, in {epochs:epochs} of {steps_per_epoch:steps}"
     schedule: AnySchedule
     steps_per_epoch: Count
     epochs: Count

@@ -55,7 +55,10 @@ class CyclicalLearningRate(Schedule):
         [0.1, 0.55, 1.0, 0.1]
     """
 
-    words = "{mode} cycles between {initial_learning_rate} and {maximal_learning_rate}, {step_size} steps up"
+    words = (
+        "cycles ({mode}) between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} up and "
+        "{_down:steps} down<, their height multiplied by {gamma} every step>"
+    )
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
     step_size: Steps
@@ -128,7 +131,7 @@ class OppositePhase(Schedule):
         [0.9, 0.85, 0.8]
     """
 
-    words = "from {high} down to {low} and back, against the phase of: {schedule}"
+    words = "{high} down to {low} and back, in the opposite phase to {schedule}"
     schedule: AnySchedule
     low: Momentum
     high: Momentum
@@ -168,7 +171,7 @@ class SinusoidalLearningRate(Schedule):
         [0.1, 0.3, 0.5, 0.3, 0.1]
     """
 
-    words = "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size} steps up"
+    words = "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} from one to the other"
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
     step_size: Steps
@@ -211,7 +214,10 @@ class CosineDecayRestarts(Schedule):
         [0.4, 0.2, 0.2, 0.1, 0.1]
     """
 
-    words = "{initial_learning_rate} down a cosine over {first_decay_steps} steps, restarting {t_mul} times longer"
+    words = (
+        "cosines from {initial_learning_rate} to {_floor}, the first over {first_decay_steps:steps}, "
+        "each {t_mul:times} long and {m_mul:times} high as the one before"
+    )
     initial_learning_rate: Rate
     first_decay_steps: Steps
     t_mul: Positive = 2.0
@@ -236,6 +242,10 @@ class CosineDecayRestarts(Schedule):
             gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
         height = cosine(gone, left) if self.m_mul == 1.0 else power(self.m_mul, cycle) * cosine(gone, left)
         return self.initial_learning_rate * mix(self.alpha, 1.0, height)
+
+    @property
+    def _floor(self) -> float:
+        return self.alpha * self.initial_learning_rate
 
 
 @lru_cache(maxsize=64)

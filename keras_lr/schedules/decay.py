@@ -59,7 +59,10 @@ class ExponentialDecay(Schedule):
         [0.1, 0.05, 0.025]
     """
 
-    words = "{initial_learning_rate}, multiplied by {decay_rate} over each {decay_steps} steps"
+    words = (
+        "an exponential fall from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
+        "{staircase:, in stairs}"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     decay_rate: Factor
@@ -112,7 +115,10 @@ class TimeBasedDecay(Schedule):
         [0.1, 0.05, 0.025]
     """
 
-    words = "{initial_learning_rate} / (1 + {decay_rate} per {decay_steps} steps)"
+    words = (
+        "a hyperbola from {initial_learning_rate}, divided by 1 plus {decay_rate} for every {decay_steps:steps}"
+        "{staircase:, in stairs}"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     decay_rate: NonNegative
@@ -175,7 +181,10 @@ class PolynomialDecay(Schedule):
         [0.1, 0.04, 0.02, 0.02]
     """
 
-    words = "{initial_learning_rate} to {end_learning_rate} over {decay_steps} steps, with power {power}"
+    words = (
+        "a polynomial fall of power {power} from {initial_learning_rate} to {end_learning_rate} "
+        "over {decay_steps:steps}{cycle:, then up again for a longer one}"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     end_learning_rate: Rate = 0.0001
@@ -218,7 +227,7 @@ class LinearDecay(Schedule):
         [0.1, 0.05, 0.0, 0.0]
     """
 
-    words = "{initial_learning_rate} in a straight line to {end_learning_rate} over {decay_steps} steps"
+    words = "a straight line from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Steps
     end_learning_rate: Rate = 0.0
@@ -259,7 +268,10 @@ class CosineDecay(Schedule):
         [0.1, 0.055, 0.01, 0.01]
     """
 
-    words = "{initial_learning_rate} down a cosine over {decay_steps} steps to a fraction of {alpha}"
+    words = (
+        "<a linear warmup over {warmup_steps:steps} from {initial_learning_rate}, then >"
+        "a cosine from {_peak} to {_floor} over {decay_steps:steps}"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     alpha: Fraction = 0.0
@@ -275,12 +287,20 @@ class CosineDecay(Schedule):
         return self.warmup_steps + self.decay_steps
 
     def rate(self, step: Step) -> Value:
-        peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
+        peak = self._peak
         falling = peak * mix(self.alpha, 1.0, fall("cosine", since(step, self.warmup_steps), self.decay_steps))
         if not self.warmup_steps:
             return falling
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
         return where(step < self.warmup_steps, rising, falling)
+
+    @property
+    def _peak(self) -> float:
+        return self.initial_learning_rate if self.warmup_target is None else self.warmup_target
+
+    @property
+    def _floor(self) -> float:
+        return self.alpha * self._peak
 
 
 def _ratio(owner: type[Schedule], initial: float, end: float) -> float:

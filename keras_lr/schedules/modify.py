@@ -9,6 +9,7 @@ from keras_lr.curves import Step, Value, later, maximum, minimum, power, real, s
 from keras_lr.fields import (
     NON_NEGATIVE,
     SCHEDULE,
+    STEP_LIMIT,
     AnySchedule,
     Count,
     CountOrZero,
@@ -49,7 +50,7 @@ class Reduced(Schedule):
         [0.05, 0.025, 0.01]
     """
 
-    words = "{schedule}, scaled by {scale} (not below {min_lr})"
+    words = "{schedule}, reduced to {scale:%}< but not below {min_lr}>"
     schedule: AnySchedule
     scale: Fraction
     min_lr: Rate = 0.0
@@ -79,7 +80,7 @@ class Product(Schedule):
         [0.5, 0.25]
     """
 
-    words = "{schedules} multiplied, times {factor}"
+    words = "{schedules:times}<, times {factor}>"
     schedules: Schedules
     factor: NonNegative = 1.0
 
@@ -106,7 +107,7 @@ class Sum(Schedule):
         [0.5, 0.3, 0.1]
     """
 
-    words = "{schedules} added"
+    words = "{schedules:plus}"
     schedules: Schedules
 
     def length(self) -> int | None:
@@ -137,7 +138,7 @@ class Clip(Schedule):
         [0.3, 0.2, 0.1]
     """
 
-    words = "{schedule}, held between {low} and {high}"
+    words = "{schedule}<, at least {low}><, at most {high}>"
     schedule: AnySchedule
     low: Rate = 0.0
     high: OptionalRate = None
@@ -168,7 +169,7 @@ class Shifted(Schedule):
         [0.3, 0.2, 0.0]
     """
 
-    words = "{schedule}, seen from step {steps}"
+    words = "{schedule}, begun at its step {steps}"
     schedule: AnySchedule
     steps: Shift
 
@@ -198,7 +199,7 @@ class Repeat(Schedule):
         [0.4, 0.2, 0.2, 0.1, 0.1]
     """
 
-    words = "{schedule}, again every {every} steps, each time multiplied by {factor}"
+    words = "{schedule}, again every {every:steps}<, each time multiplied by {factor}>"
     schedule: AnySchedule
     every: Steps
     factor: Factor = 1.0
@@ -256,7 +257,7 @@ class Noise(Schedule):
         True
     """
 
-    words = "{schedule}, with random changes of up to {amplitude} of it (seed {seed})"
+    words = "{schedule}, with random changes of up to {amplitude:%} (seed {seed})"
     schedule: AnySchedule
     amplitude: Fraction
     seed: CountOrZero = 0
@@ -309,10 +310,15 @@ def added(a: Schedule, b: Any) -> Schedule:
 
 
 def shifted(schedule: Schedule, steps: int) -> Schedule:
-    """``schedule.from_step(steps)``; a shift of a shift is their sum."""
+    """``schedule.from_step(steps)``; a shift of a shift is their sum, except for one on and then back.
+
+    That one waits at the step to which the first has gone on, not at 0.
+    """
     moved = Shifted(schedule, steps)
     if isinstance(schedule, Shifted) and moved.is_bound and schedule.is_bound:
-        moved = Shifted(schedule.schedule, schedule.steps + moved.steps)
+        both = schedule.steps + moved.steps
+        if (schedule.steps <= 0 or moved.steps >= 0) and abs(both) < STEP_LIMIT:
+            moved = Shifted(schedule.schedule, both)
     return moved
 
 

@@ -51,7 +51,7 @@ class Paced(Schedule):
         [0.8, 0.6, 0.3, 0.0]
     """
 
-    words = "{schedule}, its clock paced from step {steps}"
+    words = "{schedule}, on the clock of a time budget"
     schedule: AnySchedule
     steps: Counters
     ticks: Counters

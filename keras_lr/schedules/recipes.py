@@ -58,7 +58,8 @@ class WarmupStableDecay(Schedule):
     """
 
     words = (
-        "warmup over {warmup_steps} steps to {learning_rate}, {shape} fall in the last {decay_steps} of {total_steps}"
+        "<a linear warmup over {warmup_steps:steps} from 0, then >{learning_rate}"
+        "<, over the last {decay_steps:steps} a {shape} fall to {end_learning_rate}> ({total_steps:steps} in all)"
     )
     learning_rate: Rate
     total_steps: Steps
@@ -118,7 +119,10 @@ class OneCycle(Schedule):
         [0.04, 0.52, 1.0, 0.6113, 0.0]
     """
 
-    words = "one cycle of {total_steps} steps up to {max_learning_rate}, the rise a share of {pct_start}"
+    words = (
+        "one {anneal_strategy} cycle over {total_steps:steps}, from {_start} up to {max_learning_rate} in the first "
+        "{pct_start:%} and down to {_end}{three_phase: in two phases}"
+    )
     max_learning_rate: Rate
     total_steps: Steps
     pct_start: Fraction = 0.3
@@ -135,8 +139,15 @@ class OneCycle(Schedule):
         return self.total_steps
 
     def rate(self, step: Step) -> Value:
-        start = self.max_learning_rate / self.div_factor
-        return self._course(step, start, self.max_learning_rate, start / self.final_div_factor)
+        return self._course(step, self._start, self.max_learning_rate, self._end)
+
+    @property
+    def _start(self) -> float:
+        return self.max_learning_rate / self.div_factor
+
+    @property
+    def _end(self) -> float:
+        return self._start / self.final_div_factor
 
     def height(self, step: Step) -> Value:
         """Where between start (0) and peak (1) the rise and fall are, the end being a start too."""

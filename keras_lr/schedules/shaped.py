@@ -50,7 +50,7 @@ class REXDecay(Schedule):
         [0.3, 0.2, 0.0]
     """
 
-    words = "{initial_learning_rate} down a REX curve to {end_learning_rate} over {decay_steps} steps"
+    words = "a REX curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Steps
     end_learning_rate: Rate = 0.0
@@ -92,7 +92,10 @@ class KDecay(Schedule):
         [0.9904, 0.8536, 0.4025]
     """
 
-    words = "{initial_learning_rate} down a {shape} to {end_learning_rate} over {decay_steps} steps, with k = {k}"
+    words = (
+        "a {shape} k-decay from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps} with k = {k}"
+        "< and power {power}>"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     k: Positive
@@ -141,7 +144,10 @@ class TanhDecay(Schedule):
         [1.0, 0.982, 0.2689, 0.0025]
     """
 
-    words = "{initial_learning_rate} down a tanh curve from {lower} to {upper} over {decay_steps} steps"
+    words = (
+        "a tanh curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
+        ", from tanh {lower} to tanh {upper}"
+    )
     initial_learning_rate: Rate
     decay_steps: Steps
     end_learning_rate: Rate = 0.0
@@ -184,7 +190,7 @@ class PowerLawDecay(Schedule):
         [0.4, 0.4, 0.2, 0.04]
     """
 
-    words = "{learning_rate} for {hold_steps} steps, then falling as t^-{exponent}"
+    words = "{learning_rate} for {hold_steps:steps}, then a fall with the power -{exponent} of the step"
     learning_rate: Rate
     hold_steps: Steps
     exponent: Positive = 0.51
@@ -211,7 +217,10 @@ class InverseSquareRootDecay(Schedule):
         [0.0, 0.2, 0.4, 0.2]
     """
 
-    words = "linear warmup over {warmup_steps} steps to {learning_rate}, then falling as 1/sqrt(t)"
+    words = (
+        "a linear warmup from 0 to {learning_rate} over {warmup_steps:steps}, "
+        "then a fall with the inverse square root of the step"
+    )
     learning_rate: Rate
     warmup_steps: Steps
 

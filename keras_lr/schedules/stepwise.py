@@ -8,6 +8,7 @@ from typing import Annotated
 from keras_lr.curves import Step, Value, clip, cosine, lookup, maximum, power, real, segment
 from keras_lr.fields import RATE, Factor, Milestones, Name, OneOf, Rate, Rates, Steps, Whole, check, refuse
 from keras_lr.schedule import Schedule, field
+from keras_lr.wording import lengths, number
 
 PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
 TABLE_SIZE = Whole("a whole number of steps in [1, 1000000]", 1, high=1_000_001, steps=False)
@@ -26,7 +27,7 @@ class Constant(Schedule):
         [0.1, 0.1, 0.1]
     """
 
-    words = "constant {learning_rate}"
+    words = "a constant {learning_rate}"
     learning_rate: Rate
 
     def rate(self, step: Step) -> Value:
@@ -50,7 +51,7 @@ class StepDecay(Schedule):
         [0.8, 0.8, 0.4, 0.2]
     """
 
-    words = "{initial_learning_rate}, multiplied by {decay_rate} every {decay_steps} steps"
+    words = "stairs down from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Steps
     decay_rate: Factor = 0.5
@@ -79,7 +80,7 @@ class MultiStepDecay(Schedule):
         [0.8, 0.4, 0.2]
     """
 
-    words = "{initial_learning_rate}, multiplied by {decay_rate} at steps {milestones}"
+    words = "stairs down from {initial_learning_rate} by a factor of {decay_rate} after {milestones:steps}"
     initial_learning_rate: Rate
     milestones: Milestones
     decay_rate: Factor = 0.1
@@ -115,7 +116,7 @@ class PiecewiseConstantDecay(Schedule):
         [1.0, 0.5, 0.1]
     """
 
-    words = "piecewise constant: {values}, changing after steps {boundaries}"
+    words = "pieces of {values} that change after {boundaries:at}"
     boundaries: Milestones
     levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
     name: Name = None
@@ -154,7 +155,7 @@ class PiecewiseInterpolation(Schedule):
         [0.3, 0.5, 0.4, 0.3]
     """
 
-    words = "{shape} pieces through the rates {values} at steps {boundaries}"
+    words = "{shape} pieces through {values} at {boundaries:at}"
     boundaries: Milestones
     levels: Rates = field(alias="values")
     shape: PieceShape = "linear"
@@ -194,14 +195,14 @@ class Tabulated(Schedule):
         [0.3, 0.2, 0.1, 0.1]
     """
 
-    words = "{values} by table"
     levels: Rates = field(alias="values")
 
     def length(self) -> int | None:
         return len(self.levels)
 
     def _in_words(self) -> str:
-        return f"a table of {len(self.levels):,} rates from {self.levels[0]:.6g} to {self.levels[-1]:.6g}"
+        count = lengths([len(self.levels)], "rates")
+        return f"a table of {count} from {number(self.levels[0])} to {number(self.levels[-1])}"
 
     def rate(self, step: Step) -> Value:
         return lookup(self.levels, clip(step, 0, len(self.levels) - 1))
