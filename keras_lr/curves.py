@@ -13,6 +13,7 @@ one minus something.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -182,7 +183,7 @@ def fall(shape: str, step: Step, duration: int) -> Value:
     return left
 
 
-def segment(step: Step, edges: tuple[int, ...]) -> Step:
+def segment(step: Step, edges: Sequence[int]) -> Step:
     """How many of the (sorted) edges have been reached: the index of the segment."""
     if on_host(step):
         return np.searchsorted(np.array(edges, np.int64), step, side="right")
@@ -190,7 +191,7 @@ def segment(step: Step, edges: tuple[int, ...]) -> Step:
     return ops.sum(ops.cast(ops.expand_dims(step, -1) >= table, "int32"), axis=-1)
 
 
-def lookup(table: tuple[float, ...] | tuple[int, ...], index: Step, like: Step | None = None) -> Value:
+def lookup(table: Sequence[float], index: Step, like: Step | None = None) -> Value:
     """table[index], as floats, or as steps of the dtype of `like`."""
     if on_host(index):
         return np.array(table, np.float64 if like is None else np.int64)[index]

@@ -16,7 +16,7 @@ import math
 import numbers
 import operator
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
@@ -229,12 +229,12 @@ RATE = Real("a finite learning rate >= 0", low=0.0)
 
 Rate = Annotated[float, RATE]
 OptionalRate = Annotated[float | None, Optional(RATE)]
-Rates = Annotated[tuple[float, ...], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
+Rates = Annotated[Sequence[float], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
 Steps = Annotated[int, Whole("a whole number of steps in [1, 2**31)", 1)]
 StepsOrNone = Annotated[int | None, Optional(Whole("a whole number of steps in [1, 2**31)", 1))]
 StepsOrZero = Annotated[int, Whole("a whole number of steps in [0, 2**31)", 0)]
 Milestones = Annotated[
-    tuple[int, ...],
+    Sequence[int],
     Several(
         "a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31)",
         Whole("a whole number of steps in [0, 2**31)", 0),
@@ -242,7 +242,7 @@ Milestones = Annotated[
     ),
 ]
 Boundaries = Annotated[
-    tuple[int, ...],
+    Sequence[int],
     Several(
         "a sequence of whole numbers of steps in [0, 2**31), none smaller than the one before",
         Whole("a whole number of steps in [0, 2**31)", 0),
@@ -267,7 +267,7 @@ Name = Annotated[str | None, Optional(Text())]
 SCHEDULE = Inner()
 AnySchedule = Annotated[LearningRateSchedule, SCHEDULE]
 Schedules = Annotated[
-    tuple[LearningRateSchedule, ...],
+    Sequence[LearningRateSchedule],
     Several("a non-empty sequence of learning-rate schedules or learning rates", Inner()),
 ]
 

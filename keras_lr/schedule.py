@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_tra
 
 import keras
 import numpy as np
-from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr import evaluation
@@ -39,6 +38,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    class LearningRateSchedule:
+        """Keras's class, as a type checker should see it.
+
+        Keras has no type information. A class with a base that is unknown fits everywhere and takes
+        everything: `2 * schedule` would be an `int`, and no argument of a schedule would be checked.
+        """
+
+else:
+    from keras.optimizers.schedules import LearningRateSchedule
 
 UNITS = {"epochs": epochs, "fraction": fraction}
 
@@ -93,7 +101,7 @@ class Schedule(LearningRateSchedule):
         hints = get_type_hints(cls, include_extras=True)
         cls._arguments = {}
         parameters = []
-        for declared in dataclasses.fields(cls):
+        for declared in dataclasses.fields(cls):  # type: ignore[arg-type]
             name = declared.metadata.get("alias", declared.name)
             kind = kind_of(hints[declared.name])
             if kind is None:
@@ -226,24 +234,27 @@ class Schedule(LearningRateSchedule):
         }
         return type(self)(**parts)
 
-    def __mul__(self, other: Any) -> Any:
-        return _combine("multiplied", self, other)
+    def __mul__(self, other: Schedule | float) -> Schedule:
+        product: Schedule = _combine("multiplied", self, other)
+        return product
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: float) -> Schedule:
         if not _is_number(other):
             return NotImplemented
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
-    def __add__(self, other: Any) -> Any:
-        return _combine("added", self, other)
+    def __add__(self, other: Schedule | float) -> Schedule:
+        total: Schedule = _combine("added", self, other)
+        return total
 
     __radd__ = __add__
 
-    def __rshift__(self, other: Any) -> Any:
-        return _combine("chained", self, other)
+    def __rshift__(self, other: Schedule | float) -> Schedule:
+        chain: Schedule = _combine("chained", self, other)
+        return chain
 
     def clip(self, low: float = 0.0, high: float | None = None) -> Schedule:
         """The schedule, but never below `low` and never above `high`."""

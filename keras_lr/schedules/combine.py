@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
 
 from keras.optimizers.schedules import LearningRateSchedule
 
@@ -156,7 +157,7 @@ class Chain(Schedule):
         return joined(self.schedules, self._boundaries(), step)
 
 
-def joined(schedules: tuple[LearningRateSchedule, ...], boundaries: tuple[int, ...], step: Step) -> Value:
+def joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: Step) -> Value:
     """The rate of schedules that follow one another at boundaries."""
     value = rate_of(schedules[0], step)
     for boundary, schedule in zip(boundaries, schedules[1:], strict=True):
@@ -167,7 +168,7 @@ def joined(schedules: tuple[LearningRateSchedule, ...], boundaries: tuple[int, .
 def chained(a: Schedule, b: Any) -> Schedule:
     """``a >> b``, flat, so that it does not matter how a chain was put together."""
     parts = [part.schedules if isinstance(part, Chain) else (part,) for part in (a, b)]
-    return Chain(parts[0] + parts[1])
+    return Chain((*parts[0], *parts[1]))
 
 
 class Cooldown(Schedule):
@@ -229,6 +230,7 @@ class Bound(Schedule):
     schedule: AnySchedule
     steps_per_epoch: Count
     epochs: Count
+    in_steps: ClassVar[LearningRateSchedule]
 
     def validate(self) -> None:
         object.__setattr__(self, "is_bound", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from keras_lr.curves import Step, Value, later, maximum, minimum, power, real, since
@@ -282,7 +283,7 @@ class Noise(Schedule):
 PRIME = 46_337
 
 
-def longest(schedules: tuple[Any, ...]) -> int | None:
+def longest(schedules: Sequence[Any]) -> int | None:
     """Steps until the last of several schedules has come to its end; a constant has none to come to."""
     lengths = [length_of(schedule) for schedule in schedules if not isinstance(schedule, Constant)]
     known = [length for length in lengths if length is not None]
@@ -295,7 +296,7 @@ def multiplied(a: Schedule, b: Any) -> Schedule:
     factor = 1.0
     for operand in (a, b):
         if isinstance(operand, Product):
-            parts, factor = parts + operand.schedules, factor * operand.factor
+            parts, factor = (*parts, *operand.schedules), factor * operand.factor
         elif hasattr(operand, "get_config"):
             parts += (operand,)
         else:
@@ -306,7 +307,7 @@ def multiplied(a: Schedule, b: Any) -> Schedule:
 def added(a: Schedule, b: Any) -> Schedule:
     """``a + b``, flat."""
     parts = [part.schedules if isinstance(part, Sum) else (part,) for part in (a, b)]
-    return Sum(parts[0] + parts[1])
+    return Sum((*parts[0], *parts[1]))
 
 
 def shifted(schedule: Schedule, steps: int) -> Schedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated
 
@@ -15,13 +16,13 @@ MOST = 46_340
 """Largest numerator and denominator of a pace: their product with each other is below 2**31."""
 
 Counters = Annotated[
-    tuple[int, ...],
+    Sequence[int],
     Several(
         "a non-empty sequence of whole numbers in [0, 2**31)", Whole("a whole number in [0, 2**31)", 0, steps=False)
     ),
 ]
 Parts = Annotated[
-    tuple[int, ...],
+    Sequence[int],
     Several(
         "a non-empty sequence of whole numbers in [1, 46340]",
         Whole("a whole number in [1, 46340]", 1, high=MOST + 1, steps=False),

@@ -86,7 +86,7 @@ class MultiStepDecay(Schedule):
     decay_rate: Factor = 0.1
 
     def changes(self) -> tuple[int, ...]:
-        return self.milestones
+        return tuple(self.milestones)
 
     def rate(self, step: Step) -> Value:
         count = len(self.milestones) + 1
@@ -126,7 +126,7 @@ class PiecewiseConstantDecay(Schedule):
             self.refuse("values", f"one rate more than `boundaries` ({len(self.boundaries) + 1})")
 
     def changes(self) -> tuple[int, ...]:
-        return self.boundaries
+        return tuple(self.boundaries)
 
     def rate(self, step: Step) -> Value:
         # Changing after step b is changing at step b + 1; compare with the step before
