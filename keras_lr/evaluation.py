@@ -7,7 +7,8 @@ object itself, so it works with whichever backend Keras runs on.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,10 +18,77 @@ from numpy.typing import NDArray
 
 from keras_lr.curves import Step, Value, is_whole, on_host
 
+if TYPE_CHECKING:
+    from keras_lr.schedule import Schedule
+
+CHUNK = 16_384
+"""Steps evaluated at once on the host, so that what lies between stays in the processor's cache."""
+
+BLOCK = 256
+"""Steps whose rates are computed together where they are asked for one by one: that takes as long as one."""
+
+
+def evaluate(schedule: Schedule, step: Any) -> Any:
+    """What calling a schedule gives: a tensor in `floatx`.
+
+    The counter of an optimizer is asked for again and again: by each callback, and on torch, which trains
+    eagerly, by each variable that some optimizers decay. There the tensor is remembered for as long as nobody
+    has written to the counter.
+    """
+    if isinstance(step, keras.Variable):
+        step = step.value
+    floatx = keras.config.floatx()
+    version = _version(step)
+    if version is not None:
+        known = vars(schedule).get("_recent_tensor")
+        if known is not None and known[0] is step and known[1] == (version, floatx):
+            return known[2]
+    steps = host_steps(step)
+    if steps is None:
+        rate = keras.ops.cast(schedule.rate(traced_steps(step)), floatx)
+    elif steps.ndim == 0 and not schedule.has_foreign:
+        rate = ops.convert_to_tensor(value_at(schedule, int(steps)), dtype=floatx)
+    else:
+        rate = ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
+    if version is not None:
+        object.__setattr__(schedule, "_recent_tensor", (step, (version, floatx), rate))
+    return rate
+
+
+def value_at(schedule: Schedule, step: int) -> float:
+    """The rate at one step, out of those of its block, which starts at a multiple of its size."""
+    first = step - step % BLOCK
+    known = vars(schedule).get("_recent_block")
+    if known is None or known[0] != first:
+        known = (first, schedule.values(np.arange(first, first + BLOCK)).tolist())
+        object.__setattr__(schedule, "_recent_block", known)
+    return float(known[1][step - first])
+
+
+def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """An elementwise formula over many steps."""
+    if steps.size <= CHUNK:
+        return np.asarray(rate(steps), np.float64)
+    flat, values = steps.reshape(-1), np.empty(steps.size)
+    for start in range(0, steps.size, CHUNK):
+        values[start : start + CHUNK] = rate(flat[start : start + CHUNK])
+    return values.reshape(steps.shape)
+
+
+def _version(step: Any) -> int | None:
+    """How often a torch tensor has been written to; None for anything else, and while torch compiles."""
+    if keras.config.backend() != "torch" or not hasattr(step, "_version"):
+        return None
+    if sys.modules["torch"].compiler.is_compiling() or step.is_inference():
+        return None
+    return int(step._version)
+
 
 def whole_steps(steps: Any) -> NDArray[np.int64]:
     """`steps` as an int64 array; refuses what is not a whole number >= 0."""
     array = np.asarray(steps)
+    if array.dtype.kind == "i" and (array >= 0).all():
+        return array.astype(np.int64, copy=False)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"`steps` must be whole numbers >= 0, got {steps!r}")
     whole = array.astype(np.int64) if array.dtype.kind != "f" or np.all(np.isfinite(array)) else None

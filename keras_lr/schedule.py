@@ -339,9 +339,9 @@ class Schedule(LearningRateSchedule):
         """
         return cls(**{name: _decode(value) for name, value in config.items()})
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled and copied: not the values that `evaluation` remembers."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_recent")}
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as what it was made of, so that another version makes it its own way."""
+        return _made_of, (type(self), self.arguments())
 
     def _key(self) -> tuple[Any, ...]:
         return tuple(map(_comparable, self.arguments().values()))
@@ -378,6 +378,10 @@ def _constructor(signature: inspect.Signature) -> Callable[..., None]:
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     __init__.__signature__ = inspect.Signature([this, *signature.parameters.values()])  # type: ignore[attr-defined]
     return __init__
+
+
+def _made_of(kind: type[Schedule], arguments: dict[str, Any]) -> Schedule:
+    return kind(**arguments)
 
 
 def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
