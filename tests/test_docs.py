@@ -1,16 +1,29 @@
-"""Every block of Python in the README and the docs runs as it stands."""
+"""Every block of Python in the README and the docs, and every example in a docstring, runs as it stands."""
 
+import doctest
+import importlib
+import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
+import keras_lr as klr
+
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [
-    (path.relative_to(ROOT).as_posix(), number, block)
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL))
+    (path.relative_to(ROOT).as_posix(), number, textwrap.dedent(block))
+    for path in PAGES
+    for number, block in enumerate(
+        re.findall(r"^ *```python\n(.*?)^ *```$", path.read_text(), re.DOTALL | re.MULTILINE)
+    )
 ]
+GENERATED = ("gallery/", "reference/", "examples.md", "changelog.md")
+"""Made by docs/builder/hooks.py; test_site.py follows the links to them."""
 
 
 # A short example need not last as long as its schedule.
@@ -21,8 +34,39 @@ def test_block(tmp_path, monkeypatch, page, number, block):
     exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "docs"})
 
 
-def test_there_are_blocks_and_their_links_lead_somewhere():
-    assert len(BLOCKS) >= 3
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+def test_every_block_is_found():
+    """None is passed over because it is indented or named otherwise."""
+    fences = sum(len(re.findall(r"^\s*(?:```|~~~)\s*py", path.read_text(), re.MULTILINE)) for path in PAGES)
+    assert len(BLOCKS) == fences > 5
+
+
+def test_links_lead_somewhere():
+    for path in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
-            assert (path.parent / target).exists(), (path, target)
+            assert (path.parent / target).exists() or target.startswith(GENERATED), (path, target)
+
+
+EXAMPLES = [
+    (example.name, example)
+    for module in [klr, *(importlib.import_module(m.name) for m in pkgutil.walk_packages(klr.__path__, "keras_lr."))]
+    if module.__name__ != "keras_lr.__main__"
+    for example in doctest.DocTestFinder(exclude_empty=True).find(
+        module, extraglobs=vars(klr) | {"keras": keras, "np": np}
+    )
+    if example.examples
+]
+
+
+@pytest.mark.parametrize("example", [example for _, example in EXAMPLES], ids=[name for name, _ in EXAMPLES])
+def test_docstring(example):
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_every_example_of_a_docstring_is_found():
+    """A doctest that no runner sees would be a promise that nobody keeps."""
+    prompts = sum(
+        len(re.findall(r"^\s*>>> ", path.read_text(), re.MULTILINE)) for path in (ROOT / "keras_lr").rglob("*.py")
+    )
+    assert sum(len(example.examples) for _, example in EXAMPLES) == prompts

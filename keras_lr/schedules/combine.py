@@ -211,6 +211,9 @@ class Cooldown(Schedule):
 class Bound(Schedule):
     """A schedule with its epochs and fractions turned into steps: what `bind` returns.
 
+    f(t) = schedule(t), its durations of n epochs being ⌊n · steps_per_epoch + 1/2⌋ steps, those of a
+    fraction s of the training ⌊s · steps_per_epoch · epochs + 1/2⌋.
+
     It keeps the schedule as it was written, so that it can be bound anew for another training.
 
     Args:

@@ -92,10 +92,12 @@ class WarmupStableDecay(Schedule):
 class OneCycle(Schedule):
     """One rise to a high rate and one long fall far below the start, for short trainings.
 
+    f(t) = a + (b − a) · s(x),  x from 0 to 1 in the phase that goes from rate a to rate b
+
     From max/div_factor up to max over the first pct_start of the steps, then down to
     max/(div_factor·final_div_factor) at the last one; with `three_phase` first back down to
-    max/div_factor over as many steps as the rise, then to the end. Each phase is half a cosine
-    ("cos") or a straight line ("linear").
+    max/div_factor over as many steps as the rise, then to the end. Each phase is half a cosine,
+    s = (1 − cos πx)/2 ("cos"), or a straight line, s = x ("linear").
 
     Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. As torch's `OneCycleLR`, value by
     value: the phases end at the (fractional) steps pct_start·total_steps − 1, with three phases

@@ -1,0 +1,74 @@
+"""A schedule's curve as SVG, in the colours of the page around it, whichever palette it has."""
+
+from __future__ import annotations
+
+import html
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH, HEIGHT = 360, 176
+LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 142
+MOST_POINTS = 600
+DOTS = 48
+"""Up to so many steps, each one is drawn as a dot as well."""
+
+
+def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str:
+    """The curve with its axes, as an element for the page."""
+    last, top = int(steps[-1]), axis_end(float(rates.max()))
+    x = LEFT + (RIGHT - LEFT) * steps / last
+    y = BOTTOM - (BOTTOM - TOP) * rates / top
+    corners = (np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]) if is_staircase(rates) else (x, y)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(*corners, strict=True))
+    parts = [
+        f'<svg class="klr-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
+        f'<path class="klr-grid" d="{_grid()}"/>',
+        f'<path class="klr-axes" d="M{LEFT} {TOP - 4}V{BOTTOM}H{RIGHT}"/>',
+        *(_label(LEFT - 6, BOTTOM - (BOTTOM - TOP) * share + 4, top * share, "end") for share in (0.0, 0.5, 1.0)),
+        *(_label(LEFT + (RIGHT - LEFT) * at / last, BOTTOM + 16, at, "middle") for at in ticks(last)),
+        f'<text class="klr-name" x="{RIGHT}" y="{HEIGHT - 4}" text-anchor="end">step</text>',
+        f'<polyline class="klr-line" points="{points}"/>',
+    ]
+    if len(steps) <= DOTS:
+        dots = (f'<circle class="klr-dot" cx="{a:.1f}" cy="{b:.1f}" r="2.2"/>' for a, b in zip(x, y, strict=True))
+        parts.extend(dots)
+    return "".join([*parts, "</svg>"])
+
+
+def steps_to_draw(last: int) -> NDArray[np.int64]:
+    """Steps from 0 to the last one: all, or as many as can be told apart."""
+    return np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(np.int64))
+
+
+def is_staircase(rates: NDArray[np.float64]) -> bool:
+    """Whether the rate is the same for some steps, jumps, and is the same again."""
+    jumps = np.flatnonzero(np.diff(rates))
+    return bool(len(jumps)) and jumps[0] > 0 and (len(jumps) == 1 or bool(np.diff(jumps).min() > 1))
+
+
+def axis_end(highest: float) -> float:
+    """The next number above it that has few digits."""
+    if highest <= 0.0:
+        return 1.0
+    unit = 10.0 ** math.floor(math.log10(highest))
+    return next(unit * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10, 12) if unit * factor >= highest)
+
+
+def ticks(last: int) -> list[int]:
+    """Three to six round steps along the axis."""
+    rough = last / 5
+    unit = 10 ** math.floor(math.log10(rough)) if rough >= 1 else 1
+    width = next(max(unit * factor, 1) for factor in (1, 2, 5, 10) if unit * factor >= rough)
+    return list(range(0, last + 1, width))
+
+
+def _grid() -> str:
+    heights = [BOTTOM - (BOTTOM - TOP) * share for share in (0.5, 1.0)]
+    return "".join(f"M{LEFT} {height:g}H{RIGHT}" for height in heights)
+
+
+def _label(x: float, y: float, value: float, anchor: str) -> str:
+    text = f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'

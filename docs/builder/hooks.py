@@ -1,0 +1,71 @@
+"""What MkDocs adds to the pages in docs/: the gallery, the API reference, the examples and the changelog."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import docstrings
+import gallery
+import reference
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parents[2]
+GENERATED = {"GALLERY": ("gallery", reference.FAMILIES), "REFERENCE": ("reference", reference.GROUPS)}
+OPTIONAL = ("playground.md", "reliability.md", "benchmarks.md")
+
+
+def on_config(config: Any) -> None:
+    """Fill in the parts of the navigation that the code decides."""
+    config.nav = [_filled(entry, Path(config.docs_dir)) for entry in config.nav if _is_there(entry, config.docs_dir)]
+
+
+def on_files(files: Any, config: Any) -> None:
+    generated = gallery.pages() | reference.pages() | {"changelog.md": _changelog(), "examples.md": _examples()}
+    for path, text in generated.items():
+        files.append(File.generated(config, path, content=text))
+
+
+def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
+    """Public names in backticks lead to the reference, once in each paragraph of a page written by hand."""
+    if page.file.generated_by:
+        return markdown
+    blocks = re.split(r"(^ *```.*?^ *```$|^#+ .*$|^\|.*$)", markdown, flags=re.DOTALL | re.MULTILINE)
+    return "".join(block if index % 2 else docstrings.linked(block) for index, block in enumerate(blocks))
+
+
+def on_page_content(html: str, **kwargs: Any) -> str:
+    """Put the curves in their places."""
+    return re.sub(r"<p>(KLR-CURVE-.*?-)</p>", lambda place: f"<figure>{gallery.SVGS[place[1]]}</figure>", html)
+
+
+def _is_there(entry: Any, docs: str) -> bool:
+    path = next(iter(entry.values()))
+    return path not in OPTIONAL or (Path(docs) / path).exists()
+
+
+def _filled(entry: dict[str, Any], docs: Path) -> dict[str, Any]:
+    title, content = next(iter(entry.items()))
+    if isinstance(content, str) and content in GENERATED:
+        folder, groups = GENERATED[content]
+        return {title: [f"{folder}/index.md", *({group.title: f"{folder}/{group.page}.md"} for group in groups)]}
+    if isinstance(content, list):
+        content = [part for part in content if _is_there(part, str(docs))]
+    return {title: content}
+
+
+def _changelog() -> str:
+    return (ROOT / "CHANGELOG.md").read_text()
+
+
+def _examples() -> str:
+    """Every script in examples/, under the first line of its docstring."""
+    parts = ["# Examples", "Each is a script in `examples/`, run by the tests on every backend that it is for."]
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        code = path.read_text()
+        told = re.match(r'"""(.*?)"""\n+', code, re.DOTALL)
+        assert told, path
+        lines = " ".join(told[1].split())
+        parts.append(f"## {path.name}\n\n{docstrings.linked(lines)}\n\n```python\n{code[told.end() :].rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"

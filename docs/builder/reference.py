@@ -1,0 +1,112 @@
+"""Pages of the API reference and the families of schedules: by the modules that the names come from."""
+
+from __future__ import annotations
+
+import inspect
+from typing import NamedTuple
+
+import keras_lr
+
+
+class Group(NamedTuple):
+    """Modules whose public names share a page."""
+
+    page: str
+    title: str
+    about: str
+    modules: tuple[str, ...]
+
+
+FAMILIES = (
+    Group("stepwise", "Constant, stairs, tables", "Rates that are given one by one.", ("schedules.stepwise",)),
+    Group("decay", "Decays", "Schedules that start high and fall, as Keras has them.", ("schedules.decay",)),
+    Group("shaped", "Decays from papers", "Falls of other shapes, each from a paper.", ("schedules.shaped",)),
+    Group("cyclical", "Cycles and restarts", "Schedules that rise and fall again and again.", ("schedules.cyclical",)),
+    Group("recipes", "Whole trainings", "Rise, course and end of a training in one schedule.", ("schedules.recipes",)),
+    Group("combine", "Warmup and joining", "Schedules one after another, and in units.", ("schedules.combine",)),
+    Group("modify", "Changing a schedule", "One schedule changed as a whole.", ("schedules.modify", "schedules.pace")),
+)
+
+GROUPS = (
+    Group("schedule", "Schedule, units, checks", "The base of all schedules.", ("schedule", "units", "checking")),
+    *FAMILIES,
+    Group(
+        "callbacks",
+        "Callbacks",
+        "What is given to `fit`.",
+        ("callbacks.bind", "callbacks.plateau", "callbacks.logger", "callbacks.backup", "audit"),
+    ),
+    Group(
+        "optimizer",
+        "Optimizers",
+        "The rate of a compiled model, and other hyperparameters on schedules.",
+        ("optimizer", "scheduled"),
+    ),
+    Group("tools", "Finding, comparing, tuning", "Tools.", ("finder", "compare", "difference")),
+)
+
+BESIDE = {"tools": ("keras_lr.tuning.schedule",), "schedule": ()}
+"""Documented names that are no part of `keras_lr` itself, since they need an extra."""
+
+
+def schedules() -> dict[str, type[keras_lr.Schedule]]:
+    """Every public schedule, by name."""
+    found = {name: getattr(keras_lr, name) for name in keras_lr.__all__}
+    return {
+        name: thing
+        for name, thing in found.items()
+        if inspect.isclass(thing) and issubclass(thing, keras_lr.Schedule) and thing is not keras_lr.Schedule
+    }
+
+
+def group_of(name: str) -> Group:
+    """The group of a public name.
+
+    Raises:
+        LookupError: its module belongs to none.
+    """
+    module = getattr(keras_lr, name).__module__.removeprefix("keras_lr.")
+    for group in GROUPS:
+        if module in group.modules:
+            return group
+    raise LookupError(
+        f"`{name}` of keras_lr.{module} has no page in the reference: add its module to GROUPS in {__file__}"
+    )
+
+
+def members(group: Group) -> list[str]:
+    """The public names of a group, in the order of its modules and of their source."""
+    names = [name for name in keras_lr.__all__ if group_of(name) is group]
+    return sorted(names, key=lambda name: (group.modules.index(_module(name)), _line(name)))
+
+
+def pages() -> dict[str, str]:
+    """Path → Markdown of each page of the reference."""
+    found = {"reference/index.md": _index()}
+    for group in GROUPS:
+        entries = [f"keras_lr.{name}" for name in members(group)] + list(BESIDE.get(group.page, ()))
+        body = "\n\n".join(f"::: {entry}" for entry in entries)
+        found[f"reference/{group.page}.md"] = f"# {group.title}\n\n{group.about}\n\n{body}\n"
+    return found
+
+
+def _index() -> str:
+    rows = [
+        f"| [`{name}`][keras_lr.{name}] | {summary(getattr(keras_lr, name))} |"
+        for name in sorted(keras_lr.__all__, key=str.lower)
+    ]
+    table = "\n".join(["| name | what it is |", "| --- | --- |", *rows])
+    return f"# API reference\n\nEvery public name of `keras_lr`, from the docstrings.\n\n{table}\n"
+
+
+def summary(thing: object) -> str:
+    """The first sentence of a docstring, as it stands in a cell of a table."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def _module(name: str) -> str:
+    return str(getattr(keras_lr, name).__module__).removeprefix("keras_lr.")
+
+
+def _line(name: str) -> int:
+    return inspect.getsourcelines(getattr(keras_lr, name))[1]
