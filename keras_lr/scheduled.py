@@ -35,6 +35,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "Lamb": ("beta_1", "beta_2"),
     "Lion": ("beta_1", "beta_2"),
     "Muon": ("momentum", "adam_beta_1", "adam_beta_2", "adam_weight_decay"),
+    "Adafactor": (),
+    "Ftrl": (),
 }
 """Hyperparameters of the stock optimizers beside those of all of them."""
 

@@ -1,5 +1,6 @@
 """`Scheduled`: proven in the weights, against the stock optimizers with the value of each step."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from backend import BACKEND
 from training import Weight
 
 import keras_lr as klr
-from keras_lr import Scheduled
+from keras_lr import Scheduled, scheduled
 
 STEPS = 12
 GRADIENTS = np.random.default_rng(4).normal(size=(STEPS, 5)).astype("float32")
@@ -109,6 +110,51 @@ def test_each_step_is_that_of_the_stock_optimizer_with_its_value(name):
         np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip([weight, *slots], [frozen, *frozen_slots], strict=True)
     ]
     assert not all(same)
+
+
+EVERY = [(kind, name) for kind, own in scheduled.OWN.items() for name in own + scheduled.EVERYWHERE]
+
+
+def applied(optimizer):
+    """The weights and slots after an optimizer has been given each gradient, without a model."""
+    weight = keras.Variable(KERNEL, name="kernel")
+    optimizer.build([weight])
+    for gradient in GRADIENTS:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient[:, None])], [weight])
+    found = [keras.ops.convert_to_numpy(variable) for variable in [weight, *optimizer.variables]]
+    return [value for value in found if value.ndim]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_every_hyperparameter_of_every_optimizer(kind, name):
+    stock, rate = getattr(keras.optimizers, kind), klr.LinearDecay(0.5, 40)
+    schedule = {"weight_decay": FALL, "adam_weight_decay": FALL, "clipnorm": 2 * FALL, "global_clipnorm": 2 * FALL}.get(
+        name, RISE
+    )
+    options = {"use_ema": True} if name == "ema_momentum" else {}
+    options |= {"exclude_layers": ["kernel"]} if name.startswith("adam_") else {}
+    # Keras does not clip at all where the norm is 0.
+    schedule = schedule + 0.1 if "clipnorm" in name else schedule
+    mine = applied(Scheduled(stock(rate, **options), **{name: schedule}))
+
+    def make(step):
+        return stock(float(rate.values(step)), **options, **{name: max(float(schedule.values(step)), 1e-30)})
+
+    weight, slots = by_hand(make)
+    for a, b in zip(mine, [weight, *[slot for slot in slots if slot.ndim]], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    frozen = applied(stock(rate, **options, **{name: float(schedule.values(0))}))
+    assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(mine, frozen, strict=True))
+    constant = applied(Scheduled(stock(rate, **options), **{name: klr.Constant(0.5)}))
+    for a, b in zip(constant, applied(stock(rate, **options, **{name: 0.5})), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_every_stock_optimizer_is_known():
+    """`ScheduleFreeAdamW` is the one without a learning-rate schedule, on purpose."""
+    known = {name for name, kind in vars(keras.optimizers).items() if inspect.isclass(kind)}
+    others = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "ScheduleFreeAdamW"}
+    assert set(scheduled.OWN) == known - others
 
 
 @pytest.mark.parametrize(
