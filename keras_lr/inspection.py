@@ -10,7 +10,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import keras
 import numpy as np
@@ -60,9 +60,15 @@ def inspect_file(path: Path) -> Inspection:
 
     Raises:
         ValueError: it is not one, or is damaged.
+        OSError: there is no such file.
     """
+    with path.open("rb") as stream:
+        return _inspection(path, stream)
+
+
+def _inspection(path: Path, stream: IO[bytes]) -> Inspection:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             version = str(_json(archive, "metadata.json").get("keras_version", "unknown"))
             compiled = _json(archive, "config.json").get("compile_config") or {}
             rates = tuple(_rates(compiled.get("optimizer"), "learning_rate"))

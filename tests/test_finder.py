@@ -137,7 +137,7 @@ def test_a_model_without_input_shape():
 
 
 class Failing(keras.utils.PyDataset):
-    """Raises in the middle of the test."""
+    """Six batches; raises an error in the middle, if there is one."""
 
     def __init__(self, error):
         super().__init__()
@@ -408,6 +408,11 @@ def test_a_tensorflow_dataset():
         len(klr.find_learning_rate(small_model(), dataset.repeat(), steps=20, max_rate=0.1, progress=False).to_frame())
         == 20
     )
+
+
+def test_a_keras_dataset_over_several_epochs():
+    result = klr.find_learning_rate(small_model(), Failing(None), steps=20, max_rate=0.1, progress=False)
+    assert len(result.to_frame()) == 20
 
 
 def test_a_torch_loader():
