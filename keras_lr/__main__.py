@@ -2,16 +2,18 @@
 
 import sys
 
+from keras_lr import optional
+
 
 def main() -> None:
-    """Run the command; say what to install where its libraries are missing."""
+    """Run the command; say what to install where its library is missing."""
     try:
-        from keras_lr.cli import app
-    except ModuleNotFoundError as error:
-        if error.name not in ("typer", "rich"):
-            raise
-        print('keras-lr needs typer and rich: pip install "keras-lr[cli]"', file=sys.stderr)
+        optional.require("typer", "cli", "the command")
+    except ImportError as error:
+        print(f"keras-lr: {error}", file=sys.stderr)
         sys.exit(2)
+    from keras_lr.cli import app
+
     app()
 
 

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from keras_lr import optional
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learning-rate scheduling for Keras 3.")
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -231,10 +233,9 @@ def _parting(first: Any, other: Any, rates: list[str]) -> str:
 
 
 def _terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
-    try:
-        import plotext
-    except ImportError as error:
-        raise ImportError('the plot in the terminal needs plotext: pip install "keras-lr[cli]"') from error
+    optional.require("plotext", "cli", "the plot in the terminal")
+    import plotext
+
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(min(Console().width, 100), 18)
@@ -245,10 +246,9 @@ def _terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
 
 
 def _picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ImportError('plotting needs matplotlib: pip install "keras-lr[plot]"') from error
+    optional.require("matplotlib", "plot", "plotting")
+    import matplotlib as mpl
+
     mpl.use("Agg")
     from matplotlib import pyplot
 
@@ -273,6 +273,8 @@ def demo(
     """Train a digit classifier: warmup, cosine, plateau and logger; save, reload in a new process, go on."""
     from keras_lr import demo as job
 
+    with user_errors():
+        job.require_libraries()
     raise typer.Exit(job.run(out, epochs, seed))
 
 

@@ -15,10 +15,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 import keras_lr
-from keras_lr import optimizer, plots
+from keras_lr import optimizer, optional, plots
 
 BATCH = 32
 PEAK = 0.1
+
+
+def require_libraries() -> None:
+    """Say before the training what to install for the data and the picture, where it is missing."""
+    optional.require("sklearn", "demo", "the demo", package="scikit-learn")
+    optional.require("matplotlib", "demo", "the demo")
 
 
 def run(out: Path, epochs: int, seed: int) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr import optional
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -22,10 +24,9 @@ def new_axes() -> Axes:
     Raises:
         ImportError: matplotlib is missing; the message has the command that installs it.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('plotting needs matplotlib: pip install "keras-lr[plot]"') from error
+    optional.require("matplotlib", "plot", "plotting")
+    from matplotlib import pyplot
+
     return pyplot.subplots(figsize=(7.0, 3.2), layout="constrained")[1]
 
 
@@ -81,9 +82,9 @@ def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
 
 def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
+    ax = new_axes() if ax is None else ax
     from matplotlib.ticker import MaxNLocator
 
-    ax = new_axes() if ax is None else ax
     frame = result.frame
     for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
         part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]

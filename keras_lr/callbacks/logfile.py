@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from keras_lr import optional
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,6 +45,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{str(path)!r} is no log: its name must end in .csv or .parquet")
+    if path.suffix == ".parquet":
+        _require_pyarrow()
     try:
         frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except ValueError as error:
@@ -105,6 +109,7 @@ class ParquetLog:
     """A log in a Parquet file."""
 
     def __init__(self, path: Path) -> None:
+        _require_pyarrow()
         self._path = path
         self._rows: pd.DataFrame | None = None
 
@@ -139,6 +144,10 @@ class ParquetLog:
         rows = self._rows
         assert rows is not None
         _replace(self._path, lambda part: rows.to_parquet(part, index=False))
+
+
+def _require_pyarrow() -> None:
+    optional.require("pyarrow", "parquet", "a log in a .parquet file")
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

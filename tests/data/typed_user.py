@@ -1,0 +1,74 @@
+"""What a user writes, as mypy must see it: every line is right, and every type is the one asserted."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import keras  # type: ignore[import-untyped]
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+import keras_lr as klr
+from keras_lr.fields import Rate, Steps
+
+decay = klr.CosineDecay(0.1, 900, alpha=0.01)
+assert_type(decay, klr.CosineDecay)
+assert_type(decay.initial_learning_rate, float)
+assert_type(decay.decay_steps, int)
+in_epochs = klr.Warmup(klr.CosineDecay(0.1, klr.epochs(9)), klr.fraction(0.1), shape="cosine")
+klr.Warmup(keras.optimizers.schedules.CosineDecay(0.1, 900), 100)
+pieces = klr.PiecewiseConstantDecay([100, 200], [1.0, 0.1, 0.01])
+klr.PiecewiseConstantDecay(boundaries=(100, 200), values=(1.0, 0.1, 0.01))
+klr.Sequential([decay, 0.01], [900])
+
+assert_type(decay >> pieces, klr.Schedule)
+assert_type(decay >> 0.001, klr.Schedule)
+assert_type(2 * decay, klr.Schedule)
+assert_type(decay * decay, klr.Schedule)
+assert_type(0.5 + decay, klr.Schedule)
+assert_type(decay / 2, klr.Schedule)
+assert_type(decay.clip(0.001, 0.1), klr.Schedule)
+assert_type(decay.from_step(10), klr.Schedule)
+assert_type(decay.cooldown(at=500, steps=100, shape="sqrt"), klr.Schedule)
+assert_type(in_epochs.bind(steps_per_epoch=100, epochs=10), klr.Schedule)
+assert_type(klr.from_function(lambda step: 0.1 / (1 + step), 100), klr.Tabulated)
+assert_type(klr.CosineDecay.from_config(decay.get_config()), klr.CosineDecay)
+
+rates: NDArray[np.float64] = decay.values(np.arange(900))
+assert_type(decay.duration, int | None)
+assert_type(decay.describe(), str)
+assert_type(decay.to_frame(900), pd.DataFrame)
+assert_type(decay.plot(900), Axes)
+assert_type(decay == pieces, bool)
+assert_type(klr.OneCycle(0.1, 900).momentum(low=0.85), klr.OppositePhase)
+
+
+class HalfLife(klr.Schedule):
+    """A schedule of the user's own."""
+
+    learning_rate: Rate
+    half_life: Steps = 100
+
+    def rate(self, step: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(self.learning_rate * 0.5 ** (step / self.half_life))
+
+
+assert_type(HalfLife(0.1), HalfLife)
+assert_type(HalfLife(0.1, half_life=10) >> decay, klr.Schedule)
+
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+model.compile(klr.Scheduled(keras.optimizers.SGD(decay), momentum=klr.Constant(0.9)), loss="mse")
+log = klr.LearningRateLogger(metrics=("loss",), path="log.csv")
+callbacks = [klr.BindSchedule("30min"), klr.ReduceOnPlateau("loss", patience=2), klr.BackupAndRestore("backup"), log]
+model.fit(np.zeros((4, 8)), np.zeros((4, 1)), callbacks=callbacks)
+assert_type(log.to_frame(), pd.DataFrame)
+assert_type(log.plot(), Axes)
+assert_type(klr.get_learning_rate(model), float)
+assert_type(klr.steps_per_epoch(100, 10), int)
+
+found = klr.find_learning_rate(model, np.zeros((4, 8)), np.zeros((4, 1)), steps=50)
+assert_type(found, klr.RangeTest)
+assert_type(found.suggestion("steepest"), float | None)
+assert_type(found.to_frame(), pd.DataFrame)

@@ -1,0 +1,30 @@
+"""Mistakes that mypy must find in a user's file: one in each line with a mark, of the kind that is marked."""
+
+from __future__ import annotations
+
+import keras_lr as klr
+
+decay = klr.CosineDecay(0.1, 900)
+
+klr.CosineDecay("0.1", 900)  # mark: arg-type
+klr.CosineDecay(0.1)  # mark: call-arg
+klr.CosineDecay(0.1, 900, alhpa=0.01)  # mark: call-arg
+klr.CosineDecay(0.1, 900, 0.01, 0.2, 100, 7)  # mark: arg-type
+klr.MultiStepDecay(0.1, 100)  # mark: arg-type
+klr.PiecewiseConstantDecay([100], ["a", "b"])  # mark: list-item
+decay.initial_learning_rate = 0.2  # mark: misc
+decay.value(3)  # mark: attr-defined
+decay >> "constant"  # mark: operator
+"2" * decay  # mark: operator
+decay / decay  # mark: operator
+step: int = 2 * decay  # mark: assignment
+rate: str = decay.values(3)  # mark: assignment
+decay.bind(100, 10)  # mark: call-arg
+decay.bind(steps_per_epoch=100)  # mark: call-arg
+decay.cooldown(500, "100")  # mark: arg-type
+klr.find_learning_rate()  # mark: call-arg
+klr.RangeTest.suggestion(decay)  # mark: arg-type
+klr.LearningRateLogger(metrics=3)  # mark: arg-type
+klr.ReduceOnPlateau(patience="2")  # mark: arg-type
+klr.get_learning_rate(decay).upper()  # mark: attr-defined
+klr.CosineDeacy(0.1, 900)  # mark: attr-defined
