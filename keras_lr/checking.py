@@ -14,7 +14,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr.evaluation import counter_dtype
-from keras_lr.fields import Whole, check
+from keras_lr.fields import Whole, check, refuse
 
 STEPS = Whole("a whole number in [1, 2**31)", 1, steps=False)
 
@@ -48,7 +48,7 @@ def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[st
         []
     """
     if not isinstance(schedule, LearningRateSchedule):
-        raise TypeError(f"check_schedule: `schedule` must be a LearningRateSchedule, got {schedule!r}")
+        refuse("check_schedule", "schedule", "a LearningRateSchedule", schedule, TypeError)
     count = check(STEPS, "check_schedule", "steps", steps)
     tried = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64))
     try:

@@ -17,7 +17,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import trials
-from keras_lr.fields import FLAG, POSITIVE, Whole, check, refuse
+from keras_lr.fields import FLAG, PATH, POSITIVE, SCHEDULE, OneOf, Optional, Real, Whole, check, refuse
 from keras_lr.schedule import Schedule, values_of
 from keras_lr.trials import Outcome, Trial
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 SEEDS = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 1, 10_001, steps=False)
 SEED = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 0, steps=False)
-WORKERS = Whole("a whole number in [1, 4096]", 1, 4097, steps=False)
+WORKERS = Optional(Whole("a whole number in [1, 4096]", 1, 4097, steps=False))
+TARGET = Optional(Real("a finite number"))
+MODE = OneOf(("auto", "min", "max"))
 
 FORMAT = 1
 LONGEST = 1_000_000
@@ -79,6 +81,8 @@ class Comparison:
         import pandas as pd
 
         metric = self._metric(metric)
+        target = check(TARGET, "summary", "target", target)
+        all_peaks = check(FLAG, "summary", "all_peaks", all_peaks)
         sign = -1.0 if _mode(metric, mode) == "min" else 1.0
         groups: dict[Any, list[pd.DataFrame]] = {
             key: [run for _, run in part.groupby("seed", sort=True)]
@@ -129,9 +133,7 @@ class Comparison:
         names = list(self.frame.columns)[6:]
         if metric is None:
             return next((name for name in PREFERRED if name in names), names[0])
-        if metric not in names:
-            refuse("summary", "metric", "one of " + ", ".join(map(repr, names)), metric)
-        return metric
+        return str(check(OneOf(tuple(names)), "summary", "metric", metric))
 
 
 def compare(
@@ -176,18 +178,17 @@ def compare(
         TypeError, ValueError: for wrong arguments, and a file that is no journal.
         RuntimeError: the executor breaks, or every training fails.
     """
-    check(FLAG, "compare", "progress", progress)
+    progress = check(FLAG, "compare", "progress", progress)
     if not callable(build_model):
         refuse("compare", "build_model", "a function that gives a compiled model", build_model, TypeError)
     if not isinstance(fit, dict) and not callable(fit):
         refuse("compare", "fit", "a dict of the arguments of `model.fit`, or a function", fit, TypeError)
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
-    if workers is not None:
-        check(WORKERS, "compare", "workers", workers)
+    workers = check(WORKERS, "compare", "workers", workers)
     wanted = {trial.key(): trial for trial in _trials(schedules, _seeds(seeds), rates)}
     outcomes = {}
-    book = None if journal is None else _Journal(Path(journal))
+    book = None if journal is None else _Journal(Path(check(PATH, "compare", "journal", journal)))
     if book is not None:
         outcomes = {key: outcome for key, outcome in book.read().items() if key in wanted and not outcome.error}
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
@@ -261,7 +262,7 @@ def _at_rates(name: str, schedule: Any, rates: list[float] | None) -> list[tuple
     if callable(schedule):
         if rates is None:
             refuse("compare", "rates", f"given, since {name!r} is a function of the peak rate", None)
-        return [(rate, schedule(rate)) for rate in rates]
+        return [(rate, check(SCHEDULE, "compare", f"schedules[{name!r}]({rate})", schedule(rate))) for rate in rates]
     number = float(check(POSITIVE, "compare", f"schedules[{name!r}]", schedule))
     return [(number, number)] if rates is None else [(rate, rate) for rate in rates]
 
@@ -277,8 +278,7 @@ def peak_of(schedule: LearningRateSchedule) -> float:
 
 
 def _mode(metric: str, mode: str) -> str:
-    if mode not in ("auto", "min", "max"):
-        refuse("summary", "mode", "one of 'auto', 'min', 'max'", mode)
+    check(MODE, "summary", "mode", mode)
     if mode != "auto":
         return mode
     return "max" if any(part in metric.lower() for part in ("acc", "auc", "f1", "precision", "recall")) else "min"

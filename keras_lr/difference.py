@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import NON_NEGATIVE, SCHEDULE, Whole, check
+from keras_lr.fields import NON_NEGATIVE, SCHEDULE, Whole, check, refuse
 from keras_lr.schedule import Schedule, length_of, values_of
 
-STEPS = Whole("a whole number of steps in [1, 10000000]", 1, 10_000_001, steps=False)
+MOST = 10_000_000
+STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
 
 WITHOUT_END = 10_000
 """Steps compared where neither schedule has an end."""
@@ -86,10 +87,12 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
     """
     one: LearningRateSchedule = check(SCHEDULE, "diff", "a", a)
     other: LearningRateSchedule = check(SCHEDULE, "diff", "b", b)
-    check(NON_NEGATIVE, "diff", "tolerance", tolerance)
+    tolerance = check(NON_NEGATIVE, "diff", "tolerance", tolerance)
     if steps is None:
         lengths = [length_of(schedule) for schedule in (one, other) if _is_bound(schedule)]
         count = max([length + 1 for length in lengths if length is not None], default=WITHOUT_END)
+        if count > MOST:
+            refuse("diff", "steps", f"given for schedules of more than {MOST:,} steps ({count:,})", steps)
     else:
         count = check(STEPS, "diff", "steps", steps)
     at = np.arange(count)

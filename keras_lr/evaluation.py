@@ -17,6 +17,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr.curves import Step, Value, is_whole, on_host
+from keras_lr.fields import shown
 
 if TYPE_CHECKING:
     from keras_lr.schedule import Schedule
@@ -86,15 +87,17 @@ def _version(step: Any) -> int | None:
 
 def whole_steps(steps: Any) -> NDArray[np.int64]:
     """`steps` as an int64 array; refuses what is not a whole number >= 0."""
-    array = np.asarray(steps)
+    try:
+        array = np.asarray(steps)
+    except Exception:  # sequences of different lengths, and whatever an object's own `__array__` raises
+        array = np.asarray(None)
     if array.dtype.kind == "i" and (array >= 0).all():
         return array.astype(np.int64, copy=False)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"`steps` must be whole numbers >= 0, got {steps!r}")
-    whole = array.astype(np.int64) if array.dtype.kind != "f" or np.all(np.isfinite(array)) else None
-    if whole is None or not np.array_equal(whole, array) or np.any(whole < 0):
-        raise ValueError(f"`steps` must be whole numbers >= 0, got {steps!r}")
-    return whole
+        raise TypeError(f"`steps` must be whole numbers >= 0, got {shown(steps)}")
+    if not np.all((array >= 0) & (array < 2**63)) or not np.array_equal(array.astype(np.int64), array):
+        raise ValueError(f"`steps` must be whole numbers >= 0, got {shown(steps)}")
+    return array.astype(np.int64)
 
 
 def host_steps(step: Any) -> NDArray[np.int64] | None:
@@ -105,10 +108,13 @@ def host_steps(step: Any) -> NDArray[np.int64] | None:
     """
     if isinstance(step, keras.Variable):
         step = step.value
-    if isinstance(step, int | float | list | tuple | np.ndarray | np.generic):
+    # A tensor has a dtype, of whichever backend it is; what has none cannot be traced.
+    if isinstance(step, int | float | list | tuple | np.ndarray | np.generic) or not hasattr(step, "dtype"):
         return whole_steps(step)
     backend = keras.config.backend()
     if backend == "torch":
+        if not isinstance(step, sys.modules["torch"].Tensor):
+            return whole_steps(step)
         if step.device.type != "cpu" or sys.modules["torch"].compiler.is_compiling():
             return None
         return whole_steps(step.detach().numpy())

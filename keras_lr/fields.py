@@ -15,6 +15,7 @@ import itertools
 import math
 import numbers
 import operator
+import os
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from keras_lr.units import Duration
 # JAX counts steps in int32, so no duration may reach 2**31.
 STEP_LIMIT = 2**31
 
+# What a compiled step computes in; a larger number would be infinite there.
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 class RefusedError(Exception):
     """A value that is not of its kind; `error` is the exception type to raise."""
@@ -40,7 +44,15 @@ class RefusedError(Exception):
 
 def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise ``Owner: `name` must be <allowed>, got <value>``."""
-    raise error(f"{owner}: `{name}` must be {allowed}, got {reprlib.repr(value)}")
+    raise error(f"{owner}: `{name}` must be {allowed}, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """The repr of a value, cut short; of one without a repr, its type."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # an integer of more than 4300 digits, or whatever an object's own repr raises
+        return f"a value of type {type(value).__name__}"
 
 
 def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
@@ -49,6 +61,8 @@ def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
         return kind.coerce(value)
     except RefusedError as refused:
         refuse(owner, name, refused.allowed, value, refused.error)
+    except Exception:  # an object may raise anything when it is converted or compared
+        refuse(owner, name, kind.allowed, value, TypeError)
 
 
 class Kind:
@@ -86,6 +100,8 @@ class Real(Kind):
         below = number <= self.low if self.open_low else number < self.low
         if not math.isfinite(number) or below or number > self.high:
             raise self.wrong_value()
+        if abs(number) > FLOAT32_MAX:
+            raise RefusedError(ValueError, f"{self.allowed}, and not beyond {FLOAT32_MAX:.5g}, the largest float32")
         return number
 
 
@@ -108,7 +124,8 @@ class Whole(Kind):
             return value
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
             raise self.wrong_type()
-        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        # The value itself and not a float of it, which may be whole although the value is not.
+        number: Any = value
         if not self.low <= number < self.high or number != int(number):
             raise self.wrong_value()
         return int(number)
@@ -189,6 +206,23 @@ class Text(Kind):
 
 
 @dataclass(frozen=True)
+class FilePath(Kind):
+    """The path of a file or folder."""
+
+    allowed: str = "a path"
+
+    def coerce(self, value: Any) -> str:
+        if not isinstance(value, str | os.PathLike):
+            raise self.wrong_type()
+        path = os.fspath(value)
+        if not isinstance(path, str):
+            raise self.wrong_type()
+        if not path or "\0" in path:
+            raise self.wrong_value()
+        return str(path)
+
+
+@dataclass(frozen=True)
 class Optional(Kind):
     """Another kind, or None."""
 
@@ -259,9 +293,12 @@ NonNegative = Annotated[float, NON_NEGATIVE]
 POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)
 Positive = Annotated[float, POSITIVE]
 FLAG = Flag()
+TEXT = Text()
+PATH = FilePath()
 Switch = Annotated[bool, FLAG]
 Finite = Annotated[float, Real("a finite number")]
-Count = Annotated[int, Whole("a whole number in [1, 2**31)", 1, steps=False)]
+COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
+Count = Annotated[int, COUNT]
 CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
 Name = Annotated[str | None, Optional(Text())]
 SCHEDULE = Inner()

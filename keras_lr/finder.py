@@ -11,6 +11,7 @@ every batch, so that the loss that it reports is that of the batch, not Keras's 
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -23,7 +24,20 @@ from numpy.typing import NDArray
 
 from keras_lr import optimizer as optimizers
 from keras_lr import suggestions as rules
-from keras_lr.fields import FLAG, POSITIVE, Real, Whole, check, refuse
+from keras_lr.fields import (
+    COUNT,
+    FLAG,
+    NON_NEGATIVE,
+    POSITIVE,
+    OneOf,
+    Optional,
+    Real,
+    RefusedError,
+    Several,
+    Whole,
+    check,
+    refuse,
+)
 from keras_lr.schedules.combine import Warmup
 from keras_lr.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
 
@@ -38,7 +52,8 @@ LAG = 8
 
 STEPS = Whole("a whole number of batches in [10, 1000000]", 10, 1_000_001, steps=False)
 REPEATS = Whole("a whole number in [1, 1000]", 1, 1001, steps=False)
-SEED = Whole("a whole number in [0, 2**31)", 0, steps=False)
+SEED = Optional(Whole("a whole number in [0, 2**31)", 0, steps=False))
+BATCH = Optional(COUNT)
 SMOOTHING = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
 DIVERGENCE = Real("a number > 1", low=1.0, open_low=True)
 
@@ -116,8 +131,7 @@ class RangeTest:
         return plots.range_test(self, ax)
 
     def _suggest(self, rule: str) -> rules.Suggestion:
-        if rule not in rules.RULES:
-            refuse("suggestion", "rule", "one of " + ", ".join(map(repr, rules.RULES)), rule)
+        check(OneOf(tuple(rules.RULES)), "suggestion", "rule", rule)
         skip = self.steps // 10
         found = [
             rules.suggest(rule, sweep.learning_rate, sweep.loss, sweep.smoothed_loss, skip) for sweep in self.sweeps
@@ -193,19 +207,18 @@ def find_learning_rate(
     from rich.progress import Progress
 
     owner = "find_learning_rate"
-    for name, kind, value in (
-        ("min_rate", POSITIVE, min_rate),
-        ("max_rate", POSITIVE, max_rate),
-        ("steps", STEPS, steps),
-        ("smoothing", SMOOTHING, smoothing),
-        ("divergence", DIVERGENCE, divergence),
-        ("repeats", REPEATS, repeats),
-        ("shuffle", FLAG, shuffle),
-        ("progress", FLAG, progress),
-    ):
-        check(kind, owner, name, value)
-    if seed is not None:
-        check(SEED, owner, "seed", seed)
+    min_rate = check(POSITIVE, owner, "min_rate", min_rate)
+    max_rate = check(POSITIVE, owner, "max_rate", max_rate)
+    steps = check(STEPS, owner, "steps", steps)
+    batch_size = check(BATCH, owner, "batch_size", batch_size)
+    smoothing = check(SMOOTHING, owner, "smoothing", smoothing)
+    divergence = check(DIVERGENCE, owner, "divergence", divergence)
+    repeats = check(REPEATS, owner, "repeats", repeats)
+    seed = check(SEED, owner, "seed", seed)
+    shuffle = check(FLAG, owner, "shuffle", shuffle)
+    check(FLAG, owner, "progress", progress)
+    if class_weight is not None and not _is_class_weight(class_weight):
+        refuse(owner, "class_weight", "a dict of weights >= 0 by class, or None", class_weight, TypeError)
     if max_rate <= min_rate:
         refuse(owner, "max_rate", f"more than `min_rate` ({min_rate})", max_rate)
     if not isinstance(model, keras.Model):
@@ -241,9 +254,18 @@ def _chosen(model: Any, only: Any) -> list[optimizers.RateOwner]:
     if only is None:
         return owners
     names = [owner.optimizer.name for owner in owners]
-    if not isinstance(only, tuple | list) or not only or not set(only) <= set(names):
-        refuse("find_learning_rate", "only", f"a sequence of names out of {', '.join(map(repr, names))}", only)
+    allowed = f"a sequence of names out of {', '.join(map(repr, names))}"
+    check(Several(allowed, OneOf(tuple(names))), "find_learning_rate", "only", only)
     return [owner for owner in owners if owner.optimizer.name in only]
+
+
+def _is_class_weight(weights: Any) -> bool:
+    try:
+        return isinstance(weights, dict) and all(
+            isinstance(key, numbers.Integral) and NON_NEGATIVE.coerce(weight) >= 0 for key, weight in weights.items()
+        )
+    except RefusedError:
+        return False
 
 
 class _Test:

@@ -22,8 +22,8 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import RATE, Whole, check
-from keras_lr.schedule import values_of
+from keras_lr.fields import COUNT, RATE, Whole, check, shown
+from keras_lr.schedule import from_serialized, values_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import Reduced
@@ -110,7 +110,7 @@ def optimizer_of(model: Any) -> Any:
     """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
-        raise ValueError("the model has no optimizer: call `model.compile(optimizer=…)` first")
+        raise ValueError("the `model` has no optimizer: call `model.compile(optimizer=…)` first")
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
@@ -239,7 +239,7 @@ def is_same_configuration(saved: dict[str, Any], configured: dict[str, Any]) -> 
 
 def configure(model: Any, owner: RateOwner, wanted: dict[str, Any]) -> None:
     """Give an optimizer a rate of `configuration`, keeping the scale of a plateau. The caller retraces."""
-    rate = keras.saving.deserialize_keras_object(wanted["schedule"]) if "schedule" in wanted else wanted["rate"]
+    rate = from_serialized(wanted["schedule"]) if "schedule" in wanted else wanted["rate"]
     source = owner.source
     replace(model, owner, rate)
     if isinstance(source, Reduced) and "schedule" in wanted:
@@ -321,13 +321,13 @@ def set_step(
 
     Raises:
         TypeError, ValueError: not exactly one of the two ways is used, a number is not whole and
-            >= 0, or the model is not compiled.
+            >= 0 (`steps_per_epoch` >= 1), or the model is not compiled.
     """
     if (step is None) == (epoch is None) or (epoch is None) != (steps_per_epoch is None):
         raise ValueError("set_step: pass either `step`, or `epoch` and `steps_per_epoch`")
     if step is None:
         done = check(STEP, "set_step", "epoch", epoch)
-        step = done * check(STEP, "set_step", "steps_per_epoch", steps_per_epoch)
+        step = done * check(COUNT, "set_step", "steps_per_epoch", steps_per_epoch)
     step = check(STEP, "set_step", "step", step)
     sync(model)
     for optimizer in [optimizer_of(model), *(owner.optimizer for owner in rate_owners(model))]:
@@ -336,10 +336,13 @@ def set_step(
 
 def _owner(model: Any, name: str | None) -> RateOwner:
     owners = rate_owners(model)
-    chosen = owners if name is None else [owner for owner in owners if owner.optimizer.name == name]
+    chosen = owners
+    if name is not None:
+        chosen = [owner for owner in owners if isinstance(name, str) and owner.optimizer.name == name]
     if len(chosen) != 1:
         names = ", ".join(repr(owner.optimizer.name) for owner in owners)
-        raise ValueError(f"`optimizer` must be one of {names}, got {name!r}")
+        error = ValueError if name is None or isinstance(name, str) else TypeError
+        raise error(f"`optimizer` must be one of {names}, got {shown(name)}")
     return chosen[0]
 
 

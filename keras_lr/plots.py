@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_lr import optional
+from keras_lr.fields import refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +32,27 @@ def new_axes() -> Axes:
     return pyplot.subplots(figsize=(7.0, 3.2), layout="constrained")[1]
 
 
+def _axes(ax: Any) -> Axes:
+    """The axes to draw on: those that are given, or new ones."""
+    if ax is None:
+        return new_axes()
+    kinds = getattr(sys.modules.get("matplotlib.axes"), "Axes", ())  # not imported, no axes
+    if not isinstance(ax, kinds):
+        refuse("plot", "ax", "matplotlib's axes, or None", ax, TypeError)
+    given: Axes = ax
+    return given
+
+
 def curve(schedule: Schedule, steps: NDArray[np.int64], ax: Axes | None = None) -> Axes:
     """Draw a schedule's rate at `steps`."""
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     ax.plot(steps, schedule.values(steps), label=repr(schedule))
     return _labelled(ax)
 
 
 def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw the rates of a `LearningRateLogger` frame: one line for each rate column."""
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     for column in frame.columns:
         if column == "learning_rate" or column.startswith("learning_rate_"):
             ax.plot(frame["step"], frame[column], **{"label": column, **style})
@@ -51,7 +64,7 @@ def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
 
     Several repeats are one line (their median) in a band from the lowest to the highest.
     """
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     count = min(len(sweep.loss) for sweep in test.sweeps)
     rates = test.sweeps[0].learning_rate[:count]
     smoothed = np.stack([sweep.smoothed_loss[:count] for sweep in test.sweeps])
@@ -82,7 +95,7 @@ def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
 
 def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     from matplotlib.ticker import MaxNLocator
 
     frame = result.frame

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from keras_lr import evaluation
 from keras_lr.curves import Step, Value
-from keras_lr.fields import POSITIVE, Kind, check, kind_of, refuse
+from keras_lr.fields import COUNT, POSITIVE, Kind, check, kind_of, refuse, shown
 from keras_lr.units import Duration, epochs, fraction
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ else:
     from keras.optimizers.schedules import LearningRateSchedule
 
 UNITS = {"epochs": epochs, "fraction": fraction}
+
+DEEPEST = 64
+"""How deep schedules can be nested; Python's recursion would end a few hundred levels deeper, without a clear error."""
+
+MOST_STEPS = 100_000_000
+"""Rows of the largest table of a curve."""
 
 
 class Argument(NamedTuple):
@@ -77,6 +83,9 @@ class Schedule(LearningRateSchedule):
     are. ``eval(repr(schedule)) == schedule``.
     """
 
+    # NumPy leaves operators with a schedule to the schedule, and makes no array of schedules.
+    __array_ufunc__: ClassVar[None] = None
+
     words: ClassVar[str] = ""
     """What `describe` says, with the fields in braces (see `keras_lr.wording`)."""
 
@@ -85,6 +94,8 @@ class Schedule(LearningRateSchedule):
 
     has_foreign: ClassVar[bool]
     """Whether a schedule that is not of this package is somewhere inside."""
+
+    _levels: ClassVar[int]
 
     _arguments: ClassVar[dict[str, Argument]] = {}
     _signature: ClassVar[inspect.Signature]
@@ -128,6 +139,11 @@ class Schedule(LearningRateSchedule):
             object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
         object.__setattr__(self, "is_bound", all(map(_is_bound, self.arguments().values())))
         object.__setattr__(self, "has_foreign", any(map(_has_foreign, self.arguments().values())))
+        depths = {name: _depth(value) for name, value in self.arguments().items()}
+        object.__setattr__(self, "_levels", 1 + max(depths.values(), default=0))
+        for name, depth in depths.items():
+            if depth >= DEEPEST:
+                self.refuse(name, f"nested at most {DEEPEST - 1} schedules deep")
         self.validate()
         if self.is_bound:
             self.validate_steps()
@@ -217,7 +233,11 @@ class Schedule(LearningRateSchedule):
         """
         from keras_lr.schedules.combine import Bound
 
-        return self if self.is_bound else Bound(self, steps_per_epoch, epochs)
+        if not self.is_bound:
+            return Bound(self, steps_per_epoch, epochs)
+        check(COUNT, "bind", "steps_per_epoch", steps_per_epoch)
+        check(COUNT, "bind", "epochs", epochs)
+        return self
 
     def _require_bound(self) -> None:
         if not self.is_bound:
@@ -303,9 +323,11 @@ class Schedule(LearningRateSchedule):
         return plots.curve(self, self._chosen(steps), ax)
 
     def _chosen(self, steps: Any) -> NDArray[np.int64]:
-        if isinstance(steps, numbers.Number):
-            return np.arange(int(evaluation.whole_steps(steps)), dtype=np.int64)
-        return evaluation.whole_steps(steps)
+        chosen = evaluation.whole_steps(steps)
+        if chosen.ndim > 1 or (chosen.ndim == 0 and chosen > MOST_STEPS):
+            allowed = f"a number of steps up to {MOST_STEPS:,}, or a sequence of steps"
+            refuse(type(self).__name__, "steps", allowed, steps)
+        return np.arange(int(chosen), dtype=np.int64) if chosen.ndim == 0 else chosen
 
     def describe(self) -> str:
         """The schedule in one sentence: what it does, and the rates that come out, with their mean.
@@ -337,6 +359,10 @@ class Schedule(LearningRateSchedule):
             TypeError, ValueError: the config has unknown or missing arguments, or a value
                 that the constructor refuses.
         """
+        if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
+            refuse(cls.__name__, "config", "a dict of the arguments by name", config, TypeError)
+        if not _is_shallow(config):
+            refuse(cls.__name__, "config", f"schedules nested at most {DEEPEST} deep", config)
         return cls(**{name: _decode(value) for name, value in config.items()})
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -394,7 +420,11 @@ def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
 def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
     """The rate of an inner schedule at one step `at`: a constant if it is ours in all its parts."""
     if isinstance(schedule, Schedule) and not schedule.has_foreign:
-        return float(schedule.values(at))
+        # Kept, since each level of nested warmups would double the work.
+        known: dict[int, float] = schedule.__dict__.setdefault("_recent_rates_at", {})
+        if at not in known:
+            known[at] = float(schedule.values(at))
+        return known[at]
     # A foreign schedule cannot be evaluated on the host while a training step is traced.
     return rate_of(schedule, step * 0 + at)
 
@@ -409,6 +439,69 @@ def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]
     if isinstance(schedule, Schedule):
         return np.asarray(schedule.values(steps))
     return np.asarray(rate_of(schedule, evaluation.whole_steps(steps)), np.float64)
+
+
+def from_serialized(serialized: Any) -> LearningRateSchedule:
+    """A schedule from what `keras.saving.serialize_keras_object` makes of one.
+
+    Its class must be registered, or in a `custom_objects` scope, or one of Keras's schedules. Nothing is imported, and
+    nothing else than a schedule is made, whatever a file says.
+
+    Raises:
+        TypeError, ValueError: it is none, of no such class, or with wrong arguments.
+    """
+    if not isinstance(serialized, dict) or not isinstance(serialized.get("config"), dict):
+        raise TypeError(f"a schedule must be serialized as a dict of class_name, config …, got {shown(serialized)}")
+    if not _is_shallow(serialized):
+        raise ValueError(f"a serialized schedule must be nested at most {DEEPEST} deep")
+    name, config = serialized.get("class_name"), serialized["config"]
+    found = keras.saving.get_registered_object(str(serialized.get("registered_name") or name))
+    if found is None and is_stock(serialized):
+        found = getattr(keras.optimizers.schedules, str(name))
+        if not all(map(_is_plain, config.values())):
+            raise ValueError(f"the arguments of Keras's {shown(name)} are not plain numbers: {shown(config)}")
+    if not (inspect.isclass(found) and issubclass(found, LearningRateSchedule)) or found is LearningRateSchedule:
+        raise ValueError(
+            f"{shown(name)} is not the class of a schedule that is known here; register a class of your own with "
+            "`keras.saving.register_keras_serializable`"
+        )
+    kind: Any = found
+    made: LearningRateSchedule = kind.from_config(config)
+    return made
+
+
+def is_stock(serialized: dict[str, Any]) -> bool:
+    """Whether the class is one of Keras's own schedules."""
+    found = vars(keras.optimizers.schedules).get(str(serialized.get("class_name")))
+    known = inspect.isclass(found) and issubclass(found, LearningRateSchedule) and found is not LearningRateSchedule
+    return bool(known) and serialized.get("module") == "keras.optimizers.schedules"
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, int | float) for item in value)
+    return value is None or isinstance(value, int | float | str)
+
+
+def _is_shallow(config: dict[str, Any]) -> bool:
+    """Whether a config is so deep at most that taking it apart does not come to the end of Python's stack."""
+    level: list[Any] = [config]
+    # A level of schedules is a dict in a dict, and in a list where there are several.
+    for _ in range(3 * DEEPEST + 1):
+        inner: list[Any] = []
+        for part in level:
+            inner += part.values() if isinstance(part, dict) else part
+        level = [part for part in inner if isinstance(part, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def _depth(value: Any) -> int:
+    """How many schedules deep the value of an argument is."""
+    if isinstance(value, tuple):
+        return max(map(_depth, value), default=0)
+    return value._levels if isinstance(value, Schedule) else int(isinstance(value, LearningRateSchedule))
 
 
 def _combine(how: str, a: Schedule, b: Any) -> Any:
@@ -460,7 +553,7 @@ def _encode(value: Any) -> Any:
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict) and "class_name" in value:
-        return keras.saving.deserialize_keras_object(value)
+        return from_serialized(value)
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in UNITS:
         unit, amount = next(iter(value.items()))
         return UNITS[unit](amount)

@@ -17,8 +17,8 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import FLAG, SCHEDULE, check, refuse
-from keras_lr.schedule import values_of
+from keras_lr.fields import FLAG, SCHEDULE, Real, check, refuse
+from keras_lr.schedule import from_serialized, values_of
 from keras_lr.schedules.stepwise import Constant
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
@@ -39,6 +39,13 @@ OWN: dict[str, tuple[str, ...]] = {
     "Ftrl": (),
 }
 """Hyperparameters of the stock optimizers beside those of all of them."""
+
+CONFIG = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
+
+UNLIMITED = ("weight_decay", "adam_weight_decay", "clipnorm", "global_clipnorm")
+"""Hyperparameters that are not shares: the others are means over time, with a weight in [0, 1]."""
+
+SHARE = Real("a schedule of numbers in [0, 1]", low=0.0, high=1.0)
 
 # Optimizers leave out a slot, or a whole computation, where one of these is 0; a schedule may pass through 0.
 NEEDS_SLOT = ("momentum",)
@@ -110,6 +117,9 @@ class Scheduled:
                     f"Scheduled: {kind} has no `{name}` that can be scheduled; it has {', '.join(allowed)}"
                 )
         schedules = {name: check(SCHEDULE, "Scheduled", name, value) for name, value in hyperparameters.items()}
+        for name, schedule in schedules.items():
+            if name not in UNLIMITED and isinstance(schedule, Constant):
+                check(SHARE, "Scheduled", name, schedule.learning_rate)
         for name, value in (
             ("momentum_correction", momentum_correction),
             ("independent_weight_decay", independent_weight_decay),
@@ -153,13 +163,19 @@ class Scheduled:
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The optimizer with these arguments."""
-        arguments = dict(config)
-        optimizer = keras.saving.deserialize_keras_object(arguments.pop("optimizer"), custom_objects)
-        hyperparameters = {
-            name: keras.saving.deserialize_keras_object(schedule, custom_objects)
-            for name, schedule in arguments.pop("hyperparameters").items()
-        }
-        return Scheduled(optimizer, **arguments, **hyperparameters)
+        if not isinstance(config, dict) or set(config) != CONFIG:
+            refuse("Scheduled", "config", f"a dict of {', '.join(sorted(CONFIG))}", config)
+        stock, given = config["optimizer"], config["hyperparameters"]
+        names = (stock.get("module"), stock.get("class_name")) if isinstance(stock, dict) else (None, None)
+        if names[0] != "keras.optimizers" or str(names[1]) not in OWN:
+            refuse("Scheduled", "optimizer", f"the config of one of {', '.join(OWN)}", stock)
+        if not isinstance(given, dict):
+            refuse("Scheduled", "hyperparameters", "a dict of schedules by name", given, TypeError)
+        optimizer = keras.saving.deserialize_keras_object(stock, custom_objects)
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            hyperparameters = {name: from_serialized(schedule) for name, schedule in given.items()}
+        flags = {name: config[name] for name in ("momentum_correction", "independent_weight_decay")}
+        return Scheduled(optimizer, **{**flags, **hyperparameters})
 
 
 keras.saving.register_keras_serializable("keras_lr")(Scheduled)

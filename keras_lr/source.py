@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
+import warnings
 from typing import Any
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 import keras_lr
+from keras_lr.fields import shown
 from keras_lr.schedule import Schedule
 
 LONGEST = 20_000
@@ -47,13 +49,16 @@ def parse(text: str) -> LearningRateSchedule:
     if len(text) > LONGEST:
         raise ValueError(f"the text of a schedule has at most {LONGEST:,} characters, and this one {len(text):,}")
     try:
-        schedule = _value(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text!r} is no Python expression: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python about doubtful literals, which are refused below if they matter
+            tree = ast.parse(text.strip(), mode="eval")
+        schedule = _value(tree.body)
+    except (SyntaxError, RecursionError, MemoryError, UnicodeEncodeError) as error:
+        raise ValueError(f"{shown(text)} is no Python expression: {str(error)[:200]}") from None
     except (TypeError, OverflowError, ZeroDivisionError, AttributeError) as error:
         raise ValueError(str(error)) from None
     if not isinstance(schedule, LearningRateSchedule):
-        raise ValueError(f"{text!r} is no schedule; write one such as `CosineDecay(0.1, 1000)`")
+        raise ValueError(f"{shown(text)} is no schedule; write one such as `CosineDecay(0.1, 1000)`")
     return schedule
 
 
@@ -108,6 +113,6 @@ def _function(node: ast.expr) -> Any:
 def _text(node: ast.AST) -> str:
     try:
         text = ast.unparse(node)
-    except RecursionError:
+    except (RecursionError, ValueError):  # too deep, or a number of more digits than Python writes
         return "…"
     return text if len(text) <= 60 else text[:57] + "…"

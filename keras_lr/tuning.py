@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_lr.fields import NON_NEGATIVE, POSITIVE, Whole, check, refuse
+from keras_lr.fields import NON_NEGATIVE, POSITIVE, TEXT, OneOf, Several, Whole, check, refuse
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.combine import Warmup
 from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
@@ -80,8 +80,9 @@ def schedule(
     """
     owner = "tuning.schedule"
     total = check(STEPS, owner, "total_steps", total_steps)
-    if not isinstance(families, tuple | list) or not families or not all(name in FAMILIES for name in families):
-        refuse(owner, "families", "a non-empty sequence out of " + ", ".join(map(repr, FAMILIES)), families)
+    allowed = "a non-empty sequence out of " + ", ".join(map(repr, FAMILIES))
+    families = check(Several(allowed, OneOf(tuple(FAMILIES))), owner, "families", families)
+    prefix = check(TEXT, owner, "prefix", prefix)
     low, high = _range(owner, "peak", peak, POSITIVE)
     warm = _range(owner, "warmup", warmup, NON_NEGATIVE)
     if warm[1] > 0.9:

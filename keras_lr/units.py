@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,9 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
         >>> steps_per_epoch(1000, 32), steps_per_epoch(1000, 32, drop_last=True)
         (32, 31)
     """
+    from keras_lr.fields import FLAG, check
+
+    check(FLAG, "steps_per_epoch", "drop_last", drop_last)
     if batch_size is not None:
         size = _whole("batch_size", batch_size)
         samples = _whole("data", data) if isinstance(data, numbers.Number) else _length(data)
@@ -106,37 +110,38 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
 
 def _length(data: Any) -> int:
     """The length of a data set."""
-    if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
-        cardinality = int(data.cardinality())
-        if cardinality < 0:
-            what = "has no end" if cardinality == -1 else "does not know its length"
-            raise ValueError(
-                f"steps_per_epoch: `data` must be a data set with a known length, and this one {what}; count the "
-                "batches yourself, or use `data.apply(tf.data.experimental.assert_cardinality(…))`"
-            )
-        return cardinality
-    batches = getattr(data, "num_batches", None)
+    from keras_lr.fields import refuse
+
+    if isinstance(data, str | bytes | Mapping | Set):
+        allowed = "a data set or an array (of a dict of arrays, give one of them)"
+        refuse("steps_per_epoch", "data", allowed, data, TypeError)
     try:
-        return len(data) if batches is None else int(batches)
-    except TypeError:
-        raise TypeError(f"steps_per_epoch: `data` must have a length, got {type(data).__name__}") from None
+        if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
+            length = int(data.cardinality())
+        else:
+            batches = getattr(data, "num_batches", None)
+            length = len(data) if batches is None else int(batches)
+    except Exception as error:  # a data set of the user's own may raise anything
+        raise TypeError(f"steps_per_epoch: `data` must have a length, got {type(data).__name__}") from error
+    if length < 0:
+        what = "has no end" if length == -1 else "does not know its length"
+        raise ValueError(
+            f"steps_per_epoch: `data` must be a data set with a known length, and this one {what}; count the "
+            "batches yourself, or use `data.apply(tf.data.experimental.assert_cardinality(…))`"
+        )
+    return length
 
 
 def _whole(name: str, value: Any) -> int:
-    message = f"steps_per_epoch: `{name}` must be a whole number >= 1, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(message)
-    if value < 1:
-        raise ValueError(message)
-    return int(value)
+    from keras_lr.fields import Whole, check, refuse
+
+    if not isinstance(value, numbers.Integral):
+        refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
+    return int(check(Whole("a whole number >= 1", 1, 2**63, steps=False), "steps_per_epoch", name, value))
 
 
 def _amount(owner: str, name: str, value: Any, high: float) -> float:
+    from keras_lr.fields import Real, check
+
     allowed = "a finite number >= 0" if math.isinf(high) else "a number in [0, 1]"
-    message = f"{owner}: `{name}` must be {allowed}, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(message)
-    number = float(value)
-    if not 0.0 <= number <= high or math.isinf(number):
-        raise ValueError(message)
-    return number
+    return float(check(Real(allowed, 0.0, high), owner, name, value))

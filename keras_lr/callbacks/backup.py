@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_lr import processes
-from keras_lr.fields import FLAG, check
+from keras_lr.fields import FLAG, PATH, check
 from keras_lr.state import memory
 
 
@@ -39,11 +39,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def __init__(self, backup_dir: str | os.PathLike[str], delete_checkpoint: bool = True) -> None:
         super().__init__()
-        if not isinstance(backup_dir, str | os.PathLike):
-            raise TypeError(f"BackupAndRestore: `backup_dir` must be a path, got {backup_dir!r}")
-        if not os.fspath(backup_dir):
-            raise ValueError("BackupAndRestore: `backup_dir` must be a path, got ''")
-        self.backup_dir = Path(backup_dir)
+        self.backup_dir = Path(check(PATH, "BackupAndRestore", "backup_dir", backup_dir))
         self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
 
     @property

@@ -18,7 +18,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
-from keras_lr.fields import FLAG, STEP_LIMIT, OneOf, Whole, check
+from keras_lr.fields import FLAG, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
 from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
@@ -28,7 +28,7 @@ from keras_lr.schedules.pace import Paced
 from keras_lr.state import memory
 
 ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
-EPOCH_STEPS = Whole("a whole number of steps in [1, 2**31), or None", 1, steps=False)
+EPOCH_STEPS = Optional(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
 
 CHECKPOINTS = (0.02, 0.25, 0.5, 0.75, 0.9)
 """Shares of the time budget after which the pace is looked at."""
@@ -81,9 +81,7 @@ class BindSchedule(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.time_budget = None if time_budget is None else _seconds(time_budget)
-        if steps_per_epoch is not None:
-            steps_per_epoch = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
         self._started = False
@@ -260,17 +258,15 @@ def _seconds(time_budget: Any) -> float:
     """A time budget in seconds."""
     import pandas as pd
 
-    message = (
-        f"BindSchedule: `time_budget` must be seconds > 0, a timedelta, or a text such as '30min', got {time_budget!r}"
-    )
+    allowed = "seconds > 0, a timedelta, or a text such as '30min'"
     if isinstance(time_budget, bool) or not isinstance(time_budget, str | numbers.Real | datetime.timedelta):
-        raise TypeError(message)
+        refuse("BindSchedule", "time_budget", allowed, time_budget, TypeError)
     try:
         seconds = (
             float(time_budget) if isinstance(time_budget, numbers.Real) else pd.Timedelta(time_budget).total_seconds()
         )
-    except ValueError as error:
-        raise ValueError(message) from error
+    except (ValueError, OverflowError):
+        seconds = 0.0
     if not 0.0 < seconds < float("inf"):
-        raise ValueError(message)
+        refuse("BindSchedule", "time_budget", allowed, time_budget)
     return seconds

@@ -18,7 +18,22 @@ from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.others import others
-from keras_lr.fields import CountOrZero, NonNegative, OneOf, Rate, Real, Switch, Text, Whole, check, kind_of, refuse
+from keras_lr.fields import (
+    TEXT,
+    CountOrZero,
+    NonNegative,
+    OneOf,
+    Optional,
+    Rate,
+    Real,
+    Several,
+    Switch,
+    Text,
+    Whole,
+    check,
+    kind_of,
+    refuse,
+)
 from keras_lr.optimizer import RateOwner
 from keras_lr.state import loads, memory, of
 from keras_lr.units import Duration
@@ -29,7 +44,8 @@ OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
 Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
 MetricName = Annotated[str, Text("the name of a metric, such as 'val_loss'")]
 EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
-WINDOW = Whole("a whole number in [1, 2**31), or None", 1, steps=False)
+WINDOW = Optional(Whole("a whole number in [1, 2**31)", 1, steps=False))
+NAMES = Optional(Several("a sequence of names", TEXT))
 START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
 
 NOTHING = (0, 0.0, 0.0)
@@ -198,17 +214,14 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.start_after: Any = start_after
         if not isinstance(start_after, Duration):
             self.start_after = check(START, "ReduceOnPlateau", "start_after", start_after)
-        self.every: int | None = None if every == "epoch" else check(EVERY, "ReduceOnPlateau", "every", every)
+        by_epoch = isinstance(every, str) and every == "epoch"
+        self.every: int | None = None if by_epoch else check(EVERY, "ReduceOnPlateau", "every", every)
         if self.every is not None and self.monitor.startswith("val_"):
             refuse("ReduceOnPlateau", "monitor", "a metric of the training data when `every` counts batches", monitor)
-        self.window: int | None = None if window is None else check(WINDOW, "ReduceOnPlateau", "window", window)
+        self.window: int | None = check(WINDOW, "ReduceOnPlateau", "window", window)
         self.on_nan: str = self._checked(OnNan, "on_nan", on_nan)
         self.restore_best_weights: bool = self._checked(Switch, "restore_best_weights", restore_best_weights)
-        if optimizers is not None and not (
-            isinstance(optimizers, list | tuple) and optimizers and all(isinstance(name, str) for name in optimizers)
-        ):
-            refuse("ReduceOnPlateau", "optimizers", "a sequence of names, or None", optimizers, TypeError)
-        self.optimizers = None if optimizers is None else tuple(optimizers)
+        self.optimizers: tuple[str, ...] | None = check(NAMES, "ReduceOnPlateau", "optimizers", optimizers)
         self.reset_on_train_begin: bool = self._checked(Switch, "reset_on_train_begin", reset_on_train_begin)
         self.state = PlateauState()
         self._scales: dict[str, float] = {}

@@ -8,7 +8,18 @@ from typing import Annotated, Any, ClassVar
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.curves import SHAPES, Step, Value, cosine, fall, mix, power, progress, remaining, since, where
-from keras_lr.fields import AnySchedule, Boundaries, Count, Fraction, OneOf, Rate, Schedules, Steps, StepsOrZero
+from keras_lr.fields import (
+    STEP_LIMIT,
+    AnySchedule,
+    Boundaries,
+    Count,
+    Fraction,
+    OneOf,
+    Rate,
+    Schedules,
+    Steps,
+    StepsOrZero,
+)
 from keras_lr.schedule import Schedule, length_of, rate_at, rate_of
 from keras_lr.units import Duration
 
@@ -132,7 +143,8 @@ class Chain(Schedule):
                 self._refuse_endless(schedule)
 
     def validate_steps(self) -> None:
-        self._boundaries()
+        if max(self._boundaries(), default=0) >= STEP_LIMIT:
+            self.refuse("schedules", "schedules that have less than 2**31 steps together before the last begins")
 
     def _refuse_endless(self, schedule: LearningRateSchedule) -> None:
         self.refuse(

@@ -255,8 +255,10 @@ def restarts(first: int, ratio: float) -> tuple[int, ...]:
     growth = math.log(ratio)
     while starts[-1] < STEP_LIMIT - 1 and len(starts) <= MOST_RESTARTS + 1:
         # first · (ratio^i − 1)/(ratio − 1), for any ratio however near to 1.
-        total = first * math.expm1(len(starts) * growth) / math.expm1(growth)
-        following = min(math.floor(total + 0.5), STEP_LIMIT - 1)
+        exponent = len(starts) * growth
+        # Where e^x is too large for a number, the cycle goes on past every step.
+        total = first * math.expm1(exponent) / math.expm1(growth) if exponent < 700.0 else math.inf
+        following = math.floor(min(total, STEP_LIMIT - 1.5) + 0.5)
         if following == starts[-1]:
             break
         starts.append(following)

@@ -20,7 +20,7 @@ from keras_lr.curves import (
     since,
     where,
 )
-from keras_lr.fields import Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
+from keras_lr.fields import FLOAT32_MAX, Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
@@ -136,6 +136,11 @@ class OneCycle(Schedule):
     def validate(self) -> None:
         if self.three_phase and self.pct_start > 0.5:
             self.refuse("pct_start", "at most 0.5 with three phases")
+        start = self.max_learning_rate / self.div_factor
+        if start > FLOAT32_MAX:
+            self.refuse("div_factor", "so large that the start is a number")
+        if start / self.final_div_factor > FLOAT32_MAX:
+            self.refuse("final_div_factor", "so large that the end is a number")
 
     def length(self) -> int | None:
         return self.total_steps

@@ -1,0 +1,44 @@
+"""Fuzz `keras-lr show TEXT` with atheris (``pip install -e .[fuzz]``).
+
+    python tests/fuzz/fuzz_show.py -max_total_time=60
+
+An input is a text, or, after a first byte of 1, choices by which a text is written that is nearly right. Other options
+are libFuzzer's. A corpus is kept in a folder that is given, otherwise it is lost at the end.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import running
+
+atheris = running.start()
+
+with atheris.instrument_imports(include=["keras_lr"]):
+    import keras_lr
+    import keras_lr.cli
+    import keras_lr.source  # noqa: F401
+import invariants  # noqa: E402 - the package is imported first, to be instrumented
+
+
+def one_input(data: bytes) -> None:
+    invariants.check_show(invariants.text_of(data))
+
+
+def seeds(folder: Path) -> None:
+    for number, text in enumerate(invariants.texts()):
+        (folder / f"seed-{number}").write_bytes(text.encode("utf-8", "surrogatepass"))
+        (folder / f"choices-{number}").write_bytes(b"\x01" + bytes((number * 37 + 11 * at) % 256 for at in range(60)))
+
+
+if __name__ == "__main__":
+    words = [
+        *invariants.source.classes(),
+        *invariants.source.METHODS,
+        "epochs",
+        "fraction",
+        ">>",
+        "keras.optimizers.schedules.",
+    ]
+    os.environ.setdefault("COLUMNS", "100")
+    running.fuzz(atheris, sys.argv, one_input, seeds, words)

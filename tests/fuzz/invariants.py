@@ -1,0 +1,333 @@
+"""What must hold whatever `keras-lr show` and `keras-lr inspect` are given; used by the fuzzers and by the suite.
+
+`check_show` and `check_inspect` return what came out ("accepted", "refused") and raise `AssertionError`, or whatever
+escaped, where an invariant is broken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import typer
+
+import keras_lr as klr
+from keras_lr import cli, inspection, source
+
+SECONDS = float(os.environ.get("KERAS_LR_FUZZ_SECONDS", "10"))
+"""A single input may take this long, on a slow machine and instrumented."""
+
+FORBIDDEN = ("exec", "import", "open", "os.", "subprocess.", "socket.", "shutil.", "marshal.", "pickle.", "ctypes.")
+"""Audit events (PEP 578) that no text of a schedule and no file may cause."""
+
+_watching: list[set[str]] = []
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watching and event.startswith(FORBIDDEN):
+        _watching[-1].add(f"{event} {str(arguments[0])[:200] if arguments else ''}")
+
+
+"".encode("cp437")  # zipfile reads names in it, and Python imports codecs when they are first used
+sys.addaudithook(_hook)
+
+
+@contextlib.contextmanager
+def watched(allowed: Callable[[str], bool] = lambda event: False) -> Iterator[None]:
+    """Nothing is run, imported or opened within, and it does not take long."""
+    seen: set[str] = set()
+    begun = time.monotonic()
+    _watching.append(seen)
+    try:
+        yield
+    finally:
+        _watching.pop()
+    wrong = sorted(event for event in seen if not allowed(event))
+    assert not wrong, wrong
+    assert time.monotonic() - begun < SECONDS, f"{time.monotonic() - begun:.1f} seconds"
+
+
+class Attributes:
+    """Notes what `source` asks of objects by a name that comes from the text."""
+
+    allowed = frozenset({*source.METHODS, *(name for name in dir(keras.optimizers.schedules) if name[0].isupper())})
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __call__(self, owner: Any, name: str, *default: Any) -> Any:
+        if owner is keras.optimizers.schedules and not hasattr(owner, name):
+            return default[0]
+        if owner is not klr:
+            self.names.add(name)
+        return getattr(owner, name, *default)
+
+
+def check_show(text: str) -> str:
+    """Only `ValueError` from the parser and exit code 2 from the command; what parses survives `repr`."""
+    attributes = Attributes()
+    vars(source)["getattr"] = attributes
+    try:
+        with watched():
+            schedule = source.parse(text)
+    except ValueError as error:
+        schedule = None
+        _is_sentence(str(error))
+    finally:
+        del vars(source)["getattr"]
+        assert attributes.names <= attributes.allowed, attributes.names - attributes.allowed
+    if isinstance(schedule, klr.Schedule) and len(repr(schedule)) <= source.LONGEST:
+        again = source.parse(repr(schedule))
+        assert again == schedule, (schedule, again)
+        assert klr.Schedule.__hash__(again) == hash(schedule)
+    done = command(cli.show, text, steps=None, epochs=3, steps_per_epoch=5, csv=False, plot=None)
+    assert done == "refused" if schedule is None else done in ("accepted", "refused"), done
+    return done
+
+
+def check_inspect(content: bytes, folder: Path) -> str:
+    """Only `ValueError` from the reader and exit code 2 from the command; no file but the one that was named is opened."""
+    path = folder / "model.keras"
+    path.write_bytes(content)
+    try:
+        with watched(lambda event: event == f"open {path}"):
+            inspection.inspect_file(path)
+    except ValueError as error:
+        _is_sentence(str(error))
+    return command(cli.inspect, path, ahead=None)
+
+
+def _is_sentence(text: str) -> None:
+    assert len(text.strip()) > 10, text
+    assert "\n" not in text, text
+
+
+def command(function: Callable[..., None], *arguments: Any, **options: Any) -> str:
+    """Run a command: "accepted", or "refused" with one line on stderr and exit code 2. Anything else is raised."""
+    out, err = io.StringIO(), io.StringIO()
+    begun = time.monotonic()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            function(*arguments, **options)
+            code = 0
+        except typer.Exit as ended:
+            code = ended.exit_code
+    assert time.monotonic() - begun < SECONDS, f"{time.monotonic() - begun:.1f} seconds"
+    assert "\x1b" not in out.getvalue() + err.getvalue().replace("\x1b[31m", "").replace("\x1b[0m", "")
+    if code == 0:
+        assert out.getvalue().strip()
+        return "accepted"
+    assert code == 2, code
+    lines = err.getvalue().strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("keras-lr: "), lines
+    return "refused"
+
+
+# Seeds, made by code.
+
+
+def texts() -> list[str]:
+    """Texts that are schedules, and some that try to be more."""
+    found = [
+        line for name in sorted(source.classes()) if (line := repr(cli.example_of(source.classes()[name])[0])) != "None"
+    ]
+    return [
+        *found,
+        "(LinearDecay(0.1, 5) * 2 >> 0.5 * LinearDecay(0.1, 10)).clip(0.01, 0.4).from_step(-3)",
+        "Constant(0.4).cooldown(100, 20, 0.0, 'sqrt') + 0.1",
+        "ExponentialDecay.from_endpoints(0.1, 0.01, 50) / 3",
+        "CosineDecay(0.1, epochs(3)).bind(steps_per_epoch=5, epochs=4)",
+        "OneCycle(0.1, 100).momentum(0.5, 0.9)",
+        "keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5, staircase=True)",
+        "Warmup(keras.optimizers.schedules.PiecewiseConstantDecay([3, 6], [0.3, 0.2, 0.1]), 5)",
+        "LinearDecay(0.1, fraction(0.5))",
+        "Repeat(PerUpdate(Noise(Constant(0.1), 0.5, seed=3), 2), 7, factor=0.5)",
+        "__import__('os').system('true')",
+        "Constant.__init__.__globals__['x']",
+        "[Constant(c) for c in (1,)]",
+        "f'{Constant}'",
+        "Constant(1e309) + Constant(-0.0) * 0x7fffffff",
+        "Constant(\ud800)",
+    ]
+
+
+def text_of(data: bytes) -> str:
+    """The text that a fuzzer's bytes stand for: themselves, or choices by which one is written."""
+    return written(data[1:]) if data[:1] == b"\x01" else data.decode("utf-8", "surrogateescape")
+
+
+NUMBERS = (
+    "0",
+    "1",
+    "5",
+    "100",
+    "2147483647",
+    "2147483648",
+    "-1",
+    "0.1",
+    "0.5",
+    "1.0",
+    "1e-320",
+    "1e38",
+    "1e308",
+    "1e999",
+)
+OTHERS = (
+    "None",
+    "True",
+    "''",
+    "'linear'",
+    "'cosine'",
+    "'exponential'",
+    "'exp_range'",
+    "[]",
+    "epochs(2)",
+    "fraction(0.5)",
+)
+
+
+def written(choices: bytes) -> str:
+    """A schedule in Python, with arguments of the right kinds more often than not, by a grammar."""
+    left = list(choices)
+
+    def one(of: Any) -> Any:
+        return of[left.pop() % len(of)] if left else of[0]
+
+    def argument(depth: int) -> str:
+        kind = one(range(8))
+        if kind >= 6 and depth:
+            return schedule(depth - 1)
+        if kind == 5:
+            return "[" + ", ".join(argument(0) for _ in range(one(range(5)))) + "]"
+        return str(one(OTHERS if kind == 4 else NUMBERS))
+
+    def schedule(depth: int) -> str:
+        kind = one(range(8))
+        if kind == 7 and depth:
+            return f"({schedule(depth - 1)} {one(('*', '+', '/', '>>'))} {one((argument, schedule))(depth - 1)})"
+        if kind == 6 and depth:
+            arguments = ", ".join(argument(0) for _ in range(one(range(4))))
+            return f"{schedule(depth - 1)}.{one(source.METHODS)}({arguments})"
+        made = one(sorted(source.classes().items()))
+        parts = []
+        for name, parameter in inspect.signature(made[1].__init__).parameters.items():
+            if name != "self" and (parameter.default is parameter.empty or one(range(3)) == 2):
+                parts.append(f"{name}={schedule(depth - 1) if depth and name == 'schedule' else argument(depth)}")
+        return f"{made[0]}({', '.join(parts)})"
+
+    return schedule(4)
+
+
+def configs() -> list[Any]:
+    """Learning rates as a `.keras` file has them, right ones and wrong ones."""
+    schedules = [source.parse(text) for text in texts()[: len(source.classes()) - 1]]
+    return [
+        *(keras.saving.serialize_keras_object(schedule) for schedule in schedules),
+        0.25,
+        10**400,
+        None,
+        {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}, "module": "builtins"},
+        {"class_name": "system", "module": "os", "config": {"command": "true"}, "registered_name": None},
+        {
+            "class_name": "deserialize",
+            "module": "keras.optimizers.schedules",
+            "config": {"config": []},
+            "registered_name": None,
+        },
+    ]
+
+
+def archive(config: bytes = b"", weights: bytes = b"", metadata: bytes = b'{"keras_version": "3.15.1"}') -> bytes:
+    """A `.keras` file of three parts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("metadata.json", metadata)
+        file.writestr("config.json", config or with_rate(0.1))
+        if weights:
+            file.writestr("model.weights.h5", weights)
+    return buffer.getvalue()
+
+
+def with_rate(rate: Any) -> bytes:
+    """The `config.json` of a model that was compiled with a rate."""
+    return with_rate_text(json.dumps(rate).encode())
+
+
+def with_rate_text(rate: bytes) -> bytes:
+    parts = json.dumps({"compile_config": {"optimizer": {"class_name": "SGD", "config": {"learning_rate": "@"}}}})
+    return parts.encode().replace(b'"@"', rate)
+
+
+def state(text: bytes = b'{"version": 1, "entries": {}}', step: Any = 7) -> bytes:
+    """An HDF5 file with a step counter and the state of callbacks."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["optimizer/vars/0"] = np.int64(step)
+        file["keras_lr_state/vars/json"] = np.frombuffer(text or b"{}", np.uint8)
+    return buffer.getvalue()
+
+
+FORMS: tuple[Callable[[bytes], bytes], ...] = (
+    lambda data: data,
+    lambda data: archive(config=data),
+    lambda data: archive(config=with_rate_text(data)),
+    lambda data: archive(weights=data),
+    lambda data: archive(weights=state(data)),
+    lambda data: archive(metadata=data),
+)
+"""What a fuzzer's bytes may stand for: a whole file, or one part of one that is right otherwise."""
+
+
+def files() -> list[tuple[int, bytes]]:
+    """Seeds for `check_inspect`: a form, and the bytes for it."""
+    rates = [json.dumps(rate).encode() for rate in configs()]
+    note = json.dumps({"version": 1, "entries": {"ReduceOnPlateau/loss": {"best": 0.5, "wait": 1}}}).encode()
+    whole = archive(weights=state(note))
+    found = [(0, whole), (1, with_rate(0.1)), (3, state(note)), (4, note), (5, b'{"keras_version": "3.15.1"}')]
+    return found + [(2, rate) for rate in rates]
+
+
+def form(data: bytes) -> bytes:
+    """The file that a fuzzer's bytes stand for: the first byte says the form."""
+    return FORMS[data[0] % len(FORMS)](data[1:]) if data else b""
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """A few random changes of the kinds that fuzzers make."""
+    changed = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(changed) + 1)
+        kind = chance.randrange(4)
+        if kind == 0 and changed:
+            changed[at % len(changed)] = chance.randrange(256)
+        elif kind == 1:
+            del changed[at : at + chance.randint(1, 8)]
+        elif kind == 2:
+            changed[at:at] = chance.choice(
+                (b"(", b")", b"[", b"-", b"1e999", b"0x", b".", b"\x00", b"{", b'"', b"9" * 30)
+            )
+        else:
+            end = at + chance.randint(1, 30)
+            changed[at:at] = changed[at:end] * chance.randint(1, 3)
+    return bytes(changed)
+
+
+def in_folder(run: Callable[[Path], None]) -> None:
+    """Run with a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(Path(folder))
