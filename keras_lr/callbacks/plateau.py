@@ -229,6 +229,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._rule: PlateauRule | None = None
         # Whose state this is, and how often that model's weights had been loaded.
         self._of: tuple[Any, Any, int] | None = None
+        self._given = False
         self._told = self._started = False
         self._epoch: int | None = None
         self._known: dict[str, Any] = {}
@@ -412,12 +413,16 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def _take_up(self) -> None:
         """Go on with the state that belongs to the model as it is now.
 
-        That is this callback's own, or the one in the file from which the model or its weights
-        were loaded, or a fresh one for another model or a model compiled anew.
+        That is the one from `set_state`, or this callback's own, or the one in the file from which
+        the model or its weights were loaded, or a fresh one for another model or a model compiled anew.
         """
         model, optimizer, loaded = place = self._place()
         known = self._of
         self._of = place
+        if self._given:
+            self._given = False
+            self._install_scales()
+            return
         if known is not None and known[0] is model and known[1] is optimizer and known[2] == loaded:
             return
         is_same = known is not None and known[0] is model
@@ -426,6 +431,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self.set_state(memory(model)[self._key])
             batches, total, count = memory(model)[self._key].get("unfinished", NOTHING)
             self._unfinished = (int(batches), float(total), float(count))
+            self._given = False
             self._install_scales()
         else:
             self._forget()
@@ -478,7 +484,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         return {**state, "last_epoch": self._last_epoch, "scales": dict(self._scales)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take a state that `get_state` returned.
+        """Go on from a state that `get_state` returned, at the start of the next `fit` or at its next epoch.
 
         Raises:
             ValueError: it is not one.
@@ -488,6 +494,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             raise ValueError(f"ReduceOnPlateau: `state` must be what `get_state` returns, got {state!r}")
         self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
         self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
+        self._given = True
 
     # Warnings.
 
