@@ -25,7 +25,7 @@ INNER = klr.CosineDecay(0.1, 1000)
 
 # What the page shows when a class is chosen; the horizon of the page is 1,000 steps at first.
 EXAMPLES: dict[str, Schedule] = {
-    "Bound": klr.Bound(INNER, 100, 10),
+    "Bound": klr.Bound(klr.Warmup(klr.CosineDecay(0.1, klr.epochs(9)), klr.fraction(0.1)), 100, 10),
     "Chain": klr.Chain([klr.LinearDecay(0.1, 500, 0.05), klr.CosineDecay(0.05, 500)]),
     "Clip": klr.Clip(INNER, 0.02, 0.08),
     "Constant": klr.Constant(0.05),
@@ -150,9 +150,20 @@ def _defaults(method: Any) -> dict[str, Any]:
 
 
 def script() -> str:
-    """The spec as a script that a page can load from a file."""
-    text = json.dumps(spec(), indent=1, ensure_ascii=False, allow_nan=False)
-    return f"// Written by docs/playground_spec.py: do not edit.\nwindow.KERAS_LR_SPEC = {text};\n"
+    """The spec as a script that a page can load from a file: a line for each class, to be read in a diff."""
+    told = spec()
+    named = told.pop("classes")
+    lines = [f"{_json(name)}: {_json(value)}" for name, value in told.items()]
+    lines.append(
+        '"classes": {\n  ' + ",\n  ".join(f"{_json(name)}: {_json(value)}" for name, value in named.items()) + "\n}"
+    )
+    return (
+        "// Written by docs/playground_spec.py: do not edit.\nwindow.KERAS_LR_SPEC = {\n" + ",\n".join(lines) + "\n};\n"
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 if __name__ == "__main__":

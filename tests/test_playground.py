@@ -1,12 +1,12 @@
 """The playground: its curves are those of `values`, in a browser, and its lines of Python make them."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import playground_page
 import pytest
 import site_checks
 from catalogue import ROWS
@@ -64,15 +64,7 @@ def driver(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page without the rest of the site: its HTML and its files as they are in docs/."""
-    folder = tmp_path_factory.mktemp("page")
-    for name in ("javascripts", "stylesheets"):
-        shutil.copytree(DOCS / name, folder / name)
-    html = re.findall(r"^<.*>$", (DOCS / "playground.md").read_text(), re.MULTILINE)
-    head = '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    path = folder / "playground.html"
-    path.write_text(head + "<body style='margin: 0; padding: 8px'>" + "\n".join(html))
-    return path.as_uri()
+    return playground_page.write(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")

@@ -42,8 +42,8 @@
       this.lines = html("div", { class: "pg-lines" });
       this.editorBox = html("div", { class: "pg-editor" });
       this.settings = html("div", { class: "pg-settings" });
-      const picture = html("div", { class: "pg-picture" }, this.canvas, this.readout, this.settings);
-      this.root.replaceChildren(picture, this.lines, this.editorBox);
+      const picture = html("div", { class: "pg-picture" }, this.canvas, this.readout);
+      this.root.replaceChildren(html("div", { class: "pg-left" }, picture, this.settings, this.lines), this.editorBox);
       this.canvas.append(this.refusals);
       this.plot = new P.Plot(this.canvas, this.readout);
       this.layoutSettings();

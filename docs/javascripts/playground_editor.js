@@ -129,10 +129,10 @@
     const title = (LAYERS[layer.name] || [layer.name, layer.name])[1];
     const button = html("button", { type: "button", class: "pg-quiet", onclick: remove }, "Remove");
     button.setAttribute("aria-label", `Remove ${title}`);
-    return card(layer, html("div", { class: "pg-head" }, html("strong", {}, title), button), context);
+    return card(layer, html("div", { class: "pg-head" }, html("strong", {}, title), button), context, remove);
   }
 
-  function card(call, head, context) {
+  function card(call, head, context, unwrap) {
     const { summary, arguments: parameters } = SPEC.classes[call.name];
     const body = html("fieldset", { class: "pg-card", "data-class": call.name });
     body.append(html("legend", { class: "pg-hidden" }, call.name), head);
@@ -141,7 +141,7 @@
     for (const argument of parameters) {
       const { type, item, kind } = argument.kind;
       if (type === "Inner" || (type === "Optional" && kind.type === "Text")) continue;
-      if (type === "Several" && item.type === "Inner") body.append(parts(call, context));
+      if (type === "Several" && item.type === "Inner") body.append(parts(call, context, unwrap));
       else fields.append(P.field(call, argument, context));
     }
     body.append(fields);
@@ -149,7 +149,7 @@
   }
 
   // The schedules of a sequence, a sum or a product, except the first of a layer, which is underneath.
-  function parts(call, context) {
+  function parts(call, context, unwrap) {
     call.args.schedules = list(call).map(asCall);
     const { schedules } = call.args;
     const first = isLayer(call.name) ? 1 : 0;
@@ -162,7 +162,9 @@
     });
     const removed = (at) => {
       schedules.splice(at, 1);
-      context.restructured();
+      const bare = unwrap && schedules.length === 1 && !("factor" in call.args);
+      if (bare) unwrap();
+      else context.restructured();
     };
     const add = () => {
       schedules.push(P.parse(SPEC.classes.LinearDecay.example));

@@ -3,8 +3,8 @@
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
   const MARGIN = { left: 62, right: 26, top: 14, bottom: 40 };
-  const RATE_HEIGHT = 300;
-  const MOMENTUM_HEIGHT = 110;
+  const HEIGHTS = { rate: 300, momentum: 110 };
+  const LOW_HEIGHTS = { rate: 190, momentum: 80 };
   const GAP = 26;
   const MOST_SAMPLES = 20001;
   const DECADES = 7;
@@ -117,7 +117,8 @@
       const momenta = shown.curves.filter((curve) => curve.momentum);
       const outer = Math.max(this.root.clientWidth, 240);
       this.width = outer - MARGIN.left - MARGIN.right;
-      this.height = RATE_HEIGHT + (momenta.length ? GAP + MOMENTUM_HEIGHT : 0);
+      const heights = outer < 500 ? LOW_HEIGHTS : HEIGHTS;
+      this.height = heights.rate + (momenta.length ? GAP + heights.momentum : 0);
       const total = this.height + MARGIN.top + MARGIN.bottom;
       this.svg.replaceChildren();
       for (const [key, value] of Object.entries({ viewBox: `0 0 ${outer} ${total}`, width: outer, height: total })) {
@@ -128,8 +129,8 @@
       this.marks = [];
       this.stepAxis();
       const rates = shown.curves.filter((curve) => curve.rate);
-      this.panel(rates, "rate", 0, RATE_HEIGHT, shown.log ? logarithmic : linear, "learning rate");
-      if (momenta.length) this.panel(momenta, "momentum", RATE_HEIGHT + GAP, MOMENTUM_HEIGHT, zoomed, "momentum");
+      this.panel(rates, "rate", 0, heights.rate, shown.log ? logarithmic : linear, "learning rate");
+      if (momenta.length) this.panel(momenta, "momentum", heights.rate + GAP, heights.momentum, zoomed, "momentum");
       this.cursor = svg("line", { class: "pg-cursor", y1: 0, y2: this.height, visibility: "hidden" }, this.plane);
       this.read(this.step);
     }
@@ -146,9 +147,7 @@
 
     panel(curves, which, top, height, scale, label) {
       const sampled = curves.map((curve) => this.steps.map(curve[which]));
-      const range = sampled.flatMap((values) => [values.reduce(lower), values.reduce(higher)]);
-      const positive = sampled.flatMap((values) => values.filter((value) => value > 0).reduce((a, b) => [Math.min(a[0] ?? b, b)], []));
-      const axis = scale(range.concat(scale === logarithmic ? positive : []).concat(range.length ? [] : [0]));
+      const axis = scale(sampled.flatMap(extremes));
       const y = (value) => top + height - axis.share(value) * height;
       for (const tick of axis.ticks) {
         svg("line", { class: "pg-grid", x1: 0, x2: this.width, y1: y(tick), y2: y(tick) }, this.plane);
@@ -208,9 +207,9 @@
         const span = document.createElement("span");
         span.className = `pg-value pg-${curve.letter}`;
         span.textContent = `${curve.letter.toUpperCase()}${which === "momentum" ? " momentum" : ""} ${P.general(curve[which](at), 6)}`;
-        parts.push(span);
+        parts.push(" ", span);
       }
-      const start = at === null ? "Point at the plot, or use the arrow keys on it, to read a step." : `step ${P.grouped(at)}`;
+      const start = at === null ? "Point at the plot or use the arrow keys to read a step." : `step ${P.grouped(at)}`;
       this.readout.replaceChildren(start, ...parts);
       const told = at === null ? "none" : this.readout.innerText;
       const state = { "aria-valuemin": 0, "aria-valuemax": this.shown.total, "aria-valuenow": at || 0, "aria-valuetext": told };
@@ -218,8 +217,16 @@
     }
   }
 
-  const lower = (a, b) => (b < a ? b : a);
-  const higher = (a, b) => (b > a ? b : a);
+  // Lowest and highest value, and the lowest that is positive.
+  function extremes(values) {
+    let [low, high, positive] = [Infinity, -Infinity, Infinity];
+    for (const value of values) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+      if (value > 0 && value < positive) positive = value;
+    }
+    return positive < Infinity ? [low, high, positive] : [low, high];
+  }
 
   Object.assign(P, { Plot, samples });
 })(window.KerasLRPlayground);
