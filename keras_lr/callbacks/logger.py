@@ -23,9 +23,9 @@ from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
 from keras_lr import processes
 from keras_lr import resume as resumes
-from keras_lr.callbacks import logfile
+from keras_lr.callbacks import epoch_logs, logfile
 from keras_lr.callbacks.others import others
-from keras_lr.fields import FLAG, check
+from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
 from keras_lr.optimizer import Channel, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
+
+METRICS = Several("a sequence of metric names", TEXT, at_least=0)
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     It works with a number, a schedule (ours, Keras's, your own) or a function as the
     optimizer's rate, with `LossScaleOptimizer` and `MultiOptimizer`, with
     `steps_per_execution`, and over several calls of `fit`; and it puts the last rate of
-    each epoch into the epoch's logs, so that `History` and the callbacks after it in the
-    list (`CSVLogger`, `TensorBoard`) have a `learning_rate`.
+    each epoch into the epoch's logs, so that `History`, the progress bar and all callbacks,
+    before it in the list or after it, have a `learning_rate`.
 
     A row is one update: `step` (updates before it, which is what the schedule was called
     with), `epoch`, `batch` (within the epoch), `learning_rate`, other hyperparameters that are
@@ -118,12 +120,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         audit: bool = True,
     ) -> None:
         super().__init__()
-        if not isinstance(metrics, tuple | list) or not all(isinstance(name, str) for name in metrics):
-            raise TypeError(f"LearningRateLogger: `metrics` must be a sequence of metric names, got {metrics!r}")
-        self.metrics = tuple(metrics)
-        self.path = None if path is None else Path(path)
+        self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
+        self.path = None if path is None else Path(check(PATH, "LearningRateLogger", "path", path))
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
-            raise ValueError(f"LearningRateLogger: `path` must be a file ending in .csv or .parquet, got {str(path)!r}")
+            refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self._audited = False
         self._stretches: list[Stretch] = []
@@ -166,6 +166,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._open = None
         self._audited = not self.audit
         self._resumed = False
+        epoch_logs.add_to_every_epoch(self._last_rates)
         if self.path is not None:
             # A checkpoint must not know of updates that the file does not.
             of(self._net).hooks[f"LearningRateLogger/{id(self)}"] = self._flush
@@ -206,19 +207,27 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Once more, for a loop that calls the hooks itself.
+        if logs is not None:
+            logs.update(self._last_rates())
         self._close()
-        if self._stretches and logs is not None:
-            columns = self._stretches[-1].columns
-            rates = {name: values for name, values in columns.items() if name not in self.metrics}
-            logs.update({name: float(values[-1]) for name, values in rates.items()})
         self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         self._write()
         of(self._net).hooks.pop(f"LearningRateLogger/{id(self)}", None)
+        epoch_logs.remove(self._last_rates)
 
     # Parts.
+
+    def _last_rates(self) -> dict[str, float]:
+        """What the last update used, by column."""
+        self._close()
+        if not self._stretches:
+            return {}
+        columns = self._stretches[-1].columns
+        return {name: float(values[-1]) for name, values in columns.items() if name not in self.metrics}
 
     def _take_up(self) -> None:
         """Make log and file end where this training begins."""

@@ -8,10 +8,8 @@ from typing import Any
 import keras
 
 
-def others(callback: Any, including: bool = False) -> list[Any]:
-    """The callbacks beside this one, from within one of its hooks; in the order of the list.
-
-    With `including`, this one is among them.
+def running_list() -> Any:
+    """The `CallbackList` whose hook is running, from within it; None where another loop calls the hooks.
 
     Keras gives a callback no way to its list, but the list is what called the hook.
     """
@@ -19,6 +17,17 @@ def others(callback: Any, including: bool = False) -> list[Any]:
     while frame is not None:
         caller = frame.f_locals.get("self")
         if isinstance(caller, keras.callbacks.CallbackList):
-            return [other for other in caller.callbacks if including or other is not callback]
+            return caller
         frame = frame.f_back
-    return []
+    return None
+
+
+def others(callback: Any, including: bool = False) -> list[Any]:
+    """The callbacks beside this one, from within one of its hooks; in the order of the list.
+
+    With `including`, this one is among them.
+    """
+    running = running_list()
+    if running is None:
+        return []
+    return [other for other in running.callbacks if including or other is not callback]
