@@ -5,6 +5,7 @@ from sklearn.datasets import load_digits
 
 from keras_lr import CosineDecay, LearningRateLogger, Warmup
 
+keras.utils.set_random_seed(0)
 pixels, labels = load_digits(return_X_y=True)
 steps = -(-len(pixels) // 32) * 3
 schedule = Warmup(CosineDecay(0.1, steps - 20), 20)
