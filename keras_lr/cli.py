@@ -21,6 +21,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learning-rat
 BARS = "▁▂▃▄▅▆▇█"
 ENDLESS = 1000
 
+BLOCK = 100_000
+"""Rates that are computed at once for CSV."""
+
 Plot = Annotated[Path | None, typer.Option(help="Write a picture to this file instead (.png, .svg, .pdf).")]
 Log = Annotated[list[Path], typer.Argument(help="Logs of LearningRateLogger (.csv or .parquet).", show_default=False)]
 
@@ -31,14 +34,22 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"keras-lr: {error}", style="red", markup=False, highlight=False)
+        text = printable(f"keras-lr: {error}")
+        Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False, highlight=False)
         raise typer.Exit(2) from None
 
 
+def printable(text: str) -> str:
+    """A text in one line, without what would command the terminal: files may say anything."""
+    shown = ("\\x1b" if char == "\x1b" else char if char.isprintable() else " " for char in text)
+    return "".join(shown)
+
+
 def sparkline(rates: Any) -> str:
-    """A curve as one line of bars, from 0 to its highest rate."""
-    top = max(float(np.max(rates)), 1e-300)
-    return "".join(BARS[min(int(rate / top * len(BARS)), len(BARS) - 1)] for rate in rates)
+    """A curve as one line of bars, from 0 to its highest rate; from the lowest if it varies by less than half."""
+    low, top = float(np.min(rates)), max(float(np.max(rates)), 1e-300)
+    low = low if top / 2 < low < top else 0.0
+    return "".join(BARS[min(int((rate - low) / (top - low) * len(BARS)), len(BARS) - 1)] for rate in rates)
 
 
 def example_of(schedule_class: type) -> tuple[Any, int | None]:
@@ -62,13 +73,48 @@ def has_end(schedule: Any) -> bool:
 
 def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any]:
     """Some steps of a schedule up to its end, and its rates there."""
-    from keras_lr.schedule import Schedule, length_of, values_of
+    from keras_lr.fields import STEP_LIMIT
+    from keras_lr.schedule import Schedule, length_of
 
     if isinstance(schedule, Schedule) and not schedule.is_bound:
         schedule = schedule.bind(steps_per_epoch=100, epochs=10)
     length = steps or length_of(schedule) or ENDLESS
-    at = np.unique(np.linspace(0, length, count).astype(np.int64))
-    return at, np.asarray(values_of(schedule, at))
+    at = np.unique(np.linspace(0, min(length, STEP_LIMIT - 1), count).astype(np.int64))
+    return at, rates_at(schedule, at)
+
+
+def rates_at(schedule: Any, steps: Any) -> Any:
+    """Rates of any schedule.
+
+    Raises:
+        ValueError: one of Keras's own cannot be evaluated, or its rates are not finite.
+    """
+    from keras_lr.schedule import values_of
+
+    try:
+        rates = np.asarray(values_of(schedule, steps))
+    except Exception as error:  # Keras does not check the arguments of its schedules
+        raise ValueError(f"{type(schedule).__name__} cannot be evaluated: {str(error)[:200]}") from error
+    if not np.all(np.isfinite(rates)):
+        raise ValueError(f"the rates of {type(schedule).__name__} are not all finite")
+    return rates
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import keras_lr
+
+        typer.echo(f"keras-lr {keras_lr.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Learning-rate scheduling for Keras 3."""
 
 
 @app.command("list")
@@ -80,7 +126,7 @@ def list_schedules() -> None:
     for name, schedule_class in sorted(source.classes().items()):
         example, last = example_of(schedule_class)
         line = "" if example is None else sparkline(curve(example, 16, None if has_end(example) else last)[1])
-        table.add_row(name, line, (schedule_class.__doc__ or "").strip().splitlines()[0])
+        table.add_row(name, line, (schedule_class.__doc__ or "").strip().splitlines()[0].replace("``", "`"))
     Console().print(table)
 
 
@@ -90,7 +136,7 @@ def show(
         str, typer.Argument(help='A schedule as Python writes it: "Warmup(CosineDecay(0.1, 900), 100)".')
     ],
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps to show; by default to the end of the schedule.")
+        int | None, typer.Option(min=1, max=2**31, help="Steps to show; by default to the end of the schedule.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, for durations in epochs and fractions.")] = None,
     steps_per_epoch: Annotated[int | None, typer.Option(min=1, help="Batches in an epoch, for the same.")] = None,
@@ -99,9 +145,12 @@ def show(
 ) -> None:
     """Show a schedule: in words and as a curve in the terminal, as a picture, or as CSV."""
     from keras_lr import source
-    from keras_lr.schedule import Schedule, length_of, values_of
+    from keras_lr.fields import STEP_LIMIT
+    from keras_lr.schedule import Schedule, length_of
 
     with user_errors():
+        if csv and plot is not None:
+            raise ValueError("--csv and --plot are two kinds of output: give one of them")
         parsed = source.parse(schedule)
         if isinstance(parsed, Schedule) and not parsed.is_bound:
             if epochs is None or steps_per_epoch is None:
@@ -110,12 +159,13 @@ def show(
                 )
             parsed = parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
         length = length_of(parsed)
-        count = steps or (ENDLESS if length is None else length + 1)
+        count = steps or (ENDLESS if length is None else min(length + 1, STEP_LIMIT))
         if csv:
-            rates = values_of(parsed, np.arange(count))
             typer.echo("step,learning_rate")
-            for step, rate in enumerate(rates.tolist()):
-                typer.echo(f"{step},{rate!r}")
+            for first in range(0, count, BLOCK):
+                at = range(first, min(first + BLOCK, count))
+                for step, rate in zip(at, rates_at(parsed, np.array(at)).tolist(), strict=True):
+                    typer.echo(f"{step},{rate!r}")
             return
         console = Console(soft_wrap=True)
         console.print(parsed.describe() if isinstance(parsed, Schedule) else schedule, markup=False, highlight=False)
@@ -139,14 +189,15 @@ def inspect(
     The file is only read: no weights are loaded, and nothing in it is run or imported.
     """
     from keras_lr import inspection
-    from keras_lr.schedule import Schedule, length_of, values_of
+    from keras_lr.fields import STEP_LIMIT
+    from keras_lr.schedule import Schedule, length_of
 
     with user_errors():
         found = inspection.inspect_file(model)
         console = Console(soft_wrap=True)
 
         def say(text: str) -> None:
-            console.print(text, markup=False, highlight=False)
+            console.print(printable(text), markup=False, highlight=False)
 
         say(f"{model}, saved by Keras {found.keras_version}")
         if not found.rates:
@@ -166,13 +217,14 @@ def inspect(
             length = length_of(rate.source)
             if isinstance(rate.source, Schedule):
                 say("  " + rate.source.describe())
-            say(f"  now {float(values_of(rate.source, step)):.6g}")
+            say(f"  now {float(rates_at(rate.source, step)):.6g}")
             until = step + (ahead or (max(length - step, 0) if length is not None else ENDLESS))
+            until = min(until, STEP_LIMIT - 1)
             if until > step:
                 at = np.unique(np.linspace(step, until, 9).astype(np.int64))
                 say(
                     "  next "
-                    + ", ".join(f"{r:.4g} at {s:,}" for s, r in zip(at, values_of(rate.source, at), strict=True))
+                    + ", ".join(f"{r:.4g} at {s:,}" for s, r in zip(at, rates_at(rate.source, at), strict=True))
                 )
             else:
                 say("  the schedule is at its end")
@@ -187,15 +239,18 @@ def compare(logs: Log, plot: Plot = None) -> None:
 
     with user_errors():
         frames = {str(path): logfile.read_frame(path) for path in logs}
+        for path, frame in frames.items():
+            _check_log(path, frame)
         columns = list(dict.fromkeys(name for frame in frames.values() for name in frame.columns))
-        rates = [name for name in columns if name == "learning_rate" or name.startswith("learning_rate_")]
+        rates = [name for frame in frames.values() for name in _rates_of(frame)]
+        rates = list(dict.fromkeys(rates))
         metrics = [name for name in columns if name not in ("step", "epoch", "batch", "update", *rates)]
         first = frames[str(logs[0])]
         table = Table(
             "run", "steps", "epochs", "first rate", "highest", "last", "mean", *metrics, "rates part from the first run"
         )
         for path, frame in frames.items():
-            rate = frame[rates[0]] if rates and rates[0] in frame and len(frame) else None
+            rate = frame[_rates_of(frame)[0]] if len(frame) else None
             numbers = ["-"] * 4 if rate is None else [rate.iloc[0], rate.max(), rate.iloc[-1], rate.mean()]
             ends = [frame[name].dropna().tolist()[-1:] if name in frame else [] for name in metrics]
             table.add_row(
@@ -208,10 +263,21 @@ def compare(logs: Log, plot: Plot = None) -> None:
             )
         Console(width=None).print(table)
         if plot is not None:
-            _picture(
-                plot, [(path, frame["step"], frame[rates[0]]) for path, frame in frames.items() if rates[0] in frame]
-            )
+            _picture(plot, [(path, frame["step"], frame[_rates_of(frame)[0]]) for path, frame in frames.items()])
             typer.echo(f"Written: {plot}")
+
+
+def _rates_of(frame: Any) -> list[str]:
+    return [name for name in frame.columns if name == "learning_rate" or name.startswith("learning_rate_")]
+
+
+def _check_log(path: str, frame: Any) -> None:
+    """Refuse a log without rates, or with text where numbers belong."""
+    if not _rates_of(frame):
+        raise ValueError(f"{path!r} is no log: it has no column 'learning_rate'")
+    texts = [name for name in frame.columns if len(frame) and frame[name].dtype.kind not in "biuf"]
+    if texts:
+        raise ValueError(f"{path!r} is no log: its column {texts[0]!r} has something else than numbers in it")
 
 
 def _parting(first: Any, other: Any, rates: list[str]) -> str:
@@ -241,11 +307,18 @@ def _terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
     plotext.plotsize(min(Console().width, 100), 18)
     for label, steps, rates in curves:
         plotext.plot(list(map(int, steps)), list(map(float, rates)), label=label or None)
+    marks = np.unique(np.linspace(0, max(int(steps[-1]) for _, steps, _ in curves), 5).astype(np.int64)).tolist()
+    plotext.xticks(marks, [f"{step:,}" for step in marks])
     plotext.xlabel("step")
-    return str(plotext.build())
+    try:
+        return str(plotext.build())
+    except (ArithmeticError, ValueError, IndexError):  # it cannot label an axis of a range of 1e-320
+        return "\n".join(sparkline(rates) for _, _, rates in curves)
 
 
 def _picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
+    if not path.suffix:
+        raise ValueError(f"--plot {str(path)!r}: the name of a picture ends in .png, .svg or .pdf")
     optional.require("matplotlib", "plot", "plotting")
     import matplotlib as mpl
 
@@ -274,6 +347,7 @@ def demo(
     from keras_lr import demo as job
 
     with user_errors():
+        out.mkdir(parents=True, exist_ok=True)
         job.require_libraries()
     raise typer.Exit(job.run(out, epochs, seed))
 

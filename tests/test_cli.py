@@ -39,6 +39,8 @@ def test_list_has_a_line_and_a_sparkline_for_every_schedule():
 def test_a_sparkline():
     assert cli.sparkline([0.0, 0.5, 1.0]) == "▁▅█"
     assert cli.sparkline([0.0, 0.0]) == "▁▁"
+    assert cli.sparkline([0.3, 0.3]) == "██"
+    assert cli.sparkline([0.95, 0.9, 0.85]) == "█▅▁"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id if hasattr(row, "id") else None)
@@ -125,8 +127,9 @@ def test_other_sources_are_refused(text):
 
 def test_show():
     text = run("show", "Warmup(CosineDecay(0.1, 900), 100)", "--steps", 1000)
-    assert "linear warmup over 100 steps" in text
+    assert "A linear warmup from 0 over 100 steps, then a cosine" in text
     assert len(text.splitlines()) > 10
+    assert text.split("┘")[1].split() == ["0", "249", "499", "749", "999", "step"]
     rows = run("show", "LinearDecay(0.5, 4)", "--csv").split()
     assert rows == ["step,learning_rate", "0,0.5", "1,0.375", "2,0.25", "3,0.125", "4,0.0"]
     assert len(run("show", "LinearDecay(0.5, 4)", "--csv", "--steps", 3).split()) == 4
@@ -246,7 +249,7 @@ def test_inspect_runs_nothing_of_the_file(tmp_path, monkeypatch):
     }
     assert "not plain" in run("inspect", forged(tmp_path, with_rate(stock)))
     wrong = {"class_name": "Constant", "registered_name": "keras_lr>Constant", "config": {"learning_rate": "x", "y": 1}}
-    assert "Constant (" in run("inspect", forged(tmp_path, with_rate(wrong)))
+    assert "'Constant' (" in run("inspect", forged(tmp_path, with_rate(wrong)))
 
 
 def test_inspect_of_damaged_files(tmp_path):
@@ -304,6 +307,43 @@ def test_compare_what_is_no_log(tmp_path):
     assert "is no log" in refused("compare", empty)
     assert "must end in .csv or .parquet" in refused("compare", tmp_path / "x.txt")
     assert "No such file" in refused("compare", tmp_path / "x.csv")
+
+
+def test_compare_logs_without_rates_or_with_text(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("step,epoch,batch,loss\n0,0,0,1\n")
+    assert "it has no column 'learning_rate'" in refused("compare", path, "--plot", tmp_path / "x.png")
+    for text in ("a,0,0,0.1,1", "0,0,0,b,1", "0,0,0,0.1,c"):
+        path.write_text(f"step,epoch,batch,learning_rate,loss\n{text}\n")
+        assert "has something else than numbers in it" in refused("compare", path)
+    path.write_text("step,epoch,batch,learning_rate,loss\n")
+    assert "log.csv" in run("compare", path)
+
+
+def test_compare_runs_with_other_columns_of_rates(tmp_path):
+    one = log(tmp_path / "one.csv", [0.1, 0.2], [4.0, 3.0])
+    two = log(tmp_path / "two.csv", [0.3, 0.4], [4.0, 3.0])
+    two.write_text(two.read_text().replace("learning_rate", "learning_rate_a"))
+    line = next(line for line in run("compare", one, two).splitlines() if "two.csv" in line)
+    assert "0.3" in line
+    assert "0.4" in line
+    assert "no common steps" in line
+
+
+def test_pictures_that_cannot_be_written(tmp_path):
+    for name in (".", tmp_path, "picture"):
+        assert "the name of a picture ends in" in refused("show", "Constant(0.1)", "--plot", name)
+    assert "not supported" in refused("show", "Constant(0.1)", "--plot", tmp_path / "x.xyz")
+    assert "give one of them" in refused("show", "Constant(0.1)", "--csv", "--plot", tmp_path / "x.png")
+
+
+def test_a_folder_of_the_demo_that_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    assert "File exists" in refused("demo", "--out", tmp_path / "file", "--epochs", 4)
+
+
+def test_the_version():
+    assert run("--version").strip() == f"keras-lr {klr.__version__}"
 
 
 def test_every_command_has_help():
