@@ -1,18 +1,17 @@
 """Time of the range test, relative to plain `fit` of as many batches.
 
-    KERAS_BACKEND=jax python benchmarks/range_test.py
+    KERAS_BACKEND=jax python -m benchmarks range_test
 
-Both in turns, in an order drawn anew each time; printed is the median of the ratios of one turn, with quartiles.
+Both in turns, in an order drawn anew each time; the figure is the median of the ratios of single turns.
 Both begin with a model that has trained already: `fit` has compiled its step, the range test compiles its own.
 The difference of two lengths of both takes that compilation out; it is printed by itself.
 """
-
-import time
 
 import keras
 import numpy as np
 
 import keras_lr as klr
+from benchmarks import common
 
 TURNS, SHORT, LONG, BATCH = 15, 100, 600, 32
 
@@ -26,16 +25,10 @@ def model_and_data():
     return model, x, x[:, :1]
 
 
-def seconds(work):
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-if __name__ == "__main__":
+def main(quick=False):
+    turns, short, long = (1, 10, 20) if quick else (TURNS, SHORT, LONG)
     model, x, y = model_and_data()
-    draw = np.random.default_rng(1)
-    model.fit(x, y, batch_size=BATCH, verbose=0)
+    model.fit(x[: 2 * BATCH], y[: 2 * BATCH], batch_size=BATCH, verbose=0)
 
     def fit(count):
         model.fit(x[: count * BATCH], y[: count * BATCH], batch_size=BATCH, verbose=0)
@@ -43,16 +36,19 @@ if __name__ == "__main__":
     def test(count):
         klr.find_learning_rate(model, x, y, batch_size=BATCH, steps=count, max_rate=1e-5, progress=False)
 
-    work = [(fit, SHORT), (fit, LONG), (test, SHORT), (test, LONG)]
-    taken = np.zeros((TURNS + 1, 4))
-    for turn in taken:
-        for which in draw.permutation(4):
-            function, count = work[which]
-            turn[which] = seconds(lambda function=function, count=count: function(count))
-    fit_short, fit_long, test_short, test_long = taken[1:].T
-    low, middle, high = np.percentile((test_long - test_short) / (fit_long - fit_short), [25, 50, 75])
-    start = np.median(test_short - (test_long - test_short) * SHORT / (LONG - SHORT))
+    works = {
+        (work, count): (lambda work=work, count=count: work(count)) for work in (fit, test) for count in (short, long)
+    }
+    taken = common.interleaved(works, turns)
+    batch = taken[test, long] - taken[test, short]
+    figures = common.ratio(batch, taken[fit, long] - taken[fit, short])
+    start = float(np.median(taken[test, short] - batch * short / (long - short)))
     print(
-        f"{keras.config.backend():10} a batch of the range test: {middle:.3f} ({low:.3f} to {high:.3f}) of one of fit; "
-        f"start and end (compilation, keeping and putting back): {start:.2f} s"
+        f"{common.backend():10} a batch of the range test: {figures['median']:.3f} of one of fit; start and end "
+        f"(compilation, keeping and putting back): {start:.2f} s"
     )
+    common.save("range_test", common.backend(), [{**figures, "start_seconds": start}], quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,10 @@
 """Time of a training step with scheduled hyperparameters, relative to the stock optimizer.
 
-    KERAS_BACKEND=jax python benchmarks/scheduled_step.py
+    KERAS_BACKEND=jax python -m benchmarks scheduled_step
 
 Three models are trained in turns, in an order drawn anew each time, a stretch of steps at a time:
-two with the stock optimizer and one with the schedule. Printed are the medians, with quartiles, of
-the ratios of stretches of one turn: scheduled over stock, and as the measure's own error the second
-stock model over the first.
+two with the stock optimizer and one with the schedule. The figures are medians of the ratios of stretches of
+one turn: scheduled over stock, and as the measure's own error the second stock model over the first.
 """
 
 import time
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 
 import keras_lr as klr
+from benchmarks import common
 
 TURNS, STEPS, BATCH = 200, 40, 32
 SCHEDULE = klr.CosineDecay(0.9, 10_000)
@@ -39,12 +39,12 @@ def model_of(optimizer, variables):
     return model
 
 
-def times(kind, variables):
+def times(kind, variables, turns, steps):
     """Seconds of each stretch: turns × (stock, stock again, scheduled)."""
     draw = np.random.default_rng(0)
-    x = draw.normal(size=(STEPS * BATCH, 64)).astype("float32")
+    x = draw.normal(size=(steps * BATCH, 64)).astype("float32")
     models = [model_of(optimizer, variables) for optimizer in (stock(kind), stock(kind), scheduled(kind))]
-    taken = np.zeros((TURNS + 2, len(models)))
+    taken = np.zeros((turns + 2, len(models)))
     for turn in taken:
         for which in draw.permutation(len(models)):
             begin = time.perf_counter()
@@ -53,19 +53,22 @@ def times(kind, variables):
     return taken[2:]
 
 
-def quartiles(ratios):
-    low, middle, high = np.percentile(ratios, [25, 50, 75])
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+def main(quick=False):
+    keras.utils.set_random_seed(0)
+    rows = []
+    for kind in ("SGD momentum", "AdamW beta_1, weight_decay"):
+        for variables in (10, 200):
+            turns, steps = (2, 2) if quick else (TURNS if variables == 10 else TURNS // 4, STEPS)
+            first, second, with_schedule = times(kind, min(variables, 20) if quick else variables, turns, steps).T
+            found = {"scheduled": common.ratio(with_schedule, first), "stock again": common.ratio(second, first)}
+            for case, figures in found.items():
+                rows.append({"kind": kind, "variables": variables, "case": case, **figures})
+                print(
+                    f"{common.backend():10} {kind:27} {variables:3} variables: {case} {figures['median']:.3f}",
+                    flush=True,
+                )
+            common.save("scheduled_step", common.backend(), rows, quick)
 
 
 if __name__ == "__main__":
-    keras.utils.set_random_seed(0)
-    for kind in ("SGD momentum", "AdamW beta_1, weight_decay"):
-        for variables in (10, 200):
-            first, second, with_schedule = times(kind, variables).T
-            ours = np.concatenate([with_schedule / first, with_schedule / second])
-            print(
-                f"{keras.config.backend():10} {kind:27} {variables:3} variables: scheduled {quartiles(ours)}, "
-                f"stock again {quartiles(second / first)}",
-                flush=True,
-            )
+    main()

@@ -118,7 +118,7 @@ def compared(task: str, optimizer: str, schedules: dict[str, Any], rates: Any, e
     JOURNALS.mkdir(exist_ok=True)
     stage = "choose" if held_out else "report"
     journal = JOURNALS / f"{common.backend()}-{task}-{optimizer}-{epochs}-{stage}.jsonl"
-    result = klr.compare(
+    return klr.compare(
         functools.partial(build, task, optimizer),
         schedules,
         functools.partial(train, task, epochs, held_out),
@@ -128,7 +128,6 @@ def compared(task: str, optimizer: str, schedules: dict[str, Any], rates: Any, e
         journal=journal,
         progress=False,
     )
-    return result
 
 
 def cell(task: str, optimizer: str, short: int, long: int, quick: bool) -> list[dict[str, Any]]:

@@ -1,0 +1,125 @@
+"""How costs grow: with the pieces of a join, the variables of a model, the metrics of a log, the step number.
+
+    KERAS_BACKEND=jax python -m benchmarks growth
+
+Each is a row of times and the exponent of the power law through them: 1 is linear growth, 0 none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_lr as klr
+from benchmarks import common
+from benchmarks.preview import best
+from benchmarks.steps import model_of
+
+
+def join(pieces: int) -> klr.Schedule:
+    """Lines that follow one another, ten steps each."""
+    parts = [klr.LinearDecay(1.0 / (index + 1), 10) for index in range(pieces)]
+    return klr.Sequential(parts, [10 * (index + 1) for index in range(pieces - 1)]) if pieces > 1 else parts[0]
+
+
+def milliseconds(work: Callable[[], Any], turns: int = 3) -> float:
+    work()
+    return best(work, turns)
+
+
+def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
+    """The slope over the larger half of the sizes, where fixed costs count less."""
+    half = min(len(sizes) // 2, len(sizes) - 2)
+    return float(np.polyfit(np.log(sizes[half:]), np.log(times[half:]), 1)[0])
+
+
+def compile_and_step(schedule: klr.Schedule, steps: int) -> tuple[float, float]:
+    """Seconds until the first step of `fit` is done, and the milliseconds of a step after it."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(schedule), loss="mse")
+    x = np.ones((steps, 4), "float32")
+
+    def fit(count: int) -> float:
+        begin = time.perf_counter()
+        model.fit(x[:count], x[:count, :1], batch_size=1, verbose=0, shuffle=False)
+        return time.perf_counter() - begin
+
+    first = fit(1)
+    few, many = min(fit(1) for _ in range(3)), min(fit(steps) for _ in range(3))
+    return first, 1e3 * (many - few) / (steps - 1)
+
+
+def main(quick: bool = False) -> None:
+    keras.utils.set_random_seed(0)
+    rows: list[dict[str, Any]] = []
+
+    def add(what: str, sizes: Sequence[int], times: Sequence[float], unit: str) -> None:
+        slope = exponent(sizes, times)
+        rows.append({"what": what, "sizes": list(sizes), "times": list(times), "unit": unit, "exponent": slope})
+        shown = ", ".join(f"{size:,}: {value:.3g}" for size, value in zip(sizes, times, strict=True))
+        print(f"{common.backend():10} {what} ({unit}): {shown}; exponent {slope:.2f}", flush=True)
+
+    pieces = [1, 3, 10] if quick else [1, 3, 10, 30, 100, 300, 1000]
+    at = np.arange(1000 if quick else 100_000)
+    joins = [join(count) for count in pieces]
+    add("values of a join, by its pieces", pieces, [milliseconds(lambda j=j: j.values(at)) for j in joins], "ms")
+    add("making a join, by its pieces", pieces, [milliseconds(lambda n=n: join(n)) for n in pieces], "ms")
+    fitted = [compile_and_step(j, 10 if quick else 200) for j in joins]
+    add("first step of fit, by the pieces of a join", pieces, [first for first, _ in fitted], "s")
+    add("step of fit, by the pieces of a join", pieces, [max(step, 1e-6) for _, step in fitted], "ms")
+
+    variables = [4, 8] if quick else [4, 20, 100, 400]
+    x = np.ones((32 * 20, 64), "float32")
+    taken = []
+    for count in variables:
+        model = model_of(klr.CosineDecay(1e-3, 10**6), count, common.backend() == "jax")
+        run = lambda model=model: model.fit(x, x[:, :1], batch_size=32, verbose=0, shuffle=False)  # noqa: E731
+        taken.append(milliseconds(run) / 20)
+    add("step of fit with AdamW and a schedule, by variables", variables, taken, "ms")
+
+    metrics = [1, 2] if quick else [1, 4, 16, 64]
+    taken = []
+    for count in metrics:
+        log = klr.LearningRateLogger([f"m{index}" for index in range(count)], audit=False)
+        taken.append(milliseconds(lambda log=log, count=count: logged(log, count, 2000)) / 2000)
+    add("logger, a batch, by metrics", metrics, taken, "ms")
+
+    numbers = [10, 10**4] if quick else [10, 10**3, 10**5, 10**7, 10**9]
+    for name, schedule in {
+        "restarts": klr.CosineDecayRestarts(0.1, 100),
+        "a cycle": klr.CyclicalLearningRate(0.1, 1.0, 7),
+    }.items():
+        spans = [np.arange(number, number + 1000) for number in numbers]
+        add(
+            f"1,000 values of {name}, by the step",
+            numbers,
+            [milliseconds(lambda s=s: schedule.values(s), 20) for s in spans],
+            "ms",
+        )
+    common.save("growth", common.backend(), rows, quick)
+
+
+def logged(log: klr.LearningRateLogger, metrics: int, batches: int) -> None:
+    """One epoch through the logger's hooks, with so many metrics."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    logs = {f"m{index}": 0.5 for index in range(metrics)}
+    log.set_params({"epochs": 1, "steps": batches, "verbose": 0})
+    log.set_model(model)
+    log.on_train_begin()
+    log.on_epoch_begin(0)
+    for batch in range(batches):
+        log.on_train_batch_begin(batch)
+        log.on_train_batch_end(batch, logs)
+    model.optimizer._iterations.assign(batches)
+    log.on_epoch_end(0, {})
+    log.on_train_end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""The tables of the results: Markdown between markers in README.md and docs/benchmarks.md, and the figure.
+
+A table stands between ``<!-- benchmark: NAME -->`` and ``<!-- end -->``; what stands there is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common
+from benchmarks.training import CONSTANT, LONG, SHORT, first_at
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+FIGURE = ROOT / "docs" / "images" / "training.svg"
+SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
+
+Rows = list[dict[str, Any]]
+
+
+def table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, body)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def rows_of(part: str) -> Rows:
+    """The rows of all backends, each with its backend."""
+    return [{"backend": key, **row} for key, run in common.load(part).items() for row in run["rows"]]
+
+
+def made_with(part: str) -> str:
+    """A line with date, versions and the class of machine."""
+    runs = common.load(part)
+    if not runs:
+        return "(not measured yet)"
+    run = max(runs.values(), key=lambda run: run["date"])
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    return f"{run['date']}, Python {run['python']}, {versions}; {run['machine']}, shared with other work."
+
+
+def ratio(row: dict[str, Any]) -> str:
+    return f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+
+
+def pivot(rows: Rows, line: str, column: str, cell: Callable[[dict[str, Any]], str], first: str) -> str:
+    """A table with a line and a column for each value of two keys, in the order in which they come."""
+    lines, columns = list(dict.fromkeys(r[line] for r in rows)), list(dict.fromkeys(r[column] for r in rows))
+    found = {(r[line], r[column]): cell(r) for r in rows}
+    return table([first, *map(str, columns)], [[str(a), *(found.get((a, b), "") for b in columns)] for a in lines])
+
+
+def steps() -> str:
+    rows = [row for row in rows_of("steps") if "median" in row]
+    for row in rows:
+        row["column"] = f"{SYSTEMS[row['variant']]}, {row['variables']}"
+    order = {name: index for index, name in enumerate(SYSTEMS.values())}
+    rows.sort(key=lambda row: (order[SYSTEMS[row["variant"]]], row["variables"]))
+    return pivot(rows, "case", "column", ratio, "variables of the model") + "\n\n" + made_with("steps")
+
+
+def scheduled_step() -> str:
+    rows = rows_of("scheduled_step")
+    for row in rows:
+        row["line"] = f"{row['kind']}, {row['variables']} variables, {row['case']}"
+        row["column"] = SYSTEMS[row["backend"]]
+    return pivot(rows, "line", "column", ratio, "") + "\n\n" + made_with("scheduled_step")
+
+
+def reads() -> str:
+    rows = rows_of("reads")
+    for row in rows:
+        row["column"] = SYSTEMS[row["backend"]] + ", µs"
+    cell = lambda row: f"{row['microseconds']:,.0f}"  # noqa: E731
+    return pivot(rows, "case", "column", cell, "") + "\n\n" + made_with("reads")
+
+
+def preview() -> str:
+    rows = sorted(rows_of("preview"), key=lambda row: row["milliseconds"])
+    ours = [row for row in rows if row["ours"] and not row["foreign"]]
+    shown = [ours[0], ours[len(ours) // 2], ours[-1]]
+    names = ["the fastest of ours", f"the middle one of ours ({len(ours)})", "the slowest of ours"]
+    body = [[f"{name}: {row['case']}", f"{row['milliseconds']:,.0f}"] for name, row in zip(names, shown, strict=True)]
+    body += [[row["case"], f"{row['milliseconds']:,.0f}"] for row in rows if not row["ours"] or row["foreign"]]
+    return table(["1,000,000 rates", "ms"], body) + "\n\n" + made_with("preview")
+
+
+def logger() -> str:
+    body = [
+        [
+            f"{row['case']}, {row['batches']:,} batches",
+            f"{row['bytes_per_batch']:.1f}",
+            f"{row['to_frame_seconds']:.2f}",
+            f"{row['parquet_seconds']:.2f}",
+        ]
+        for row in rows_of("logger")
+    ]
+    return table(["", "bytes a batch", "`to_frame`, s", "Parquet, s"], body) + "\n\n" + made_with("logger")
+
+
+def importing() -> str:
+    body = [
+        [f"{row['keras_milliseconds']:,.0f}", f"{row['keras_lr_milliseconds']:.0f}"] for row in rows_of("importing")
+    ]
+    return table(["`import keras`, ms", "`import keras_lr` after it, ms"], body) + "\n\n" + made_with("importing")
+
+
+def precision() -> str:
+    rows = rows_of("precision")
+    body = []
+    for backend in dict.fromkeys(row["backend"] for row in rows):
+        own = [row for row in rows if row["backend"] == backend and row["system"] == "keras_lr" and not row["foreign"]]
+        worst = [f"{max(row[key] for row in own):.1e}" for key in ("of_peak", "of_value")]
+        body.append([f"keras_lr on {SYSTEMS[backend]}, the worst of {len(own)}", *worst])
+    for row in rows:
+        if row["system"] != "keras_lr":
+            where = f" on {SYSTEMS[row['backend']]}" if row["system"] == "Keras" else ""
+            upto = f" (to step {row['steps']:,})" if "steps" in row else ""
+            body.append(
+                [f"{row['system']}'s {row['case']}{where}{upto}", f"{row['of_peak']:.1e}", f"{row['of_value']:.1e}"]
+            )
+    return table(["steps to 2**31", "error, of the peak", "of the value"], body) + "\n\n" + made_with("precision")
+
+
+def growth() -> str:
+    rows = rows_of("growth")
+    body = [
+        [
+            row["what"],
+            SYSTEMS[row["backend"]],
+            " · ".join(f"{size:,}: {value:.3g}" for size, value in zip(row["sizes"], row["times"], strict=True))
+            + f" {row['unit']}",
+            f"{row['exponent']:.2f}",
+        ]
+        for row in rows
+    ]
+    return table(["", "", "size: time", "exponent"], body) + "\n\n" + made_with("growth")
+
+
+def range_test() -> str:
+    body = [[SYSTEMS[row["backend"]], ratio(row), f"{row['start_seconds']:.1f}"] for row in rows_of("range_test")]
+    head = ["", "a batch of the range test, of one of `fit`", "start and end, s"]
+    return table(head, body) + "\n\n" + made_with("range_test")
+
+
+def cells() -> dict[tuple[str, str], Rows]:
+    """The rows of `training` by task and optimizer."""
+    found: dict[tuple[str, str], Rows] = {}
+    for row in rows_of("training"):
+        found.setdefault((row["task"], row["optimizer"]), []).append(row)
+    return found
+
+
+def training() -> str:
+    columns = {
+        f"{task}, {'SGD' if optimizer == 'sgd' else 'AdamW'}": rows for (task, optimizer), rows in cells().items()
+    }
+    if not columns:
+        return "(not measured yet)"
+    some = next(iter(columns.values()))
+    short, long = some[0]["epochs"], some[-1]["epochs"]
+    body = []
+    for index, row in enumerate(some):
+        name = f"{row['schedule']}, {row['epochs']} epochs"
+        body.append([name, *(accuracy(rows[index], best_of(rows)) for rows in columns.values())])
+    goal = [reached(rows) for rows in columns.values()]
+    body.append([f"epochs to the best accuracy of the constant rate in {long}", *goal])
+    head = [f"test accuracy, % ({short} epochs)", *columns]
+    return table(head, body) + "\n\n" + made_with("training")
+
+
+def best_of(rows: Rows) -> str:
+    return str(max(rows[:-1], key=lambda row: row["accuracy"])["schedule"])
+
+
+def accuracy(row: dict[str, Any], best: str) -> str:
+    text = f"{100 * row['accuracy']:.1f} ± {100 * row['half_width']:.1f}"
+    return f"**{text}**" if row["schedule"] == best and row["schedule"] and row["epochs"] == SHORT else text
+
+
+def reached(rows: Rows) -> str:
+    """Which schedule reaches the best mean accuracy of the long constant rate first, when, and when it did itself."""
+    long = rows[-1]
+    target = max(long["curve"])
+    own = first_at(long["curve"], target)
+    hits = [(first_at(row["curve"], target), row["schedule"]) for row in rows[:-1] if row["schedule"] != CONSTANT]
+    epoch, name = min(((hit, name) for hit, name in hits if hit is not None), default=(None, ""))
+    end = f"constant {own} ({100 * target:.1f} %)"
+    return f"{end}; {name} {epoch}" if epoch is not None else f"{end}; no schedule within {rows[0]['epochs']}"
+
+
+def figure() -> None:
+    """Mean accuracy over the epochs, a panel for each task and optimizer."""
+    found = cells()
+    if not found:
+        return
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "keras_lr"
+    from matplotlib import pyplot
+
+    count = len(found)
+    lines = (count + 1) // 2
+    grid, axes = pyplot.subplots(lines, 2, figsize=(10, 3.2 * lines), layout="constrained", squeeze=False)
+    for ax, ((task, optimizer), rows) in zip(axes.flat, found.items(), strict=False):
+        for row in rows:
+            long = row["epochs"] == rows[-1]["epochs"]
+            style: dict[str, Any] = (
+                {"color": "black", "linestyle": "--", "linewidth": 1.0} if long else {"linewidth": 1.3}
+            )
+            label = f"{row['schedule']}, {row['epochs']} epochs" if long else row["schedule"]
+            ax.plot(range(1, len(row["curve"]) + 1), [100 * value for value in row["curve"]], label=label, **style)
+        ends = sorted(100 * row["accuracy"] for row in rows)
+        ax.set_ylim(ends[0] - 6, ends[-1] + 1.5)
+        ax.set_title(f"{task}, {'SGD' if optimizer == 'sgd' else 'AdamW'}", fontsize="medium")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("test accuracy, %")
+        ax.grid(visible=True, alpha=0.3)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    grid.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
+    grid.savefig(FIGURE, metadata={"Date": None})
+    pyplot.close(grid)
+
+
+def short() -> str:
+    """The table of the README: a line for each goal."""
+    lines = []
+    step_rows = {(row["variant"], row["variables"], row["case"]): row for row in rows_of("steps") if "median" in row}
+    for label, case in (
+        ("a step with a cosine", "cosine"),
+        ("a step with a cosine and the logger", "logger, cosine"),
+        ("a step with a naive logger", "a naive logger, Keras's cosine"),
+        ("a constant rate again (the noise)", "constant again"),
+    ):
+        values = [step_rows.get((variant, 10, case)) for variant in ("tensorflow", "jax", "torch")]
+        lines.append([f"{label}, relative to a constant rate", *(ratio(row) if row else "" for row in values)])
+    read_rows = {(row["backend"], row["case"]): row["microseconds"] for row in rows_of("reads")}
+    for label, case in (
+        ("reading the rate of our cosine", "cosine, eagerly"),
+        ("reading the rate of Keras's cosine", "Keras's CosineDecay, eagerly"),
+    ):
+        values = [read_rows.get((backend, case)) for backend in ("tensorflow", "jax", "torch")]
+        lines.append([f"{label}, µs", *("" if value is None else f"{value:,.0f}" for value in values)])
+    precise = rows_of("precision")
+    for label, test in (
+        ("largest error of ours, of the value", lambda row: row["system"] == "keras_lr" and not row["foreign"]),
+        (
+            "largest error of Keras's restarts",
+            lambda row: row["case"] == "CosineDecayRestarts" and row["system"] == "Keras",
+        ),
+    ):
+        values = []
+        for backend in ("tensorflow", "jax", "torch"):
+            found = [row["of_value"] for row in precise if row["backend"] == backend and test(row)]
+            values.append(f"{max(found):.0e}" if found else "")
+        lines.append([label, *values])
+    return table(["", "TensorFlow", "JAX", "torch"], lines) + "\n\n" + made_with("steps")
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "short": short,
+    "steps": steps,
+    "scheduled_step": scheduled_step,
+    "reads": reads,
+    "preview": preview,
+    "logger": logger,
+    "importing": importing,
+    "precision": precision,
+    "growth": growth,
+    "range_test": range_test,
+    "training": training,
+}
+
+
+def filled(text: str) -> str:
+    """A page with its tables made anew."""
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match.group(1)
+        made = TABLES[name]() if name == "short" or common.load(name) else "(not measured yet)"
+        return f"<!-- benchmark: {name} -->\n\n{made}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- benchmark: (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
+
+
+def write() -> None:
+    """Bring pages and figure up to date."""
+    figure()
+    for page in PAGES:
+        if page.exists():
+            page.write_text(filled(page.read_text()))
+
+
+if __name__ == "__main__":
+    write()
