@@ -3,8 +3,8 @@
     python docs/playground_spec.py
 
 writes docs/javascripts/playground_spec.js anew; tests/test_playground.py fails if it is not current.
-A new schedule class needs a formula in docs/javascripts/playground_formulas.js, and an example here
-if an argument without a default is not a rate, a number of steps, a number or another schedule.
+A new schedule class needs a formula in docs/javascripts/playground_formulas.js (or _cycles, or _combine)
+and an example here; its fields, words and refusals follow.
 """
 
 from __future__ import annotations

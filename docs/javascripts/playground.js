@@ -1,22 +1,8 @@
 // The playground: up to three schedules, their lines of Python, and the state in the URL.
 (function (P) {
   "use strict";
-  const { Call, Num, Refusal, html } = P;
-  const LETTERS = ["a", "b", "c"];
-  const FIRST = "Warmup(CosineDecay(0.1, 900), 100)";
+  const { Call, Num, Refusal, html, LETTERS, MOST_STEPS } = P;
   const SECOND = ["OneCycle(0.1, 1000)", "WarmupStableDecay(0.1, 1000, 100, 250)"];
-  const MOST_STEPS = 2 ** 31 - 1;
-  const PRESETS = {
-    "Warmup and cosine": `steps=1000&a=${FIRST}`,
-    "One-cycle with momentum": "steps=1000&a=OneCycle(0.1, 1000)&am=0.85,0.95",
-    "Warmup, stable, decay": 'steps=10000&a=WarmupStableDecay(0.001, 10000, 500, 2000)&b=Warmup(CosineDecay(0.001, 9500), 500)',
-    "Transformer: inverse square root": "steps=100000&y=log&a=InverseSquareRootDecay(0.0007, 4000)",
-    "ResNet in epochs": "steps=112590&y=log&a=Warmup(MultiStepDecay(0.4, [epochs(25), epochs(55), epochs(75)]), epochs(5)).bind(steps_per_epoch=1251, epochs=90)",
-    "Cosine with restarts": "steps=1500&a=CosineDecayRestarts(0.1, 100, m_mul=0.8)&b=Repeat(LinearDecay(0.1, 300), 300, factor=0.6)",
-    "Triangles that halve": 'steps=2000&a=CyclicalLearningRate(0.001, 0.01, 200, mode="triangular2")&am=0.8,0.9',
-    "Cooldown at any time": 'steps=1200&a=Warmup(0.1, 100).cooldown(900, 300, shape="sqrt")&b=Warmup(0.1, 100).cooldown(500, 300, shape="sqrt")',
-    "Shapes of a decay": "steps=1000&a=REXDecay(0.1, 1000)&b=LinearDecay(0.1, 1000)&c=KDecay(0.1, 1000, 3)",
-  };
 
   class Playground {
     constructor(root) {
@@ -28,7 +14,10 @@
         fields: this.fields,
         total: () => this.state.total,
         changed: () => this.refresh(),
-        restructured: () => this.rebuild(),
+        restructured: () => {
+          this.edit();
+          this.refresh();
+        },
       };
       this.layout();
       window.addEventListener("hashchange", () => this.load());
@@ -53,21 +42,19 @@
       this.totalField = html("input", { id: "pg-total", type: "text", inputmode: "numeric", autocomplete: "off", class: "pg-number" });
       this.totalSlider = html("input", { type: "range", min: 0, max: 600, step: 1, "aria-label": "total steps, slider" });
       this.totalField.addEventListener("input", () => this.setTotal(this.totalField.value));
-      this.totalField.addEventListener("change", () => this.rebuild());
       this.totalSlider.addEventListener("input", () => {
         this.totalField.value = Number((10 ** (1 + Number(this.totalSlider.value) / 100)).toPrecision(2));
         this.setTotal(this.totalField.value);
       });
-      this.totalSlider.addEventListener("change", () => this.rebuild());
       this.log = html("input", { id: "pg-log", type: "checkbox" });
       this.log.addEventListener("change", () => {
         this.state.log = this.log.checked;
         this.refresh();
       });
       const presets = html("select", { id: "pg-presets" }, html("option", { value: "" }, "Choose …"));
-      for (const name of Object.keys(PRESETS)) presets.append(html("option", {}, name));
+      for (const name of P.presets) presets.append(html("option", {}, name));
       presets.addEventListener("change", () => {
-        window.location.hash = PRESETS[presets.value].split("&").map(encoded).join("&");
+        window.location.hash = P.preset(presets.value);
         presets.value = "";
       });
       this.totalMessage = html("p", { class: "pg-refusal", role: "alert", hidden: true });
@@ -90,60 +77,45 @@
       if (!right) return;
       this.state.total = value.value;
       this.totalSlider.value = (Math.log10(value.value) - 1) * 100;
+      this.edit();
       this.refresh();
     }
 
-    // State from the URL.
+    // State from the URL; an address that is an anchor of the page says nothing of it.
     load() {
       const hash = window.location.hash.slice(1);
-      if (this.state && (hash === this.hash() || (hash && !hash.includes("=")))) return;
-      const given = Object.fromEntries(hash.split("&").filter((part) => part.includes("=")).map(decoded));
-      const total = Number(given.steps);
-      this.state = {
-        total: Number.isInteger(total) && total >= 1 && total <= MOST_STEPS ? total : 1000,
-        log: given.y === "log",
-        selected: "a",
-        slots: {},
-      };
-      for (const letter of LETTERS) if (letter in given) this.state.slots[letter] = slot(given[letter], given[`${letter}m`]);
-      if (!Object.keys(this.state.slots).length) this.state.slots.a = slot(FIRST);
-      this.state.selected = Object.keys(this.state.slots)[0];
+      if (this.state && (hash === P.written(this.state) || (hash && !hash.includes("=")))) return;
+      this.state = P.read(hash);
       this.totalField.value = this.state.total;
       this.totalSlider.value = (Math.log10(this.state.total) - 1) * 100;
       this.log.checked = this.state.log;
       this.rebuild();
     }
 
-    hash() {
-      const { total, log, slots } = this.state;
-      const parts = [`steps=${total}`];
-      if (log) parts.push("y=log");
-      for (const [letter, { text, momentum }] of Object.entries(slots)) {
-        parts.push(`${letter}=${encodeURIComponent(text)}`);
-        if (momentum) parts.push(`${letter}m=${encodeURIComponent(P.source(momentum.args.low) + "," + P.source(momentum.args.high))}`);
-      }
-      return parts.join("&");
-    }
-
-    // The lines and the editor anew: after a change of structure.
+    // The lines and the editor anew.
     rebuild() {
-      const { slots, selected } = this.state;
-      const at = window.scrollY;
-      this.fields.length = 0;
+      const letters = Object.keys(this.state.slots);
       this.rows = {};
-      this.lines.replaceChildren(...Object.keys(slots).map((letter) => this.row(letter)));
-      if (Object.keys(slots).length < LETTERS.length) {
+      this.lines.replaceChildren(...letters.map((letter) => this.row(letter)));
+      if (letters.length < LETTERS.length) {
         this.lines.append(html("button", { type: "button", class: "pg-compare", onclick: () => this.compare() }, "Compare with another"));
       }
+      this.edit();
+      this.refresh();
+    }
+
+    // The editor anew: after a change of structure, not of a value, so that an input keeps the focus.
+    edit() {
+      const { slots, selected } = this.state;
       const chosen = slots[selected];
-      this.editorBox.replaceChildren();
+      const at = window.scrollY;
+      this.fields.length = 0;
+      this.editorBox.replaceChildren(html("p", { class: `pg-title pg-${selected}` }, `Schedule ${selected.toUpperCase()}`));
       if (chosen.raw) {
         const replace = (other) => (chosen.raw = other);
-        const head = `Schedule ${selected.toUpperCase()}`;
-        this.editorBox.append(html("p", { class: `pg-title pg-${selected}` }, head), P.editor(chosen.raw, replace, this.context));
+        this.editorBox.append(P.editor(chosen.raw, replace, this.context));
         if (P.SPEC.momentum[chosen.raw.name]) this.editorBox.append(this.momentumCard(chosen));
       }
-      this.refresh();
       window.scrollTo(window.scrollX, at);
     }
 
@@ -155,16 +127,17 @@
       select.setAttribute("aria-label", `Edit schedule ${letter.toUpperCase()}`);
       const line = html("textarea", { rows: 1, spellcheck: "false", class: "pg-line", "aria-label": `Schedule ${letter.toUpperCase()} in Python` });
       line.addEventListener("input", () => this.typed(letter, line.value));
-      line.addEventListener("change", () => this.rebuild());
-      const copy = html("button", { type: "button", class: "pg-copy", onclick: () => this.copy(copy, chosen.text, line) }, "Copy");
-      copy.setAttribute("aria-label", `Copy the line of schedule ${letter.toUpperCase()}`);
-      const partner = html("code", { class: "pg-partner", hidden: true });
+      line.addEventListener("change", () => this.refresh());
+      const copy = this.copier(`the line of schedule ${letter.toUpperCase()}`, () => chosen.text);
+      const partnerLine = html("code", {});
+      const copyPartner = this.copier(`the momentum of schedule ${letter.toUpperCase()}`, () => partnerLine.textContent);
+      const partner = html("div", { class: "pg-partner", hidden: true }, partnerLine, copyPartner);
       const names = html("code", { class: "pg-import" });
       const words = html("p", { class: "pg-words" });
       const message = html("p", { class: "pg-refusal", hidden: true });
       const head = html("div", { class: "pg-row" }, select, line, copy);
       if (Object.keys(this.state.slots).length > 1) head.append(this.remover(letter));
-      this.rows[letter] = { line, partner, names, words, message };
+      this.rows[letter] = { line, partner, partnerLine, names, words, message };
       return html("div", { class: "pg-slot", "data-slot": letter }, names, head, partner, message, words);
     }
 
@@ -179,7 +152,7 @@
         const { low, high } = P.SPEC.momentum[chosen.raw.name];
         const args = { schedule: chosen.raw, low: new Num(low, false), high: new Num(high, false) };
         chosen.momentum = event.target.checked ? new Call(P.partner, args) : null;
-        this.rebuild();
+        this.context.restructured();
       };
       const box = html("input", { id: "pg-momentum", type: "checkbox", onchange: change });
       box.checked = Boolean(chosen.momentum);
@@ -201,7 +174,7 @@
 
     compare() {
       const free = LETTERS.find((letter) => !(letter in this.state.slots));
-      this.state.slots[free] = slot(SECOND[Object.keys(this.state.slots).length - 1]);
+      this.state.slots[free] = P.slot(SECOND[Object.keys(this.state.slots).length - 1]);
       this.state.slots = Object.fromEntries(Object.entries(this.state.slots).sort());
       this.choose(free);
     }
@@ -211,23 +184,27 @@
       this.choose(Object.keys(this.state.slots)[0]);
     }
 
+    // What is typed in a line counts at once; it is written as the page writes it when the line is left.
     typed(letter, text) {
-      Object.assign(this.state.slots[letter], slot(text), { typing: true });
+      const chosen = Object.assign(this.state.slots[letter], P.slot(text), { typing: true });
+      if (chosen.raw && letter === this.state.selected) this.edit();
       this.refresh();
-      delete this.state.slots[letter].typing;
+      delete chosen.typing;
     }
 
-    copy(button, text, line) {
+    copier(what, text) {
+      const button = html("button", { type: "button", class: "pg-copy" }, "Copy");
+      button.setAttribute("aria-label", `Copy ${what}`);
       const done = (word) => {
         button.textContent = word;
         window.setTimeout(() => (button.textContent = "Copy"), 1500);
       };
-      const old = () => {
-        line.select();
-        done(document.execCommand("copy") ? "Copied" : "Press Ctrl+C");
-      };
-      if (!navigator.clipboard) return old();
-      return navigator.clipboard.writeText(text).then(() => done("Copied"), old);
+      const old = () => done(copied(text()) ? "Copied" : "Not copied");
+      button.addEventListener("click", () => {
+        if (navigator.clipboard) navigator.clipboard.writeText(text()).then(() => done("Copied"), old);
+        else old();
+      });
+      return button;
     }
 
     // Everything that follows from the arguments: curves, lines, words, refusals, URL.
@@ -235,7 +212,7 @@
       const curves = [];
       const refused = [];
       for (const [letter, chosen] of Object.entries(this.state.slots)) {
-        const result = evaluated(chosen);
+        const result = P.evaluated(chosen);
         if (result.error) refused.push([letter, result.error]);
         else curves.push({ letter, ...result });
         this.show(letter, chosen, result);
@@ -245,12 +222,12 @@
         ...refused.map(([letter, error]) => html("p", { class: `pg-${letter}` }, `${letter.toUpperCase()}: ${error.message}`))
       );
       this.plot.draw({ total: this.state.total, log: this.state.log, curves });
-      const hash = this.hash();
+      const hash = P.written(this.state);
       if (window.location.hash.slice(1) !== hash) window.history.replaceState(window.history.state, "", `#${hash}`);
     }
 
     show(letter, chosen, { error, built }) {
-      const { line, partner, names, words, message } = this.rows[letter];
+      const { line, partner, partnerLine, names, words, message } = this.rows[letter];
       if (chosen.raw && !chosen.typing) chosen.text = P.line(chosen.raw);
       if (!chosen.typing) line.value = chosen.text;
       line.style.height = "auto";
@@ -258,7 +235,7 @@
       const used = chosen.raw ? P.names(chosen.text) : [];
       names.textContent = used.length ? `from keras_lr import ${used.join(", ")}` : "";
       partner.hidden = !chosen.momentum;
-      partner.textContent = chosen.momentum ? P.line(chosen.momentum) : "";
+      partnerLine.textContent = chosen.momentum ? P.line(chosen.momentum) : "";
       message.hidden = !error;
       message.textContent = error ? error.message : "";
       line.setAttribute("aria-invalid", Boolean(error));
@@ -275,47 +252,15 @@
     }
   }
 
-  const decoded = (part) => {
-    const cut = part.indexOf("=");
-    try {
-      return [part.slice(0, cut), decodeURIComponent(part.slice(cut + 1))];
-    } catch (error) {
-      return [part.slice(0, cut), part.slice(cut + 1)];
-    }
-  };
-
-  const encoded = (part) => part.replace(/=(.*)$/, (_, value) => "=" + encodeURIComponent(value));
-
-  // One schedule of the page: its text, what it says, and the momentum beside it.
-  function slot(text, momentum) {
-    const made = { text, raw: null, error: null, momentum: null };
-    try {
-      made.raw = P.parse(text);
-      if (momentum && P.SPEC.momentum[made.raw.name]) {
-        const [low, high] = P.value(`[${momentum}]`);
-        made.momentum = new Call(P.partner, { schedule: made.raw, low, high });
-      }
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      made.error = error;
-    }
-    return made;
-  }
-
-  // The functions of the step, or the refusal.
-  function evaluated(chosen) {
-    if (chosen.error) return { error: chosen.error };
-    if (chosen.momentum && P.SPEC.momentum[chosen.raw.name]) chosen.momentum.args.schedule = chosen.raw;
-    else chosen.momentum = null;
-    try {
-      const built = P.build(chosen.raw);
-      P.values(built, [0]);
-      const momentum = chosen.momentum ? P.build(chosen.momentum).rate : null;
-      return built.name === P.partner ? { built, rate: null, momentum: built.rate } : { built, rate: built.rate, momentum };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { error };
-    }
+  // To the clipboard in the old way, for browsers that keep the new one from pages opened from a file.
+  function copied(text) {
+    const area = html("textarea", { class: "pg-hidden", "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
   }
 
   function start() {

@@ -175,8 +175,8 @@
   }
 
   function adder(add) {
-    const select = html("select", { class: "pg-add", "aria-label": "Do something to this schedule", onchange: (event) => add(event.target.value) });
-    select.append(html("option", { value: "" }, "Do something to it …"));
+    const select = html("select", { class: "pg-add", "aria-label": "Change or extend this schedule", onchange: (event) => add(event.target.value) });
+    select.append(html("option", { value: "" }, "Change or extend it …"));
     for (const name of layers()) select.append(html("option", { value: name }, (LAYERS[name] || [name])[0]));
     return select;
   }

@@ -114,6 +114,7 @@
         if (value instanceof Num) slider.value = scale.notch(value.value);
       };
       field.value = display(current(call, argument));
+      slider.value = 0;
       place(current(call, argument));
       slider.addEventListener("input", () => {
         const value = new Num(scale.value(Number(slider.value)), plain(argument.kind).type === "Whole");

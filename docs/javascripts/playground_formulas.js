@@ -3,7 +3,6 @@
 // What falls to zero is computed from the steps that remain, so that it does not cancel.
 (function (P) {
   "use strict";
-  const { Duration } = P;
   const LIMIT = 2 ** 31;
 
   const clip = (t, low, high) => Math.min(Math.max(t, low), high);
@@ -191,7 +190,7 @@
 
   Object.assign(P, {
     formulas,
-    curves: { LIMIT, Duration, clip, since, progress, remaining, mix, power, raised, cosine, fall, segment, float },
+    curves: { LIMIT, clip, since, progress, remaining, mix, power, raised, cosine, fall, segment, float },
     rules: { lengthOf, notAbove, notBelow },
   });
 })(window.KerasLRPlayground);
