@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from rich.console import Group
+    from rich.live import Live
 
 SEEDS = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 1, 10_001, steps=False)
 SEED = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 0, steps=False)
@@ -192,11 +196,11 @@ def compare(
     if book is not None:
         outcomes = {key: outcome for key, outcome in book.read().items() if key in wanted and not outcome.error}
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
-    if executor is None:
-        coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads)
-    else:
-        coming = trials.on_executor(executor, payloads)
     with _Display(wanted, outcomes, shown=progress) as display:
+        if executor is None:
+            coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads, display.printed)
+        else:
+            coming = trials.on_executor(executor, payloads)
         for key, outcome in coming:
             outcomes[key] = outcome
             if book is not None:
@@ -334,30 +338,62 @@ class _Journal:
 
 
 class _Display:
-    """A progress bar, and under it how the schedules stand."""
+    """A progress bar, and under it how the schedules stand; over it what the workers print.
+
+    Attributes:
+        printed: descriptor of the file that workers are to print to, which would break the table otherwise;
+            None where nothing is shown, or not in a terminal.
+    """
+
+    printed: int | None = None
 
     def __init__(self, wanted: dict[str, Trial], outcomes: dict[str, Outcome], *, shown: bool) -> None:
-        from rich.live import Live
         from rich.progress import Progress
 
-        self._wanted, self._outcomes = wanted, outcomes
+        self._wanted, self._outcomes, self._shown = wanted, outcomes, shown
         self._bar = Progress()
         self._task = self._bar.add_task("trainings", total=len(wanted), completed=len(outcomes))
-        self._live = Live(self._draw(), transient=True, refresh_per_second=4) if shown else None
+        self._open = ExitStack()
+        self._live: Live | None = None
+        self._told = 0
 
     def __enter__(self) -> _Display:
-        if self._live is not None:
-            self._live.start()
+        from rich.console import Console
+        from rich.live import Live
+
+        if not self._shown:
+            return self
+        console, usual = None, sys.__stdout__
+        if usual is not None and sys.stdout is usual and usual.isatty() and hasattr(os, "pread"):
+            self.printed = self._open.enter_context(TemporaryFile("ab+")).fileno()
+            # A descriptor of its own: that of the process is the workers' for a moment, while they are started.
+            terminal = os.fdopen(os.dup(usual.fileno()), "w", encoding=usual.encoding)
+            console = Console(file=self._open.enter_context(terminal))
+        self._live = Live(self._draw(), console=console, transient=True, refresh_per_second=4)
+        self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        with self._open:
+            if self._live is not None:
+                self._tell()
+                self._live.stop()
 
     def update(self) -> None:
         self._bar.update(self._task, completed=len(self._outcomes))
         if self._live is not None:
+            self._tell()
             self._live.update(self._draw())
+
+    def _tell(self) -> None:
+        """Print what workers have printed since the last time."""
+        if self.printed is None or self._live is None:
+            return
+        new = os.pread(self.printed, os.fstat(self.printed).st_size - self._told, self._told)
+        self._told += len(new)
+        if new:
+            text = new.decode(errors="replace").rstrip("\n")
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self) -> Group:
         from rich.console import Group
@@ -365,8 +401,8 @@ class _Display:
 
         done = {key: outcome for key, outcome in self._outcomes.items() if not outcome.error}
         last = [set(outcome.rows[-1]) for outcome in done.values()]
-        metric = next((name for name in PREFERRED if any(name in names for names in last)), "loss")
-        table = Table("schedule", "done", f"{metric} so far, best peak")
+        metric = next((name for name in PREFERRED if any(name in names for names in last)), "")
+        table = Table("schedule", "done", f"{metric} so far, best peak" if metric else "so far")
         for name in dict.fromkeys(trial.schedule for trial in self._wanted.values()):
             keys = [key for key, trial in self._wanted.items() if trial.schedule == name]
             ended = [key for key in keys if key in self._outcomes]

@@ -13,6 +13,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
@@ -162,8 +163,10 @@ def on_executor(executor: Executor, payloads: dict[str, bytes]) -> Iterator[tupl
             future.cancel()
 
 
-def on_processes(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outcome]]:
+def on_processes(workers: int, payloads: dict[str, bytes], printed: int | None = None) -> Iterator[tuple[str, Outcome]]:
     """The outcomes as they come, from processes of this machine.
+
+    What the workers print goes where this process prints, or to the file with the descriptor `printed`.
 
     A worker that dies breaks the whole pool, and with it the trainings beside; all of them are run
     again, those first that may have been the cause, each alone, so that only the one that kills its
@@ -175,7 +178,7 @@ def on_processes(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str
     while left:
         chosen = suspects[:1] if suspects else list(left)
         broken: list[str] = []
-        for key, outcome in _pool(1 if suspects else workers, {key: left[key] for key in chosen}):
+        for key, outcome in _pool(1 if suspects else workers, {key: left[key] for key in chosen}, printed):
             if outcome is None:
                 broken.append(key)
             else:
@@ -190,7 +193,24 @@ def on_processes(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str
         suspects = [key for key in dict.fromkeys([*suspects, *broken]) if key in left]
 
 
-def _pool(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outcome | None]]:
+@contextmanager
+def _printing_to(descriptor: int | None) -> Iterator[None]:
+    """Let processes that are started meanwhile print to a file, their libraries in C++ included."""
+    if descriptor is None:
+        yield
+        return
+    kept = [os.dup(number) for number in (1, 2)]
+    try:
+        for number in (1, 2):
+            os.dup2(descriptor, number)
+        yield
+    finally:
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+
+
+def _pool(workers: int, payloads: dict[str, bytes], printed: int | None) -> Iterator[tuple[str, Outcome | None]]:
     """Outcomes from one pool; None for those that ran when it broke. The others are not mentioned then."""
     waiting = list(payloads)
     before = os.environ.get("KERAS_BACKEND")
@@ -202,7 +222,8 @@ def _pool(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outco
             # No more than there are workers: what waits in the pool would be lost with it.
             while waiting and len(running) < workers:
                 key = waiting.pop(0)
-                running[pool.submit(run, payloads[key])] = key
+                with _printing_to(printed):  # `submit` starts a worker if all others are busy
+                    running[pool.submit(run, payloads[key])] = key
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 key = running.pop(future)

@@ -1,8 +1,12 @@
 """`compare` and `diff`: equal terms, the same answer wherever it is trained, nothing lost or counted twice."""
 
+import contextlib
 import io
 import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -382,6 +386,59 @@ def test_an_executor_whose_workers_cannot_do_it(monkeypatch):
     monkeypatch.setattr(trials, "run", lambda payload: 1 / 0)
     with pytest.raises(RuntimeError, match="a worker could not run"):
         here(build_model, PICKLABLE, fit, seeds=1)
+
+
+class Talking:
+    """Picklable: prints in Python and past it, as libraries in C++ do."""
+
+    def __call__(self, model, callbacks):
+        print("said in Python", flush=True)
+        os.write(2, b"said past Python\n")
+        fit(model, callbacks, 1)
+
+
+def test_what_workers_print_can_be_kept_out_of_the_table(tmp_path, capfd):
+    payloads = {
+        trial.key(): trials.packed(trial, build_model, Talking())
+        for trial in [trials.Trial("a", 0.1, seed, 0.1) for seed in (0, 1)]
+    }
+    with (tmp_path / "printed").open("ab+") as file:
+        outcomes = dict(trials.on_processes(1, payloads, file.fileno()))
+    assert [outcome.error for outcome in outcomes.values()] == ["", ""]
+    text = (tmp_path / "printed").read_text()
+    assert text.count("said in Python") == text.count("said past Python") == 2
+    shown = capfd.readouterr()
+    assert "said" not in shown.out + shown.err
+    print("here again")
+    assert "here again" in capfd.readouterr().out
+
+
+def test_the_display_in_a_terminal_tells_what_workers_print():
+    code = """
+import os, sys
+module = __import__("importlib").import_module("keras_lr.compare")
+wanted = {trial.key(): trial for trial in module._trials({"a": 0.1}, [0], None)}
+outcomes = {}
+with module._Display(wanted, outcomes, shown=True) as display:
+    os.write(display.printed, b"from a worker\\n")
+    outcomes[next(iter(wanted))] = module.Outcome([{"epoch": 1, "loss": 0.25}])
+    display.update()
+    os.write(display.printed, b"and its end\\n")
+"""
+    screen, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.Popen([sys.executable, "-c", code], stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a pseudo-terminal says that it was closed
+        while part := os.read(screen, 4096):
+            shown += part
+    os.close(screen)
+    assert done.wait() == 0, shown.decode()
+    text = shown.decode()
+    # Each above the table, which is drawn anew below it.
+    assert text.index("from a worker") < text.index("schedule") < text.index("and its end") < text.rindex("schedule")
+    assert "0.2500" in text[text.rindex("schedule") :]
 
 
 def test_the_display_shows_how_the_schedules_stand():
