@@ -4,7 +4,9 @@ import doctest
 import importlib
 import pkgutil
 import re
+import sys
 import textwrap
+import types
 from pathlib import Path
 
 import keras
@@ -31,7 +33,9 @@ GENERATED = ("gallery/", "reference/", "examples.md", "changelog.md")
 @pytest.mark.parametrize(("page", "number", "block"), BLOCKS, ids=[f"{page}-{number}" for page, number, _ in BLOCKS])
 def test_block(tmp_path, monkeypatch, page, number, block):
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, f"{page}, block {number}", "exec"), {"__name__": "docs"})
+    module = types.ModuleType(f"docs_{number}")  # a class in a block belongs to a module, as it would in a script
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(block, f"{page}, block {number}", "exec"), vars(module))
 
 
 def test_every_block_is_found():
@@ -70,3 +74,12 @@ def test_every_example_of_a_docstring_is_found():
         len(re.findall(r"^\s*>>> ", path.read_text(), re.MULTILINE)) for path in (ROOT / "keras_lr").rglob("*.py")
     )
     assert sum(len(example.examples) for _, example in EXAMPLES) == prompts
+
+
+def test_every_schedule_has_its_row_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", readme, re.MULTILINE))
+    for name in klr.__all__:
+        thing = getattr(klr, name)
+        if isinstance(thing, type) and issubclass(thing, klr.Schedule) and thing is not klr.Schedule:
+            assert rows.get(name) == " ".join(thing.__doc__.split("\n\n")[0].split()), name

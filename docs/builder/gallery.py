@@ -55,8 +55,15 @@ def _card(group: reference.Group, name: str) -> str:
 
 
 def rows(name: str) -> list[Row]:
-    """The catalogue's rows of a schedule."""
-    return [row for row in ROWS if type(row.schedule).__name__ == name]
+    """The catalogue's rows of a schedule.
+
+    Raises:
+        LookupError: it has none.
+    """
+    found = [row for row in ROWS if type(row.schedule).__name__ == name]
+    if not found:
+        raise LookupError(f"{name} has no row in tests/catalogue.py, from which its curve would be drawn")
+    return found
 
 
 def section(name: str) -> str:

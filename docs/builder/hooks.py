@@ -28,10 +28,10 @@ def on_files(files: Any, config: Any) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
-    """Public names in backticks lead to the reference, once in each paragraph of a page written by hand."""
+    """Public names in backticks lead to the reference, also from pages by hand; not in code, headings and tables."""
     if page.file.generated_by:
         return markdown
-    blocks = re.split(r"(^ *```.*?^ *```$|^#+ .*$|^\|.*$)", markdown, flags=re.DOTALL | re.MULTILINE)
+    blocks = re.split(r"(^ *```.*?^ *```$|^#+ [^\n]*$|^\|[^\n]*$)", markdown, flags=re.DOTALL | re.MULTILINE)
     return "".join(block if index % 2 else docstrings.linked(block) for index, block in enumerate(blocks))
 
 
