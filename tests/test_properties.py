@@ -14,7 +14,10 @@ import pytest
 from backend import compiled, counter, graph
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from strategies import JOINTS, LAST, LEAVES, TRAININGS, Training, schedules
+from joints import JOINTS
+from leaves import LEAVES
+from pen import LAST, Training
+from strategies import TRAININGS, schedules
 from training import model_with
 
 import keras_lr as klr
@@ -248,6 +251,22 @@ def test_binding_and_serializing_in_either_order(made):
     assert again(made.bound) == bind(again(made.schedule), made.training)
     assert bind(made.bound, Training(3, 3)) == made.bound
     assert rebound(made.bound, made.training.steps_per_epoch, made.training.epochs).values(7) == made.bound.values(7)
+
+
+def test_binding_anew_reaches_what_was_bound_inside():
+    """Also a `Bound` in a `Bound`, and one around a schedule of Keras, which has no units."""
+    numbers = {"steps_per_epoch": 5, "epochs": 4}
+    inner = klr.LinearDecay(0.2, klr.epochs(2))
+    whole = klr.Warmup(inner.bind(**numbers), klr.epochs(1)).bind(**numbers)
+    anew = rebound(whole, 10, 4)
+    assert whole.values([0, 5, 15]).tolist() == [0.0, 0.2, 0.0]
+    assert (
+        anew.values([0, 10, 30]).tolist()
+        == klr.Warmup(inner, klr.epochs(1)).bind(steps_per_epoch=10, epochs=4).values([0, 10, 30]).tolist()
+    )
+    assert anew.values(15) == pytest.approx(0.15)
+    theirs = keras.optimizers.schedules.ExponentialDecay(0.2, 10, 0.5)
+    assert rebound(klr.PerUpdate(klr.Bound(theirs, 5, 4), 2), 10, 4).values(40) == pytest.approx(0.05)
 
 
 @on_host

@@ -272,7 +272,7 @@ def rebound(schedule: LearningRateSchedule, steps_per_epoch: int, epochs: int) -
 
     def rebind(part: Any) -> Any:
         if isinstance(part, Bound):
-            return part.schedule.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
+            return rebound(part.schedule, steps_per_epoch, epochs)
         if isinstance(part, Schedule) and contains_bound(part):
             return part.with_parts(rebind)
         return part

@@ -1,0 +1,228 @@
+"""A pen that draws arguments and writes schedules, each with what is known of it without asking the package.
+
+While a schedule is put together, its highest rate, its end, its marks and its values are worked out
+beside it: bounds from the arguments alone, values of a composed schedule from those of its parts, step
+by step in plain Python numbers. They share no code with the package: keep it so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import keras_lr as klr
+
+LAST = 2**31 - 1
+SHAPES = ("linear", "cosine", "sqrt", "exponential")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What durations in epochs and fractions are of."""
+
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def total(self) -> int:
+        return self.steps_per_epoch * self.epochs
+
+
+@dataclass(frozen=True)
+class Span:
+    """A number of steps, and how it is written; `amount` is in the unit, where there is one."""
+
+    steps: int
+    unit: str = "steps"
+    amount: float = 0.0
+
+    def __call__(self, training: Training | None) -> Any:
+        """The argument as it is written, or in steps of a training (half a step up)."""
+        if self.unit == "steps":
+            return self.steps
+        if training is None:
+            return klr.epochs(self.amount) if self.unit == "epochs" else klr.fraction(self.amount)
+        return math.floor(self.amount * (training.steps_per_epoch if self.unit == "epochs" else training.total) + 0.5)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A schedule, and what is known of it.
+
+    Attributes:
+        make: the schedule as written (None), or in steps of a training.
+        training: that for which the rest holds.
+        top: no rate is above.
+        at: the rate at a step.
+        length: steps until it stays at one rate, None if it has no such end.
+        falls: whether it never rises.
+        marks: steps at which something happens.
+        size: the magnitude that float32 roundings of the compiled step are relative to.
+        blur: how many roundings add up.
+        relative: whether small rates are right to their own digits too.
+        exact: whether host values are those of a formula in float64 (Keras's own schedules: float32).
+        flat: whether the rate stays at its end, and is not disturbed.
+        vector: whether it takes an array of steps in a trace (Keras's with a condition do not).
+    """
+
+    make: Callable[[Training | None], Any]
+    training: Training
+    top: float
+    at: Callable[[int], float]
+    length: int | None = None
+    falls: bool = False
+    marks: tuple[int, ...] = ()
+    size: float = 0.0
+    blur: int = 1
+    relative: bool = True
+    exact: bool = True
+    flat: bool = True
+    vector: bool = True
+    parts: tuple[Made, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def schedule(self) -> Any:
+        """As written, with units."""
+        return self.make(None)
+
+    @cached_property
+    def plain(self) -> Any:
+        """The same written in steps."""
+        return self.make(self.training)
+
+    @property
+    def bound(self) -> Any:
+        return self.schedule.bind(steps_per_epoch=self.training.steps_per_epoch, epochs=self.training.epochs)
+
+    def __repr__(self) -> str:
+        return f"{self.schedule!r} over {self.training}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How hypothesis shows a failing example."""
+        printer.text(repr(self))
+
+    def classes(self) -> set[str]:
+        return {type(self.schedule).__name__}.union(*(part.classes() for part in self.parts))
+
+    def depth(self) -> int:
+        return 1 + max((part.depth() for part in self.parts), default=0)
+
+    def steps(self) -> np.ndarray:
+        """The steps that tell most: the first ones, around the marks, where float32 ends to count, the last."""
+        marks = [mark + off for mark in self.marks for off in (-1, 0, 1)]
+        powers = [2**k + off for k in (8, 12, 20, 24, 28, 30) for off in (-1, 3)]
+        chosen = np.unique([*range(40), *marks, *powers, LAST - 1, LAST])
+        return chosen[(chosen >= 0) & (chosen <= LAST)]
+
+
+def resolved(part: Any, training: Training | None) -> Any:
+    """An argument of a constructor, in units (None) or in steps of a training."""
+    if isinstance(part, (list, tuple)):
+        return [resolved(item, training) for item in part]
+    if isinstance(part, Made):
+        return part.make(training)
+    return part(training) if isinstance(part, Span) else part
+
+
+class Pen:
+    """Draws arguments and writes schedules with them."""
+
+    def __init__(self, draw: Callable[[Any], Any], training: Training) -> None:
+        self.draw = draw
+        self.training = training
+
+    # Arguments.
+
+    def rate(self, high: float = 10.0, low: float = 0.0) -> float:
+        """A rate: mostly of the usual size, at times 0."""
+        usual = st.floats(max(low, 1e-4 * high), high)
+        return self.draw(st.one_of(usual, usual, st.sampled_from([low, high, (low + high) / 2])))
+
+    def number(self, low: float, high: float) -> float:
+        return self.draw(st.floats(low, high))
+
+    def whole(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def one_of(self, *choices: Any) -> Any:
+        return self.draw(st.sampled_from(choices))
+
+    def count(self, low: int = 1) -> int:
+        """Steps: mostly few, at times about as many as a counter can count."""
+        few = st.integers(low, 60)
+        return self.draw(st.one_of(few, few, few, few, st.integers(low, 5000), st.integers(2**20, LAST)))
+
+    def written(self, steps: int) -> Span:
+        """A number of steps in a unit; not always a whole number of them, so that binding must round."""
+        off = self.one_of(0.0, 0.4, -0.4, -0.5) if steps else 0.0
+        unit = self.one_of("steps", "steps", "epochs", "fraction")
+        whole = {"steps": 1, "epochs": self.training.steps_per_epoch, "fraction": self.training.total}[unit]
+        span = Span(steps, unit, (steps + off) / whole)
+        fits = unit == "steps" or ((span.amount <= 1.0 or unit == "epochs") and span(self.training) == steps)
+        return span if fits else Span(steps)
+
+    def span(self, low: int = 1) -> Span:
+        return self.written(self.count(low))
+
+    def edges(self, least: int = 1, most: int = 4) -> list[Span]:
+        """Strictly increasing steps."""
+        steps = sorted(
+            self.draw(st.sets(st.one_of(st.integers(0, 60), st.integers(0, LAST)), min_size=least, max_size=most))
+        )
+        return [self.written(step) for step in steps]
+
+    # Schedules.
+
+    def leaf(
+        self, cls: Any, *arguments: Any, top: float, length: int | None = None, falls: bool = False, **facts: Any
+    ) -> Made:
+        """A schedule by itself. What it is worth at a step is for the catalogue to know."""
+
+        def make(training: Training | None) -> Any:
+            return cls(*(resolved(part, training) for part in arguments))
+
+        plain = make(self.training)
+
+        def at(step: int) -> float:
+            return float(plain.values(step))
+
+        facts = {"size": top} | facts
+        return Made(make, self.training, top, at, length, falls, tuple(marks_of(arguments)), **facts)
+
+    def joint(
+        self, cls: Any, *arguments: Any, parts: list[Made], top: float, at: Callable[[int], float], **facts: Any
+    ) -> Made:
+        """A schedule made of others."""
+
+        def make(training: Training | None) -> Any:
+            return cls(*(resolved(part, training) for part in arguments))
+
+        marks = {mark for part in parts for mark in part.marks}
+        starts = marks_of(arguments)
+        marks |= {start + mark for start in starts[:3] for mark in sorted(marks)[:6]} | set(starts)
+        inherited = {
+            "size": max(part.size for part in parts),
+            "blur": max(part.blur for part in parts) + 1,
+            "relative": all(part.relative for part in parts),
+            "exact": all(part.exact for part in parts),
+            "flat": all(part.flat for part in parts),
+            "vector": all(part.vector for part in parts),
+            "parts": tuple(parts),
+        }
+        return Made(make, self.training, top, at, marks=tuple(sorted(marks)[:24]), **inherited | facts)
+
+
+def marks_of(arguments: Any) -> list[int]:
+    found: list[int] = []
+    for part in arguments:
+        if isinstance(part, Span):
+            found.append(part.steps)
+        elif isinstance(part, (list, tuple)):
+            found += marks_of(part)
+    return found
