@@ -245,7 +245,8 @@ class Noise(Schedule):
     f(t) = schedule(t) · (1 + amplitude · n(t)),  n(t) uniform in [−1, 1)
 
     n is a hash of step and seed, so a resumed training draws the same noise on every backend;
-    timm's `lr-noise` seeds its noise by the step for the same reason.
+    timm's `lr-noise` seeds its noise by the step for the same reason. Its `duration` is that
+    of the schedule: from there on it is noise around a rate that stays.
 
     Args:
         schedule: the schedule.
