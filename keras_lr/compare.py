@@ -185,7 +185,7 @@ def compare(
     progress = check(FLAG, "compare", "progress", progress)
     if not callable(build_model):
         refuse("compare", "build_model", "a function that gives a compiled model", build_model, TypeError)
-    if not isinstance(fit, dict) and not callable(fit):
+    if not callable(fit) and not (isinstance(fit, dict) and all(isinstance(name, str) for name in fit)):
         refuse("compare", "fit", "a dict of the arguments of `model.fit`, or a function", fit, TypeError)
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
@@ -308,17 +308,17 @@ class _Journal:
         if not self._path.exists() or self._path.stat().st_size == 0:
             self._append({"keras_lr journal": FORMAT})
             return {}
-        text = self._path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        lines = whole.splitlines()
         try:
+            text = self._path.read_text(encoding="utf-8")
+            whole = text[: text.rfind("\n") + 1]
+            lines = whole.splitlines()
             if json.loads(lines[0]) != {"keras_lr journal": FORMAT}:
                 raise ValueError(lines[0])
             entries = [json.loads(line) for line in lines[1:]]
             found: dict[str, Outcome] = {}
             for entry in entries:
-                found.setdefault(str(entry["trial"]), Outcome(list(entry["rows"]), str(entry["error"])))
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+                found.setdefault(str(entry["trial"]), Outcome(_rows(entry["rows"]), str(entry["error"])))
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise ValueError(
                 f"compare: `journal` {str(self._path)!r} is not a journal of this version: {error}"
             ) from None
@@ -335,6 +335,18 @@ class _Journal:
             file.write(json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _rows(rows: Any) -> list[dict[str, float]]:
+    """Rows of a journal, as a training gives them."""
+    is_table = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
+    if not is_table or not all({"epoch", "seconds", "learning_rate"} <= set(row) for row in rows):
+        raise ValueError("a training has no rows")
+    values = [value for row in rows for value in row.values()]
+    # JSON knows integers of any size, which pandas does not.
+    if not all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in values):
+        raise ValueError("a value is no number")
+    return list(rows)
 
 
 class _Display:

@@ -87,9 +87,12 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
     """
     one: LearningRateSchedule = check(SCHEDULE, "diff", "a", a)
     other: LearningRateSchedule = check(SCHEDULE, "diff", "b", b)
+    for name, schedule in (("a", one), ("b", other)):
+        if not _is_bound(schedule):
+            refuse("diff", name, "a schedule whose durations are in steps (`bind` makes one)", schedule)
     tolerance = check(NON_NEGATIVE, "diff", "tolerance", tolerance)
     if steps is None:
-        lengths = [length_of(schedule) for schedule in (one, other) if _is_bound(schedule)]
+        lengths = [length_of(schedule) for schedule in (one, other)]
         count = max([length + 1 for length in lengths if length is not None], default=WITHOUT_END)
         if count > MOST:
             refuse("diff", "steps", f"given for schedules of more than {MOST:,} steps ({count:,})", steps)

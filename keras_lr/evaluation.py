@@ -78,7 +78,7 @@ def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArra
 
 def _version(step: Any) -> int | None:
     """How often a torch tensor has been written to; None for anything else, and while torch compiles."""
-    if keras.config.backend() != "torch" or not hasattr(step, "_version"):
+    if keras.config.backend() != "torch" or not isinstance(step, sys.modules["torch"].Tensor):
         return None
     if sys.modules["torch"].compiler.is_compiling() or step.is_inference():
         return None

@@ -29,8 +29,12 @@ from keras_lr.units import Duration
 # JAX counts steps in int32, so no duration may reach 2**31.
 STEP_LIMIT = 2**31
 
-# What a compiled step computes in; a larger number would be infinite there.
+# What a compiled step computes in; a larger number would be infinite there, and a smaller one 0.
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_TINY = float(np.finfo(np.float32).tiny)
+
+
+LONGEST_PATH = 4096
 
 
 class RefusedError(Exception):
@@ -102,6 +106,8 @@ class Real(Kind):
             raise self.wrong_value()
         if abs(number) > FLOAT32_MAX:
             raise RefusedError(ValueError, f"{self.allowed}, and not beyond {FLOAT32_MAX:.5g}, the largest float32")
+        if self.open_low and abs(number) < FLOAT32_TINY:
+            raise RefusedError(ValueError, f"{self.allowed}, and not below {FLOAT32_TINY:.5g}, the smallest float32")
         return number
 
 
@@ -217,7 +223,7 @@ class FilePath(Kind):
         path = os.fspath(value)
         if not isinstance(path, str):
             raise self.wrong_type()
-        if not path or "\0" in path:
+        if not 0 < len(path) <= LONGEST_PATH or not path.isprintable():  # NUL, and what cannot be encoded
             raise self.wrong_value()
         return str(path)
 
@@ -249,6 +255,8 @@ class Inner(Kind):
 
     def coerce(self, value: Any) -> LearningRateSchedule:
         if isinstance(value, LearningRateSchedule):
+            if type(value) is LearningRateSchedule:  # Keras's base class, which has no rates
+                raise self.wrong_type()
             return value
         if callable(value):
             raise RefusedError(
@@ -264,7 +272,8 @@ RATE = Real("a finite learning rate >= 0", low=0.0)
 Rate = Annotated[float, RATE]
 OptionalRate = Annotated[float | None, Optional(RATE)]
 Rates = Annotated[Sequence[float], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
-Steps = Annotated[int, Whole("a whole number of steps in [1, 2**31)", 1)]
+STEPS = Whole("a whole number of steps in [1, 2**31)", 1)
+Steps = Annotated[int, STEPS]
 StepsOrNone = Annotated[int | None, Optional(Whole("a whole number of steps in [1, 2**31)", 1))]
 StepsOrZero = Annotated[int, Whole("a whole number of steps in [0, 2**31)", 0)]
 Milestones = Annotated[
@@ -296,7 +305,6 @@ FLAG = Flag()
 TEXT = Text()
 PATH = FilePath()
 Switch = Annotated[bool, FLAG]
-Finite = Annotated[float, Real("a finite number")]
 COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
 Count = Annotated[int, COUNT]
 CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]

@@ -22,7 +22,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.fields import COUNT, RATE, Whole, check, shown
+from keras_lr.fields import COUNT, RATE, SCHEDULE, Whole, check, shown
 from keras_lr.schedule import from_serialized, values_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound
@@ -297,8 +297,8 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
             `optimizer` is needed or unknown.
     """
     owner = _owner(model, optimizer)
-    if not isinstance(rate, LearningRateSchedule):
-        rate = float(check(RATE, "set_learning_rate", "rate", rate))
+    kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
+    rate = check(kind, "set_learning_rate", "rate", rate)
     compiled = isinstance(rate, LearningRateSchedule) or not isinstance(owner.source, keras.Variable)
     replace(model, owner, rate)
     if compiled:
@@ -338,7 +338,7 @@ def _owner(model: Any, name: str | None) -> RateOwner:
     owners = rate_owners(model)
     chosen = owners
     if name is not None:
-        chosen = [owner for owner in owners if isinstance(name, str) and owner.optimizer.name == name]
+        chosen = [owner for owner in owners if isinstance(name, str) and owner.optimizer.name == str(name)]
     if len(chosen) != 1:
         names = ", ".join(repr(owner.optimizer.name) for owner in owners)
         error = ValueError if name is None or isinstance(name, str) else TypeError

@@ -18,7 +18,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 import keras_lr
 from keras_lr.fields import shown
-from keras_lr.schedule import Schedule
+from keras_lr.schedule import Schedule, is_stock
 
 LONGEST = 20_000
 METHODS = ("from_endpoints", "from_step", "clip", "cooldown", "bind", "momentum")
@@ -100,9 +100,9 @@ def _function(node: ast.expr) -> Any:
     if isinstance(node, ast.Attribute):
         path = _text(node)
         prefix = "keras.optimizers.schedules."
-        stock = getattr(keras.optimizers.schedules, node.attr, None) if path == prefix + node.attr else None
-        if inspect.isclass(stock) and issubclass(stock, LearningRateSchedule) and stock is not LearningRateSchedule:
-            return stock
+        is_named = path == prefix + node.attr
+        if is_named and is_stock({"module": "keras.optimizers.schedules", "class_name": node.attr}):
+            return getattr(keras.optimizers.schedules, node.attr)
         if node.attr in METHODS:
             owner = _function(node.value) if isinstance(node.value, ast.Name) else _value(node.value)
             if isinstance(owner, Schedule) or (inspect.isclass(owner) and node.attr == "from_endpoints"):

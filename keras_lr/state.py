@@ -15,6 +15,7 @@ date when a file is about to be written.
 from __future__ import annotations
 
 import json
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -90,14 +91,16 @@ class TrainingState(_Saveable):
             version, entries = saved["version"], saved["entries"]
             if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
                 raise TypeError("its entries are not there")
-        except (ValueError, KeyError, TypeError) as error:
+            arrays = _arrays(store)
+            _check_rates(entries.get(RATES, {}))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"the state of keras_lr's callbacks in this file is damaged: {error}") from error
         if version != VERSION:
             raise ValueError(
                 f"the state of keras_lr's callbacks in this file has version {version}, and this keras_lr knows only "
                 f"{VERSION}: install a newer one"
             )
-        self.arrays = _arrays(store)
+        self.arrays = arrays
         # The optimizer has its own rate still, see ATTRIBUTE.
         configured = optimizers.configuration(self._model())
         saved_rates = entries.get(RATES, {})
@@ -108,6 +111,16 @@ class TrainingState(_Saveable):
         }
         self.entries = entries
         self.loads += 1
+
+
+def _check_rates(rates: dict[str, Any]) -> None:
+    """Refuse what `note_rates` does not write."""
+    for noted in rates.values():
+        numbers = [noted[name] for name in ("rate", "now") if name in noted]
+        if not all(isinstance(number, float | int) and math.isfinite(number) for number in numbers):
+            raise ValueError("a rate is no number")
+        if not numbers and not isinstance(noted["schedule"]["config"], dict):
+            raise ValueError("a schedule has no config")
 
 
 def _arrays(store: Any) -> dict[str, list[NDArray[Any]]]:

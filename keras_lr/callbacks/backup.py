@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_lr import processes
-from keras_lr.fields import FLAG, PATH, check
+from keras_lr.fields import FLAG, PATH, STEP_LIMIT, check, shown
 from keras_lr.state import memory
 
 
@@ -59,7 +59,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         memory(model).pop("backup", None)
         try:
             model.load_weights(self.path)
-            epoch = int(memory(model)["backup"]["epoch"])
+            epoch = memory(model)["backup"]["epoch"]
+            if type(epoch) is not int or not 0 <= epoch < STEP_LIMIT:
+                raise ValueError(f"its epoch is {shown(epoch)}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"BackupAndRestore: {str(self.path)!r} is damaged, or is no backup of this model: {error}; move it "

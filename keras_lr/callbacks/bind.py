@@ -18,7 +18,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr import audit as audits
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
-from keras_lr.fields import FLAG, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
+from keras_lr.fields import FLAG, NON_NEGATIVE, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
 from keras_lr.optimizer import RateOwner
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
@@ -165,8 +165,12 @@ class _Pacing:
         self._ticks = min(ticks, STEP_LIMIT - 1)
         self._owners = optimizers.rate_owners(model)
         saved = memory(model).setdefault(self.KEY, {"seconds": 0.0, "clocks": {}})
-        self._used_before = float(saved["seconds"])
-        self._clocks: dict[str, dict[str, Any]] = saved["clocks"]
+        seconds, clocks = saved.get("seconds"), saved.get("clocks")
+        names = {"steps", "ticks", "numerators", "denominators"}
+        if not isinstance(clocks, dict) or not all(isinstance(it, dict) and set(it) == names for it in clocks.values()):
+            refuse("BindSchedule", "clocks", "the paces by optimizer in the saved state", clocks)
+        self._used_before = float(check(NON_NEGATIVE, "BindSchedule", "seconds", seconds))
+        self._clocks: dict[str, dict[str, Any]] = clocks
         self._began = clock()
         self._measured_from: float | None = None
         self._compilation = 0.0
@@ -265,7 +269,7 @@ def _seconds(time_budget: Any) -> float:
         seconds = (
             float(time_budget) if isinstance(time_budget, numbers.Real) else pd.Timedelta(time_budget).total_seconds()
         )
-    except (ValueError, OverflowError):
+    except Exception:  # pandas' errors, too large a number, and whatever a number's own conversion raises
         seconds = 0.0
     if not 0.0 < seconds < float("inf"):
         refuse("BindSchedule", "time_budget", allowed, time_budget)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_CELLS = 500_000_000
+"""Values in the largest Parquet file that is read: 4 GB."""
+
+
 class LogFile(Protocol):
     """A table on disk with a column `step`."""
 
@@ -48,13 +52,34 @@ def read_frame(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         _require_pyarrow()
     try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is no log: {str(error).splitlines()[0]}") from error
+        frame = pd.read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
+        raise ValueError(f"{str(path)!r} is no log: {_first_line(error)}") from error
     missing = [name for name in ("step", "epoch") if name not in frame.columns]
     if missing:
         raise ValueError(f"{str(path)!r} is no log: it has no column {missing[0]!r}")
+    for name in frame.columns:
+        if len(frame) and frame[name].dtype.kind not in ("iu" if name in ("step", "epoch") else "iuf"):
+            raise ValueError(f"{str(path)!r} is no log: its column {str(name)[:60]!r} has other values than numbers")
     return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """A Parquet file, of a size that fits into memory: a file of a kilobyte may say that it has a billion rows."""
+    import pandas as pd
+    from pyarrow import parquet
+
+    described = parquet.read_metadata(path)
+    cells = described.num_rows * described.num_columns
+    if cells > MOST_CELLS:
+        raise ValueError(f"it has {cells:,} values, more than {MOST_CELLS:,}")
+    return pd.read_parquet(path)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 class CsvLog:
@@ -66,7 +91,10 @@ class CsvLog:
     def cut(self, step: int) -> int | None:
         if not self._path.exists():
             return None
-        header, *rows = self._path.read_text().splitlines(keepends=True) or [""]
+        try:
+            header, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+        except UnicodeDecodeError as error:
+            raise self._damaged("it is no text in UTF-8") from error
         if not header.endswith("\n"):
             if "step,epoch,batch".startswith(header[:16]):
                 self._path.unlink()  # killed while its first line was written
@@ -80,7 +108,8 @@ class CsvLog:
         kept, last = [], None
         for number, row in enumerate(rows, 2):
             first = row.split(",", 1)[0]
-            if row.count(",") != columns or not first.isdecimal() or (last is not None and int(first) <= last):
+            is_step = first.isascii() and first.isdecimal() and len(first) < 19
+            if row.count(",") != columns or not is_step or (last is not None and int(first) <= last):
                 raise self._damaged(f"line {number} is {row.strip()[:60]!r}")
             if int(first) >= step:
                 break
@@ -114,15 +143,13 @@ class ParquetLog:
         self._rows: pd.DataFrame | None = None
 
     def cut(self, step: int) -> int | None:
-        import pandas as pd
-
         if self._rows is None and self._path.exists():
             try:
-                self._rows = pd.read_parquet(self._path)
-            except (ValueError, OSError) as error:  # pyarrow's errors are of these classes
-                raise _damaged(self._path, str(error).splitlines()[0]) from error
-            if "step" not in self._rows.columns:
-                raise _damaged(self._path, "it has no column `step`")
+                self._rows = _read_parquet(self._path)
+            except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
+                raise _damaged(self._path, _first_line(error)) from error
+            if "step" not in self._rows.columns or self._rows["step"].dtype.kind not in "iu":
+                raise _damaged(self._path, "it has no column `step` of whole numbers")
         if self._rows is None:
             return None
         whole = len(self._rows)

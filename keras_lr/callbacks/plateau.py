@@ -7,6 +7,7 @@ nothing of Keras; the callback brings it the metric and carries out what it deci
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from keras_lr import resume as resumes
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.others import others
 from keras_lr.fields import (
+    STEP_LIMIT,
     TEXT,
     CountOrZero,
     NonNegative,
@@ -214,7 +216,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.start_after: Any = start_after
         if not isinstance(start_after, Duration):
             self.start_after = check(START, "ReduceOnPlateau", "start_after", start_after)
-        by_epoch = isinstance(every, str) and every == "epoch"
+        by_epoch = isinstance(every, str) and str(every) == "epoch"
         self.every: int | None = None if by_epoch else check(EVERY, "ReduceOnPlateau", "every", every)
         if self.every is not None and self.monitor.startswith("val_"):
             refuse("ReduceOnPlateau", "monitor", "a metric of the training data when `every` counts batches", monitor)
@@ -429,8 +431,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         was_loaded = loaded > (known[2] if known is not None and is_same else 0)
         if was_loaded and self._key in memory(model):
             self.set_state(memory(model)[self._key])
-            batches, total, count = memory(model)[self._key].get("unfinished", NOTHING)
-            self._unfinished = (int(batches), float(total), float(count))
+            self._unfinished = _unfinished(memory(model)[self._key].get("unfinished", NOTHING))
             self._given = False
             self._install_scales()
         else:
@@ -465,10 +466,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def _settle_pending(self, epoch: int) -> None:
         """Decide on an epoch which was over when the file was written, but not decided on."""
         pending = memory(self.model).get(self._key, {}).pop("pending", None)
-        if pending is not None and epoch > pending["epoch"] > self._last_epoch:
+        if pending is None:
+            return
+        over, metric = _pending(pending)
+        if epoch > over > self._last_epoch:
             if self._rule is None:
                 self._rule = self._make_rule()
-            self._finish(pending["epoch"], pending["metric"])
+            self._finish(over, metric)
 
     @property
     def _key(self) -> str:
@@ -489,9 +493,10 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Raises:
             ValueError: it is not one.
         """
-        fields = {name: value for name, value in dict(state).items() if name not in ("pending", "unfinished")}
+        parts = state.items() if isinstance(state, dict) else ()
+        fields = {name: value for name, value in parts if name not in ("pending", "unfinished")}
         if set(fields) != set(self.get_state()) or not _is_state(fields):
-            raise ValueError(f"ReduceOnPlateau: `state` must be what `get_state` returns, got {state!r}")
+            refuse("ReduceOnPlateau", "state", "what `get_state` returns", state)
         self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
         self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
         self._given = True
@@ -582,11 +587,32 @@ def _is_state(fields: dict[str, Any]) -> bool:
     """Whether the values of a state are of the right kinds."""
     whole = ("wait", "cooldown_counter", "n_reductions", "last_epoch")
     numbers = [*fields["recent"], *fields["scales"].values()] if _has_containers(fields) else [None]
+    if fields["best"] is not None:
+        numbers.append(fields["best"])
     return (
-        all(type(fields[name]) is int for name in whole)
-        and (fields["best"] is None or isinstance(fields["best"], float | int))
-        and all(isinstance(number, float | int) and math.isfinite(number) for number in numbers)
+        all(type(fields[name]) is int and -1 <= fields[name] < STEP_LIMIT for name in whole)
+        and all(map(_is_finite, numbers))
+        and all(0 <= scale <= 1 for scale in fields["scales"].values())
     )
+
+
+def _is_finite(number: Any) -> bool:
+    return type(number) in (float, int) and abs(number) < math.inf and abs(number) <= sys.float_info.max
+
+
+def _unfinished(value: Any) -> tuple[int, float, float]:
+    """A window of batches out of a saved state."""
+    if not (isinstance(value, list | tuple) and len(value) == 3 and all(map(_is_finite, value)) and value[0] >= 0):
+        refuse("ReduceOnPlateau", "unfinished", "three numbers in the saved state", value)
+    return int(value[0]), float(value[1]), float(value[2])
+
+
+def _pending(value: Any) -> tuple[int, float]:
+    """An epoch that was over and its metric, out of a saved state."""
+    is_one = isinstance(value, dict) and set(value) == {"epoch", "metric"} and type(value["epoch"]) is int
+    if not (is_one and (type(value["metric"]) is float or _is_finite(value["metric"]))):
+        refuse("ReduceOnPlateau", "pending", "an epoch and a metric in the saved state", value)
+    return value["epoch"], float(value["metric"])
 
 
 def _has_containers(fields: dict[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from keras_lr.curves import (
 )
 from keras_lr.fields import (
     POSITIVE,
+    STEPS,
     Factor,
     Fraction,
     Name,
@@ -87,7 +88,8 @@ class ExponentialDecay(Schedule):
             >>> ExponentialDecay.from_endpoints(0.4, 0.1, 100).values([0, 50, 100]).round(6).tolist()
             [0.4, 0.2, 0.1]
         """
-        return cls(initial_learning_rate, total_steps, 1.0 / _ratio(cls, initial_learning_rate, end_learning_rate))
+        steps = check(STEPS, cls.__name__, "total_steps", total_steps)
+        return cls(initial_learning_rate, steps, 1.0 / _ratio(cls, initial_learning_rate, end_learning_rate))
 
     def rate(self, step: Step) -> Value:
         if self.staircase:
@@ -146,7 +148,8 @@ class TimeBasedDecay(Schedule):
             >>> TimeBasedDecay.from_endpoints(0.4, 0.1, 90).values([0, 30, 90]).round(6).tolist()
             [0.4, 0.2, 0.1]
         """
-        return cls(initial_learning_rate, total_steps, _ratio(cls, initial_learning_rate, end_learning_rate) - 1.0)
+        steps = check(STEPS, cls.__name__, "total_steps", total_steps)
+        return cls(initial_learning_rate, steps, _ratio(cls, initial_learning_rate, end_learning_rate) - 1.0)
 
     def rate(self, step: Step) -> Value:
         if self.staircase:

@@ -22,9 +22,11 @@ from keras_lr.curves import (
     root,
     where,
 )
-from keras_lr.fields import Finite, OneOf, Positive, Rate, Steps
+from keras_lr.fields import OneOf, Positive, Rate, Real, Steps
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.decay import falls
+
+Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
 
 KShape = Annotated[str, OneOf(("polynomial", "cosine"))]
 
@@ -151,12 +153,12 @@ class TanhDecay(Schedule):
     initial_learning_rate: Rate
     decay_steps: Steps
     end_learning_rate: Rate = 0.0
-    lower: Finite = -6.0
-    upper: Finite = 3.0
+    lower: Bend = -6.0
+    upper: Bend = 3.0
 
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
-        if self.upper <= self.lower:
+        if self.upper - self.lower < 1e-6:
             self.refuse("upper", f"above `lower` ({self.lower!r})")
 
     def length(self) -> int | None:
@@ -169,7 +171,9 @@ class TanhDecay(Schedule):
         middle = min(max(round(-self.lower / slope), 0), self.decay_steps)
         offset = self.lower + slope * middle
         argument = real(clip(step, 0, self.decay_steps) - middle) * (2.0 * slope) + 2.0 * offset
-        return mix(self.end_learning_rate, self.initial_learning_rate, 1.0 / (1.0 + exponential(argument)))
+        # From e^80 on the share is 0 to a float32, and e^89 would be infinite.
+        share = 1.0 / (1.0 + exponential(minimum(argument, 80.0)))
+        return mix(self.end_learning_rate, self.initial_learning_rate, share)
 
 
 class PowerLawDecay(Schedule):

@@ -1,0 +1,48 @@
+"""What the fuzzers check, on a few hundred inputs made here: no atheris is needed."""
+
+import random
+
+import invariants
+import pytest
+
+CHANCE = 20_260_101
+
+
+def test_the_seeds():
+    assert (
+        sum(invariants.check_show(text) == "accepted" for text in invariants.texts())
+        >= len(invariants.source.classes()) - 1
+    )
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_mutated_texts(part):
+    chance = random.Random(CHANCE + part)
+    texts = [text.encode("utf-8", "surrogatepass") for text in invariants.texts()]
+    for _ in range(60):
+        invariants.check_show(invariants.text_of(invariants.mutated(chance.choice(texts), chance)))
+
+
+def test_written_texts():
+    chance = random.Random(CHANCE)
+    done = [invariants.check_show(invariants.written(chance.randbytes(80))) for _ in range(240)]
+    assert {"accepted", "refused"} == set(done)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_mutated_files(part, tmp_path):
+    chance = random.Random(CHANCE + part)
+    files = invariants.files()
+    done = []
+    for _ in range(60):
+        form, data = chance.choice(files)
+        done.append(invariants.check_inspect(invariants.FORMS[form](invariants.mutated(data, chance)), tmp_path))
+    assert {"accepted", "refused"} == set(done)
+
+
+def test_the_watch_sees_what_is_forbidden(tmp_path):
+    """So that a watch which sees nothing does not pass for a parser that does nothing."""
+    with pytest.raises(AssertionError, match="open"), invariants.watched():
+        (tmp_path / "file").write_text("x")
+    with pytest.raises(AssertionError, match="exec"), invariants.watched():
+        exec("1")

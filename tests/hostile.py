@@ -1,0 +1,593 @@
+"""Wrong arguments for everything public, made from signatures: values, callables, and the few that are right after all.
+
+`VALUES` are wrong for almost every argument. The tests pair each of them with each argument of each of `targets()`,
+found in the package and not listed here, so that a new class or function is covered without a new line. What an
+argument accepts all the same is said by `ALLOWED`, with the reason.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from catalogue import ROWS
+
+import keras_lr as klr
+import keras_lr.tuning
+
+
+class Raising:
+    """An object of which every question is answered by an error of its own."""
+
+    def _raise(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("this object raises")
+
+    __float__ = __int__ = __index__ = __bool__ = __len__ = __iter__ = __eq__ = __hash__ = _raise
+    __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __str__ = __array__ = __getitem__ = __contains__ = __fspath__ = (
+        _raise
+    )
+
+
+class Pretender(float):
+    """A float that cannot be converted or compared."""
+
+    def _raise(self, *args: Any) -> Any:
+        raise ZeroDivisionError("this number raises")
+
+    __float__ = __int__ = __lt__ = __le__ = __gt__ = __ge__ = __repr__ = __trunc__ = _raise  # type: ignore[assignment]
+
+
+class Strange(str):
+    """A string that cannot be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("this string raises")
+
+    __hash__ = str.__hash__
+
+
+def endless() -> Iterator[int]:
+    while True:
+        yield 1
+
+
+def itself() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+def nested(depth: int) -> list[Any]:
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+VALUES: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "nan": lambda: float("nan"),
+    "inf": lambda: float("inf"),
+    "-inf": lambda: float("-inf"),
+    "zero": lambda: 0,
+    "one": lambda: 1,
+    "minus one": lambda: -1,
+    "a fraction": lambda: 0.5,
+    "a negative fraction": lambda: -0.5,
+    "five": lambda: 5,
+    "1000.0": lambda: 1000.0,
+    "2**31": lambda: 2**31,
+    "10**400": lambda: 10**400,
+    "10**5000": lambda: 10**5000,
+    "-10**400": lambda: -(10**400),
+    "1e39": lambda: 1e39,
+    "1e308": lambda: 1e308,
+    "5e-324": lambda: 5e-324,
+    "True": lambda: True,
+    "False": lambda: False,
+    "np.True_": lambda: np.True_,
+    "complex": lambda: 1j,
+    "Decimal": lambda: decimal.Decimal("0.1"),
+    "Fraction": lambda: fractions.Fraction(1, 10),
+    "a Fraction that a float rounds": lambda: fractions.Fraction(10**20 + 1, 10**17),
+    "a Fraction that no float holds": lambda: fractions.Fraction(10**400),
+    "np.float32": lambda: np.float32(0.25),
+    "np.int64": lambda: np.int64(7),
+    "np.uint8": lambda: np.uint8(7),
+    "np.longdouble": lambda: np.longdouble(10) ** 320,
+    "np.datetime64": lambda: np.datetime64("2020-01-01"),
+    "timedelta": lambda: datetime.timedelta(seconds=5),
+    "a negative timedelta": lambda: datetime.timedelta(seconds=-5),
+    "empty string": lambda: "",
+    "string": lambda: "abc",
+    "a number as a string": lambda: "0.1",
+    "a string with NUL": lambda: "a\0b.csv",
+    "a string with a surrogate": lambda: "\ud800",
+    "a long string": lambda: "x" * 100_000,
+    "a string that raises": lambda: Strange("abc"),
+    "bytes": lambda: b"0.1",
+    "empty list": list,
+    "list": lambda: [1, 2],
+    "list of strings": lambda: ["a", "b"],
+    "list of None": lambda: [None],
+    "list of bools": lambda: [True, False],
+    "list of negative numbers": lambda: [-1, -2],
+    "falling list": lambda: [9, 3],
+    "list with nan": lambda: [0.1, float("nan")],
+    "list of huge numbers": lambda: [10**400, 10**5000],
+    "nested list": lambda: [[1, 2], [3, 4]],
+    "ragged list": lambda: [[1], [2, 3]],
+    "deep list": lambda: nested(5000),
+    "a list in itself": itself,
+    "tuple": lambda: (1, 2),
+    "empty tuple": lambda: (),
+    "dict": lambda: {"a": 1},
+    "empty dict": dict,
+    "dict of ints": lambda: {1: 2},
+    "a serialized schedule": lambda: keras.saving.serialize_keras_object(klr.Constant(0.1)),
+    "set": lambda: {1, 2},
+    "range": lambda: range(3),
+    "generator": endless,
+    "slice": lambda: slice(3),
+    "ellipsis": lambda: ...,
+    "array": lambda: np.array([1.0, 2.0]),
+    "0-d array": lambda: np.array(5),
+    "2-d array": lambda: np.ones((2, 2)),
+    "empty array": lambda: np.zeros(0),
+    "array of bools": lambda: np.array([True, False]),
+    "array of strings": lambda: np.array(["a", "b"]),
+    "array of objects": lambda: np.array([None, {}], object),
+    "array of complex numbers": lambda: np.array([1j, 2j]),
+    "tensor": lambda: keras.ops.convert_to_tensor(0.1),
+    "tensor of integers": lambda: keras.ops.convert_to_tensor([1, 2]),
+    "keras.Variable": lambda: keras.Variable(0.1),
+    "symbolic tensor": lambda: keras.KerasTensor((2,)),
+    "lambda": lambda: lambda: 0.1,
+    "lambda of a step": lambda: lambda step: 0.1,
+    "lambda of a string": lambda: lambda step: "0.1",
+    "builtin": lambda: len,
+    "class": lambda: dict,
+    "a class of schedules": lambda: klr.LinearDecay,
+    "module": lambda: np,
+    "object": object,
+    "an object that raises": Raising,
+    "a number that raises": lambda: Pretender(0.5),
+    "exception": lambda: ValueError("x"),
+    "epochs": lambda: klr.epochs(2),
+    "epochs(0)": lambda: klr.epochs(0),
+    "epochs(1e38)": lambda: klr.epochs(1e38),
+    "fraction": lambda: klr.fraction(0.5),
+    "schedule": lambda: klr.LinearDecay(0.1, 5),
+    "schedule with epochs": lambda: klr.LinearDecay(0.1, klr.epochs(2)),
+    "Keras's schedule": lambda: keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5),
+    "Keras's schedule base": keras.optimizers.schedules.LearningRateSchedule,
+    "layer": lambda: keras.layers.Dense(1),
+    "optimizer": lambda: keras.optimizers.SGD(0.1),
+    "model": lambda: keras.Sequential(),
+    "NumPy's generator": lambda: np.random.default_rng(0),
+}
+"""Values by name, each made when it is needed: tensors are made by the backend, and generators are used up."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something public to call, and arguments that are right.
+
+    Attributes:
+        name: what tests and `ALLOWED` call it.
+        call: takes the arguments by keyword.
+        right: arguments that it accepts, by name: those that have no default, and those that others need.
+        arguments: names of all arguments.
+        unchecked: names of those that are not tried, each with the reason.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    right: dict[str, Callable[[], Any]]
+    arguments: tuple[str, ...]
+    unchecked: dict[str, str] = field(default_factory=dict)
+    default: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, name: str, value: Any) -> Any:
+        return self.call(**{key: make() for key, make in self.right.items()} | {name: value})
+
+
+@cache
+def model() -> Any:
+    """A compiled model, to be read only."""
+    made = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    made.compile(keras.optimizers.SGD(0.1), loss="mse")
+    return made
+
+
+def data() -> np.ndarray:
+    return np.ones((40, 1), np.float32)
+
+
+def build(rate: float) -> Any:
+    made = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    made.compile(keras.optimizers.SGD(rate), loss="mse")
+    return made
+
+
+def comparison() -> klr.Comparison:
+    import pandas as pd
+
+    row = {"schedule": "a", "peak": 0.1, "seed": 0, "epoch": 1, "seconds": 1.0, "learning_rate": 0.1, "loss": 1.0}
+    return klr.Comparison(("a",), pd.DataFrame([row]), pd.DataFrame())
+
+
+def range_test() -> klr.RangeTest:
+    from keras_lr.finder import Sweep
+
+    rates = np.geomspace(1e-4, 1.0, 40)
+    return klr.RangeTest((Sweep(rates, 2 - rates, 2 - rates),), 40, diverged=False)
+
+
+def names_of(function: Any) -> tuple[str, ...]:
+    """The arguments of a callable."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(function).parameters.values()
+    return tuple(parameter.name for parameter in found if parameter.kind not in kinds and parameter.name != "self")
+
+
+RESULTS = {klr.Comparison, klr.RangeTest}
+"""Made by `compare` and `find_learning_rate` and not by users; their methods are tried."""
+
+NOT_CALLED = {klr.Schedule: "the base class", klr.ScheduleWarning: "a category of warnings"}
+
+RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
+    "BackupAndRestore": {"backup_dir": lambda: "folder"},
+    "BindSchedule": {},
+    "LearningRateLogger": {},
+    "ReduceOnPlateau": {},
+    "Scheduled": {"optimizer": lambda: keras.optimizers.SGD(0.1)},
+    "check_schedule": {"schedule": lambda: klr.Constant(0.1)},
+    "compare": {
+        "build_model": lambda: build,
+        "schedules": lambda: {"a": 0.1},
+        "fit": lambda: {"x": data(), "y": data()},
+    },
+    "diff": {"a": lambda: 0.1, "b": lambda: 0.2},
+    "epochs": {"count": lambda: 1},
+    "find_learning_rate": {"model": model, "x": data, "y": data, "steps": lambda: 10, "progress": lambda: False},
+    "fraction": {"share": lambda: 0.5},
+    "from_function": {"function": lambda: lambda step: 0.1, "steps": lambda: 3},
+    "get_learning_rate": {"model": model},
+    "scaled": {"schedule": lambda: 0.1, "batch_size": lambda: 8, "base_batch_size": lambda: 4},
+    "set_learning_rate": {"model": model, "rate": lambda: 0.1},
+    "set_step": {"model": model, "step": lambda: 3},
+    "steps_per_epoch": {"data": lambda: 100, "batch_size": lambda: 10},
+}
+"""Right arguments of the functions and callbacks; those of schedules come from the catalogue. A new name fails here."""
+
+UNCHECKED: dict[tuple[str, str], str] = {
+    ("find_learning_rate", "x"): "data are Keras's: `fit` says what it does not take",
+    ("find_learning_rate", "y"): "as x",
+    ("find_learning_rate", "sample_weight"): "as x",
+    ("from_function", "function"): "what it raises is its own; what it returns is checked at every step",
+    ("set_step", "epoch"): "with `step` they are refused together; tried below, without it",
+    ("set_step", "steps_per_epoch"): "as epoch",
+}
+
+METHODS: dict[str, dict[str, Callable[[], Any]]] = {
+    "__call__": {"step": lambda: 3},
+    "values": {"steps": lambda: 3},
+    "to_frame": {"steps": lambda: 3},
+    "plot": {"steps": lambda: 3},
+    "bind": {"steps_per_epoch": lambda: 5, "epochs": lambda: 3},
+    "clip": {},
+    "from_step": {"steps": lambda: 3},
+    "cooldown": {"at": lambda: 3, "steps": lambda: 5},
+    "from_config": {"config": lambda: {"initial_learning_rate": 0.1, "decay_steps": 5}},
+}
+OPERATORS = ("__mul__", "__rmul__", "__truediv__", "__add__", "__radd__", "__rshift__")
+
+
+def schedules() -> Iterator[Target]:
+    """The constructors of all schedules, with the arguments of their rows in the catalogue."""
+    rows: dict[str, Any] = {}
+    for row in ROWS:
+        rows.setdefault(type(row.schedule).__name__, row.schedule)
+    for name in klr.__all__:
+        made = getattr(klr, name)
+        if inspect.isclass(made) and issubclass(made, klr.Schedule) and made is not klr.Schedule:
+            right = {key: (lambda value=value: value) for key, value in rows[name].arguments().items()}
+            yield Target(name, made, right, names_of(made.__init__))
+
+
+def functions() -> Iterator[Target]:
+    """Everything else that is public, and a few public names beneath."""
+    for name in klr.__all__:
+        made = getattr(klr, name)
+        is_schedule = inspect.isclass(made) and issubclass(made, klr.Schedule)
+        if is_schedule or made in RESULTS or made in NOT_CALLED:
+            continue
+        function = made.__new__ if made is klr.Scheduled else made
+        arguments = tuple(argument for argument in names_of(function) if argument != "cls")
+        unchecked = {argument: why for (owner, argument), why in UNCHECKED.items() if owner == name}
+        yield Target(name, made, RIGHT[name], arguments, unchecked)
+    for name in ("momentum", "weight_decay", "clipnorm"):  # by keyword, as no signature says
+        yield Target("Scheduled", klr.Scheduled, RIGHT["Scheduled"], (name,))
+    hp = keras_lr.tuning
+    yield Target("tuning.schedule", hp.schedule, {"tuner": Tuner, "total_steps": lambda: 100}, names_of(hp.schedule))
+    for step in ("step", "epoch", "steps_per_epoch"):
+        right = {"model": model} | ({} if step == "step" else {"epoch": lambda: 1, "steps_per_epoch": lambda: 2})
+        yield Target(f"set_step by {step}", klr.set_step, right, (step,))
+
+
+def methods() -> Iterator[Target]:
+    """The methods of schedules, callbacks and results that take arguments."""
+    for is_bound in (True, False):
+        schedule = klr.LinearDecay(0.1, 5 if is_bound else klr.epochs(2))
+        for name, right in METHODS.items():
+            if is_bound or name == "bind":
+                method = getattr(schedule, name)
+                yield Target(f"Schedule.{name}", method, right, names_of(method))
+    for cls in (klr.ExponentialDecay, klr.TimeBasedDecay):
+        right = {"initial_learning_rate": lambda: 0.1, "end_learning_rate": lambda: 0.01, "total_steps": lambda: 5}
+        yield Target("from_endpoints", cls.from_endpoints, right, names_of(cls.from_endpoints))
+    for cycle in (klr.OneCycle(0.1, 10), klr.CyclicalLearningRate(0.1, 0.2, 5)):
+        yield Target("momentum", cycle.momentum, {}, names_of(cycle.momentum))
+    yield Target("Comparison.summary", comparison().summary, {}, names_of(klr.Comparison.summary))
+    yield Target("Comparison.plot", comparison().plot, {}, names_of(klr.Comparison.plot))
+    yield Target("RangeTest.suggestion", range_test().suggestion, {}, names_of(klr.RangeTest.suggestion))
+    yield Target("RangeTest.plot", range_test().plot, {}, names_of(klr.RangeTest.plot))
+    yield Target("LearningRateLogger.plot", klr.LearningRateLogger().plot, {}, names_of(klr.LearningRateLogger.plot))
+    yield Target("ReduceOnPlateau.set_state", klr.ReduceOnPlateau().set_state, {}, ("state",))
+    yield Target("Scheduled.from_config", klr.Scheduled.from_config, {}, ("config",))
+
+
+class Tuner:
+    """A KerasTuner that always takes the first choice."""
+
+    def Choice(self, name: str, choices: list[str]) -> str:  # noqa: N802
+        return choices[0]
+
+    def Float(self, name: str, low: float, high: float, sampling: str) -> float:  # noqa: N802
+        return low
+
+
+def targets() -> list[Target]:
+    return [*schedules(), *functions(), *methods()]
+
+
+def shown(value: Any) -> str:
+    """A result in a message."""
+    return repr(value)[:100] if isinstance(value, klr.Schedule) else type(value).__name__
+
+
+PLAIN: dict[str, Any] = {
+    "one": 1,
+    "five": 5,
+    "1000.0": 1000,
+    "Fraction": 0.1,
+    "a Fraction that a float rounds": 1000.0,
+    "np.float32": 0.25,
+    "np.int64": 7,
+    "np.uint8": 7,
+    "array": [1.0, 2.0],
+    "tuple": [1, 2],
+    "np.True_": True,
+}
+"""The plain value that another way of writing it must be equal to."""
+
+FRACTIONS = {"a fraction", "np.float32", "Fraction", "5e-324"}
+WHOLE = {"one", "five", "1000.0", "np.int64", "np.uint8"}
+POSITIVE = {*FRACTIONS, *WHOLE, "2**31", "a Fraction that a float rounds"} - {"5e-324"}  # a float32 of it is 0
+RATE = {*POSITIVE, "zero", "5e-324"}
+SHARE = {*FRACTIONS, "zero", "one"}
+STEPS = {*WHOLE, "epochs", "epochs(1e38)", "fraction"}
+STEPS_OR_ZERO = {*STEPS, "zero", "epochs(0)"}
+FINITE = {*RATE, "minus one", "a negative fraction"}
+FLAG = {"True", "False", "np.True_"}
+TEXT = {name for name, make in VALUES.items() if isinstance(make(), str)}
+FILE = TEXT - {"empty string", "a string with NUL", "a string with a surrogate", "a long string"}
+NUMBERS = {"list", "tuple", "array"}
+SCHEDULE = {*RATE, "schedule", "schedule with epochs", "Keras's schedule"}
+CALLABLE = {
+    "lambda",
+    "lambda of a step",
+    "lambda of a string",
+    "builtin",
+    "class",
+    "a class of schedules",
+    "schedule",
+} | {"schedule with epochs", "Keras's schedule", "Keras's schedule base", "layer", "model"}
+NONE = {"None"}
+NOTHING: set[str] = set()
+
+ALLOWED: dict[str, set[str]] = {
+    # Arguments by name, whatever they belong to.
+    "learning_rate": RATE,
+    "initial_learning_rate": RATE,
+    "end_learning_rate": RATE,
+    "maximal_learning_rate": RATE,
+    "max_learning_rate": RATE,
+    "min_lr": RATE,
+    "min_delta": RATE,
+    "tolerance": RATE,
+    "warmup_target": RATE | NONE,
+    "low": RATE,
+    "high": RATE | NONE,
+    "decay_rate": SHARE & POSITIVE,
+    "m_mul": SHARE & POSITIVE,
+    "gamma": {"one"},  # for the mode of the catalogue's row
+    "factor": SHARE & POSITIVE,
+    "alpha": SHARE,
+    "scale": SHARE,
+    "start": SHARE,
+    "amplitude": SHARE,
+    "pct_start": SHARE,
+    "share": SHARE,
+    "momentum": SHARE,
+    "power": POSITIVE,
+    "exponent": POSITIVE,
+    "k": POSITIVE,
+    "t_mul": POSITIVE,
+    "div_factor": POSITIVE,
+    "final_div_factor": POSITIVE,
+    "lower": FINITE - {"2**31"},
+    "upper": FINITE - {"2**31"},
+    "decay_steps": STEPS,
+    "first_decay_steps": STEPS,
+    "hold_steps": STEPS,
+    "total_steps": STEPS,
+    "step_size": STEPS,
+    "step_size_down": STEPS | NONE,
+    "every": STEPS,
+    "warmup_steps": STEPS_OR_ZERO,
+    "at": STEPS_OR_ZERO,
+    "start_after": STEPS_OR_ZERO,
+    "steps": WHOLE,
+    "epochs": WHOLE,
+    "steps_per_epoch": WHOLE,
+    "accumulation_steps": WHOLE,
+    "batch_size": WHOLE,
+    "base_batch_size": WHOLE,
+    "seed": {*WHOLE, "zero"},
+    "patience": {*WHOLE, "zero"},
+    "cooldown": {*WHOLE, "zero"},
+    "verbose": {*WHOLE, "zero"},
+    "window": WHOLE | NONE,
+    "count": RATE,
+    "milestones": NUMBERS,
+    "boundaries": NUMBERS,
+    "values": {*NUMBERS, "falling list"},
+    "schedules": {*NUMBERS, "falling list"},
+    "ticks": NUMBERS,
+    "numerators": {*NUMBERS, "falling list"},
+    "denominators": {*NUMBERS, "falling list"},
+    "schedule": SCHEDULE,
+    "rate": SCHEDULE,
+    "a": SCHEDULE,
+    "b": SCHEDULE,
+    "staircase": FLAG,
+    "cycle": FLAG,
+    "three_phase": FLAG,
+    "audit": FLAG,
+    "delete_checkpoint": FLAG,
+    "progress": FLAG,
+    "shuffle": FLAG,
+    "drop_last": FLAG,
+    "all_peaks": FLAG,
+    "restore_best_weights": FLAG,
+    "reset_on_train_begin": FLAG,
+    "momentum_correction": FLAG,
+    "independent_weight_decay": {"False"},  # the optimizer has no weight decay
+    "name": TEXT | NONE,
+    "monitor": TEXT,
+    "backup_dir": FILE,
+    "path": NONE,  # another name needs an ending
+    "ax": NONE,
+    # Of single callables.
+    "WarmupStableDecay.decay_steps": STEPS_OR_ZERO,
+    "TimeBasedDecay.decay_rate": RATE,
+    "Product.factor": RATE,
+    "ReduceOnPlateau.factor": SHARE & POSITIVE - {"one"},
+    "ReduceOnPlateau.every": WHOLE,
+    "ReduceOnPlateau.optimizers": {"None", "list of strings", "array of strings"},
+    "OppositePhase.low": SHARE - {"one"},
+    "OppositePhase.high": SHARE - {"one"},
+    "OppositePhase.schedule": NOTHING,  # none of the values is a cycle
+    "momentum.low": SHARE - {"one"},
+    "momentum.high": SHARE - {"one"},
+    "Paced.steps": NOTHING,  # none of the sequences begins with 0
+    "Cooldown.steps": STEPS,
+    "Shifted.steps": {*STEPS_OR_ZERO, "minus one"},
+    "Sequential.boundaries": NUMBERS,
+    "LearningRateLogger.metrics": {"empty list", "empty tuple", "list of strings", "array of strings", "empty array"},
+    "BindSchedule.time_budget": {*POSITIVE, "None", "1e39", "1e308", "5e-324", "timedelta"},
+    "BindSchedule.steps_per_epoch": WHOLE | NONE,
+    "Scheduled.optimizer": {"optimizer"},
+    "Scheduled.momentum": (SCHEDULE - RATE) | SHARE,
+    "Scheduled.weight_decay": SCHEDULE,
+    "Scheduled.clipnorm": SCHEDULE,
+    "check_schedule.schedule": {"schedule", "Keras's schedule", "Keras's schedule base", "schedule with epochs"},
+    "diff.steps": WHOLE | NONE,
+    "diff.a": SCHEDULE - {"schedule with epochs"},
+    "diff.b": SCHEDULE - {"schedule with epochs"},
+    "from_function.function": {"lambda of a step", "Keras's schedule", "schedule"},
+    "compare.build_model": CALLABLE,
+    "compare.schedules": {"dict"},
+    "compare.fit": CALLABLE | {"dict", "empty dict", "a serialized schedule"},
+    "compare.seeds": {*WHOLE, "list", "tuple", "falling list"},
+    "compare.executor": NONE,
+    "compare.rates": {"None", "list", "tuple", "falling list"},
+    "compare.workers": WHOLE | NONE,
+    "compare.journal": FILE | NONE,
+    "find_learning_rate.model": {"model"} & NOTHING,  # it is not compiled
+    "find_learning_rate.min_rate": POSITIVE - {"1000.0", "2**31", "a Fraction that a float rounds"},
+    "find_learning_rate.max_rate": POSITIVE,
+    "find_learning_rate.steps": {"1000.0"},
+    "find_learning_rate.batch_size": WHOLE | NONE,
+    "find_learning_rate.class_weight": {"None", "empty dict", "dict of ints"},
+    "find_learning_rate.smoothing": SHARE - {"one"},
+    "find_learning_rate.divergence": POSITIVE - FRACTIONS - {"one"},
+    "find_learning_rate.repeats": WHOLE,
+    "find_learning_rate.seed": {*WHOLE, "zero", "None"},
+    "find_learning_rate.only": NONE,
+    "steps_per_epoch.data": {
+        *{"one", "five", "np.int64", "np.uint8", "2**31", "10**400", "10**5000"},
+        *{name for name, make in VALUES.items() if isinstance(make(), list | tuple | range) and len(make())},
+        *{"array", "2-d array", "array of bools", "array of strings", "array of objects", "array of complex numbers"},
+        "tensor of integers",
+    },
+    "steps_per_epoch.batch_size": {"one", "five", "np.int64", "np.uint8", "2**31"},
+    "set_step.step": {*WHOLE, "zero"},
+    "set_step by step.step": {*WHOLE, "zero"},
+    "set_step by epoch.epoch": {*WHOLE, "zero"},
+    "get_learning_rate.model": NOTHING,
+    "get_learning_rate.optimizer": NONE,
+    "set_learning_rate.model": NOTHING,
+    "set_learning_rate.optimizer": NONE,
+    "set_step.model": NOTHING,
+    "tuning.schedule.tuner": NOTHING,
+    "tuning.schedule.total_steps": {"1000.0"},
+    "tuning.schedule.families": NOTHING,
+    "tuning.schedule.peak": {"list", "tuple"},
+    "tuning.schedule.warmup": NOTHING,
+    "tuning.schedule.length": {"list", "tuple"},
+    "tuning.schedule.prefix": TEXT,
+    "Schedule.__call__.step": {
+        *(WHOLE | {"zero", "2**31", "list", "tuple", "range", "array", "0-d array", "2-d array", "empty array"}),
+        *{"empty list", "empty tuple", "falling list", "nested list", "tensor of integers"},
+    },
+    "Schedule.bind.steps_per_epoch": WHOLE,
+    "Schedule.from_step.steps": {*STEPS_OR_ZERO, "minus one"},
+    "Schedule.cooldown.steps": STEPS,
+    "Schedule.from_config.config": NOTHING,
+    "from_endpoints.initial_learning_rate": POSITIVE,
+    "from_endpoints.end_learning_rate": FRACTIONS & POSITIVE,
+    "Comparison.summary.metric": NONE,
+    "Comparison.plot.metric": NONE,
+    "Comparison.summary.target": FINITE | NONE,
+    "ReduceOnPlateau.set_state.state": NOTHING,
+    "Scheduled.from_config.config": NOTHING,
+}
+"""What is right after all. Arguments that are not here (modes, shapes, rules) take none of the values."""
+
+ALLOWED["Schedule.values.steps"] = ALLOWED["Schedule.__call__.step"] | {"array of bools"} & NOTHING
+ALLOWED["Schedule.to_frame.steps"] = ALLOWED["Schedule.plot.steps"] = ALLOWED["Schedule.values.steps"] - {
+    *{"2**31", "2-d array", "nested list"}
+}
+
+BLAMES: dict[tuple[str, str], str] = {
+    ("Schedule.from_config", "config"): "initial_learning_rate",
+    ("from_endpoints", "total_steps"): "decay_steps",  # when it is bound
+    ("WarmupStableDecay", "warmup_steps"): "total_steps",
+    ("WarmupStableDecay", "decay_steps"): "total_steps",
+}
+"""Where two arguments do not fit together, and the message names the other one."""
+
+
+def allowed(target: str, argument: str) -> set[str]:
+    return ALLOWED.get(f"{target}.{argument}", ALLOWED.get(argument, NOTHING))

@@ -1,0 +1,123 @@
+"""Every public callable × every argument × every wrong value: a `TypeError` or `ValueError` that names the argument.
+
+What is accepted must be in `hostile.allowed`, and give what the plain value gives.
+"""
+
+import contextlib
+import time
+import warnings
+from collections import Counter
+
+import hostile
+import keras
+import numpy as np
+import pytest
+from matplotlib import pyplot
+
+import keras_lr as klr
+from keras_lr import evaluation, finder, trials
+
+SECONDS = 20.0
+TARGETS = hostile.targets()
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path, monkeypatch):
+    """In an empty folder, without pictures left open, and without trainings, which come after the checks."""
+    monkeypatch.chdir(tmp_path)
+
+    def trained(_, payloads, *rest):
+        row = {"epoch": 1, "seconds": 1.0, "learning_rate": 0.1, "loss": 1.0}
+        yield from ((key, trials.Outcome([row])) for key in payloads)
+
+    def swept(_, watch, seed, *, mix):
+        assert seed is None or type(seed) is int
+        watch.losses = watch.smoothed = [1.0] * watch.steps
+
+    monkeypatch.setattr(trials, "on_processes", trained)
+    monkeypatch.setattr(trials, "on_executor", trained)
+    monkeypatch.setattr(finder._Test, "run", swept)
+    yield
+    pyplot.close("all")
+
+
+def outcome(target, argument, value):
+    """What a call gives: a result, or an error; with what is wrong about the error."""
+    begun = time.monotonic()
+    try:
+        with warnings.catch_warnings(), contextlib.ExitStack():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            made = target(argument, value)
+    except (TypeError, ValueError) as error:
+        named = (argument, hostile.BLAMES.get((target.name, argument), argument))
+        is_named = any(f"`{name}" in str(error) or f"'{name}'" in str(error) for name in named)
+        return None, "" if is_named else f"does not name `{argument}`: {type(error).__name__}: {str(error)[:200]}"
+    except Exception as error:
+        return None, f"raises {type(error).__name__}: {str(error)[:200]}"
+    finally:
+        assert time.monotonic() - begun < SECONDS
+    return made, None
+
+
+def problems(target, count):
+    found = []
+    for argument in target.arguments:
+        if argument in target.unchecked:
+            continue
+        for name, make in hostile.VALUES.items():
+            made, wrong = outcome(target, argument, make())
+            count["tried"] += 1
+            if wrong is None and name not in hostile.allowed(target.name, argument):
+                wrong = f"is accepted: {hostile.shown(made)}"
+            elif wrong is None:
+                count["accepted"] += 1
+                wrong = about(made, target, argument, name)
+            if wrong:
+                found.append(f"{target.name}({argument}={name}) {wrong}")
+    return found
+
+
+def about(made, target, argument, name):
+    """What is wrong with the result of a value that is allowed."""
+    if not isinstance(made, klr.Schedule):
+        return ""
+    if name in hostile.PLAIN and made != target(argument, hostile.PLAIN[name]):
+        return f"gives {made!r}, another schedule than {hostile.PLAIN[name]!r}"
+    try:
+        bound = made.bind(steps_per_epoch=7, epochs=9)
+    except ValueError as error:
+        named = hostile.BLAMES.get((target.name, argument), argument)
+        return "" if f"`{named}`" in str(error) or f"`{argument}`" in str(error) else f"cannot be bound: {error}"
+    steps = np.array([0, 1, 2, 5, 10, 1000, 2**31 - 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        rates = bound.values(steps)
+    if not (np.all(np.isfinite(rates)) and np.all(rates >= 0)):
+        return f"has the rates {rates}"
+    tensor = keras.ops.convert_to_tensor(steps, dtype=evaluation.counter_dtype())
+    if bound.has_foreign:
+        return ""
+    compiled = keras.ops.convert_to_numpy(bound.rate(tensor)).astype(np.float64)
+    if not np.allclose(compiled, rates, rtol=1e-4, atol=1e-6 * rates.max() + 1e-37):
+        return f"has the rates {rates} on the host and {compiled} in a step"
+    return ""
+
+
+COUNT = Counter()
+
+
+@pytest.mark.parametrize("number", range(len(TARGETS)), ids=[f"{target.name}-{i}" for i, target in enumerate(TARGETS)])
+def test_wrong_arguments_are_refused_by_name(number):
+    assert problems(TARGETS[number], COUNT) == []
+
+
+def test_how_many_wrong_arguments_are_tried(capsys):
+    """The figure of docs/reliability.md; run with ``-s`` to see it. New callables and arguments are found by themselves."""
+    pairs = [(target, name) for target in TARGETS for name in target.arguments if name not in target.unchecked]
+    with capsys.disabled():
+        print(f"\n{len(pairs):,} arguments of {len(TARGETS)} callables, {len(pairs) * len(hostile.VALUES):,} inputs")
+    public = {getattr(klr, name) for name in klr.__all__} - hostile.RESULTS - set(hostile.NOT_CALLED)
+    assert public <= {target.call for target in TARGETS}
+    assert len(pairs) * len(hostile.VALUES) > 20_000
