@@ -1,7 +1,6 @@
 """`keras.distribution` on JAX, here on two virtual CPU devices: the rates are those of one device.
 
-On TensorFlow and torch Keras has no DataParallel that trains on one machine: see `distributed_tensorflow.py` and
-`distributed_torch.py`.
+`keras.distribution` trains on JAX; for TensorFlow and torch see `distributed_tensorflow.py` and `distributed_torch.py`.
 """
 
 import os

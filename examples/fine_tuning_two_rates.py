@@ -21,7 +21,7 @@ schedule = Warmup(CosineDecay(0.02, epochs(3)), epochs(1))
 optimizer = keras.optimizers.MultiOptimizer(
     keras.optimizers.OptimizerMap(
         default_optimizer=keras.optimizers.Adam(0.1 * schedule, name="body"),
-        optimizer_map={"head/.*": keras.optimizers.Adam(schedule, name="head")},
+        optimizer_map={".*head/.*": keras.optimizers.Adam(schedule, name="head")},
     )
 )
 model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])

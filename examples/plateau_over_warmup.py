@@ -5,6 +5,7 @@ from sklearn.datasets import load_digits
 
 from keras_lr import BindSchedule, LearningRateLogger, ReduceOnPlateau, Warmup, epochs
 
+keras.utils.set_random_seed(0)
 pixels, labels = load_digits(return_X_y=True)
 model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
 model.compile(keras.optimizers.Adam(Warmup(0.05, epochs(1))), loss="sparse_categorical_crossentropy")
