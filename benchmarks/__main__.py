@@ -38,7 +38,9 @@ def main() -> int:
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--backend", nargs="+", choices=BACKENDS, help="only these, for the parts that are about them")
+    parser.add_argument(
+        "--backend", action="append", choices=BACKENDS, help="only these, for the parts that are about them"
+    )
     parser.add_argument("--quick", action="store_true", help="a few steps of everything")
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     arguments = parser.parse_args()

@@ -97,7 +97,7 @@ def main(quick: bool = False) -> None:
         add(
             f"1,000 values of {name}, by the step",
             numbers,
-            [milliseconds(lambda s=s: schedule.values(s), 20) for s in spans],
+            [milliseconds(lambda f=schedule.values, s=s: f(s), 20) for s in spans],
             "ms",
         )
     common.save("growth", common.backend(), rows, quick)

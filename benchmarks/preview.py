@@ -18,7 +18,6 @@ from typing import Any
 import keras
 import numpy as np
 
-import keras_lr as klr
 from benchmarks import common
 
 COUNT = 1_000_000

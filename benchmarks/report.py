@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
-from benchmarks.training import CONSTANT, LONG, SHORT, first_at
+from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
