@@ -22,6 +22,7 @@ import dataclasses
 import inspect
 import json
 import numbers
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform, get_type_hints
 
@@ -108,8 +109,9 @@ class Schedule(LearningRateSchedule):
                 f"{cls.__name__}: a schedule class is final, so {concrete[0]} cannot be subclassed; "
                 "hold one in a field (`schedule: AnySchedule`) instead"
             )
-        dataclasses.dataclass(frozen=True, init=False, eq=False, repr=False)(cls)
-        hints = get_type_hints(cls, include_extras=True)
+        # Frozen by `__setattr__` below; with `frozen=True` two functions are compiled for every class.
+        dataclasses.dataclass(init=False, eq=False, repr=False)(cls)
+        hints = _hints(cls)
         cls._arguments = {}
         parameters = []
         for declared in dataclasses.fields(cls):  # type: ignore[arg-type]
@@ -147,6 +149,12 @@ class Schedule(LearningRateSchedule):
         self.validate()
         if self.is_bound:
             self.validate_steps()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     # What a schedule class writes.
 
@@ -404,6 +412,15 @@ def _constructor(signature: inspect.Signature) -> Callable[..., None]:
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     __init__.__signature__ = inspect.Signature([this, *signature.parameters.values()])  # type: ignore[attr-defined]
     return __init__
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotations of a class's own fields. `get_type_hints` compiles each, and those of all parents again."""
+    written: dict[str, Any] = inspect.get_annotations(cls)
+    scope = vars(sys.modules[cls.__module__])
+    if all(isinstance(text, str) and text in scope for text in written.values()):
+        return {name: scope[text] for name, text in written.items()}
+    return get_type_hints(cls, include_extras=True)
 
 
 def _made_of(kind: type[Schedule], arguments: dict[str, Any]) -> Schedule:
