@@ -109,7 +109,8 @@ def host_steps(step: Any) -> NDArray[np.int64] | None:
     if isinstance(step, keras.Variable):
         step = step.value
     # A tensor has a dtype, of whichever backend it is; what has none cannot be traced.
-    if isinstance(step, int | float | list | tuple | np.ndarray | np.generic) or not hasattr(step, "dtype"):
+    plain = isinstance(step, int | float | list | tuple | np.ndarray | np.generic | keras.KerasTensor)
+    if plain or not hasattr(step, "dtype"):
         return whole_steps(step)
     backend = keras.config.backend()
     if backend == "torch":
