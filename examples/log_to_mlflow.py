@@ -1,4 +1,4 @@
-"""Every step's rate, and the metrics of each epoch, in MLflow. Needs `pip install mlflow` (or `mlflow-skinny`).
+"""Every step's rate, and the metrics of each epoch, in MLflow. Needs `pip install "keras-lr[mlflow]"`.
 
 Runs go where MLFLOW_TRACKING_URI says, for instance `sqlite:///mlflow.db`.
 """
