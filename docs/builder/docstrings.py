@@ -43,8 +43,13 @@ def linked(text: str, own: str = "") -> str:
 
 def markdown(text: str, own: str = "") -> str:
     """The docstring with its formulas as blocks and its links."""
-    shown = [as_block(part) if is_formula(part) else linked(part, own) for part in paragraphs(text)]
+    shown = [as_block(part) if is_formula(part) else linked(_returned(part), own) for part in paragraphs(text)]
     return re.sub(r"^Example:$", "Examples:", "\n\n".join(shown), flags=re.MULTILINE)
+
+
+def _returned(paragraph: str) -> str:
+    """What is returned, as a sentence: griffe takes what stands before a colon for a type."""
+    return paragraph.replace(": ", ":&#32;") if paragraph.startswith("Returns:") else paragraph
 
 
 class Docstrings(griffe.Extension):

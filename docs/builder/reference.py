@@ -42,7 +42,12 @@ GROUPS = (
         "The rate of a compiled model, and other hyperparameters on schedules.",
         ("optimizer", "scheduled"),
     ),
-    Group("tools", "Finding, comparing, tuning", "Tools.", ("finder", "compare", "difference")),
+    Group(
+        "tools",
+        "Finding, comparing, tuning",
+        "A range test, comparisons of schedules, and search spaces for tuners.",
+        ("finder", "compare", "difference"),
+    ),
 )
 
 BESIDE = {"tools": ("keras_lr.tuning.schedule",), "schedule": ()}
