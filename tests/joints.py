@@ -92,7 +92,9 @@ def cooldown(pen, part):
         "size": max(inner.size, end),
         "flat": True,
     }
-    facts["falls"] = inner.falls and end <= inner.at(start.steps)
+    down = end <= inner.at(start.steps)
+    # Up from 0, a share is one minus something, which has lost its digits at the start.
+    facts |= {"falls": inner.falls and down, "relative": inner.relative and down}
     made = pen.joint(
         lambda s, *rest: s.cooldown(*rest), ours(pen, inner), start, span, end, shape, parts=[inner], **facts
     )
