@@ -73,11 +73,11 @@ class Lines:
         raise TypeError(kind)
 
     def real(self, kind: Real, argument: str) -> str:
-        if self.random.random() < 0.1 and not kind.open_low and math.isfinite(kind.low):
+        if self.random.random() < 0.1 and not kind.open_low and kind.low == 0.0:
             return repr(kind.low)
-        if math.isfinite(kind.low) and math.isfinite(kind.high):
+        if kind.low >= 0.0 and math.isfinite(kind.high):
             return repr(self.random.uniform(kind.low, kind.high))
-        if math.isinf(kind.low):
+        if kind.low < 0.0:
             return repr(self.random.uniform(-8.0, 8.0))
         # End rates are mostly below the initial ones, so that not too many lines are refused.
         middle = (

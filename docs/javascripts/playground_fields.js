@@ -29,11 +29,11 @@
   function range(name, argument, total) {
     const kind = plain(argument.kind);
     if (kind.type === "Whole") return wholeRange(kind, reference(name, argument), total);
+    if (kind.low === undefined || kind.low < 0) return even(-10, 10, 0.1); // arguments of tanh
     if (kind.high !== undefined) {
       const high = kind.high < 1 ? 0.99 : kind.high;
       return even(kind.openLow ? kind.low + 0.01 : kind.low, high, 0.01);
     }
-    if (kind.low === undefined) return even(-10, 10, 0.1);
     const middle = reference(name, argument);
     const [low, high] = kind.allowed.includes("learning rate") ? [1e-6, 1] : [middle / 100, middle * 100];
     return logarithmic(low, high, !kind.openLow);
