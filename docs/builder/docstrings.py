@@ -49,7 +49,7 @@ def markdown(text: str, own: str = "") -> str:
 
 def _returned(paragraph: str) -> str:
     """What is returned, as a sentence: griffe takes what stands before a colon for a type."""
-    return paragraph.replace(": ", ":&#32;") if paragraph.startswith("Returns:") else paragraph
+    return paragraph.replace(": ", "&#58; ") if paragraph.startswith("Returns:") else paragraph
 
 
 class Docstrings(griffe.Extension):
