@@ -39,10 +39,9 @@ def sequences(quick, long):
 EXACT = st.integers(-12, 12).map(lambda k: k / 4)
 METRICS = st.one_of(
     EXACT,
-    EXACT,
-    EXACT,
     st.floats(-100.0, 100.0),
-    st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1.0, 1e-5, -1e-5, 1e30]),
+    st.sampled_from([math.nan, math.inf, -math.inf]),
+    st.sampled_from([0.0, 1.0, 1e-5, -1e-5, 1e30]),
 )
 OPTIONS = st.fixed_dictionaries(
     {

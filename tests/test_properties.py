@@ -306,6 +306,12 @@ def test_sums_and_products_commute(a, b):
     np.testing.assert_allclose((x / 4).values(steps), x.values(steps) / 4, rtol=1e-12)
 
 
+def test_a_sum_ends_with_its_longest_part():
+    a, b = klr.LinearDecay(0.2, 30), klr.LinearDecay(0.1, 70)
+    assert (a + b).duration == (b + a).duration == (a * b + 0.1).duration == 70
+    assert (a + klr.StepDecay(0.1, 5)).duration is None
+
+
 SHIFTS = st.one_of(st.integers(-90, 90), st.integers(-LAST, LAST))
 
 
