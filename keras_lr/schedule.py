@@ -417,7 +417,7 @@ def _constructor(signature: inspect.Signature) -> Callable[..., None]:
 def _hints(cls: type) -> dict[str, Any]:
     """The annotations of a class's own fields. `get_type_hints` compiles each, and those of all parents again."""
     written: dict[str, Any] = inspect.get_annotations(cls)
-    scope = vars(sys.modules[cls.__module__])
+    scope = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     if all(isinstance(text, str) and text in scope for text in written.values()):
         return {name: scope[text] for name, text in written.items()}
     return get_type_hints(cls, include_extras=True)
