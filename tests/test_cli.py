@@ -315,7 +315,7 @@ def test_compare_logs_without_rates_or_with_text(tmp_path):
     assert "it has no column 'learning_rate'" in refused("compare", path, "--plot", tmp_path / "x.png")
     for text in ("a,0,0,0.1,1", "0,0,0,b,1", "0,0,0,0.1,c"):
         path.write_text(f"step,epoch,batch,learning_rate,loss\n{text}\n")
-        assert "has something else than numbers in it" in refused("compare", path)
+        assert "has other values than numbers" in refused("compare", path)
     path.write_text("step,epoch,batch,learning_rate,loss\n")
     assert "log.csv" in run("compare", path)
 

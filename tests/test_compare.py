@@ -498,7 +498,7 @@ def test_diff_of_equal_and_of_nested_schedules():
         ((-0.1, 0.1), ValueError, "`a` must be"),
         ((0.1, 0.2, 0), ValueError, "`steps` must be"),
         ((0.1, 0.2, 10, -1.0), ValueError, "`tolerance` must be"),
-        ((0.1, klr.LinearDecay(0.1, klr.epochs(3))), ValueError, "epochs or fractions"),
+        ((0.1, klr.LinearDecay(0.1, klr.epochs(3))), ValueError, "durations are in steps"),
     ],
 )
 def test_diff_with_wrong_arguments(arguments, error, sentence):

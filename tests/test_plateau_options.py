@@ -224,7 +224,7 @@ def test_early_stopping_that_comes_first_is_warned_of(monitor, patience, warns, 
         ),
         ({"restore_best_weights": 1}, TypeError, "`restore_best_weights` must be True or False, got 1"),
         ({"optimizers": "slow"}, TypeError, "`optimizers` must be a sequence of names, or None, got 'slow'"),
-        ({"optimizers": []}, TypeError, "`optimizers` must be a sequence of names, or None, got []"),
+        ({"optimizers": []}, ValueError, "`optimizers` must be a sequence of names, or None, got []"),
     ],
 )
 def test_wrong_arguments(args, error, message):

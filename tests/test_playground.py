@@ -37,7 +37,7 @@ STEPS = [
     2**31 - 1,
 ]
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("playground")]
 
 EVALUATE = """
 const P = KerasLRPlayground;

@@ -23,7 +23,7 @@ LONG = (
     'shape="exponential").cooldown(700, 200, shape="sqrt") + Sequential([Repeat(LinearDecay(0.1, 20), 30), 0.02, Constant(0.03)], [300, 500])'
 )
 
-pytestmark = pytest.mark.site
+pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("playground")]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "docs" / "builder" / "mkdocs.yml"
 BUILDER = [str(CONFIG.parent), str(ROOT / "tests")]
 
-pytestmark = [pytest.mark.site, pytest.mark.once]
+# One worker builds the site and has the browser.
+pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("site")]
 
 
 @pytest.fixture(scope="session")
