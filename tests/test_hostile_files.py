@@ -497,8 +497,14 @@ def test_plateau_refuses_a_wrong_state(number):
 
 @pytest.mark.parametrize(
     "entry",
-    [{"seconds": "x", "clocks": {}}, {"seconds": -1.0, "clocks": {}}, {"clocks": {}}, {"seconds": 1.0, "clocks": [1]}]
-    + [{"seconds": 1.0, "clocks": {"learning_rate": {"steps": [0], "__class__": 1}}}, {"seconds": 1e400, "clocks": {}}],
+    [
+        {"seconds": "x", "clocks": {}},
+        {"seconds": -1.0, "clocks": {}},
+        {"clocks": {}},
+        {"seconds": 1.0, "clocks": [1]},
+        {"seconds": 1.0, "clocks": {"learning_rate": {"steps": [0], "__class__": 1}}},
+        {"seconds": 1e400, "clocks": {}},
+    ],
     ids=str,
 )
 def test_a_time_budget_refuses_a_wrong_state(entry):

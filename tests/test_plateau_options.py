@@ -223,8 +223,8 @@ def test_early_stopping_that_comes_first_is_warned_of(monitor, patience, warns, 
             "`start_after` must be a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`, got -1",
         ),
         ({"restore_best_weights": 1}, TypeError, "`restore_best_weights` must be True or False, got 1"),
-        ({"optimizers": "slow"}, TypeError, "`optimizers` must be a sequence of names, or None, got 'slow'"),
-        ({"optimizers": []}, ValueError, "`optimizers` must be a sequence of names, or None, got []"),
+        ({"optimizers": "slow"}, TypeError, "`optimizers` must be a non-empty sequence of names, or None, got 'slow'"),
+        ({"optimizers": []}, ValueError, "`optimizers` must be a non-empty sequence of names, or None, got []"),
     ],
 )
 def test_wrong_arguments(args, error, message):

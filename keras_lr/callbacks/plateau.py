@@ -47,7 +47,7 @@ Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafte
 MetricName = Annotated[str, Text("the name of a metric, such as 'val_loss'")]
 EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 WINDOW = Optional(Whole("a whole number in [1, 2**31)", 1, steps=False))
-NAMES = Optional(Several("a sequence of names", TEXT))
+NAMES = Optional(Several("a non-empty sequence of names", TEXT))
 START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
 
 NOTHING = (0, 0.0, 0.0)
