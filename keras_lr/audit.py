@@ -30,7 +30,7 @@ class ScheduleWarning(UserWarning):
 
 def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> None:
     """Warn of everything that `findings` finds."""
-    place = (optimizers.rate_owners(model)[0].step(), first_epoch, epochs)
+    place = (optimizers.step_of(model), first_epoch, epochs)
     if _told.get(model) == place:  # another callback has audited the same start
         return
     _told[model] = place

@@ -1,6 +1,6 @@
 """What is in a `.keras` file: optimizer, schedule, step and rate, read without running anything of it.
 
-Keras's own loading imports the modules that a file names. Here the file is only read as JSON and
+Keras's own loading makes whatever classes a file names. Here the file is only read as JSON and
 HDF5, and of its classes only the schedules of this package and of Keras are made.
 """
 

@@ -136,6 +136,19 @@ def rate_owners(model: Any) -> list[RateOwner]:
     return owners
 
 
+def leader(owners: list[RateOwner]) -> RateOwner:
+    """The optimizer whose counter tells the step: the first one that trains something.
+
+    One of a `MultiOptimizer` to which no variable was given is never built, and its counter stays at 0.
+    """
+    return next((owner for owner in owners if owner.optimizer.built), owners[0])
+
+
+def step_of(model: Any) -> int:
+    """Batches that the model has been trained with."""
+    return leader(rate_owners(model)).step()
+
+
 def sync(model: Any) -> None:
     """Bring the variables up to date in the middle of an epoch (JAX keeps them apart)."""
     getattr(model, "jax_state_sync", lambda: None)()

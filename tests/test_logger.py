@@ -193,6 +193,23 @@ def test_two_optimizers_have_two_columns():
     np.testing.assert_allclose(frame.learning_rate_fast, fast.values(range(10)))
 
 
+def test_an_optimizer_without_variables_does_not_hide_the_others():
+    """Its pattern matches nothing, so Keras never builds it, and its counter stays at 0."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="all")])
+    idle, rate = klr.LinearDecay(0.3, 40), klr.LinearDecay(0.1, 50)
+    chosen = keras.optimizers.OptimizerMap(
+        default_optimizer=keras.optimizers.SGD(rate, name="busy"),
+        optimizer_map={"nowhere/.*": keras.optimizers.SGD(idle, name="idle")},
+    )
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse")
+    log, plateau = logger(), klr.ReduceOnPlateau("loss", patience=1, min_delta=1e9, start_after=7)
+    fit(model, log, plateau, epochs=4)
+    assert log.to_frame()["step"].tolist() == list(range(20))
+    # The second epoch is the first that ends after step 7 and sets the best; the third is bad.
+    np.testing.assert_allclose(log.to_frame().learning_rate_busy[:15], rate.values(range(15)))
+    np.testing.assert_allclose(log.to_frame().learning_rate_busy[15:], 0.1 * rate.values(range(15, 20)))
+
+
 def scaled_model(rate):
     """float16 compute, so that Keras wraps the optimizer in a LossScaleOptimizer."""
     model = keras.Sequential(

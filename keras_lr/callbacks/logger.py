@@ -26,7 +26,7 @@ from keras_lr import resume as resumes
 from keras_lr.callbacks import epoch_logs, logfile
 from keras_lr.callbacks.others import others
 from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
-from keras_lr.optimizer import Channel, Snapshots, Source, read_float
+from keras_lr.optimizer import Channel, RateOwner, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
 
@@ -231,7 +231,7 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _take_up(self) -> None:
         """Make log and file end where this training begins."""
-        step = optimizers.rate_owners(self._net)[0].step()
+        step = optimizers.step_of(self._net)
         if self._stretches and step == 0:
             return  # another training, whose rows follow
         self._stretches = [kept for stretch in self._stretches if (kept := stretch.until(step)) is not None]
@@ -327,15 +327,18 @@ class _Recording:
         self._epoch = epoch
         self._first_batch = first_batch
         self._channels = channels
-        self._optimizer = channels[0].owner
-        self._first_steps = [channel.owner.step() for channel in channels]
+        self._first_steps = {channel.owner: channel.owner.step() for channel in channels}
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
-        self._counters = Snapshots(model, channels[0].owner.counter) if optimizers.skips_updates(model) else None
+        self._counters = Snapshots(model, self._leader().counter) if optimizers.skips_updates(model) else None
         # Between its two ends a stretch of a schedule needs nothing from its batches.
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
+
+    def _leader(self) -> RateOwner:
+        """Whose counter is that of the rows; TensorFlow may know it only after the first batch, which builds."""
+        return optimizers.leader([channel.owner for channel in self._channels])
 
     def is_of(self, sources: list[Source]) -> bool:
         return all(a is b for a, b in zip(self.sources, sources, strict=True))
@@ -359,8 +362,9 @@ class _Recording:
 
     def finish(self) -> Stretch | None:
         """Fetch what was noted and make the rows; None if no update was made."""
-        first = self._first_steps[0]
-        count = self._optimizer.step() - first
+        leader = self._leader()
+        first = self._first_steps[leader]
+        count = leader.step() - first
         if self._counters is None:
             # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
             count = min(count, self._last_batch + 1 - self._first_batch)
@@ -371,10 +375,9 @@ class _Recording:
         if self._counters is not None and len(ends) and count != len(ends):
             batches = self._executed(ends, count)
         columns: dict[str, Floats] = {}
-        for channel, source, meter, start in zip(
-            self._channels, self.sources, self._meters, self._first_steps, strict=True
-        ):
+        for channel, source, meter in zip(self._channels, self.sources, self._meters, strict=True):
             if meter is None:
+                start = self._first_steps[channel.owner]
                 columns[channel.column] = values_of(source, np.arange(start, start + count))
             else:
                 columns[channel.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
@@ -383,12 +386,15 @@ class _Recording:
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
                     columns[name][end - 1] = read_float(value)
-        return Stretch(self._epoch, first, batches, columns, self._optimizer.optimizer.gradient_accumulation_steps)
+        return Stretch(self._epoch, first, batches, columns, leader.optimizer.gradient_accumulation_steps)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""
         if self._counters is not None:
-            return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_steps[0]
+            return (
+                np.array([int(number) for number in self._counters.numbers()], np.int64)
+                - self._first_steps[self._leader()]
+            )
         # Keras gives the last batch of the execution, past the end in the last one.
         return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
 

@@ -400,7 +400,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         begin = self.start_after
         if isinstance(begin, Duration):
             begin = begin.steps(self.params["steps"], self.params["epochs"])
-        return optimizers.rate_owners(self.model)[0].step() > begin if begin else True
+        return optimizers.step_of(self.model) > begin if begin else True
 
     # The state: whose it is, and how it is saved.
 
