@@ -13,7 +13,7 @@ import numpy as np
 import keras_lr as klr
 from benchmarks import common
 
-TURNS, SHORT, LONG, BATCH = 15, 100, 600, 32
+TURNS, SHORT, LONG, BATCH = 11, 100, 600, 32
 
 
 def model_and_data():

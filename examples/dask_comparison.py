@@ -32,7 +32,7 @@ if __name__ == "__main__":  # the processes of the cluster import this file
         "cosine": klr.CosineDecay(0.1, klr.fraction(1.0)),
         "one-cycle": klr.OneCycle(0.1, klr.fraction(1.0)),
     }
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         result = klr.compare(
             build_model, schedules, fit, seeds=2, rates=[0.03, 0.1], executor=client.get_executor(retries=3)
         )

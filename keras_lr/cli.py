@@ -347,8 +347,8 @@ def demo(
     from keras_lr import demo as job
 
     with user_errors():
-        out.mkdir(parents=True, exist_ok=True)
         job.require_libraries()
+        out.mkdir(parents=True, exist_ok=True)
     raise typer.Exit(job.run(out, epochs, seed))
 
 

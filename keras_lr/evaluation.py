@@ -108,14 +108,10 @@ def host_steps(step: Any) -> NDArray[np.int64] | None:
     """
     if isinstance(step, keras.Variable):
         step = step.value
-    # A tensor has a dtype, of whichever backend it is; what has none cannot be traced.
-    plain = isinstance(step, int | float | list | tuple | np.ndarray | np.generic | keras.KerasTensor)
-    if plain or not hasattr(step, "dtype"):
+    if isinstance(step, int | float | np.ndarray | np.generic) or not ops.is_tensor(step):
         return whole_steps(step)
     backend = keras.config.backend()
     if backend == "torch":
-        if not isinstance(step, sys.modules["torch"].Tensor):
-            return whole_steps(step)
         if step.device.type != "cpu" or sys.modules["torch"].compiler.is_compiling():
             return None
         return whole_steps(step.detach().numpy())

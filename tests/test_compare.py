@@ -140,7 +140,7 @@ def test_the_process_pool_and_dask_give_the_same_summary():
     distributed = pytest.importorskip("distributed")
     pool = klr.compare(build_model, PICKLABLE, fit, seeds=2, rates=[0.05, 0.2], workers=2, progress=False)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         executor = client.get_executor(retries=3)
@@ -172,7 +172,7 @@ def test_a_worker_that_dies_loses_nothing(tmp_path):
 def test_a_dask_worker_that_dies_loses_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
         distributed.Client(cluster) as client,
     ):
         executor = client.get_executor(retries=3)

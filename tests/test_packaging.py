@@ -104,7 +104,7 @@ def test_metadata(metadata):
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["License-File"] == "LICENSE"
     assert set(metadata.get_all("Provides-Extra")) == set(read["options.extras_require"])
-    assert metadata.get_payload().strip() == (ROOT / "README.md").read_text().strip()
+    assert metadata.get_payload(decode=True).decode().strip() == (ROOT / "README.md").read_text().strip()
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not [line for line in required if not re.fullmatch(r"[\w-]+>=[\d.]+", line)], "each has a lower bound"
     assert not [line for line in required if re.match(r"(tensorflow|jax|torch)", line)], "the backend is the user's"
