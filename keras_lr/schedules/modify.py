@@ -276,11 +276,11 @@ class Noise(Schedule):
         for salt in (step // PRIME % PRIME, self.seed % PRIME, self.seed // PRIME % PRIME):
             for multiplier, increment in ((31_607, 7_919), (27_893, 12_347)):
                 state = (state * multiplier + salt + increment) % PRIME
-                state = (state * state % PRIME + state * 5) % PRIME
+                state = (state * state + state * 5) % PRIME
         return state
 
 
-# The largest prime whose square is below 2**31.
+# The largest prime whose square is below 2**31; (p − 1)² + 5·(p − 1) is below it too.
 PRIME = 46_337
 
 
