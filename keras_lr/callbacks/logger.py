@@ -8,6 +8,7 @@ assigns, the counter under loss scaling) is noted after each batch without waiti
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from dataclasses import dataclass, replace
@@ -60,17 +61,26 @@ class Stretch:
         columns = {name: values[:count] for name, values in self.columns.items()}
         return replace(self, batches=self.batches[:count], columns=columns)
 
-    def frame(self) -> pd.DataFrame:
-        import pandas as pd
-
+    def table(self) -> dict[str, NDArray[Any]]:
+        """The columns, as arrays."""
         count, batches = len(self), self.batches
         if isinstance(batches, range):
             batches = np.arange(batches.start, batches.stop, dtype=np.int64)
         steps = np.arange(self.first_step, self.first_step + count, dtype=np.int64)
         update = {} if self.accumulation is None else {"update": steps // self.accumulation}
-        return pd.DataFrame(
-            {"step": steps, "epoch": np.full(count, self.epoch, np.int64), "batch": batches, **self.columns, **update}
-        )
+        epoch = np.full(count, self.epoch, np.int64)
+        return {"step": steps, "epoch": epoch, "batch": batches, **self.columns, **update}
+
+
+def frame_of(stretches: list[Stretch]) -> pd.DataFrame:
+    """The rows of stretches; those with the same columns are joined as arrays: a DataFrame for each takes long."""
+    import pandas as pd
+
+    frames = []
+    for names, alike in itertools.groupby((stretch.table() for stretch in stretches), key=tuple):
+        tables = list(alike)
+        frames.append(pd.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names}))
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 class LearningRateLogger(keras.callbacks.Callback):
@@ -145,13 +155,11 @@ class LearningRateLogger(keras.callbacks.Callback):
 
         A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers.
         """
-        import pandas as pd
-
         self._close()
         if not self._stretches:
             empty = Stretch(0, 0, range(0), {name: np.zeros(0) for name in ("learning_rate", *self.metrics)})
-            return empty.frame()
-        return pd.concat([stretch.frame() for stretch in self._stretches], ignore_index=True)
+            return frame_of([empty])
+        return frame_of(self._stretches)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the recorded rates over the step. Returns the axes."""
@@ -300,12 +308,9 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _append(self, unfinished: Stretch | None) -> None:
         """Write the rows that the file has not yet, those of an unfinished stretch included."""
-        import pandas as pd
-
         assert self._file is not None
         new = [*self._stretches[self._written :], *([] if unfinished is None else [unfinished])]
-        rows = [stretch.frame() for stretch in new]
-        if rows and len(missing := pd.concat(rows, ignore_index=True).iloc[self._ahead :]):
+        if new and len(missing := frame_of(new).iloc[self._ahead :]):
             self._file.append(missing)
         self._written = len(self._stretches)
         self._ahead = 0 if unfinished is None else len(unfinished)
