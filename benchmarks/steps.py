@@ -110,6 +110,9 @@ SHORTLIST = (
 """The cases for 200 variables, whose steps take long to compile."""
 
 
+QUICK = (CONSTANT, "plateau on a cosine", "logger with loss, cosine", "a rate set before each batch")
+
+
 def model_of(rate: Any, variables: int, xla: bool) -> Any:
     """An MLP with that many variables, two of a layer, and AdamW."""
     layers = [keras.layers.Dense(WIDTH, "relu") for _ in range(variables // 2 - 1)]
@@ -147,7 +150,7 @@ def main(quick: bool = False) -> None:
             if xla and variables > 10 and common.backend() == "tensorflow":
                 continue  # minutes to compile for each case
             if quick:
-                variables, turns, steps = min(variables, 20), 2, 3
+                names, variables, turns, steps = QUICK, 4, 1, 3
             taken = measured(names, variables, xla, turns, steps)
             base = taken[CONSTANT]
             for name in names:
