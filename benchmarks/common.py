@@ -23,18 +23,24 @@ PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "optax", "n
 def interleaved(works: Mapping[str, Callable[[], Any]], turns: int, warm: int = 1) -> dict[str, np.ndarray]:
     """Seconds that each work takes: in each turn all of them once, in an order drawn anew.
 
-    The garbage collector rests while a work runs, so that it does not hit one of them by chance.
+    The garbage collector rests while a work runs, so that it does not hit one of them by chance. What is there
+    after the warm turns (compiled models) it leaves out from then on: looking through it takes longer than the work.
     """
     draw, names = np.random.default_rng(0), list(works)
     taken = {name: np.zeros(turns + warm) for name in names}
     for turn in range(turns + warm):
-        for which in draw.permutation(len(names)):
+        if turn == warm:
             gc.collect()
+            gc.freeze()
+        for which in draw.permutation(len(names)):
+            if turn >= warm:
+                gc.collect()
             gc.disable()
             begin = time.perf_counter()
             works[names[which]]()
             taken[names[which]][turn] = time.perf_counter() - begin
             gc.enable()
+    gc.unfreeze()
     return {name: seconds[warm:] for name, seconds in taken.items()}
 
 

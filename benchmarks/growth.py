@@ -16,6 +16,7 @@ import numpy as np
 
 import keras_lr as klr
 from benchmarks import common
+from benchmarks.logger import logged, model_with
 from benchmarks.preview import best
 from benchmarks.steps import model_of
 
@@ -62,6 +63,7 @@ def main(quick: bool = False) -> None:
         rows.append({"what": what, "sizes": list(sizes), "times": list(times), "unit": unit, "exponent": slope})
         shown = ", ".join(f"{size:,}: {value:.3g}" for size, value in zip(sizes, times, strict=True))
         print(f"{common.backend():10} {what} ({unit}): {shown}; exponent {slope:.2f}", flush=True)
+        common.save("growth", common.backend(), rows, quick)
 
     pieces = [1, 3, 10] if quick else [1, 3, 10, 30, 100, 300, 1000]
     at = np.arange(1000 if quick else 100_000)
@@ -82,10 +84,10 @@ def main(quick: bool = False) -> None:
     add("step of fit with AdamW and a schedule, by variables", variables, taken, "ms")
 
     metrics = [1, 2] if quick else [1, 4, 16, 64]
-    taken = []
+    taken, model = [], model_with(0.1)
     for count in metrics:
-        log = klr.LearningRateLogger([f"m{index}" for index in range(count)], audit=False)
-        taken.append(milliseconds(lambda log=log, count=count: logged(log, count, 2000)) / 2000)
+        names = tuple(f"m{index}" for index in range(count))
+        taken.append(milliseconds(lambda names=names: logged(model, 1, 2000, names)) / 2000)
     add("logger, a batch, by metrics", metrics, taken, "ms")
 
     numbers = [10, 10**4] if quick else [10, 10**3, 10**5, 10**7, 10**9]
@@ -100,25 +102,6 @@ def main(quick: bool = False) -> None:
             [milliseconds(lambda f=schedule.values, s=s: f(s), 20) for s in spans],
             "ms",
         )
-    common.save("growth", common.backend(), rows, quick)
-
-
-def logged(log: klr.LearningRateLogger, metrics: int, batches: int) -> None:
-    """One epoch through the logger's hooks, with so many metrics."""
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.1), loss="mse")
-    model.optimizer.build(model.trainable_variables)
-    logs = {f"m{index}": 0.5 for index in range(metrics)}
-    log.set_params({"epochs": 1, "steps": batches, "verbose": 0})
-    log.set_model(model)
-    log.on_train_begin()
-    log.on_epoch_begin(0)
-    for batch in range(batches):
-        log.on_train_batch_begin(batch)
-        log.on_train_batch_end(batch, logs)
-    model.optimizer._iterations.assign(batches)
-    log.on_epoch_end(0, {})
-    log.on_train_end()
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ def model_with(rate: Any) -> Any:
     return model
 
 
-def logged(model: Any, epochs: int, batches: int) -> klr.LearningRateLogger:
-    """A logger that has seen a training."""
-    log = klr.LearningRateLogger(audit=False)
+def logged(model: Any, epochs: int, batches: int, metrics: tuple[str, ...] = ()) -> klr.LearningRateLogger:
+    """A logger that has seen a training from the first step on."""
+    model.optimizer._iterations.assign(0)
+    log, logs = klr.LearningRateLogger(metrics, audit=False), dict.fromkeys(metrics, 0.5)
     log.set_params({"epochs": epochs, "steps": batches, "verbose": 0})
     log.set_model(model)
     log.on_train_begin()
@@ -43,7 +44,7 @@ def logged(model: Any, epochs: int, batches: int) -> klr.LearningRateLogger:
         log.on_epoch_begin(epoch)
         for batch in range(batches):
             log.on_train_batch_begin(batch)
-            end(batch, {})
+            end(batch, logs)
         model.optimizer._iterations.assign(batches * (epoch + 1))
         log.on_epoch_end(epoch, {})
     log.on_train_end()

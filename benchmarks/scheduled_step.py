@@ -15,7 +15,7 @@ import numpy as np
 import keras_lr as klr
 from benchmarks import common
 
-TURNS, STEPS, BATCH = 120, 40, 32
+TURNS, STEPS, BATCH = 60, 40, 32
 SCHEDULE = klr.CosineDecay(0.9, 10_000)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_lr as klr
+from keras_lr import source
 from keras_lr.fields import Flag, Inner, Kind, OneOf, Optional, Real, Several, Text, Whole
 from keras_lr.schedule import Schedule
 
@@ -67,19 +68,9 @@ EXAMPLES: dict[str, Schedule] = {
 LEFT_OUT: dict[str, str] = {}
 
 
-def classes() -> dict[str, type[Schedule]]:
-    """Every schedule class of the package, by name."""
-    named = {name: getattr(klr, name) for name in klr.__all__}
-    return {
-        name: value
-        for name, value in named.items()
-        if inspect.isclass(value) and issubclass(value, Schedule) and value is not Schedule
-    }
-
-
 def spec() -> dict[str, Any]:
     """Everything the page is told: JSON values."""
-    chosen = {name: cls for name, cls in classes().items() if name not in LEFT_OUT}
+    chosen = {name: cls for name, cls in source.classes().items() if name not in LEFT_OUT}
     missing = sorted(set(chosen) - set(EXAMPLES))
     if missing:
         raise KeyError(f"an example for {', '.join(missing)} in {Path(__file__).name}, or a reason to leave it out")

@@ -48,7 +48,7 @@ def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | N
         steps_per_epoch: batches in an epoch; None if it is not known.
     """
     found: list[str] = []
-    for owner in optimizers.rate_owners(model):
+    for owner in optimizers.training(optimizers.rate_owners(model)):
         schedule = owner.source
         if not isinstance(schedule, LearningRateSchedule):
             continue

@@ -190,7 +190,7 @@ def inspect(
     """
     from keras_lr import inspection
     from keras_lr.fields import STEP_LIMIT
-    from keras_lr.schedule import Schedule, length_of
+    from keras_lr.schedule import Schedule, is_bound, length_of
 
     with user_errors():
         found = inspection.inspect_file(model)
@@ -211,7 +211,7 @@ def inspect(
                 say(f"{rate.name} of {rate.optimizer}: {number}")
                 continue
             say(f"{rate.name} of {rate.optimizer}: {rate.source!r}")
-            if not inspection.bound(rate.source):
+            if not is_bound(rate.source):
                 say("  not bound yet: it has durations in epochs or fractions")
                 continue
             length = length_of(rate.source)
@@ -272,12 +272,9 @@ def _rates_of(frame: Any) -> list[str]:
 
 
 def _check_log(path: str, frame: Any) -> None:
-    """Refuse a log without rates, or with text where numbers belong."""
+    """Refuse a log without rates."""
     if not _rates_of(frame):
         raise ValueError(f"{path!r} is no log: it has no column 'learning_rate'")
-    texts = [name for name in frame.columns if len(frame) and frame[name].dtype.kind not in "biuf"]
-    if texts:
-        raise ValueError(f"{path!r} is no log: its column {texts[0]!r} has something else than numbers in it")
 
 
 def _parting(first: Any, other: Any, rates: list[str]) -> str:
@@ -330,7 +327,7 @@ def _picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
     ax = plots.new_axes()
     for label, steps, rates in curves:
         ax.plot(steps, rates, label=label)
-    plots._labelled(ax)
+    plots.labelled(ax)
     ax.legend(fontsize="x-small")
     figure = pyplot.gcf()
     figure.savefig(path)

@@ -23,7 +23,7 @@ from keras import ops
 from keras_lr.fields import STEP_LIMIT
 
 Step = Any
-"""Steps: a NumPy integer array or a backend integer tensor, of any shape."""
+"""Steps, >= 0: a NumPy integer array or a backend integer tensor, of any shape."""
 
 Value = Any
 """Float values of the same shape as the steps."""
@@ -48,14 +48,14 @@ def minimum(a: Value, b: Value) -> Value:
     """Elementwise minimum."""
     if on_host(a):
         return np.minimum(a, b)
-    return ops.where(a < b, a, _whole(b, a)) if is_whole(a) else ops.minimum(a, b)
+    return ops.minimum(a, _whole(b, a) if is_whole(a) else b)
 
 
 def maximum(a: Value, b: Value) -> Value:
     """Elementwise maximum."""
     if on_host(a):
         return np.maximum(a, b)
-    return ops.where(a > b, a, _whole(b, a)) if is_whole(a) else ops.maximum(a, b)
+    return ops.maximum(a, _whole(b, a) if is_whole(a) else b)
 
 
 def is_whole(tensor: Any) -> bool:
@@ -90,12 +90,12 @@ def later(step: Step, steps: int) -> Step:
 
 def progress(step: Step, duration: int) -> Value:
     """t/n, from 0 at step 0 to 1 at step n, then 1."""
-    return real(clip(step, 0, duration)) / duration
+    return real(minimum(step, duration)) / duration
 
 
 def remaining(step: Step, duration: int) -> Value:
     """(n − t)/n, from 1 at step 0 to 0 at step n, then 0."""
-    return real(duration - clip(step, 0, duration)) / duration
+    return real(duration - minimum(step, duration)) / duration
 
 
 def mix(low: float, high: Value, share: Value) -> Value:

@@ -39,7 +39,7 @@ def run(out: Path, epochs: int, seed: int) -> int:
     model = build(schedule)
     train(model, out, range(half), seed)
     model.save(out / "model.keras")
-    step, following = optimizer.rate_owners(model)[0].step(), keras_lr.get_learning_rate(model)
+    step, following = optimizer.step_of(model), keras_lr.get_learning_rate(model)
     console.print(f"Saved after epoch {half}: step {step}, next rate {following:.6f}. Going on in a new process.")
     command = [sys.executable, "-m", "keras_lr", "demo-resume", str(out), str(epochs), str(seed)]
     if subprocess.run(command, check=False).returncode != 0:

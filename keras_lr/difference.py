@@ -9,7 +9,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.fields import NON_NEGATIVE, SCHEDULE, Whole, check, refuse
-from keras_lr.schedule import Schedule, length_of, values_of
+from keras_lr.schedule import Schedule, is_bound, length_of, values_of
 
 MOST = 10_000_000
 STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
@@ -88,7 +88,7 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
     one: LearningRateSchedule = check(SCHEDULE, "diff", "a", a)
     other: LearningRateSchedule = check(SCHEDULE, "diff", "b", b)
     for name, schedule in (("a", one), ("b", other)):
-        if not _is_bound(schedule):
+        if not is_bound(schedule):
             refuse("diff", name, "a schedule whose durations are in steps (`bind` makes one)", schedule)
     tolerance = check(NON_NEGATIVE, "diff", "tolerance", tolerance)
     if steps is None:
@@ -115,10 +115,6 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
         means=(float(x.mean()), float(y.mean())),
         arguments=tuple(_arguments(one, other, "")),
     )
-
-
-def _is_bound(schedule: Any) -> bool:
-    return not isinstance(schedule, Schedule) or schedule.is_bound
 
 
 def _arguments(a: Any, b: Any, path: str) -> list[tuple[str, Any, Any]]:

@@ -20,7 +20,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import source
 from keras_lr.fields import STEP_LIMIT, shown
-from keras_lr.schedule import Schedule, from_serialized, is_stock
+from keras_lr.schedule import from_serialized, is_stock
 
 LARGEST = 16 * 2**20
 """Bytes of a config that is read, after unpacking; parsed, it may take forty times as much."""
@@ -244,8 +244,3 @@ def _dataset(file: Any, place: str) -> Any:
     if max(found.nbytes, math.prod(found.chunks or ()) * found.dtype.itemsize) > LARGEST:
         raise ValueError(f"{place} has more than {LARGEST >> 20} MiB")
     return found
-
-
-def bound(schedule: Any) -> bool:
-    """Whether the rates of a schedule are known."""
-    return not isinstance(schedule, Schedule) or schedule.is_bound

@@ -22,8 +22,9 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_lr.evaluation import host_steps, value_at
 from keras_lr.fields import COUNT, RATE, SCHEDULE, Whole, check, shown
-from keras_lr.schedule import from_serialized, values_of
+from keras_lr.schedule import Schedule, from_serialized, values_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import Reduced
@@ -59,7 +60,7 @@ class RateOwner:
         """The rate of the next update, or at `step` if it comes from a schedule."""
         source = self.source
         if isinstance(source, LearningRateSchedule):
-            return float(values_of(source, self.step() if step is None else step))
+            return _rate_at(source, self.step() if step is None else step)
         return read_float(source() if is_function(source) else source)
 
 
@@ -93,8 +94,16 @@ def is_function(source: Source) -> bool:
 
 
 def read_int(variable: Any) -> int:
-    """The number in an integer variable, also one mirrored over devices."""
-    return int(ops.convert_to_numpy(variable))
+    """The number in a counter, also one mirrored over devices; waited for where it is on an accelerator."""
+    known = host_steps(variable)
+    return int(ops.convert_to_numpy(variable) if known is None else known)
+
+
+def _rate_at(schedule: LearningRateSchedule, step: int) -> float:
+    """The rate of any schedule at one step; those of ours are looked up among the rates of steps around it."""
+    if isinstance(schedule, Schedule) and schedule.is_bound and not schedule.has_foreign:
+        return value_at(schedule, step)
+    return float(values_of(schedule, step))
 
 
 def read_float(value: Any) -> float:
@@ -136,12 +145,17 @@ def rate_owners(model: Any) -> list[RateOwner]:
     return owners
 
 
-def leader(owners: list[RateOwner]) -> RateOwner:
-    """The optimizer whose counter tells the step: the first one that trains something.
+def training(owners: list[RateOwner]) -> list[RateOwner]:
+    """The optimizers that train something; all of them as long as none is built.
 
     One of a `MultiOptimizer` to which no variable was given is never built, and its counter stays at 0.
     """
-    return next((owner for owner in owners if owner.optimizer.built), owners[0])
+    return [owner for owner in owners if owner.optimizer.built] or owners
+
+
+def leader(owners: list[RateOwner]) -> RateOwner:
+    """The optimizer whose counter tells the step: the first one that trains something."""
+    return training(owners)[0]
 
 
 def step_of(model: Any) -> int:

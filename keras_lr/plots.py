@@ -47,7 +47,7 @@ def curve(schedule: Schedule, steps: NDArray[np.int64], ax: Axes | None = None) 
     """Draw a schedule's rate at `steps`."""
     ax = _axes(ax)
     ax.plot(steps, schedule.values(steps), label=repr(schedule))
-    return _labelled(ax)
+    return labelled(ax)
 
 
 def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
@@ -56,7 +56,7 @@ def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
     for column in frame.columns:
         if column == "learning_rate" or column.startswith("learning_rate_"):
             ax.plot(frame["step"], frame[column], **{"label": column, **style})
-    return _labelled(ax)
+    return labelled(ax)
 
 
 def range_test(test: RangeTest, ax: Axes | None = None) -> Axes:
@@ -113,7 +113,8 @@ def comparison(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes 
     return ax
 
 
-def _labelled(ax: Axes) -> Axes:
+def labelled(ax: Axes) -> Axes:
+    """Axes for rates over steps."""
     ax.set_xlabel("step (batches)")
     ax.set_ylabel("learning rate")
     ax.set_ylim(bottom=0.0)

@@ -139,7 +139,7 @@ class Schedule(LearningRateSchedule):
         bound.apply_defaults()
         for name, argument in self._arguments.items():
             object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
-        object.__setattr__(self, "is_bound", all(map(_is_bound, self.arguments().values())))
+        object.__setattr__(self, "is_bound", all(map(is_bound, self.arguments().values())))
         object.__setattr__(self, "has_foreign", any(map(_has_foreign, self.arguments().values())))
         depths = {name: _depth(value) for name, value in self.arguments().items()}
         object.__setattr__(self, "_levels", 1 + max(depths.values(), default=0))
@@ -535,10 +535,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def _is_bound(value: Any) -> bool:
-    """Whether an argument's value holds no duration in another unit than steps."""
+def is_bound(value: Any) -> bool:
+    """Whether a schedule, or another argument's value, has no duration in another unit than steps."""
     if isinstance(value, tuple):
-        return all(map(_is_bound, value))
+        return all(map(is_bound, value))
     return value.is_bound if isinstance(value, Schedule) else not isinstance(value, Duration)
 
 

@@ -64,7 +64,7 @@ class EpochRows(keras.callbacks.Callback):
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        owner = optimizers.rate_owners(self.model)[0]
+        owner = optimizers.leader(optimizers.rate_owners(self.model))
         step = max(owner.step() - 1, 0)
         row = {"epoch": len(self.rows) + 1, "seconds": time.perf_counter() - self._begin}
         row["learning_rate"] = owner.rate(step)

@@ -3,7 +3,7 @@
 import keras
 
 BACKEND = keras.config.backend()
-COUNTER = "int32" if BACKEND == "jax" else "int64"
+COUNTER = "int64" if BACKEND == "tensorflow" else "int32"
 
 
 def compiled(function):

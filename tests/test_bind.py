@@ -222,6 +222,18 @@ def test_the_audit_of_a_counter_that_was_left_behind():
     assert klr.get_learning_rate(model) == 0.0
 
 
+def test_the_audit_leaves_out_an_optimizer_that_trains_nothing():
+    """Keras never builds it, so its counter is 0 whatever has been trained."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="all")])
+    chosen = keras.optimizers.OptimizerMap(
+        default_optimizer=keras.optimizers.SGD(klr.LinearDecay(0.1, 20), name="busy"),
+        optimizer_map={"nowhere/.*": keras.optimizers.SGD(klr.LinearDecay(0.1, 20), name="idle")},
+    )
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse")
+    fit(model, epochs=2)
+    assert found(model, initial_epoch=2, epochs=4) == []
+
+
 # Composition.
 
 LEAVES = [

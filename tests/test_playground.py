@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import playground_page
 import pytest
-import site_checks
 from catalogue import ROWS
 from playground_lines import CLASSES, Lines
 
@@ -54,24 +53,15 @@ return arguments[0].map(text => {
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    programs = site_checks.chromium()
-    if programs is None:
-        pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
-    with site_checks.browser(programs, tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
 def page(tmp_path_factory):
     return playground_page.write(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")
-def evaluate(driver, page):
+def evaluate(browser, page):
     """Lines to what the page makes of them at `STEPS`."""
-    driver.get(page)
-    return lambda lines: driver.execute_script(EVALUATE, lines, STEPS)
+    browser.get(page)
+    return lambda lines: browser.execute_script(EVALUATE, lines, STEPS)
 
 
 def check_values(got, want, what):
@@ -109,14 +99,14 @@ def test_what_the_page_knows_of_the_classes_is_current():
     )
 
 
-def test_every_class_is_there_or_left_out_with_a_reason(driver, page):
-    driver.get(page)
+def test_every_class_is_there_or_left_out_with_a_reason(browser, page):
+    browser.get(page)
     script = """
     const P = KerasLRPlayground;
     const menus = [...P.cores(), ...P.layers(), P.partner];
     return [Object.keys(P.formulas), menus, P.SPEC.leftOut, document.getElementById("keras-lr-left-out").innerText];
     """
-    formulas, menus, left_out, told = driver.execute_script(script)
+    formulas, menus, left_out, told = browser.execute_script(script)
     assert sorted([*formulas, *left_out]) == CLASSES
     assert sorted(menus) == sorted(formulas)
     assert all(f"{name}: {reason}" in told for name, reason in left_out.items())

@@ -27,15 +27,6 @@ pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("playg
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    programs = site_checks.chromium()
-    if programs is None:
-        pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
-    with site_checks.browser(programs, tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
 def url(tmp_path_factory):
     return playground_page.write(tmp_path_factory.mktemp("page"))
 

@@ -33,15 +33,6 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    programs = site_checks.chromium()
-    if programs is None:
-        pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
-    with site_checks.browser(programs, tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
 def test_every_link_leads_somewhere_and_nothing_is_fetched_from_elsewhere(site):
     assert site_checks.wrong_links(site) == []
 

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
+from backend import BACKEND, COUNTER
 from training import Metric, fit
 
 import keras_lr as klr
+from keras_lr import evaluation
 from keras_lr import optimizer as optimizers
 
 WRAPPERS = ["plain", "scaled", "multi", "scaled-multi"]
@@ -151,3 +152,10 @@ def test_reading_and_setting(wrapper):
     weights = Weights()
     fit(model, weights, epochs=1)
     np.testing.assert_allclose(weights.applied, 0.04, rtol=1e-5)
+
+
+def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
+    model = wrapped("plain", 0.1)
+    fit(model, epochs=1)
+    (owner, *_) = optimizers.rate_owners(model)
+    assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == evaluation.counter_dtype()

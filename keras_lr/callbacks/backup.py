@@ -77,7 +77,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self.backup_dir.mkdir(parents=True, exist_ok=True)
             part = self.backup_dir / "part.weights.h5"
             model.save_weights(part, overwrite=True)
-            with part.open("rb") as file:
+            with part.open("r+b") as file:
                 os.fsync(file.fileno())
             os.replace(part, self.path)
         elif keras.config.backend() == "jax":

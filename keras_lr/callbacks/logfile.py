@@ -115,17 +115,17 @@ class CsvLog:
                 break
             kept.append(row)
             last = int(first)
-        _replace(self._path, lambda part: part.write_text("".join([header, *kept])))
+        _replace(self._path, lambda part: part.write_text("".join([header, *kept]), encoding="utf-8", newline="\n"))
         return last
 
     def append(self, rows: pd.DataFrame) -> None:
         if self._path.exists():
-            with self._path.open() as file:
+            with self._path.open(encoding="utf-8") as file:
                 there = file.readline().strip().split(",")
             if there != list(rows.columns):
                 raise self._damaged(f"its columns are {', '.join(there)}, and not {', '.join(rows.columns)}")
-        text = rows.to_csv(None, index=False, header=not self._path.exists())
-        with self._path.open("a") as file:
+        text = rows.to_csv(None, index=False, header=not self._path.exists(), lineterminator="\n")
+        with self._path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -181,7 +181,7 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole and put it in the place of the old one, so that at no moment half of one is there."""
     part = path.with_name(path.name + ".part")
     write(part)
-    with part.open("rb") as file:
+    with part.open("r+b") as file:
         os.fsync(file.fileno())
     os.replace(part, path)
 

@@ -6,7 +6,6 @@ import math
 from typing import Annotated
 
 from keras_lr.curves import (
-    SHAPES,
     Step,
     Value,
     clip,
@@ -22,10 +21,10 @@ from keras_lr.curves import (
 )
 from keras_lr.fields import FLOAT32_MAX, Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
 from keras_lr.schedule import Schedule
+from keras_lr.schedules.combine import FallShape
 from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
 
-FallShape = Annotated[str, OneOf(SHAPES)]
 Strategy = Annotated[str, OneOf(("cos", "linear"))]
 
 
