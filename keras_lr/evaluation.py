@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -36,13 +36,15 @@ HOST_TYPES = (int, float, np.ndarray, np.generic)
 def evaluate(schedule: Schedule, step: Any) -> Any:
     """What calling a schedule gives: a tensor in `floatx`.
 
-    The counter of an optimizer is asked for again and again: by each callback, and on torch, which trains
-    eagerly, by each variable that some optimizers decay. There the tensor is remembered for as long as nobody
-    has written to the counter.
+    The counter of an optimizer is asked for again and again: by each callback, and for each variable that an
+    optimizer decays. On torch, which trains eagerly, and in a graph of TensorFlow the tensor is remembered for as
+    long as nobody has written to the counter. (XLA, and so JAX, finds by itself what was computed twice.)
     """
     if isinstance(step, keras.Variable):
         step = step.value
     floatx = keras.config.floatx()
+    if keras.config.backend() == "tensorflow" and _is_in_graph(step):
+        return _rate_in_graph(schedule, step, floatx)
     version = _version(step)
     if version is not None:
         known = vars(schedule).get("_recent_tensor")
@@ -50,7 +52,7 @@ def evaluate(schedule: Schedule, step: Any) -> Any:
             return known[2]
     steps = host_steps(step) if version is None else _torch_counter(step)
     if steps is None:
-        rate = keras.ops.cast(schedule.rate(traced_steps(step)), floatx)
+        rate = _compiled(schedule, step, floatx)
     elif (isinstance(steps, int) or steps.ndim == 0) and not schedule.has_foreign:
         rate = _scalar(value_at(schedule, int(steps)), floatx)
     else:
@@ -58,6 +60,53 @@ def evaluate(schedule: Schedule, step: Any) -> Any:
     if version is not None:
         object.__setattr__(schedule, "_recent_tensor", (step, (version, floatx), rate))
     return rate
+
+
+class _InGraph(NamedTuple):
+    """A rate in a graph of TensorFlow, and the operation that reads its counter."""
+
+    schedule: Schedule
+    step: Any
+    floatx: str
+    read: Any
+    rate: Any
+
+
+def _is_in_graph(step: Any) -> bool:
+    """Whether this is a variable of TensorFlow on one device, in a graph that is being traced."""
+    tensorflow = sys.modules["tensorflow"]
+    return isinstance(step, tensorflow.Variable) and not hasattr(step, "values") and not tensorflow.executing_eagerly()
+
+
+def _rate_in_graph(schedule: Schedule, step: Any, floatx: str) -> Any:
+    """The rate at a counter in a graph of TensorFlow, for which every read of a variable is another value.
+
+    Keras's optimizers ask for the rate once for each variable that they decay.
+    """
+    graph = sys.modules["tensorflow"].compat.v1.get_default_graph()
+    operations = graph.get_operations()
+    known: list[_InGraph] = graph.get_collection_ref("keras_lr")
+    for entry in known:
+        if entry.schedule is schedule and entry.step is step and entry.rate.graph is graph and entry.floatx == floatx:
+            if not _is_written(entry.read.inputs[0], operations[operations.index(entry.read) :]):
+                return entry.rate
+            known.remove(entry)
+            break
+    rate = _compiled(schedule, step, floatx)
+    reads = [one for one in graph.get_operations()[len(operations) :] if one.type == "ReadVariableOp"]
+    if len(reads) == 1:
+        known.append(_InGraph(schedule, step, floatx, reads[0], rate))
+    return rate
+
+
+def _is_written(handle: Any, operations: list[Any]) -> bool:
+    """Whether one of the operations may write to a variable: whatever else it does with it than to read it."""
+    return any(one.type != "ReadVariableOp" and any(it is handle for it in one.inputs) for one in operations)
+
+
+def _compiled(schedule: Schedule, step: Any, floatx: str) -> Any:
+    """The rate at a step in a training step that is compiled, or that runs on an accelerator."""
+    return keras.ops.cast(schedule.rate(traced_steps(step)), floatx)
 
 
 def value_at(schedule: Schedule, step: int) -> float:

@@ -136,6 +136,7 @@ def test_every_schedule_seed_and_peak_is_trained_as_by_hand():
     assert (frame.groupby(["schedule", "peak", "seed"])["seconds"].diff().dropna() > 0).all()
 
 
+@pytest.mark.once
 def test_the_process_pool_and_dask_give_the_same_summary():
     distributed = pytest.importorskip("distributed")
     pool = klr.compare(build_model, PICKLABLE, fit, seeds=2, rates=[0.05, 0.2], workers=2, progress=False)
@@ -164,11 +165,13 @@ def assert_nothing_lost(result, folder):
     assert len(begun) > len(ended)
 
 
+@pytest.mark.once
 def test_a_worker_that_dies_loses_nothing(tmp_path):
     result = klr.compare(build_model, BOUND, Dying(tmp_path), seeds=2, workers=2, progress=False)
     assert_nothing_lost(result, tmp_path)
 
 
+@pytest.mark.once
 def test_a_dask_worker_that_dies_loses_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
     with (
@@ -180,6 +183,7 @@ def test_a_dask_worker_that_dies_loses_nothing(tmp_path):
     assert_nothing_lost(result, tmp_path)
 
 
+@pytest.mark.once
 def test_a_training_that_kills_every_worker_is_given_up(tmp_path):
     with pytest.warns(UserWarning, match="2 of 4 trainings failed.*its worker died 3 times"):
         result = klr.compare(
@@ -397,6 +401,7 @@ class Talking:
         fit(model, callbacks, 1)
 
 
+@pytest.mark.once
 def test_what_workers_print_can_be_kept_out_of_the_table(tmp_path, capfd):
     payloads = {
         trial.key(): trials.packed(trial, build_model, Talking())

@@ -159,3 +159,33 @@ def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
     fit(model, epochs=1)
     (owner, *_) = optimizers.rate_owners(model)
     assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == evaluation.counter_dtype()
+
+
+def test_a_counter_that_moves_on_within_a_step():
+    """A rate is computed once for a step, whoever asks for it again, and anew once the counter has been written."""
+    falling, other = klr.CosineDecay(0.1, 100), klr.LinearDecay(0.1, 100)
+    step = keras.Variable(7, dtype=COUNTER, trainable=False)
+
+    def rates():
+        seen = [falling(step), falling(step), other(step)]
+        step.assign_add(5)
+        seen += [falling(step), other(step)]
+        if BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            tf.cond(step.value > 0, lambda: step.value.assign_add(3), lambda: step.value.assign_add(0))
+        else:
+            step.assign_add(3)
+        return [*seen, falling(step), falling(step)]
+
+    now = falling.values([7, 7, 12, 15, 15])
+    want = [now[0], now[1], other.values(7), now[2], other.values(12), now[3], now[4]]
+    np.testing.assert_allclose([float(rate) for rate in rates()], want, rtol=1e-6)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        for how in (tf.function(rates), tf.function(rates, jit_compile=True)):
+            step.assign(7)
+            np.testing.assert_allclose([float(rate) for rate in how()], want, rtol=1e-6)
+        operations = [one.type for one in how.get_concrete_function().graph.get_operations()]
+        assert operations.count("Sin") == 3
