@@ -92,10 +92,10 @@ def _rate_in_graph(schedule: Schedule, step: Any, floatx: str) -> Any:
                 return entry.rate
             known.remove(entry)
             break
-    rate = _compiled(schedule, step, floatx)
-    reads = [one for one in graph.get_operations()[len(operations) :] if one.type == "ReadVariableOp"]
-    if len(reads) == 1:
-        known.append(_InGraph(schedule, step, floatx, reads[0], rate))
+    counter = traced_steps(step)
+    rate = _compiled(schedule, counter, floatx)
+    if counter.op.type == "ReadVariableOp":
+        known.append(_InGraph(schedule, step, floatx, counter.op, rate))
     return rate
 
 
@@ -212,6 +212,9 @@ def tensorflow_read(variable: Any) -> Any:
 def traced_steps(step: Any) -> Step:
     """A backend tensor of steps as integers (a float one is truncated)."""
     tensor = ops.convert_to_tensor(step)
+    if keras.config.backend() == "tensorflow":
+        # For Keras a variable is a tensor already, but each use of it would be another read.
+        tensor = sys.modules["tensorflow"].convert_to_tensor(tensor)
     if is_whole(tensor):
         return tensor
     return ops.cast(tensor, counter_dtype())

@@ -267,7 +267,9 @@ HERE = [name for name, (backends, _) in TABLE.items() if BACKEND in backends]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.once) if name in ONCE else name for name in HERE])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.once) if name in ONCE else name for name in HERE]
+)
 def test_example(tmp_path, name):
     # A backend of its own is the example's business, so that it runs as it is called by a reader.
     chosen = {} if len(TABLE[name][0]) == 1 else {"KERAS_BACKEND": BACKEND}

@@ -163,7 +163,8 @@ def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
 
 def test_a_counter_that_moves_on_within_a_step():
     """A rate is computed once for a step, whoever asks for it again, and anew once the counter has been written."""
-    falling, other = klr.CosineDecay(0.1, 100), klr.LinearDecay(0.1, 100)
+    falling = klr.Sequential([klr.CosineDecay(0.1, 100), 0.05], [50])
+    other = klr.LinearDecay(0.1, 100)
     step = keras.Variable(7, dtype=COUNTER, trainable=False)
 
     def rates():
