@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import common
 from benchmarks.training import CONSTANT, SHORT, first_at
 
@@ -265,8 +267,73 @@ def short() -> str:
     return table(["", "TensorFlow", "JAX", "torch"], lines) + "\n\n" + made_with("reads")
 
 
+def goals() -> str:
+    """What was aimed at, what came out, and whether the goal was met."""
+    ratios = {(row["variant"], row["variables"], row["case"]): row for row in rows_of("steps") if "median" in row}
+    systems = dict.fromkeys((variant, count) for variant, count, _ in ratios)
+
+    def over(cases: tuple[str, ...], base: str | None) -> list[float]:
+        """Medians, relative to those of a case; to the constant rate without callbacks for None."""
+        pairs = [((*system, case), (*system, base)) for system in systems for case in cases]
+        return [
+            ratios[one]["median"] / (1.0 if base is None else ratios[other]["median"])
+            for one, other in pairs
+            if one in ratios and (base is None or other in ratios)
+        ]
+
+    lines: list[tuple[str, str, str]] = []
+
+    def add(what: str, found: list[float], goal: float, unit: str = "", noise: str = "") -> None:
+        if not found:
+            return
+        middle, low, high = float(np.median(found)), min(found), max(found)
+        if noise:
+            text = f"{middle:.2f} (of {len(found)}: {low:.2f} to {high:.2f}; {noise})"
+            lines.append((what, text, "within the noise" if middle <= goal else "missed"))
+        else:
+            lines.append((what, f"at most {high:.3g}{unit}", "met" if high <= goal else "missed"))
+
+    again = over(("constant again",), None)
+    noise = f"the constant against itself {min(again):.2f} to {max(again):.2f}" if again else ""
+    add("a step with a schedule: 1.01", over(("cosine", "restarts", "join of five"), None), 1.01, noise=noise)
+    logs = ("logger, number", "logger, cosine", "logger with loss, cosine")
+    add("a step with the logger, over an empty callback: 1.01", over(logs, "an empty callback"), 1.01, noise=noise)
+    own = [row for row in rows_of("reads") if not row["case"].startswith("Keras's")]
+    for backend in ("tensorflow", "jax", "torch"):
+        for how, called in (("eagerly", "the rate read eagerly"), ("get_learning_rate", "`get_learning_rate`")):
+            chosen = [r["microseconds"] for r in own if r["backend"] == backend and r["case"].endswith(how)]
+            add(f"{called} on {SYSTEMS[backend]}: 100 µs", chosen, 100.0, " µs")
+    ours = [row["milliseconds"] for row in rows_of("preview") if row["ours"] and not row["foreign"]]
+    add("a million rates: 50 ms", ours, 50.0, " ms")
+    logged = rows_of("logger")
+    add("the logger: 24 bytes a batch", [row["bytes_per_batch"] for row in logged], 24.0)
+    add("`to_frame` of ten million batches: 2 s", [row["to_frame_seconds"] for row in logged], 2.0, " s")
+    add("Parquet of ten million batches: 2 s", [row["parquet_seconds"] for row in logged], 2.0, " s")
+    add("import: 30 ms", [row["keras_lr_milliseconds"] for row in rows_of("importing")], 30.0, " ms")
+    precise = [row for row in rows_of("precision") if row["system"] == "keras_lr" and not row["foreign"]]
+    add("error, of the peak: 2e-7", [row["of_peak"] for row in precise], 2e-7)
+    add("error, of the value: 2e-6", [row["of_value"] for row in precise], 2e-6)
+    grown = rows_of("growth")
+    by_size = [row["exponent"] for row in grown if not row["what"].endswith("by the step")]
+    add("growth with pieces, variables and metrics: linear, 1.0", by_size, 1.1, " as exponent")
+    by_step = [abs(row["exponent"]) for row in grown if row["what"].endswith("by the step")]
+    add("growth with the step number: none, 0.0", by_step, 0.1, " as exponent")
+    add("a batch of the range test, of one of `fit`: 1.1", [row["median"] for row in rows_of("range_test")], 1.1)
+    scheduled = [row["median"] for row in rows_of("scheduled_step") if row["case"] == "scheduled"]
+    twice = [row["median"] for row in rows_of("scheduled_step") if row["case"] != "scheduled"]
+    noise = f"the stock optimizer against itself {min(twice):.2f} to {max(twice):.2f}" if twice else ""
+    add("a step with `Scheduled`: 1.02", scheduled, 1.02, noise=noise)
+    tasks = cells().values()
+    if tasks:
+        met = sum(any(first_at(r["curve"], max(rows[-1]["curve"])) is not None for r in rows[:-1]) for rows in tasks)
+        what = f"the best accuracy of the constant rate in {rows_of('training')[-1]['epochs']} epochs within a quarter"
+        lines.append((what, f"in {met} of {len(tasks)} tasks", "met" if met == len(tasks) else "missed"))
+    return table(["goal", "found", ""], lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "short": short,
+    "goals": goals,
     "steps": steps,
     "scheduled_step": scheduled_step,
     "reads": reads,
@@ -285,7 +352,7 @@ def filled(text: str) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         name = match.group(1)
-        made = TABLES[name]() if name == "short" or common.load(name) else "(not measured yet)"
+        made = TABLES[name]() if name in ("short", "goals") or common.load(name) else "(not measured yet)"
         return f"<!-- benchmark: {name} -->\n\n{made}\n\n<!-- end -->"
 
     return re.sub(r"<!-- benchmark: (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
