@@ -1,7 +1,7 @@
 """Rules that pick a learning rate from the curve of a range test.
 
-Each takes the rates and the smoothed losses, a part of the curve without its noisy ends, and
-gives the index of the point it picks, or a sentence that says why there is no answer. The four
+Each takes the rates and the smoothed losses, a part of the curve without its noisy ends that falls by more
+than its noise, and gives the index of the point it picks, or a sentence that says why there is no answer. The four
 rules are those of fastai (`fastai.callback.schedule`, versions 2.3 and later).
 """
 
@@ -65,16 +65,12 @@ def steepest(rates: Floats, losses: Floats) -> tuple[float, int]:
     """The rate at which the loss falls fastest over the logarithm of the rate."""
     slopes = np.diff(losses) / np.diff(np.log(rates))
     index = int(np.argmin(slopes))
-    if slopes[index] >= 0.0:
-        raise NoAnswer("the loss falls nowhere")
     return float(rates[index]), index
 
 
 def minimum(rates: Floats, losses: Floats) -> tuple[float, int]:
     """A tenth of the rate with the lowest loss."""
     index = int(np.argmin(losses))
-    if index == 0:
-        raise NoAnswer("the loss only rises: begin at a smaller `min_rate`")
     return float(rates[index]) / 10.0, index
 
 

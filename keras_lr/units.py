@@ -30,9 +30,6 @@ class Duration:
         amount = int(self.amount) if self.amount == int(self.amount) else self.amount
         return f"{self.unit}({amount!r})"
 
-    def __str__(self) -> str:
-        return f"{self.amount:g} epochs" if self.unit == "epochs" else f"{self.amount:.4g} of the training"
-
 
 # The two functions return Any, so that a type checker takes them where steps (int) are due.
 

@@ -201,6 +201,12 @@ def test_the_audit():
     assert found(model_with(klr.MultiStepDecay(0.3, [100, 200]))) == [
         "the schedule first changes at step 100, but training ends at step 15"
     ]
+    for first, late in {
+        "100": klr.StepDecay(0.3, 100),
+        "101": klr.Reduced(klr.MultiStepDecay(0.3, [101]), 0.5),
+        "102": klr.PiecewiseConstantDecay([102], [0.3, 0.1]),
+    }.items():
+        assert found(model_with(late)) == [f"the schedule first changes at step {first}, but training ends at step 15"]
     accumulating = model_with(None, keras.optimizers.SGD(klr.LinearDecay(0.3, 7), gradient_accumulation_steps=2))
     assert found(accumulating) == [
         "the optimizer applies its gradients every 2 batches, and a schedule counts batches: training has 15 of them and "

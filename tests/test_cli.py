@@ -1,6 +1,7 @@
 """The command: what it shows, what it refuses, and that it runs nothing of what it is given."""
 
 import json
+import re
 import zipfile
 
 import keras
@@ -151,6 +152,9 @@ def test_show_says_what_is_wrong():
     )
     assert "there is no schedule 'Nothing'" in refused("show", "Nothing(0.1)")
     run("show", "Constant(0.1)", "--steps", 0, code=2)
+    stock = "keras.optimizers.schedules."
+    assert "are not all finite" in refused("show", stock + "PolynomialDecay(0.1, 100, 0.01, -1.0)", "--steps", 200)
+    assert "ExponentialDecay cannot be evaluated: " in refused("show", stock + "ExponentialDecay('x', 10, 0.5)")
 
 
 def saved(tmp_path, optimizer, callbacks=(), epochs=1):
@@ -192,6 +196,10 @@ def test_inspect_other_optimizers(tmp_path):
     stock = keras.optimizers.schedules.ExponentialDecay(0.5, 4, 0.5)
     assert "now 0.25" in run("inspect", saved(tmp_path, keras.optimizers.SGD(stock)))
     assert "not compiled" in run("inspect", saved(tmp_path, None))
+    unbound = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    unbound.compile(keras.optimizers.SGD(klr.LinearDecay(0.1, klr.epochs(2))), loss="mse")
+    unbound.save(tmp_path / "unbound.keras")
+    assert "not bound yet" in run("inspect", tmp_path / "unbound.keras")
 
 
 def test_inspect_shows_the_memory_of_callbacks(tmp_path):
@@ -258,6 +266,14 @@ def test_inspect_of_damaged_files(tmp_path):
         path.write_bytes(content)
         assert "is no `.keras` file" in refused("inspect", path)
     assert "No such file" in refused("inspect", tmp_path / "nothing.keras")
+    assert "is no file" in refused("inspect", tmp_path)
+    locked = saved(tmp_path, keras.optimizers.SGD(0.1))
+    content = bytearray(locked.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for start in [match.start() for match in re.finditer(mark, bytes(content))]:
+            content[start + flags] |= 1
+    locked.write_bytes(content)
+    assert "encrypted" in refused("inspect", locked)
     deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     for name, content in (
         ("config.json", b"[1]"),

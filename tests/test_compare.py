@@ -368,6 +368,11 @@ def test_the_peak_is_that_of_the_whole_schedule():
         ({"executor": 3}, TypeError, "`executor` must be"),
         ({"workers": 0}, ValueError, "`workers` must be"),
         ({"progress": None}, TypeError, "`progress` must be"),
+        (
+            {"schedules": {"a": keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5)}, "rates": [0.1]},
+            ValueError,
+            "`schedules` must be schedules of keras_lr where `rates` are given",
+        ),
     ],
 )
 def test_wrong_arguments(change, error, sentence):
@@ -504,6 +509,7 @@ def test_diff_of_equal_and_of_nested_schedules():
         ((0.1, 0.2, 0), ValueError, "`steps` must be"),
         ((0.1, 0.2, 10, -1.0), ValueError, "`tolerance` must be"),
         ((0.1, klr.LinearDecay(0.1, klr.epochs(3))), ValueError, "durations are in steps"),
+        ((0.1, klr.LinearDecay(0.1, 20_000_000)), ValueError, "`steps` must be given"),
     ],
 )
 def test_diff_with_wrong_arguments(arguments, error, sentence):

@@ -523,6 +523,8 @@ BOWL = 2.0 - np.exp(-((np.log10(RATES) + 2.0) ** 2))
         (np.linspace(1.0, 3.0, 100), "minimum", "no more than its noise"),
         (np.linspace(3.0, 1.0, 100), "minimum", "still falls at the end"),
         (np.full(100, np.nan), "valley", "0 points are left"),
+        (np.concatenate([np.full(11, 3.0), np.full(89, 1.0)]), "valley", "no three points"),
+        (np.linspace(3.0, 1.0, 22), "slide", "more than 15 points, and there are 15"),
     ],
 )
 def test_a_curve_without_an_answer(losses, rule, reason):
@@ -588,6 +590,7 @@ def test_a_result_is_frozen():
         ({"seed": -1}, ValueError, "`seed` must be"),
         ({"progress": 1}, TypeError, "`progress` must be"),
         ({"only": ["x"]}, ValueError, "`only` must be"),
+        ({"class_weight": {0: "much"}}, TypeError, "`class_weight` must be a dict of weights"),
     ],
 )
 def test_wrong_arguments(arguments, error, sentence):

@@ -291,6 +291,12 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
     assert done.stdout.strip().splitlines()[-1] == f"True {{'momentum': {FALL!r}}} True"
 
 
+def test_a_config_with_something_else_than_schedules():
+    config = Scheduled(keras.optimizers.SGD(0.25), momentum=FALL).get_config()
+    with pytest.raises(TypeError, match="`hyperparameters` must be a dict of schedules by name"):
+        Scheduled.from_config({**config, "hyperparameters": [0.9]})
+
+
 def test_the_config_round_trip():
     optimizer = Scheduled(keras.optimizers.SGD(0.25, nesterov=True, name="mine"), momentum=FALL)
     again = type(optimizer).from_config(optimizer.get_config())

@@ -94,6 +94,43 @@ TABLE = [
         ValueError,
         "PiecewiseInterpolation: `values` must be as many rates as there are `boundaries` (2), got (0.1,)",
     ),
+    (
+        lambda: klr.Paced(0.1, [1], [0], [1], [1]),
+        ValueError,
+        "Paced: `steps` must be 0 and then strictly increasing, got (1,)",
+    ),
+    (
+        lambda: klr.Paced(0.1, [0, 5, 5], [0, 5, 5], [1, 1, 1], [1, 1, 1]),
+        ValueError,
+        "Paced: `steps` must be 0 and then strictly increasing, got (0, 5, 5)",
+    ),
+    (
+        lambda: klr.Paced(0.1, [0], [0, 1], [1], [1]),
+        ValueError,
+        "Paced: `ticks` must be as long as `steps` (1), got (0, 1)",
+    ),
+    (
+        lambda: klr.OneCycle(1e38, 10, div_factor=1e-3),
+        ValueError,
+        "OneCycle: `div_factor` must be so large that the start is a number, got 0.001",
+    ),
+    (
+        lambda: klr.OneCycle(1e38, 10, final_div_factor=1e-3),
+        ValueError,
+        "OneCycle: `final_div_factor` must be so large that the end is a number, got 0.001",
+    ),
+    (
+        lambda: klr.Chain([klr.PolynomialDecay(0.1, klr.epochs(1), cycle=True), 0.1]).bind(steps_per_epoch=5, epochs=9),
+        ValueError,
+        "Chain: `schedules` must be schedules with an end, except for the last, and PolynomialDecay(0.1, 5, cycle=True) "
+        "has none (use `Sequential`), got (PolynomialDec...5, cycle=True), Constant(0.1))",
+    ),
+    (lambda: klr.Constant(0.1) / "2", TypeError, "unsupported operand type(s) for /: 'Constant' and 'str'"),
+    (
+        lambda: klr.Constant(0.1) / klr.Constant(0.1),
+        TypeError,
+        "unsupported operand type(s) for /: 'Constant' and 'Constant'",
+    ),
     (lambda: klr.Tabulated([]), ValueError, "Tabulated: `values` " + RATES + "[]"),
     (lambda: klr.ExponentialDecay(0.1, 5, 1.1), ValueError, "ExponentialDecay: `decay_rate` " + FACTOR + "1.1"),
     (

@@ -140,25 +140,21 @@ class Chain(Schedule):
         for schedule in self.schedules[:-1]:
             endless = not isinstance(schedule, Schedule) or type(schedule).length is Schedule.length
             if endless or (schedule.is_bound and schedule.length() is None):
-                self._refuse_endless(schedule)
+                self.refuse(
+                    "schedules",
+                    f"schedules with an end, except for the last, and {schedule!r} has none (use `Sequential`)",
+                )
 
     def validate_steps(self) -> None:
         if max(self._boundaries(), default=0) >= STEP_LIMIT:
             self.refuse("schedules", "schedules that have less than 2**31 steps together before the last begins")
 
-    def _refuse_endless(self, schedule: LearningRateSchedule) -> None:
-        self.refuse(
-            "schedules", f"schedules with an end, except for the last, and {schedule!r} has none (use `Sequential`)"
-        )
-
     def _boundaries(self) -> tuple[int, ...]:
         boundaries = [0]
         for schedule in self.schedules[:-1]:
             length = length_of(schedule)
-            if length is None:
-                self._refuse_endless(schedule)
-            else:
-                boundaries.append(boundaries[-1] + length)
+            assert length is not None, "`validate` has refused it"
+            boundaries.append(boundaries[-1] + length)
         return tuple(boundaries[1:])
 
     def length(self) -> int | None:
