@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import keras
+from backend import BACKEND
 from hypothesis import strategies as st
 from pen import SHAPES
 
@@ -238,7 +239,8 @@ def foreign(pen):
         edges = sorted(pen.draw(st.sets(st.integers(1, 60), min_size=1, max_size=3)))
         rates = [pen.rate() for _ in range(len(edges) + 1)]
         at = lambda t: rates[sum(t > edge for edge in edges)]  # noqa: E731
-        return leaf(THEIRS.PiecewiseConstantDecay, edges, rates, at=at, size=max(rates))
+        # On torch it adds to a scalar in place, which takes no array.
+        return leaf(THEIRS.PiecewiseConstantDecay, edges, rates, at=at, size=max(rates), vector=BACKEND != "torch")
     if kind == "restarts":
         at = lambda t: rate * factor ** (t // steps) * half_cosine(t % steps, steps, 0.0)  # noqa: E731
         return leaf(THEIRS.CosineDecayRestarts, rate, steps, 1.0, factor, at=at, vector=False)
