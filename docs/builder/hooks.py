@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def _changelog() -> str:
 
 
 def _examples() -> str:
-    """Every script in examples/, under the first line of its docstring."""
+    """Every script in examples/, under the first line of its docstring, and the notebook."""
     parts = ["# Examples", "Each is a script in `examples/`, run by the tests on every backend that it is for."]
     for path in sorted((ROOT / "examples").glob("*.py")):
         code = path.read_text()
@@ -68,4 +69,23 @@ def _examples() -> str:
         assert told, path
         lines = " ".join(told[1].split())
         parts.append(f"## {path.name}\n\n{docstrings.linked(lines)}\n\n```python\n{code[told.end() :].rstrip()}\n```")
+    parts += [_notebook(path) for path in sorted((ROOT / "examples").glob("*.ipynb"))]
     return "\n\n".join(parts) + "\n"
+
+
+def _notebook(path: Path) -> str:
+    """The cells of a notebook, with what they print and draw."""
+    parts = [f"## {path.name}"]
+    for cell in json.loads(path.read_text())["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(docstrings.linked(re.sub(r"^#+ .*\n+", "", text)))
+            continue
+        parts.append(f"```python\n{text}\n```")
+        for output in cell["outputs"]:
+            if "text" in output:
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            if "image/png" in output.get("data", {}):
+                picture = "".join(output["data"]["image/png"].split())
+                parts.append(f"![What the cell above draws](data:image/png;base64,{picture})")
+    return "\n\n".join(parts)
