@@ -270,7 +270,7 @@ class Schedule(LearningRateSchedule):
 
     def __truediv__(self, other: float) -> Schedule:
         if not _is_number(other):
-            return NotImplemented
+            return _not_combined("/", "divisor", "a number", other)
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
@@ -526,9 +526,17 @@ def _combine(how: str, a: Schedule, b: Any) -> Any:
     from keras_lr.schedules import combine, modify
 
     if not (_is_number(b) or isinstance(b, LearningRateSchedule)):
-        return NotImplemented
+        sign, name = {"multiplied": ("*", "factor"), "added": ("+", "schedules"), "chained": (">>", "schedules")}[how]
+        return _not_combined(sign, name, "a number or a learning-rate schedule", b)
     operations = {"multiplied": modify.multiplied, "added": modify.added, "chained": combine.chained}
     return operations[how](a, b)
+
+
+def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:
+    """Leaves an operand to Python, which asks its class; but no tensor, whose class would make a tensor of us."""
+    if keras.ops.is_tensor(other) or isinstance(other, np.ndarray | keras.Variable | keras.KerasTensor):
+        refuse(sign, name, f"{allowed} (the rate at a step, to reckon with, is schedule(step))", other, TypeError)
+    return NotImplemented
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ import fractions
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -289,7 +289,20 @@ METHODS: dict[str, dict[str, Callable[[], Any]]] = {
     "cooldown": {"at": lambda: 3, "steps": lambda: 5},
     "from_config": {"config": lambda: {"initial_learning_rate": 0.1, "decay_steps": 5}},
 }
-OPERATORS = ("__mul__", "__rmul__", "__truediv__", "__add__", "__radd__", "__rshift__")
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "schedule * other": lambda schedule, /, other: schedule * other,
+    "other * schedule": lambda schedule, /, other: other * schedule,
+    "schedule / other": lambda schedule, /, other: schedule / other,
+    "other / schedule": lambda schedule, /, other: other / schedule,
+    "schedule + other": lambda schedule, /, other: schedule + other,
+    "other + schedule": lambda schedule, /, other: other + schedule,
+    "schedule >> other": lambda schedule, /, other: schedule >> other,
+    "other >> schedule": lambda schedule, /, other: other >> schedule,
+    "schedule - other": lambda schedule, /, other: schedule - other,
+    "other - schedule": lambda schedule, /, other: other - schedule,
+    "schedule ** other": lambda schedule, /, other: schedule**other,
+}
+"""What Python calls for the signs between a schedule and anything else."""
 
 
 def schedules() -> Iterator[Target]:
@@ -346,6 +359,13 @@ def methods() -> Iterator[Target]:
     yield Target("Scheduled.from_config", klr.Scheduled.from_config, {}, ("config",))
 
 
+def operators() -> Iterator[Target]:
+    """The signs between a schedule and something else."""
+    for name, operator in OPERATORS.items():
+        schedule = klr.LinearDecay(0.1, 5)
+        yield Target(name, partial(operator, schedule), {}, ("other",))
+
+
 class Tuner:
     """A KerasTuner that always takes the first choice."""
 
@@ -357,7 +377,12 @@ class Tuner:
 
 
 def targets() -> list[Target]:
-    return [*schedules(), *functions(), *methods()]
+    return [*schedules(), *functions(), *methods(), *operators()]
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor, or will be one."""
+    return keras.ops.is_tensor(value) or isinstance(value, np.ndarray | keras.Variable | keras.KerasTensor)
 
 
 def shown(value: Any) -> str:
@@ -572,6 +597,14 @@ ALLOWED: dict[str, set[str]] = {
     "Comparison.summary.target": FINITE | NONE,
     "ReduceOnPlateau.set_state.state": NOTHING,
     "Scheduled.from_config.config": NOTHING,
+    # Of operators.
+    "schedule * other.other": SCHEDULE,
+    "other * schedule.other": SCHEDULE,
+    "schedule / other.other": POSITIVE,
+    "schedule + other.other": SCHEDULE,
+    "other + schedule.other": SCHEDULE,
+    "schedule >> other.other": SCHEDULE,
+    "other >> schedule.other": {"schedule", "schedule with epochs"},
 }
 """What is right after all. Arguments that are not here (modes, shapes, rules) take none of the values."""
 

@@ -4,6 +4,7 @@ What is accepted must be in `hostile.allowed`, and give what the plain value giv
 """
 
 import contextlib
+import numbers
 import time
 import warnings
 from collections import Counter
@@ -54,6 +55,8 @@ def outcome(target, argument, value):
     except (TypeError, ValueError) as error:
         named = (argument, hostile.BLAMES.get((target.name, argument), argument))
         is_named = any(f"`{name}" in str(error) or f"'{name}'" in str(error) for name in named)
+        if target.name in hostile.OPERATORS:
+            is_named = says_which_operand(error, target.name, value)
         return None, "" if is_named else f"does not name `{argument}`: {type(error).__name__}: {str(error)[:200]}"
     except Exception as error:
         return None, f"raises {type(error).__name__}: {str(error)[:200]}"
@@ -61,6 +64,18 @@ def outcome(target, argument, value):
         assert time.thread_time() - begun < SECONDS
         assert time.monotonic() - waited < WAITED
     return made, None
+
+
+def says_which_operand(error, sign, value):
+    """Whether an operator's error names our argument. Where Python, or the class of the operand on the left, refuses
+    before we are asked, it is in its own words."""
+    named = any(f"`{name}`" in str(error) for name in ("factor", "divisor", "schedules"))
+    if f"{sign}.other" in hostile.ALLOWED and sign != "other >> schedule":
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return named and isinstance(error, ValueError | TypeError)
+        if hostile.is_tensor(value) and sign.startswith("schedule"):
+            return named and isinstance(error, TypeError)
+    return isinstance(error, TypeError) or hostile.is_tensor(value)
 
 
 def problems(target, count):
@@ -124,3 +139,58 @@ def test_how_many_wrong_arguments_are_tried(capsys):
     public = {getattr(klr, name) for name in klr.__all__} - hostile.RESULTS - set(hostile.NOT_CALLED)
     assert public <= {target.call for target in TARGETS}
     assert len(pairs) * len(hostile.VALUES) > 20_000
+
+
+def strict(rate):
+    """As every callable should be."""
+    if type(rate) is not float or not 0 <= rate <= 1:
+        raise ValueError(f"`rate` must be a float in [0, 1], got {type(rate).__name__}")
+    return rate
+
+
+def lenient(rate):
+    return rate
+
+
+def without_its_name(rate):
+    raise ValueError("no")
+
+
+def of_another_kind(rate):
+    raise AttributeError("`rate` has no attribute 'x'")
+
+
+def warned(rate):
+    warnings.warn("`rate` is odd", UserWarning, stacklevel=1)
+
+
+def another_schedule(rate):
+    return klr.Constant(0.25 if type(rate) is float else 0.125)
+
+
+def too_long(rate):
+    return klr.from_function(lambda step: 0.1, 10) >> klr.LinearDecay(0.1, klr.epochs(2**31))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (strict, None),
+        (lenient, "is accepted: "),
+        (without_its_name, "does not name `rate`: ValueError"),
+        (of_another_kind, "raises AttributeError"),
+        (warned, "raises UserWarning"),
+        (another_schedule, "another schedule than 0.25"),
+        (too_long, "cannot be bound"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_not_strict_is_found(call, said, monkeypatch):
+    """`problems` sees each thing that it is there to see, and nothing in a callable that is right."""
+    monkeypatch.setitem(hostile.ALLOWED, "made up.rate", {"a fraction", "5e-324"})
+    if call is another_schedule:
+        monkeypatch.setitem(hostile.ALLOWED, "made up.rate", set(hostile.VALUES))
+    found = problems(hostile.Target("made up", call, {}, ("rate",)), Counter())
+    assert found == [] if said is None else any(said in line for line in found), found
+    if call is lenient:
+        assert len(found) == len(hostile.VALUES) - 2

@@ -1,0 +1,54 @@
+"""mutmut, with tests that are collected once: a mutant is then a fork that begins with the quickest of its tests.
+
+python .ci/mutants_run.py run --max-children 2        as `python -m mutmut run`
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from _pytest.config import Config
+from _pytest.runner import runtestprotocol
+from mutmut import __main__ as mutmut
+from mutmut.configuration import config
+from mutmut.runners import harness
+from mutmut.state import state
+from mutmut.utils.file_utils import change_cwd
+from mutmut.workers import isolation
+
+
+class Collected(harness.PytestRunner):
+    """A runner of pytest that keeps the items which it has collected, for the forks."""
+
+    def warm_up(self) -> None:
+        with change_cwd("mutants"):
+            arguments = ["--rootdir=.", "-q", "-s", *config().pytest_add_cli_args]
+            made: Config = pytest.Config.fromdictargs({}, [*arguments, *config().pytest_add_cli_args_test_selection])
+            made._do_configure()
+            session: Any = pytest.Session.from_config(made)
+            made.hook.pytest_sessionstart(session=session)
+            session.perform_collect()
+            made._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one folder for all of them
+            with suppress(ImportError):  # Keras imports it in `fit` on every backend, which takes seconds
+                importlib.import_module("tensorflow")
+            self.items = {item.nodeid: item for item in session.items}
+
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+        if mutant_name is None:  # before the server: the clean tests, and a failure that is forced
+            return super().run_tests(mutant_name=mutant_name, tests=tests)
+        seconds = state().duration_by_test
+        items = [self.items[name] for name in sorted(tests, key=lambda name: (seconds.get(name, 0.0), name))]
+        with change_cwd("mutants"):
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                    return 1
+        return 0
+
+
+if __name__ == "__main__":
+    isolation.PytestRunner = Collected  # type: ignore[misc]
+    mutmut.cli()
