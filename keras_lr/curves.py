@@ -183,12 +183,13 @@ def fall(shape: str, step: Step, duration: int) -> Value:
     return left
 
 
-def segment(step: Step, edges: Sequence[int]) -> Step:
-    """How many of the (sorted) edges have been reached: the index of the segment."""
+def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
+    """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
     if on_host(step):
-        return np.searchsorted(np.array(edges, np.int64), step, side="right")
+        return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
     table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=keras.backend.standardize_dtype(step.dtype))
-    return ops.sum(ops.cast(ops.expand_dims(step, -1) >= table, "int32"), axis=-1)
+    column = ops.expand_dims(step, -1)
+    return ops.sum(ops.cast(column > table if passed else column >= table, "int32"), axis=-1)
 
 
 def lookup(table: Sequence[float], index: Step, like: Step | None = None) -> Value:

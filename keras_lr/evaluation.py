@@ -17,7 +17,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from keras_lr.curves import Step, Value, is_whole, on_host
+from keras_lr.curves import Step, Value, on_host
 from keras_lr.fields import shown
 
 if TYPE_CHECKING:
@@ -210,14 +210,13 @@ def tensorflow_read(variable: Any) -> Any:
 
 
 def traced_steps(step: Any) -> Step:
-    """A backend tensor of steps as integers (a float one is truncated)."""
+    """A backend tensor of steps as integers that hold every step (a float one is truncated)."""
     tensor = ops.convert_to_tensor(step)
     if keras.config.backend() == "tensorflow":
         # For Keras a variable is a tensor already, but each use of it would be another read.
         tensor = sys.modules["tensorflow"].convert_to_tensor(tensor)
-    if is_whole(tensor):
-        return tensor
-    return ops.cast(tensor, counter_dtype())
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return tensor if dtype in ("int32", "int64") else ops.cast(tensor, counter_dtype())
 
 
 def counter_dtype() -> str:

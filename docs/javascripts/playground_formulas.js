@@ -75,7 +75,7 @@
         if (a.values.length !== count) refuse("values", `one rate more than \`boundaries\` (${count})`);
       },
       // The old rate still holds at the boundary.
-      rate: (a) => (t) => a.values[segment(Math.max(t, 1) - 1, a.boundaries)],
+      rate: (a) => (t) => a.values[segment(t - 1, a.boundaries)],
     },
     PiecewiseInterpolation: {
       validate(a, refuse) {

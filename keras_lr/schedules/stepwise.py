@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from keras_lr.curves import Step, Value, clip, cosine, lookup, maximum, power, real, segment
+from keras_lr.curves import Step, Value, clip, cosine, lookup, power, real, segment
 from keras_lr.fields import RATE, Factor, Milestones, Name, OneOf, Rate, Rates, Steps, Whole, check, refuse
 from keras_lr.schedule import Schedule, field
 from keras_lr.wording import lengths, number
@@ -129,9 +129,8 @@ class PiecewiseConstantDecay(Schedule):
         return tuple(self.boundaries)
 
     def rate(self, step: Step) -> Value:
-        # Changing after step b is changing at step b + 1; compare with the step before
-        # instead, since b + 1 may be past the last step that an int32 can hold.
-        return lookup(self.levels, segment(maximum(step, 1) - 1, self.boundaries))
+        # Not "b + 1 is reached", which may be past the last step that an int32 can hold.
+        return lookup(self.levels, segment(step, self.boundaries, passed=True))
 
 
 class PiecewiseInterpolation(Schedule):
