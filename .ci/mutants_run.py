@@ -20,6 +20,9 @@ from mutmut.state import state
 from mutmut.utils.file_utils import change_cwd
 from mutmut.workers import isolation
 
+LONGEST = 5.0
+"""Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
+
 
 class Collected(harness.PytestRunner):
     """A runner of pytest that keeps the items which it has collected, for the forks."""
@@ -40,8 +43,9 @@ class Collected(harness.PytestRunner):
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         if mutant_name is None:  # before the server: the clean tests, and a failure that is forced
             return super().run_tests(mutant_name=mutant_name, tests=tests)
-        seconds = state().duration_by_test
-        items = [self.items[name] for name in sorted(tests, key=lambda name: (seconds.get(name, 0.0), name))]
+        seconds = {name: state().duration_by_test.get(name, 0.0) for name in tests}
+        quick = [name for name in tests if seconds[name] < LONGEST]
+        items = [self.items[name] for name in sorted(quick, key=lambda name: (seconds[name], name))]
         with change_cwd("mutants"):
             for item, following in zip(items, [*items[1:], None], strict=True):
                 if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):

@@ -270,7 +270,8 @@ class Schedule(LearningRateSchedule):
 
     def __truediv__(self, other: float) -> Schedule:
         if not _is_number(other):
-            return _not_combined("/", "divisor", "a number", other)
+            left: Schedule = _not_combined("/", "divisor", "a number", other)
+            return left
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 

@@ -1,6 +1,7 @@
 """Where one thing turns into another: the limits of arguments, durations, joins, shifts, and rates close to 0."""
 
 import math
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -188,6 +189,12 @@ def test_clip_without_an_upper_end(low):
         (klr.PiecewiseInterpolation([4], [0.3]), {0: 0.3, 4: 0.3, 9: 0.3}),
         (klr.PiecewiseInterpolation([4, 6], [0.3, 0.1]), {0: 0.3, 4: 0.3, 5: 0.2, 6: 0.1, 9: 0.1}),
         (klr.MultiStepDecay(0.8, [0, 1], 0.5), {0: 0.4, 1: 0.2, 5: 0.2}),
+        (klr.OneCycle(1.0, 4, pct_start=0.25), {0: 1.0, 1: 1 - 0.25 * (1 - 4e-6), 2: 0.25 + 0.75 * 4e-6, 3: 4e-6}),
+        (
+            klr.OneCycle(1.0, 20, pct_start=0.05, three_phase=True, anneal_strategy="linear"),
+            {0: 1.0, 1: 0.04 - (0.04 - 4e-6) / 19, 19: 4e-6},
+        ),
+        (klr.OneCycle(1.0, 1), {0: 1.0, 1: 4e-6}),
         (klr.LinearDecay(0.4, 1), {0: 0.4, 1: 0.0}),
         (klr.KDecay(1.0, 4, k=2.0), {0: 1.0, 1: 0.9375, 2: 0.75, 3: 0.4375, 4: 0.0}),
     ],
@@ -276,3 +283,59 @@ def test_a_steep_tanh_is_precise_in_its_middle():
     expected = [(1 - math.tanh(-1000 + 2000 * int(step) / 2**30)) / 2 for step in steps]
     got = keras.ops.convert_to_numpy(compiled(schedule.rate)(counter(steps)))
     np.testing.assert_allclose(got, expected, rtol=2e-6)
+
+
+# The clock of a schedule under a time budget.
+
+MOST = 46_340
+"""The largest whole number whose square an int32 holds."""
+
+
+@pytest.mark.parametrize(
+    ("pace", "nearest"),
+    [
+        (Fraction(1), Fraction(1)),
+        (Fraction(3, 2), Fraction(3, 2)),
+        (Fraction(2, 3), Fraction(2, 3)),
+        (Fraction(10**6), Fraction(MOST)),
+        (Fraction(1, 10**6), Fraction(1, MOST)),
+        (Fraction(46_000) + Fraction(1, 3), Fraction(46_000)),
+        (Fraction(46_001, 2), Fraction(46_001, 2)),
+        (Fraction(math.pi), Fraction(355, 113)),
+        (1 / Fraction(math.pi), Fraction(14093, 44275)),
+    ],
+)
+def test_a_pace_is_a_fraction_of_two_small_numbers(pace, nearest):
+    found = klr.Paced.nearest(pace)
+    assert found == nearest or abs(found - pace) < abs(nearest - pace)
+    assert max(found.numerator, found.denominator) <= MOST
+
+
+def test_every_pace_has_small_numbers_and_is_near():
+    random = np.random.default_rng(0)
+    for share in np.exp(random.uniform(-math.log(MOST), math.log(MOST), 2000)):
+        pace = Fraction(float(share))
+        found = klr.Paced.nearest(pace)
+        assert max(found.numerator, found.denominator) <= MOST
+        # A fraction with denominators to n is nearer than 1/n, and n is about MOST / pace for a pace above 1.
+        assert abs(found - pace) <= max(pace + 2, 1) / MOST, pace
+
+
+def test_a_pace_from_here():
+    clock = klr.Paced(klr.LinearDecay(0.8, 80), [0], [0], [1], [1])
+    slow = clock.from_here(10, Fraction(1, 2))
+    assert slow.pieces() == {"steps": [0, 10], "ticks": [0, 10], "numerators": [1, 1], "denominators": [1, 2]}
+    quick = slow.from_here(14, Fraction(3))
+    assert quick.pieces() == {
+        "steps": [0, 10, 14],
+        "ticks": [0, 10, 12],
+        "numerators": [1, 1, 3],
+        "denominators": [1, 2, 1],
+    }
+    assert quick.from_here(14, Fraction(1)).pieces()["denominators"] == [1, 2, 1]
+    assert quick.from_here(14, Fraction(1)).pieces()["steps"] == [0, 10, 14]
+    assert quick.from_here(11, Fraction(1)).pieces()["steps"] == [0, 10, 11]
+    assert quick.from_here(12, Fraction(1)).pieces()["ticks"] == [0, 10, 11]
+    assert quick.pace() == 3
+    steps = np.array([0, 9, 10, 11, 12, 13, 14, 15, 16])
+    np.testing.assert_allclose(quick.values(steps), 0.8 * (1 - np.array([0, 9, 10, 10, 11, 11, 12, 15, 18]) / 80))
