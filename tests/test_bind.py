@@ -1,8 +1,10 @@
 """Units, binding, the time budget, the audit, and the laws of composition."""
 
 import datetime
+import math
 import time
 import warnings
+from fractions import Fraction
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from training import Weight, assert_applied, data, fit, model_with
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
 from keras_lr.callbacks import bind
+from keras_lr.state import memory
 
 UNITS = klr.Warmup(klr.CosineDecay(0.3, epochs(3)), fraction(0.25))
 IN_STEPS = klr.Warmup(klr.CosineDecay(0.3, 15), 5)
@@ -115,7 +118,7 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
     callbacks = [log, BindSchedule("1min")] if logger_first else [BindSchedule("1min"), log]
     fit(model, Tick(clock), *callbacks, weight, epochs=200)
     rates = log.to_frame().learning_rate.to_numpy()
-    assert 230 <= len(rates) <= 241
+    assert len(rates) == 240
     assert_applied(weight, rates)
     assert rates.max() > 0.29
     assert rates[-1] < 0.003
@@ -179,6 +182,150 @@ def test_a_resume_counts_the_time_already_used(monkeypatch, tmp_path):
     assert 230 <= len(rates) <= 242
     assert rates[-1] < 0.003
     assert np.abs(np.diff(rates)).max() < 0.02
+
+
+def paces(seconds, budget, end):
+    """The clock under a time budget as the documentation has it, for batches that take `seconds` by their number.
+
+    After 2, 25, 50, 75 and 90 % of the budget, once five batches have been measured since the last correction (the
+    first after it compiles), the rest of the schedule is spread over the batches that are left, the time to compile
+    once more set aside; less than 5 % are left alone.
+    """
+    pieces, now, done, slowest = [(0, 0, Fraction(1))], 0.0, 0, 0.0
+    due, since = [share * budget for share in (0.02, 0.25, 0.5, 0.75, 0.9)], []
+    while True:
+        took = seconds(done)
+        now, done = now + took, done + 1
+        since.append(took)
+        if len(since) == 1:
+            slowest = max(slowest, took)
+        if now >= budget:
+            return pieces, done
+        if len(since) < 6 or not due or now < due[0]:
+            continue
+        while due and due[0] <= now:
+            due.pop(0)
+        left = max(budget - now - slowest, 0.0) * (len(since) - 1) / sum(since[1:])
+        start, ticks, pace = pieces[-1]
+        ticks += math.floor((done - start) * pace)
+        wanted = Fraction(max(end - ticks, 1), max(math.floor(left), 1))
+        if abs(wanted / pace - 1) >= 0.05:
+            pieces.append((done, ticks, wanted))
+            since = []
+
+
+SPEEDS = {
+    "always the same": lambda batch: 0.25,
+    "a slow first batch": lambda batch: 4.0 if batch == 0 else 0.25,
+    "slower later": lambda batch: 0.25 if batch < 70 else 0.5,
+    "quicker later": lambda batch: 0.5 if batch < 70 else 0.125,
+    "slow in the middle": lambda batch: 2.0 if 60 < batch < 75 else 0.25,
+    "very slow": lambda batch: 8.0,
+    "slow at the end": lambda batch: 0.25 if batch < 190 else 4.0,
+}
+
+
+@pytest.mark.parametrize("name", SPEEDS)
+@pytest.mark.parametrize("endless", [False, True])
+def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name, endless):
+    clock = Clock(0.0)
+    monkeypatch.setattr(bind, "clock", clock)
+
+    class Timed(keras.callbacks.Callback):
+        batch = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.ran = self.batch = self.batch + 1
+
+        def on_train_batch_begin(self, batch, logs=None):
+            clock.now += SPEEDS[name](self.batch)
+
+    timed, log = Timed(), LearningRateLogger(**quiet)
+    plain = klr.ExponentialDecay(0.3, fraction(0.5), 0.1) if endless else klr.LinearDecay(0.3, fraction(1.0))
+    model = model_with(plain)
+    fit(model, BindSchedule(60), timed, log, epochs=200)
+    pieces, batches = paces(SPEEDS[name], 60.0, 1000)
+    assert timed.ran == batches
+    if len(pieces) > 1:
+        assert memory(model)["time_budget"]["clocks"]["learning_rate"] == source(model).pieces()
+    found = (
+        source(model).pieces()
+        if len(pieces) > 1
+        else {"steps": [0], "ticks": [0], "numerators": [1], "denominators": [1]}
+    )
+    assert found["steps"] == [step for step, _, _ in pieces]
+    assert found["ticks"] == [ticks for _, ticks, _ in pieces]
+    got = [Fraction(*pair) for pair in zip(found["numerators"], found["denominators"], strict=True)]
+    assert got == [pace for _, _, pace in pieces]
+    at = [next(t + math.floor((n - s) * p) for s, t, p in reversed(pieces) if n >= s) for n in range(batches)]
+    expected = [0.3 * 0.1 ** (tick / 500) if endless else 0.3 * (1 - min(tick, 1000) / 1000) for tick in at]
+    np.testing.assert_allclose(log.to_frame().learning_rate, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_the_model_of_the_paces_by_hand():
+    pieces, batches = paces(SPEEDS["always the same"], 60.0, 1000)
+    # After 6 batches: 60 − 1.5 − 0.25 seconds are left, 233 batches, for 994 ticks.
+    assert pieces == [(0, 0, 1), (6, 6, Fraction(994, 233))]
+    assert batches == 240
+
+
+@pytest.mark.parametrize(
+    ("saved", "sentence"),
+    [
+        ({"seconds": -1.0, "clocks": {}}, "`seconds` must be a finite number >= 0, got -1.0"),
+        ({"clocks": {}}, "`seconds` must be a finite number >= 0, got None"),
+        ({"seconds": 0.0, "clocks": 3}, "`clocks` must be the paces by optimizer in the saved state, got 3"),
+        (
+            {"seconds": 0.0, "clocks": {"learning_rate": [0]}},
+            "`clocks` must be the paces by optimizer in the saved state, got {'learning_rate': [0]}",
+        ),
+        (
+            {"seconds": 0.0, "clocks": {"learning_rate": {"steps": [0]}}},
+            "`clocks` must be the paces by optimizer in the saved state, got {'learning_rate': {'steps': [0]}}",
+        ),
+    ],
+)
+def test_a_damaged_state_of_a_time_budget_is_refused(saved, sentence):
+    model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
+    memory(model)["time_budget"] = saved
+    with pytest.raises((TypeError, ValueError)) as raised:
+        fit(model, BindSchedule(60))
+    assert str(raised.value) == "BindSchedule: " + sentence
+
+
+@pytest.mark.parametrize(
+    ("budget", "error"),
+    [
+        (True, TypeError),
+        ([60], TypeError),
+        (1j, TypeError),
+        (0, ValueError),
+        ("soon", ValueError),
+        (np.inf, ValueError),
+    ],
+)
+def test_a_time_budget_is_a_time(budget, error):
+    with pytest.raises(error) as raised:
+        BindSchedule(budget)
+    allowed = "BindSchedule: `time_budget` must be seconds > 0, a timedelta, or a text such as '30min', got "
+    assert str(raised.value) == allowed + repr(budget)
+
+
+@pytest.mark.parametrize("budget", [90, 90.0, np.float32(90), "90s", "1.5min", datetime.timedelta(seconds=90)])
+def test_a_time_budget_in_every_form(budget):
+    assert BindSchedule(budget).time_budget == 90.0
+
+
+def test_a_time_budget_that_is_used_up_ends_with_the_epoch(monkeypatch):
+    clock = Clock(0.0)
+    monkeypatch.setattr(bind, "clock", clock)
+
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            clock.now += 20.0
+
+    history = fit(model_with(0.3), Slow(), BindSchedule(60), epochs=10)
+    assert len(history.epoch) == 3
 
 
 def found(model, **args):
