@@ -312,6 +312,10 @@ def test_a_time_budget_is_a_time(budget, error):
     assert str(raised.value) == allowed + repr(budget)
 
 
+def test_a_time_budget_may_be_less_than_a_second():
+    assert BindSchedule(0.25).time_budget == 0.25
+
+
 @pytest.mark.parametrize("budget", [90, 90.0, np.float32(90), "90s", "1.5min", datetime.timedelta(seconds=90)])
 def test_a_time_budget_in_every_form(budget):
     assert BindSchedule(budget).time_budget == 90.0
@@ -362,6 +366,39 @@ def test_the_audit():
     ]
     per_update = klr.PerUpdate(klr.LinearDecay(0.3, 7), 2)
     assert found(model_with(None, keras.optimizers.SGD(per_update, gradient_accumulation_steps=2))) == []
+
+
+def test_the_audit_of_the_binder():
+    """The same as the logger's, unless it is told to be silent."""
+
+    def told(**options):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fit(model_with(klr.LinearDecay(0.3, 5)), BindSchedule(**options))
+        return [str(warning.message) for warning in caught if warning.category is klr.ScheduleWarning]
+
+    assert told() == told(audit=True) == ["the schedule ends at step 5, 33% of a training that ends at step 15"]
+    assert told(audit=False) == []
+    assert BindSchedule().audit is True
+    assert BindSchedule(audit=False).audit is False
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_dataset_that_ends_but_does_not_tell_when():
+    def batches():
+        for _ in range(6):
+            yield np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
+
+    with pytest.raises(
+        ValueError, match=r"pass `BindSchedule\(steps_per_epoch=…\)` or give `fit` its `steps_per_epoch`"
+    ):
+        model_with(UNITS).fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule()])
+    model = model_with(UNITS)
+    model.fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule(steps_per_epoch=6, audit=False)])
+    bound = UNITS.bind(steps_per_epoch=6, epochs=1)
+    np.testing.assert_array_equal(source(model).values(range(9)), bound.values(range(9)))
+    with_nothing_to_bind = BindSchedule(audit=False)
+    model_with(IN_STEPS).fit(batches(), verbose=0, shuffle=False, callbacks=[with_nothing_to_bind])
 
 
 def test_the_audit_of_a_counter_that_was_left_behind():

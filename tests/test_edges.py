@@ -321,6 +321,19 @@ def test_every_pace_has_small_numbers_and_is_near():
         assert abs(found - pace) <= max(pace + 2, 1) / MOST, pace
 
 
+def test_a_clock_stands_still_at_the_last_step_that_there_is():
+    last = 2**31 - 2
+    quick = klr.Paced(klr.LinearDecay(1.0, 100), [0, 10], [0, 10], [1, 3], [1, 1])
+    ticks = quick.ticks_at(np.array([9, 10, 11, 100, last // 3, last // 2, last]))
+    assert ticks[:4].tolist() == [9, 10, 13, 280]
+    assert np.all((ticks[4:] >= 2**31 - 50) & (ticks[4:] < 2**31))
+    assert np.all(np.diff(ticks) >= 0)
+    half = klr.Paced(klr.LinearDecay(1.0, 100), [0], [0], [1], [2])
+    assert half.ticks_at(np.array([0, 1, 2, 3, last])).tolist() == [0, 0, 1, 1, 2**30 - 1]
+    whole = klr.Paced(klr.LinearDecay(1.0, 100), [0], [5], [1], [1])
+    assert whole.ticks_at(np.array([0, 2**31 - 10])).tolist() == [5, 2**31 - 5]
+
+
 def test_a_pace_from_here():
     clock = klr.Paced(klr.LinearDecay(0.8, 80), [0], [0], [1], [1])
     slow = clock.from_here(10, Fraction(1, 2))
