@@ -231,3 +231,72 @@ def test_wrong_arguments(args, error, message):
     with pytest.raises(error) as caught:
         ReduceOnPlateau("loss", **args)
     assert str(caught.value) == "ReduceOnPlateau: " + message
+
+
+# What is printed, and which of several optimizers is reduced
+
+
+def two_optimizers(number, schedule, first):
+    """A model with a weight `a` on a number and `b` on a schedule; the optimizer of `first` comes first."""
+    inputs = keras.Input((1,))
+    parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
+    model = keras.Model(inputs, keras.layers.Concatenate()(parts))
+    optimizers = {
+        "a": keras.optimizers.SGD(number, name="number"),
+        "b": keras.optimizers.SGD(schedule, name="schedule"),
+    }
+    (rest,) = set("ab") - {first}
+    chosen = keras.optimizers.OptimizerMap(optimizers[first], {f"{rest}/.*": optimizers[rest]})
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
+    return model
+
+
+def printed(capsys):
+    return [line for line in capsys.readouterr().out.splitlines() if line]
+
+
+def test_the_epoch_and_the_rates_are_printed(capsys):
+    fit(model_with(0.5), Metric([1.0] * 6), ReduceOnPlateau("metric", 0.25, 2, mode="min", verbose=1), epochs=6)
+    assert printed(capsys) == [
+        "Epoch 3: ReduceOnPlateau: learning_rate 0.5 -> 0.125",
+        "Epoch 5: ReduceOnPlateau: learning_rate 0.125 -> 0.03125",
+    ]
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_every_optimizer_is_reduced_and_printed_whichever_comes_first(capsys, first):
+    model = two_optimizers(0.5, klr.Constant(0.8), first)
+    fit(model, Metric([1.0] * 4), ReduceOnPlateau("metric", 0.25, 2, mode="min", verbose=1), epochs=4)
+    assert sorted(printed(capsys)) == [
+        "Epoch 3: ReduceOnPlateau: learning_rate_number 0.5 -> 0.125",
+        "Epoch 3: ReduceOnPlateau: learning_rate_schedule 0.8 -> 0.2",
+    ]
+    fallen = {weight.path[0]: -float(keras.ops.convert_to_numpy(weight).item()) for weight in model.weights}
+    assert fallen["a"] == pytest.approx(15 * 0.5 + 5 * 0.125, rel=1e-5)
+    assert fallen["b"] == pytest.approx(15 * 0.8 + 5 * 0.2, rel=1e-5)
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+@pytest.mark.parametrize("low", ["number", "schedule"])
+def test_an_optimizer_at_min_lr_does_not_keep_the_others_up(capsys, first, low):
+    number, schedule = (0.1, klr.Constant(0.8)) if low == "number" else (0.8, klr.Constant(0.1))
+    plateau = ReduceOnPlateau("metric", 0.25, 2, mode="min", verbose=1, min_lr=0.1)
+    fit(two_optimizers(number, schedule, first), Metric([1.0] * 3), plateau, epochs=3)
+    (other,) = {"number", "schedule"} - {low}
+    assert printed(capsys) == [f"Epoch 3: ReduceOnPlateau: learning_rate_{other} 0.8 -> 0.2"]
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_within_an_epoch_every_optimizer_is_reduced_and_printed(capsys, first):
+    """The loss falls, which is no improvement where it should rise: from the second window on every window reduces."""
+    model = two_optimizers(0.5, klr.Constant(0.8), first)
+    fit(model, ReduceOnPlateau("loss", 0.25, 1, mode="max", verbose=1, every=4), epochs=3)
+    assert printed(capsys) == [
+        "Step 8: ReduceOnPlateau: learning_rate_schedule 0.8 -> 0.2",
+        "Step 8: ReduceOnPlateau: learning_rate_number 0.5 -> 0.125",
+        "Step 12: ReduceOnPlateau: learning_rate_schedule 0.2 -> 0.05",
+        "Step 12: ReduceOnPlateau: learning_rate_number 0.125 -> 0.03125",
+    ]
+    fallen = {weight.path[0]: -float(keras.ops.convert_to_numpy(weight).item()) for weight in model.weights}
+    assert fallen["a"] == pytest.approx(8 * 0.5 + 4 * 0.125 + 3 * 0.03125, rel=1e-5)
+    assert fallen["b"] == pytest.approx(8 * 0.8 + 4 * 0.2 + 3 * 0.05, rel=1e-5)
