@@ -20,7 +20,7 @@ from mutmut.state import state
 from mutmut.utils.file_utils import change_cwd
 from mutmut.workers import isolation
 
-LONGEST = 5.0
+LONGEST = 3.0
 """Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
 
 

@@ -300,3 +300,47 @@ def test_within_an_epoch_every_optimizer_is_reduced_and_printed(capsys, first):
     fallen = {weight.path[0]: -float(keras.ops.convert_to_numpy(weight).item()) for weight in model.weights}
     assert fallen["a"] == pytest.approx(8 * 0.5 + 4 * 0.125 + 3 * 0.03125, rel=1e-5)
     assert fallen["b"] == pytest.approx(8 * 0.8 + 4 * 0.2 + 3 * 0.05, rel=1e-5)
+
+
+# Edges
+
+
+def test_start_after_is_over_one_step_later():
+    """An epoch that ends with the last of these steps belongs to them."""
+    plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", start_after=10)
+    fit(model_with(0.1), Metric([1.0, 0.5, 2.0, 2.0]), plateau, epochs=4)
+    assert plateau.state == PlateauState(best=2.0, wait=0, n_reductions=1)
+    assert klr.ReduceOnPlateau("metric", start_after=9).start_after == 9
+
+
+def test_at_min_lr_the_weights_stay():
+    """What does not reduce does not restore either."""
+    model = model_with(0.125)
+    plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", min_lr=0.125, restore_best_weights=True)
+    with pytest.warns(UserWarning, match="is not above `min_lr`"):
+        fit(model, Metric([1.0, 2.0, 2.0, 2.0]), plateau, epochs=4)
+    assert -float(model.get_weights()[0].item()) == pytest.approx(20 * 0.125, rel=1e-5)
+    assert plateau.state.n_reductions == 0
+
+
+def test_an_epoch_without_logs():
+    plateau = ReduceOnPlateau("metric", mode="min")
+    plateau.set_model(model_with(0.1))
+    plateau.on_train_begin()
+    plateau.on_epoch_begin(0)
+    with pytest.warns(UserWarning, match=r"'metric' is not in the epoch's logs, .* there are: none$"):
+        plateau.on_epoch_end(0, None)
+
+
+def test_the_names_in_the_logs_are_told():
+    plateau = ReduceOnPlateau("metric", mode="min")
+    plateau.set_model(model_with(0.1))
+    plateau.on_train_begin()
+    plateau.on_epoch_begin(0)
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030, PT031  one warning, at the caller
+        plateau.on_epoch_end(0, {"loss": 1.0, "accuracy": 0.5, "learning_rate": 0.1})
+        plateau.on_epoch_end(1, {"loss": 1.0})
+    assert [str(warning.message) for warning in caught if warning.category is UserWarning] == [
+        "ReduceOnPlateau: the metric 'metric' is not in the epoch's logs, so the learning rate is not reduced; there are: "
+        "accuracy, loss"
+    ]
