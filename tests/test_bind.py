@@ -270,6 +270,32 @@ def test_the_model_of_the_paces_by_hand():
     assert batches == 240
 
 
+def test_a_clock_that_was_saved_is_not_put_around_itself(monkeypatch, tmp_path):
+    """A file of a model has the schedule with its clock, one of weights has the clock alone."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    model = model_with(klr.LinearDecay(0.3, 100))
+    fit(model, Tick(clock), BindSchedule(60), epochs=20)
+    before = source(model)
+    assert len(before.steps) > 1
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "only.weights.h5")
+    whole = keras.models.load_model(tmp_path / "model.keras")
+    alone = model_with(klr.LinearDecay(0.3, 100))
+    alone.optimizer.build(alone.trainable_variables)
+    alone.load_weights(tmp_path / "only.weights.h5")
+    for again in (whole, alone):
+        # A callback and no training: the clock comes back at the first epoch.
+        binder = BindSchedule(60, steps_per_epoch=5)
+        binder.set_model(again)
+        binder.set_params({"epochs": 200, "steps": 5})
+        binder.on_train_begin()
+        binder.on_epoch_begin(20)
+        assert type(source(again)).__name__ == "Paced"
+        assert not isinstance(source(again).schedule, klr.Paced)
+        np.testing.assert_allclose(source(again).values(range(300)), before.values(range(300)), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("saved", "sentence"),
     [

@@ -98,6 +98,7 @@ def test_as_many_restarts_as_are_allowed():
     ("schedule", "duration"),
     [
         (klr.Sequential([0.3, klr.LinearDecay(0.2, 5), klr.LinearDecay(0.1, 7)], [4, 6]), 13),
+        (klr.Sequential([0.3, 0.2, 0.1, klr.LinearDecay(0.1, 7)], [2, 4, 6]), 13),
         (klr.Sequential([klr.LinearDecay(0.2, 5)], []), 5),
         (klr.Sequential([klr.LinearDecay(0.2, 5), 0.1], [3]), None),
         (klr.LinearDecay(0.1, 5) >> klr.LinearDecay(0.1, 11) >> klr.LinearDecay(0.1, 23), 39),
@@ -135,29 +136,28 @@ A, B, C = klr.LinearDecay(0.1, 5), klr.LinearDecay(0.2, 6), klr.LinearDecay(0.3,
 @pytest.mark.parametrize(
     ("made", "plain"),
     [
-        (A + (B + C), klr.Sum([A, B, C])),
-        ((A + B) + (B + C), klr.Sum([A, B, B, C])),
-        ((2 * A) * 3, klr.Product([A], 6.0)),
-        ((2 * A) * (3 * B), klr.Product([A, B], 6.0)),
-        (A * B * C, klr.Product([A, B, C])),
-        (A / 4 * 2, klr.Product([A], 0.5)),
-        (A >> (B >> C), klr.Chain([A, B, C])),
-        (A.from_step(3).from_step(4), klr.Shifted(A, 7)),
-        (A.from_step(-3).from_step(-4), klr.Shifted(A, -7)),
-        (A.from_step(-3).from_step(3), klr.Shifted(A, 0)),
-        (A.from_step(-3).from_step(5), klr.Shifted(A, 2)),
-        (A.from_step(0).from_step(-5), klr.Shifted(A, -5)),
-        (A.from_step(1).from_step(-5), klr.Shifted(klr.Shifted(A, 1), -5)),
-        (A.from_step(2**30).from_step(2**30), klr.Shifted(klr.Shifted(A, 2**30), 2**30)),
-        (A.from_step(2**30).from_step(2**30 - 1), klr.Shifted(A, 2**31 - 1)),
-        (A.from_step(-(2**30)).from_step(-(2**30)), klr.Shifted(klr.Shifted(A, -(2**30)), -(2**30))),
+        (lambda: A + (B + C), lambda: klr.Sum([A, B, C])),
+        (lambda: (A + B) + (B + C), lambda: klr.Sum([A, B, B, C])),
+        (lambda: (2 * A) * 3, lambda: klr.Product([A], 6.0)),
+        (lambda: (2 * A) * (3 * B), lambda: klr.Product([A, B], 6.0)),
+        (lambda: A * B * C, lambda: klr.Product([A, B, C])),
+        (lambda: A / 4 * 2, lambda: klr.Product([A], 0.5)),
+        (lambda: A >> (B >> C), lambda: klr.Chain([A, B, C])),
+        (lambda: A.from_step(3).from_step(4), lambda: klr.Shifted(A, 7)),
+        (lambda: A.from_step(-3).from_step(-4), lambda: klr.Shifted(A, -7)),
+        (lambda: A.from_step(-3).from_step(3), lambda: klr.Shifted(A, 0)),
+        (lambda: A.from_step(-3).from_step(5), lambda: klr.Shifted(A, 2)),
+        (lambda: A.from_step(0).from_step(-5), lambda: klr.Shifted(A, -5)),
+        (lambda: A.from_step(1).from_step(-5), lambda: klr.Shifted(klr.Shifted(A, 1), -5)),
+        (lambda: A.from_step(2**30).from_step(2**30), lambda: klr.Shifted(klr.Shifted(A, 2**30), 2**30)),
+        (lambda: A.from_step(2**30).from_step(2**30 - 1), lambda: klr.Shifted(A, 2**31 - 1)),
+        (lambda: A.from_step(-(2**30)).from_step(-(2**30)), lambda: klr.Shifted(klr.Shifted(A, -(2**30)), -(2**30))),
     ],
-    ids=str,
 )
 def test_what_operators_and_shifts_put_together(made, plain):
-    assert made == plain
+    assert made() == plain()
     steps = np.arange(20)
-    np.testing.assert_allclose(made.values(steps), plain.values(steps), rtol=1e-12)
+    np.testing.assert_allclose(made().values(steps), plain().values(steps), rtol=1e-12)
 
 
 def test_a_shift_back_waits_where_the_first_had_gone_on_to():
@@ -173,6 +173,12 @@ def test_clip_without_an_upper_end(low):
     np.testing.assert_allclose(klr.LinearDecay(0.1, 5).clip(low).values(steps), expected, rtol=1e-12, atol=1e-17)
     got = keras.ops.convert_to_numpy(compiled(klr.LinearDecay(0.1, 5).clip(low).rate)(counter(steps)))
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_changes_of_a_reduced_schedule():
+    assert klr.Reduced(klr.MultiStepDecay(0.1, [3, 9]), 0.5).changes() == (3, 9)
+    assert klr.Reduced(klr.LinearDecay(0.1, 5), 0.5).changes() == ()
+    assert klr.Reduced(KERAS, 0.5).changes() == ()
 
 
 # Small numbers of steps, where the formulas have their corners.

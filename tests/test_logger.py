@@ -12,6 +12,7 @@ from training import Weight, assert_applied, data, fit, model_with
 import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
+from keras_lr.callbacks.logger import Stretch
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -417,3 +418,19 @@ def test_wrong_arguments(args, error, message):
     with pytest.raises(error) as caught:
         LearningRateLogger(**args)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("step", "kept"), [(9, None), (10, None), (11, 1), (13, 3), (14, 4), (15, 4), (99, 4)])
+@pytest.mark.parametrize("batches", [range(3, 7), np.arange(3, 7)], ids=["range", "array"])
+def test_the_rows_of_a_stretch_before_a_step(batches, step, kept):
+    stretch = Stretch(2, 10, batches, {"learning_rate": np.array([0.4, 0.3, 0.2, 0.1])}, 2)
+    found = stretch.until(step)
+    if kept is None:
+        assert found is None
+        return
+    table = found.table()
+    assert table["step"].tolist() == [10, 11, 12, 13][:kept]
+    assert table["batch"].tolist() == [3, 4, 5, 6][:kept]
+    assert table["learning_rate"].tolist() == [0.4, 0.3, 0.2, 0.1][:kept]
+    assert table["update"].tolist() == [5, 5, 6, 6][:kept]
+    assert table["epoch"].tolist() == [2] * kept

@@ -182,14 +182,19 @@ def test_from_endpoints(kind):
         0.05
     )
     assert kind.from_endpoints(0.4, 0.4, 9).values(5) == pytest.approx(0.4)
+    name = kind.__name__
     with pytest.raises(
-        ValueError, match=r"`end_learning_rate` must be at most `initial_learning_rate` \(0.4\), got 0.5"
+        ValueError, match=rf"^{name}: `end_learning_rate` must be at most `initial_learning_rate` \(0.4\), got 0.5"
     ):
         kind.from_endpoints(0.4, 0.5, 90)
-    with pytest.raises(ValueError, match="`end_learning_rate` must be a finite number > 0, got 0"):
+    with pytest.raises(ValueError, match=f"^{name}: `end_learning_rate` must be a finite number > 0, got 0"):
         kind.from_endpoints(0.4, 0, 90)
-    with pytest.raises(TypeError, match="`initial_learning_rate`"):
+    with pytest.raises(TypeError, match=f"^{name}: `initial_learning_rate` must be a finite number > 0, got '0.4'"):
         kind.from_endpoints("0.4", 0.1, 90)
+    with pytest.raises(
+        ValueError, match=rf"^{name}: `total_steps` must be a whole number of steps in \[1, 2\*\*31\), got 0"
+    ):
+        kind.from_endpoints(0.4, 0.1, 0)
 
 
 @pytest.mark.parametrize(("rule", "factor"), [("linear", 8.0), ("sqrt", 8.0**0.5)])
@@ -205,10 +210,10 @@ def test_scaled_by_the_batch_size(rule, factor):
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        (("x", 4, 2), TypeError, "`schedule` must be"),
-        ((0.1, 0, 2), ValueError, "`batch_size` must be"),
-        ((0.1, 4, 2.5), ValueError, "`base_batch_size` must be"),
-        ((0.1, 4, 2, "cubic"), ValueError, "`rule` must be one of 'linear', 'sqrt'"),
+        (("x", 4, 2), TypeError, "^scaled: `schedule` must be"),
+        ((0.1, 0, 2), ValueError, "^scaled: `batch_size` must be"),
+        ((0.1, 4, 2.5), ValueError, "^scaled: `base_batch_size` must be"),
+        ((0.1, 4, 2, "cubic"), ValueError, "^scaled: `rule` must be one of 'linear', 'sqrt'"),
     ],
 )
 def test_scaled_with_wrong_arguments(arguments, error, sentence):
