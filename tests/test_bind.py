@@ -263,6 +263,22 @@ def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name
     np.testing.assert_allclose(log.to_frame().learning_rate, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
+    """400 steps of a schedule in 240 batches, and a reduced one that stays reduced when its pace is corrected."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    model = model_with(klr.Reduced(klr.LinearDecay(0.3, 400), 0.5))
+    log = LearningRateLogger(**quiet)
+    fit(model, BindSchedule(60), Tick(clock), log, epochs=200)
+    pieces, batches = paces(lambda batch: 0.25, 60.0, 400)
+    assert source(model).schedule.pieces()["numerators"] == [1, pieces[1][2].numerator]
+    rates = log.to_frame().learning_rate.to_numpy()
+    assert len(rates) == batches == 240
+    assert rates[0] == pytest.approx(0.15)
+    assert rates[-1] < 0.002
+    assert source(model).scale == 0.5
+
+
 def test_the_model_of_the_paces_by_hand():
     pieces, batches = paces(SPEEDS["always the same"], 60.0, 1000)
     # After 6 batches: 60 − 1.5 − 0.25 seconds are left, 233 batches, for 994 ticks.

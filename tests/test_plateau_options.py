@@ -344,3 +344,67 @@ def test_the_names_in_the_logs_are_told():
         "ReduceOnPlateau: the metric 'metric' is not in the epoch's logs, so the learning rate is not reduced; there are: "
         "accuracy, loss"
     ]
+
+
+def two_means(names):
+    """A model that keeps means of its own under two names, each with a direction of its own."""
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.line = keras.layers.Dense(1, use_bias=False)
+            self.means = [keras.metrics.Mean(name) for name in names]
+            self.means[0]._direction, self.means[1]._direction = "up", "down"
+
+        @property
+        def metrics(self):
+            return self.means
+
+        def call(self, x):
+            return self.line(x)
+
+    model = Model()
+    model(np.ones((1, 1), np.float32))
+    model.optimizer = keras.optimizers.SGD(0.5)
+    return model
+
+
+@pytest.mark.parametrize(("monitor", "better"), [("a", [1.0, 2.0, 3.0]), ("b", [3.0, 2.0, 1.0])])
+def test_the_direction_is_that_of_the_metric_with_the_name(monitor, better):
+    for values, count in ((better, 0), (better[::-1], 2)):
+        plateau = ReduceOnPlateau(monitor, 0.5, 1)
+        plateau.set_model(two_means("ab"))
+        plateau.on_train_begin()
+        for epoch, value in enumerate(values):
+            plateau.on_epoch_begin(epoch)
+            plateau.on_epoch_end(epoch, {monitor: value})
+        assert plateau.state.n_reductions == count
+
+
+def test_the_loss_is_found_before_compiled_metrics():
+    model = model_with(0.02, metrics=["mae", "mse"])
+    plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max", every=4)
+    fit(model, plateau, epochs=2)
+    assert plateau.state.n_reductions == 1
+    with pytest.raises(
+        ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'other'"
+    ):
+        fit(model, ReduceOnPlateau("other", mode="max", every=4))
+
+
+def test_a_metric_without_a_weight_is_no_mean():
+    class Total(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="total")
+            self.total = self.add_weight(name="sum", initializer="zeros")
+
+        def update_state(self, y, prediction, sample_weight=None):
+            self.total.assign_add(keras.ops.sum(prediction))
+
+        def result(self):
+            return self.total
+
+    with pytest.raises(
+        ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'total'"
+    ):
+        fit(model_with(0.02, metrics=[Total()]), ReduceOnPlateau("total", mode="max", every=4))

@@ -303,7 +303,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if self.every is not None:
             if self._mean is None:
                 self._mean = _WindowMean(self.model, self.monitor, self.every, self._unfinished)
-            self._mean.begin_epoch()
+            else:
+                self._mean.begin_epoch()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._started:
@@ -578,7 +579,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 def _metrics(model: Any) -> list[Any]:
     """The model's metrics, those inside Keras's containers included."""
     flat: list[Any] = []
-    for metric in getattr(model, "metrics", []):
+    for metric in model.metrics:
         flat += getattr(metric, "metrics", None) or [metric]
     return flat
 
@@ -633,8 +634,8 @@ class _WindowMean:
         self._every = every
         # Sums of this window in the epochs before, and where in this epoch's sums it began.
         self._batches, *before = unfinished
-        self._before, self._start = (before[0], before[1]), (0.0, 0.0)
-        self._last_batch = -1
+        self._before = (before[0], before[1])
+        self.begin_epoch()
 
     def begin_epoch(self) -> None:
         self._start = (0.0, 0.0)
