@@ -375,6 +375,22 @@ def test_a_time_budget_that_is_used_up_ends_with_the_epoch(monkeypatch):
     assert len(history.epoch) == 3
 
 
+def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
+    """Three quarters of the budget are left, and the machine is only half as fast."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    first = model_with(klr.LinearDecay(0.3, 1000))
+    fit(first, Tick(clock), BindSchedule(60), epochs=12)
+    first.save(tmp_path / "model.keras")
+    again, log = keras.models.load_model(tmp_path / "model.keras"), LearningRateLogger(**quiet)
+    clock.seconds = 0.5
+    fit(again, Tick(clock), BindSchedule(60), log, epochs=200)
+    rates = log.to_frame().learning_rate.to_numpy()
+    assert len(rates) == (60 - 15) / 0.5
+    assert rates[0] == pytest.approx(first.optimizer._learning_rate.values(60), rel=1e-6)
+    assert rates[-1] < 0.006
+
+
 def found(model, **args):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

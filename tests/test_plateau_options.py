@@ -10,7 +10,7 @@ from training import Metric, Weight, assert_applied, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
-from keras_lr.callbacks.plateau import PlateauRule, PlateauState
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending
 
 
 def reductions(rule, metrics):
@@ -408,3 +408,14 @@ def test_a_metric_without_a_weight_is_no_mean():
         ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'total'"
     ):
         fit(model_with(0.02, metrics=[Total()]), ReduceOnPlateau("total", mode="max", every=4))
+
+
+@pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
+def test_a_pending_epoch_in_a_saved_state(metric):
+    """A metric may be anything that training can give; a number of epochs is whole."""
+    assert str(_pending({"epoch": 3, "metric": metric})) == str((3, float(metric)))
+    for wrong in ({"epoch": 3.0, "metric": metric}, {"epoch": True, "metric": metric}, {"epoch": 3}, [3, metric], None):
+        with pytest.raises(
+            ValueError, match="ReduceOnPlateau: `pending` must be an epoch and a metric in the saved state"
+        ):
+            _pending(wrong)
