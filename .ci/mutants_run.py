@@ -1,4 +1,4 @@
-"""mutmut, with tests that are collected once: a mutant is then a fork that begins with the quickest of its tests.
+"""mutmut, with tests that are collected once: a mutant is then a fork that begins with the likeliest of its tests.
 
 python .ci/mutants_run.py run --max-children 2        as `python -m mutmut run`
 """
@@ -6,8 +6,10 @@ python .ci/mutants_run.py run --max-children 2        as `python -m mutmut run`
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,9 @@ from mutmut.runners import harness
 from mutmut.state import state
 from mutmut.utils.file_utils import change_cwd
 from mutmut.workers import isolation
+
+KILLERS = Path("killers.tsv")
+"""Beside the mutants: function and test, a line for each that was killed."""
 
 LONGEST = 3.0
 """Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
@@ -34,6 +39,12 @@ class Collected(harness.PytestRunner):
             made._do_configure()
             session: Any = pytest.Session.from_config(made)
             made.hook.pytest_sessionstart(session=session)
+            from hypothesis import Phase, settings  # not before pytest, which wants to rewrite it
+
+            # One failure is enough: to look for the shortest takes minutes.
+            phases = (Phase.explicit, Phase.generate)
+            settings.register_profile("mutants", settings.default, phases=phases, database=None)
+            settings.load_profile("mutants")
             session.perform_collect()
             made._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one folder for all of them
             with suppress(ImportError):  # Keras imports it in `fit` on every backend, which takes seconds
@@ -45,12 +56,23 @@ class Collected(harness.PytestRunner):
             return super().run_tests(mutant_name=mutant_name, tests=tests)
         seconds = {name: state().duration_by_test.get(name, 0.0) for name in tests}
         quick = [name for name in tests if seconds[name] < LONGEST]
-        items = [self.items[name] for name in sorted(quick, key=lambda name: (seconds[name], name))]
         with change_cwd("mutants"):
+            function = mutant_name.partition("__mutmut_")[0]
+            killers = self.killers(function)
+            ordered = sorted(quick, key=lambda name: (-killers[name], seconds[name], name))
+            items = [self.items[name] for name in ordered]
             for item, following in zip(items, [*items[1:], None], strict=True):
                 if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                    with KILLERS.open("a", encoding="utf-8") as file:
+                        file.write(f"{function}\t{item.nodeid}\n")
                     return 1
         return 0
+
+    @staticmethod
+    def killers(function: str) -> Counter[str]:
+        """How often each test has killed a mutant of the same function: most likely it kills this one too."""
+        lines = KILLERS.read_text(encoding="utf-8").splitlines() if KILLERS.exists() else []
+        return Counter(test for name, _, test in (line.partition("\t") for line in lines) if name == function)
 
 
 if __name__ == "__main__":
