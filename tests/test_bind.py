@@ -217,6 +217,7 @@ def paces(seconds, budget, end):
 SPEEDS = {
     "always the same": lambda batch: 0.25,
     "a slow first batch": lambda batch: 4.0 if batch == 0 else 0.25,
+    "a first batch that takes longer than what is left at the end": lambda batch: 8.0 if batch == 0 else 0.25,
     "slower later": lambda batch: 0.25 if batch < 70 else 0.5,
     "quicker later": lambda batch: 0.5 if batch < 70 else 0.125,
     "slow in the middle": lambda batch: 2.0 if 60 < batch < 75 else 0.25,

@@ -202,6 +202,11 @@ def test_the_changes_of_a_reduced_schedule():
         ),
         (klr.OneCycle(1.0, 1), {0: 1.0, 1: 4e-6}),
         (klr.LinearDecay(0.4, 1), {0: 0.4, 1: 0.0}),
+        (klr.Chain([klr.LinearDecay(0.4, 2)]), {0: 0.4, 1: 0.2, 2: 0.0, 9: 0.0}),
+        (
+            klr.CosineDecayRestarts(0.8, 8, t_mul=0.5),
+            {0: 0.8, 4: 0.4, 8: 0.8, 10: 0.4, 12: 0.8, 13: 0.4, 16: 0.0, 999: 0.0},
+        ),
         (klr.KDecay(1.0, 4, k=2.0), {0: 1.0, 1: 0.9375, 2: 0.75, 3: 0.4375, 4: 0.0}),
     ],
     ids=repr,

@@ -221,7 +221,9 @@ def test_an_unknown_direction_is_refused():
     model = model_with(0.5)
     fit(model, epochs=1)
     batches = Batches()
-    with pytest.raises(ValueError, match="cannot tell whether 'reward' should fall or rise"):
+    with pytest.raises(
+        ValueError, match="cannot tell whether 'reward' should fall or rise; pass `mode='min'` or `mode='max'`$"
+    ):
         fit(model, ReduceOnPlateau("reward"), batches)
     assert batches.count == 0
 

@@ -10,7 +10,7 @@ from training import Metric, Weight, assert_applied, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
-from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending, _WindowMean
 
 
 def reductions(rule, metrics):
@@ -408,6 +408,15 @@ def test_a_metric_without_a_weight_is_no_mean():
         ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'total'"
     ):
         fit(model_with(0.02, metrics=[Total()]), ReduceOnPlateau("total", mode="max", every=4))
+
+
+def test_a_window_without_weight_has_no_mean():
+    model = two_means("ab")
+    window = _WindowMean(model, "a", 2, (0, 0.0, 0.0))
+    assert window.after_batch(0) is None
+    assert math.isnan(window.after_batch(1))
+    model.means[0].update_state(3.0)
+    assert window.after_batch(3) == 3.0
 
 
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
