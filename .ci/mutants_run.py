@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from _pytest.config import Config
-from _pytest.runner import runtestprotocol
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
 from mutmut.runners import harness
@@ -27,6 +26,15 @@ KILLERS = Path("killers.tsv")
 
 LONGEST = 3.0
 """Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
+
+
+class Seen:
+    """A plugin that sees whether a test has failed."""
+
+    failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
 
 
 class Collected(harness.PytestRunner):
@@ -50,6 +58,9 @@ class Collected(harness.PytestRunner):
             with suppress(ImportError):  # Keras imports it in `fit` on every backend, which takes seconds
                 importlib.import_module("tensorflow")
             self.items = {item.nodeid: item for item in session.items}
+            self.seen = Seen()
+            made.pluginmanager.register(self.seen)
+            made.pluginmanager.unregister(name="terminalreporter")
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         if mutant_name is None:  # before the server: the clean tests, and a failure that is forced
@@ -62,7 +73,9 @@ class Collected(harness.PytestRunner):
             ordered = sorted(quick, key=lambda name: (-killers[name], seconds[name], name))
             items = [self.items[name] for name in ordered]
             for item, following in zip(items, [*items[1:], None], strict=True):
-                if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
+                # The hook and not `runtestprotocol`, which leaves out the marks `filterwarnings`.
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self.seen.failed:
                     with KILLERS.open("a", encoding="utf-8") as file:
                         file.write(f"{function}\t{item.nodeid}\n")
                     return 1
