@@ -17,6 +17,7 @@ from training import Weight, assert_applied, data, fit, model_with
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
 from keras_lr.callbacks import bind
+from keras_lr.schedules.combine import contains_bound, rebound
 from keras_lr.state import memory
 
 UNITS = klr.Warmup(klr.CosineDecay(0.3, epochs(3)), fraction(0.25))
@@ -392,6 +393,66 @@ def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     assert rates[-1] < 0.006
 
 
+# What is bound, and to what
+
+
+KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
+
+
+def test_binding_anew_reaches_what_is_bound_inside():
+    inner = klr.LinearDecay(0.3, epochs(2)).bind(steps_per_epoch=5, epochs=4)
+    plain = klr.LinearDecay(0.3, 7)
+    within = [inner, klr.Warmup(inner, 3), klr.Chain([plain, inner]), klr.Warmup(klr.Sum([plain, inner]), 2)]
+    for schedule, is_inside in [*((it, True) for it in within[1:]), (plain, False), (klr.Chain([plain, plain]), False)]:
+        assert contains_bound(schedule) is is_inside
+    for schedule, length in zip(within, [6, 9, 13, 9], strict=True):
+        assert rebound(schedule, 3, 4).duration == length
+    assert rebound(klr.LinearDecay(0.3, fraction(0.5)), 3, 4).duration == 6
+    assert rebound(plain, 3, 4) == plain
+    assert rebound(KERAS, 3, 4) is KERAS
+
+
+def test_the_changes_of_what_is_bound():
+    assert klr.MultiStepDecay(0.1, [epochs(1), epochs(3)]).bind(steps_per_epoch=5, epochs=4).changes() == (5, 15)
+    assert klr.Bound(klr.MultiStepDecay(0.1, [3, 9]), 5, 4).changes() == (3, 9)
+    assert klr.Bound(KERAS, 5, 4).changes() == ()
+
+
+def test_a_binder_without_numbers_from_fit():
+    """A loop of one's own may say nothing of the epochs: then this one is the last."""
+    model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
+    binder = BindSchedule(steps_per_epoch=5, audit=False)
+    binder.set_model(model)
+    binder.on_train_begin()
+    binder.on_epoch_begin(3)
+    assert source(model).duration == 5
+    model, logger = model_with(klr.LinearDecay(0.3, 50)), LearningRateLogger()
+    logger.set_model(model)
+    logger.set_params({"steps": 5})
+    logger.on_train_begin()
+    logger.on_epoch_begin(0)
+    with pytest.warns(klr.ScheduleWarning, match="ends at step 50, but training ends before it, at step 5$"):
+        logger.on_train_batch_begin(0)
+
+
+def test_hyperparameters_are_bound_whatever_the_rate_is():
+    momentum = klr.LinearDecay(0.9, fraction(1.0))
+    for rate in (0.1, klr.LinearDecay(0.1, 9), klr.LinearDecay(0.1, epochs(1))):
+        optimizer = klr.Scheduled(keras.optimizers.SGD(rate, momentum=0.5), momentum=momentum)
+        model = model_with(None, optimizer)
+        fit(model, BindSchedule(audit=False), epochs=2)
+        assert optimizer.hyperparameters["momentum"].duration == 10
+        fit(model, BindSchedule(audit=False), initial_epoch=2, epochs=6)  # the rate is bound already, the momentum anew
+        assert optimizer.hyperparameters["momentum"].duration == 30
+
+
+@pytest.mark.parametrize("number", [0, -1, 2.5, "5"])
+def test_the_steps_of_an_epoch_are_whole(number):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        BindSchedule(steps_per_epoch=number)
+    assert str(raised.value).startswith("BindSchedule: `steps_per_epoch` must be ")
+
+
 def found(model, **args):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -440,6 +501,12 @@ def test_the_audit_of_the_binder():
     assert told(audit=False) == []
     assert BindSchedule().audit is True
     assert BindSchedule(audit=False).audit is False
+
+
+UNKNOWN = (
+    r"^BindSchedule: the dataset does not tell how many batches it has; pass `BindSchedule\(steps_per_epoch=…\)` or give "
+    r"`fit` its `steps_per_epoch`$"
+)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
