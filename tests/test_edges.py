@@ -82,13 +82,13 @@ def test_just_beyond_the_limit_is_refused(make, sentence):
 
 
 def test_as_many_restarts_as_are_allowed():
-    """The cycles of t_mul = 1 + 2**-k are known; so many that the last is the last that is allowed."""
-    ratio = next(
-        1.0 + share for share in np.geomspace(1e-6, 1e-3, 400) if len(restarts(1000, 1.0 + share)) <= MOST_RESTARTS
-    )
-    klr.CosineDecayRestarts(0.1, 1000, t_mul=ratio)
+    low, high = 1.0 + 1e-6, 1.001  # too many restarts, and not too many; halved until they are close
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if len(restarts(1000, middle)) <= MOST_RESTARTS else (middle, high)
+    klr.CosineDecayRestarts(0.1, 1000, t_mul=high)
     with pytest.raises(ValueError, match=r"`t_mul` must be 1, or such that there are at most 100,000 restarts"):
-        klr.CosineDecayRestarts(0.1, 1, t_mul=1.0 + 1e-9)
+        klr.CosineDecayRestarts(0.1, 1000, t_mul=low)
 
 
 # Durations, as numbers.
