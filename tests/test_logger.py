@@ -12,7 +12,7 @@ from training import Weight, assert_applied, data, fit, model_with
 import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
-from keras_lr.callbacks.logger import Stretch
+from keras_lr.callbacks.logger import Stretch, frame_of
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -434,3 +434,18 @@ def test_the_rows_of_a_stretch_before_a_step(batches, step, kept):
     assert table["learning_rate"].tolist() == [0.4, 0.3, 0.2, 0.1][:kept]
     assert table["update"].tolist() == [5, 5, 6, 6][:kept]
     assert table["epoch"].tolist() == [2] * kept
+
+
+def test_stretches_with_other_columns_are_put_below_one_another():
+    rates = np.array([0.4, 0.3])
+    stretches = [
+        Stretch(0, 0, range(2), {"learning_rate": rates}),
+        Stretch(1, 2, range(2), {"learning_rate": rates}),
+        Stretch(2, 4, range(2), {"learning_rate": rates, "loss": np.array([1.0, 2.0])}),
+    ]
+    frame = frame_of(stretches)
+    assert frame.step.tolist() == [0, 1, 2, 3, 4, 5]
+    assert frame.epoch.tolist() == [0, 0, 1, 1, 2, 2]
+    assert frame.index.tolist() == [0, 1, 2, 3, 4, 5]
+    assert frame.loss.isna().tolist() == [True] * 4 + [False] * 2
+    assert list(frame_of(stretches[:2]).columns) == ["step", "epoch", "batch", "learning_rate"]

@@ -10,7 +10,8 @@ from training import Metric, Weight, assert_applied, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
-from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending, _WindowMean
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending, _unfinished, _WindowMean
+from keras_lr.state import memory, of
 
 
 def reductions(rule, metrics):
@@ -428,3 +429,70 @@ def test_a_pending_epoch_in_a_saved_state(metric):
             ValueError, match="ReduceOnPlateau: `pending` must be an epoch and a metric in the saved state"
         ):
             _pending(wrong)
+
+
+def test_a_window_goes_on_with_what_was_unfinished():
+    assert _unfinished([3, 1.5, 2.5]) == (3, 1.5, 2.5)
+    window = _WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
+    assert window.unfinished() == (1, 2.0, 4.0)
+    assert window.after_batch(0) == 0.5
+
+
+STATE = ReduceOnPlateau().get_state()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"last_epoch": -1},
+        {"last_epoch": 2**31 - 1, "wait": 0},
+        {"scales": {"learning_rate": 0.0}},
+        {"scales": {"learning_rate": 1.0}},
+        {"best": -1e308, "recent": [1e308]},
+        {"pending": None, "unfinished": [1, 2.0, 3.0]},
+    ],
+    ids=str,
+)
+def test_states_that_are_just_right(part):
+    plateau = ReduceOnPlateau()
+    plateau.set_state({**STATE, **part})
+    assert plateau.get_state() == {**STATE, **{name: part[name] for name in part if name in STATE}}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"last_epoch": -2},
+        {"wait": 2**31},
+        {"wait": True},
+        {"wait": 1.0},
+        {"scales": {"learning_rate": 1.5}},
+        {"scales": {"learning_rate": -0.5}},
+        {"scales": [1.0]},
+        {"recent": [math.inf]},
+        {"recent": [True]},
+        {"recent": {}},
+        {"best": math.nan},
+        {"best": 10**400},
+        {"other": 1},
+    ],
+    ids=lambda part: str(part)[:40],
+)
+def test_states_that_are_just_wrong(part):
+    with pytest.raises(ValueError, match="^ReduceOnPlateau: `state` must be what `get_state` returns, got {"):
+        ReduceOnPlateau().set_state({**STATE, **part})
+
+
+def test_a_file_written_within_an_epoch_has_the_metrics_known_by_then():
+    model, plateau = model_with(0.5), ReduceOnPlateau("val_loss")
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    plateau.on_epoch_begin(4)
+    of(model).hooks["ReduceOnPlateau/val_loss"]()
+    assert "pending" not in memory(model)["ReduceOnPlateau/val_loss"]
+    plateau.on_test_end({"loss": 2.5})
+    of(model).hooks["ReduceOnPlateau/val_loss"]()
+    assert memory(model)["ReduceOnPlateau/val_loss"]["pending"] == {"epoch": 4, "metric": 2.5}
+    plateau.on_test_end(None)
+    plateau.on_train_end()
+    assert "ReduceOnPlateau/val_loss" not in of(model).hooks
