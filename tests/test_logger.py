@@ -13,6 +13,7 @@ import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
 from keras_lr.callbacks.logger import Stretch, frame_of
+from keras_lr.state import of
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -449,3 +450,9 @@ def test_stretches_with_other_columns_are_put_below_one_another():
     assert frame.index.tolist() == [0, 1, 2, 3, 4, 5]
     assert frame.loss.isna().tolist() == [True] * 4 + [False] * 2
     assert list(frame_of(stretches[:2]).columns) == ["step", "epoch", "batch", "learning_rate"]
+
+
+def test_nothing_of_the_logger_stays_with_the_model_after_training(tmp_path):
+    model, first, second = model_with(0.1), LearningRateLogger(path=tmp_path / "log.csv"), LearningRateLogger()
+    fit(model, first, second)
+    assert [key for key in of(model).hooks if key is None or key.startswith("LearningRateLogger")] == []
