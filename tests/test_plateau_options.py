@@ -403,7 +403,7 @@ def test_a_metric_without_a_weight_is_no_mean():
             self.total.assign_add(keras.ops.sum(prediction))
 
         def result(self):
-            return self.total
+            return self.total + 0.0
 
     with pytest.raises(
         ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'total'"
