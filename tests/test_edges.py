@@ -81,6 +81,11 @@ def test_just_beyond_the_limit_is_refused(make, sentence):
     assert str(raised.value)[: len(sentence)] == sentence
 
 
+def test_a_chain_of_one():
+    alone = klr.Chain([klr.LinearDecay(0.1, 5)])
+    assert (alone.duration, alone.values(0)) == (5, 0.1)
+
+
 def test_as_many_restarts_as_are_allowed():
     low, high = 1.0 + 1e-6, 1.001  # too many restarts, and not too many; halved until they are close
     for _ in range(12):

@@ -431,6 +431,11 @@ def test_a_pending_epoch_in_a_saved_state(metric):
             _pending(wrong)
 
 
+def test_a_pending_epoch_that_is_refused_is_shown():
+    with pytest.raises(ValueError, match=r"got \{'epoch': 3\}$"):
+        _pending({"epoch": 3})
+
+
 def test_a_window_goes_on_with_what_was_unfinished():
     assert _unfinished([3, 1.5, 2.5]) == (3, 1.5, 2.5)
     window = _WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
