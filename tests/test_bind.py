@@ -446,6 +446,19 @@ def test_hyperparameters_are_bound_whatever_the_rate_is():
         assert optimizer.hyperparameters["momentum"].duration == 30
 
 
+def test_callbacks_say_whose_argument_is_wrong():
+    for make, beginning in (
+        (lambda: BindSchedule(audit=3), "BindSchedule: `audit` must be "),
+        (lambda: BindSchedule(on_mismatch=3), "BindSchedule: `on_mismatch` must be "),
+        (lambda: LearningRateLogger(audit=3), "LearningRateLogger: `audit` must be "),
+        (lambda: LearningRateLogger(path=3), "LearningRateLogger: `path` must be "),
+        (lambda: LearningRateLogger(metrics=3), "LearningRateLogger: `metrics` must be "),
+    ):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            make()
+        assert str(raised.value).startswith(beginning)
+
+
 @pytest.mark.parametrize("number", [0, -1, 2.5, "5"])
 def test_the_steps_of_an_epoch_are_whole(number):
     with pytest.raises((TypeError, ValueError)) as raised:

@@ -436,6 +436,14 @@ def test_a_pending_epoch_that_is_refused_is_shown():
         _pending({"epoch": 3})
 
 
+def test_an_unfinished_window_that_is_refused_is_shown():
+    for wrong in ([1, 2.0], [1, 2.0, "x"], 3):
+        with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
+            _unfinished(wrong)
+        sentence = f"ReduceOnPlateau: `unfinished` must be three numbers in the saved state, got {wrong!r}"
+        assert str(raised.value) == sentence
+
+
 def test_a_window_goes_on_with_what_was_unfinished():
     assert _unfinished([3, 1.5, 2.5]) == (3, 1.5, 2.5)
     window = _WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
