@@ -526,11 +526,14 @@ def _combine(how: str, a: Schedule, b: Any) -> Any:
     """An operator; another kind of operand than a schedule or a number is left to Python."""
     from keras_lr.schedules import combine, modify
 
+    sign, name, operation = {
+        "multiplied": ("*", "factor", modify.multiplied),
+        "added": ("+", "schedules", modify.added),
+        "chained": (">>", "schedules", combine.chained),
+    }[how]
     if not (_is_number(b) or isinstance(b, LearningRateSchedule)):
-        sign, name = {"multiplied": ("*", "factor"), "added": ("+", "schedules"), "chained": (">>", "schedules")}[how]
         return _not_combined(sign, name, "a number or a learning-rate schedule", b)
-    operations = {"multiplied": modify.multiplied, "added": modify.added, "chained": combine.chained}
-    return operations[how](a, b)
+    return operation(a, b)
 
 
 def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Metric, Weight, assert_applied, fit, model_with
+from training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
@@ -153,14 +153,7 @@ def test_under_loss_scaling():
 
 
 def test_all_optimizers_of_a_multi_optimizer_are_reduced():
-    inputs = keras.Input((1,))
-    parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
-    model = keras.Model(inputs, keras.layers.Concatenate()(parts))
-    chosen = keras.optimizers.OptimizerMap(
-        keras.optimizers.SGD(0.5, name="number"),
-        {"b/.*": keras.optimizers.SGD(klr.StepDecay(0.5, 100), name="schedule")},
-    )
-    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
+    model = two_optimizers(0.5, klr.StepDecay(0.5, 100))
     fit(model, Metric([1.0] * 4), flat(), epochs=4)
     for kernel in model.get_weights():
         assert kernel.ravel()[0] == pytest.approx(-(15 * 0.5 + 5 * 0.25), rel=1e-6)

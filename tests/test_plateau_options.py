@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, data, fit, model_with
+from training import Metric, Weight, assert_applied, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
@@ -235,21 +235,6 @@ def test_wrong_arguments(args, error, message):
 
 
 # What is printed, and which of several optimizers is reduced
-
-
-def two_optimizers(number, schedule, first):
-    """A model with a weight `a` on a number and `b` on a schedule; the optimizer of `first` comes first."""
-    inputs = keras.Input((1,))
-    parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
-    model = keras.Model(inputs, keras.layers.Concatenate()(parts))
-    optimizers = {
-        "a": keras.optimizers.SGD(number, name="number"),
-        "b": keras.optimizers.SGD(schedule, name="schedule"),
-    }
-    (rest,) = set("ab") - {first}
-    chosen = keras.optimizers.OptimizerMap(optimizers[first], {f"{rest}/.*": optimizers[rest]})
-    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
-    return model
 
 
 def printed(capsys):

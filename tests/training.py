@@ -14,6 +14,21 @@ def model_with(rate, optimizer=None, units=1, **compile_args):
     return model
 
 
+def two_optimizers(number, schedule, first="a"):
+    """A model with a weight `a` on a number and `b` on a schedule; the optimizer of `first` comes first."""
+    inputs = keras.Input((1,))
+    parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
+    model = keras.Model(inputs, keras.layers.Concatenate()(parts))
+    optimizers = {
+        "a": keras.optimizers.SGD(number, name="number"),
+        "b": keras.optimizers.SGD(schedule, name="schedule"),
+    }
+    (rest,) = set("ab") - {first}
+    chosen = keras.optimizers.OptimizerMap(optimizers[first], {f"{rest}/.*": optimizers[rest]})
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
+    return model
+
+
 @keras.saving.register_keras_serializable("tests")
 def prediction_sum(y, prediction):
     return keras.ops.sum(prediction, axis=-1)
