@@ -1,11 +1,15 @@
 """mutmut, with tests that are collected once: a mutant is then a fork that begins with the likeliest of its tests.
 
 python .ci/mutants_run.py run --max-children 2        as `python -m mutmut run`
+MUTANT_SECONDS=8 …                                    no test begins later than that: a quick first round
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
+import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +28,7 @@ from mutmut.workers import isolation
 KILLERS = Path("killers.tsv")
 """Beside the mutants: function and test, a line for each that was killed."""
 
+SECONDS = float(os.environ.get("MUTANT_SECONDS", "inf"))
 LONGEST = 3.0
 """Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
 
@@ -61,6 +66,8 @@ class Collected(harness.PytestRunner):
             self.seen = Seen()
             made.pluginmanager.register(self.seen)
             made.pluginmanager.unregister(name="terminalreporter")
+            gc.collect()
+            gc.freeze()  # so that a fork's collections do not touch, and thus copy, what it shares
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         if mutant_name is None:  # before the server: the clean tests, and a failure that is forced
@@ -72,7 +79,10 @@ class Collected(harness.PytestRunner):
             killers = self.killers(function)
             ordered = sorted(quick, key=lambda name: (-killers[name], seconds[name], name))
             items = [self.items[name] for name in ordered]
+            begin = time.monotonic()
             for item, following in zip(items, [*items[1:], None], strict=True):
+                if time.monotonic() - begin > SECONDS:
+                    break
                 # The hook and not `runtestprotocol`, which leaves out the marks `filterwarnings`.
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self.seen.failed:

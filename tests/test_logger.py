@@ -12,6 +12,7 @@ from training import Weight, assert_applied, data, fit, model_with
 import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
+from keras_lr.callbacks.logfile import read_frame
 from keras_lr.callbacks.logger import Stretch, frame_of
 from keras_lr.state import of
 
@@ -260,6 +261,49 @@ def test_training_that_stops_or_fails_in_the_middle():
     frame = log.to_frame()
     assert frame.step.tolist() == [0, 1, 2, 3]
     assert_applied(weight, frame.learning_rate)
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("saver", [False, True])
+def test_a_training_that_goes_on_after_it_failed(tmp_path, ending, seen, saver):
+    """The same model and logger: its rows of the first training are in the table and in the file."""
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                raise RuntimeError("out of power")
+
+    model, weight, path = model_with(SOURCES["ours"]()), Weight(), tmp_path / f"log.{ending}"
+    log = logger(path=path)
+    save = [keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)] if saver else []
+    with pytest.raises(RuntimeError, match="out of power"):
+        fit(model, log, *save, weight, Fail(), epochs=1)
+    if seen:
+        assert log.to_frame().step.tolist() == [0, 1, 2, 3]
+    fit(model, log, weight, epochs=2)
+    frame = log.to_frame()
+    assert frame.step.tolist() == list(range(14))
+    assert frame.batch.tolist() == [0, 1, 2, 3, *range(5), *range(5)]
+    assert_applied(weight, frame.learning_rate)
+    pd.testing.assert_frame_equal(read_frame(path), frame)
+
+
+def test_another_model_after_a_training_that_failed(tmp_path):
+    """Rows that were written before stay, and none of the new ones is taken for one that is there already."""
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                raise RuntimeError("out of power")
+
+    log = logger(path=tmp_path / "log.csv")
+    save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
+    with pytest.raises(RuntimeError, match="out of power"):
+        fit(model_with(SOURCES["ours"]()), log, save, Fail(), epochs=1)
+    fit(model_with(SOURCES["ours"]()), log, epochs=1)
+    assert log.to_frame().step.tolist() == [0, 1, 2, 3, 4]
+    assert read_frame(tmp_path / "log.csv").step.tolist() == [0, 1, 2, 3, 4]
 
 
 class Swap(keras.callbacks.Callback):

@@ -18,6 +18,7 @@ from training import Metric, Weight, assert_applied, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState
 
 LONG = os.environ.get("KERAS_LR_LONG") == "1"
 RATE = 0.5
@@ -168,6 +169,29 @@ def test_on_a_number(options, events):
 @given(st.sampled_from(sorted(set(SCHEDULES) - {"number"})), OPTIONS, st.lists(EVENTS, min_size=4, max_size=24))
 def test_on_a_schedule(name, options, events):
     play(name, options, events)
+
+
+RULE = ("patience", "min_delta", "threshold_mode", "cooldown", "window", "on_nan")
+
+
+@sequences(300, 6000)
+@given(OPTIONS, st.lists(METRICS | EXACT, min_size=8, max_size=40))
+def test_the_rule_by_itself(options, metrics):
+    """Longer sequences, since nothing of Keras takes part: no rate, so no floor, and no steps."""
+    rule = PlateauRule(options["mode"], **{name: options[name] for name in RULE})
+    state, model = PlateauState(), PlateauModel(**options | {"min_lr": 0.0, "start_after": 0})
+    for metric in metrics:
+        state, due = rule.observe(state, metric)
+        before = model.reductions
+        model.epoch(metric, 1, RATE)
+        assert due == (model.reductions > before)
+        if due:
+            state = rule.reduced(state)
+        assert (state.best, state.wait, state.cooldown_counter) == (
+            model.best(),
+            model.bad_in_a_row(),
+            model.quiet_left(),
+        )
 
 
 # Real trainings, compared with the model in the same way.

@@ -436,6 +436,47 @@ def test_a_window_goes_on_with_what_was_unfinished():
     assert window.after_batch(0) == 0.5
 
 
+@pytest.mark.parametrize("name", "ab")
+def test_windows_of_a_metric_that_is_there_only_when_training_has_begun(name):
+    """ "auto" is told at the first window then, and not with an AssertionError."""
+    model = two_means("ab")
+    means, model.means = model.means, []
+    plateau = ReduceOnPlateau(name, 0.5, 1, every=1)
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    model.means = means
+    plateau.on_epoch_begin(0)
+    for batch, value in enumerate([1.0, 3.0]):
+        plateau.on_train_batch_begin(batch)
+        for mean in means:
+            mean.update_state(value)
+        plateau.on_train_batch_end(batch)
+    assert plateau.state.n_reductions == (name == "b")
+
+
+def test_a_callback_before_its_first_training():
+    plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min")
+    fresh = {
+        "best": None, "wait": 0, "cooldown_counter": 0, "n_reductions": 0, "recent": [], "last_epoch": -1, "scales": {},
+    }  # fmt: skip
+    assert plateau.get_state() == fresh
+    model = model_with(0.1)
+    x, y = data()
+    model.evaluate(x, y, verbose=0, callbacks=[plateau])  # as somebody does who gives all of them the same list
+    fit(model, Metric([1.0, 2.0, 2.0]), plateau)
+    assert plateau.get_state() == fresh | {"best": 1.0, "n_reductions": 1, "last_epoch": 2}
+    plateau.set_model(model_with(0.1))
+    plateau.on_train_begin()
+    assert plateau.get_state() == fresh
+
+
+def test_a_state_from_elsewhere_before_the_first_windows():
+    plateau = ReduceOnPlateau("loss", 0.5, 2, every=3)
+    plateau.set_state({**ReduceOnPlateau("loss").get_state(), "best": -1e9, "wait": 1})
+    fit(model_with(0.1), plateau, epochs=1)
+    assert plateau.state.n_reductions == 1
+
+
 STATE = ReduceOnPlateau().get_state()
 
 

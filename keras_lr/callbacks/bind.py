@@ -6,6 +6,7 @@ With a time budget it also paces the schedule, so that it ends when the time doe
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
 import time
 from fractions import Fraction
@@ -84,13 +85,11 @@ class BindSchedule(keras.callbacks.Callback):
         self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
-        self._started = False
-        self._pacing: _Pacing | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
         self._started = False
-        self._pacing = None
+        self._pacing: _Pacing | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
         if self._steps is None and (self.time_budget is None and self._needs_numbers()):
             raise ValueError(
@@ -174,7 +173,6 @@ class _Pacing:
         self._began = clock()
         self._measured_from: float | None = None
         self._compilation = 0.0
-        self._batches = 0
         self._due = [share * budget for share in CHECKPOINTS if share * budget > self._used_before]
         self._resume()
 
@@ -271,6 +269,6 @@ def _seconds(time_budget: Any) -> float:
         )
     except Exception:  # pandas' errors, too large a number, and whatever a number's own conversion raises
         seconds = 0.0
-    if not 0.0 < seconds < float("inf"):
+    if not 0.0 < seconds < math.inf:
         refuse("BindSchedule", "time_budget", allowed, time_budget)
     return seconds

@@ -135,13 +135,8 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
-        self._audited = False
         self._stretches: list[Stretch] = []
-        self._written = 0
-        # Rows of the stretch that is being recorded which are in the file already.
-        self._ahead = 0
         self._file: logfile.LogFile | None = None
-        self._resumed = False
         self._open: _Recording | None = None
         # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
         self._traced: tuple[Any, list[Source]] | None = None
@@ -170,8 +165,12 @@ class LearningRateLogger(keras.callbacks.Callback):
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._net = self.model
-        self._open = None
+        if self._open is not None and self._net is not self.model:
+            self._open = None
+        # The rows of a training before this one that failed, for which `on_train_end` was not called.
+        self._close()
+        self._write()
+        self._net: Any = self.model
         self._audited = not self.audit
         self._resumed = False
         epoch_logs.add_to_every_epoch(self._last_rates)
@@ -304,7 +303,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _write(self) -> None:
         if self._file is not None:
             self._append(None)
-            self._ahead = 0
+        # Rows of the stretch that is being recorded which are in the file already.
+        self._ahead = 0
 
     def _append(self, unfinished: Stretch | None) -> None:
         """Write the rows that the file has not yet, those of an unfinished stretch included."""

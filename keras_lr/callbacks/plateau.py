@@ -228,16 +228,11 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.state = PlateauState()
         self._scales: dict[str, float] = {}
         self._last_epoch = -1
-        self._rule: PlateauRule | None = None
         # Whose state this is, and how often that model's weights had been loaded.
         self._of: tuple[Any, Any, int] | None = None
         self._given = False
-        self._told = self._started = False
-        self._epoch: int | None = None
         self._known: dict[str, Any] = {}
-        self._mean: _WindowMean | None = None
         self._unfinished = NOTHING
-        self._due = False
 
     @staticmethod
     def _checked(annotation: Any, name: str, value: Any) -> Any:
@@ -268,9 +263,13 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             )
         self._warn_if_done()
         self._warn_of_early_stopping()
-        self._rule = self._make_rule() if self.mode != "auto" or _metrics(model) or self._monitored == "loss" else None
-        self._told = self._started = False
-        self._epoch, self._known, self._due, self._mean = None, {}, False, None
+        # "auto" cannot be told from metrics that are not known yet.
+        is_clear = self.mode != "auto" or _metrics(model) or self._monitored == "loss"
+        self._rule: PlateauRule | None = self._make_rule() if is_clear else None
+        self._told = self._started = self._due = False
+        self._epoch: int | None = None
+        self._mean: _WindowMean | None = None
+        self._known = {}
         of(model).hooks[self._key] = self._save
         if self.reset_on_train_begin:
             self._forget()
@@ -328,8 +327,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        if self._rule is None:
-            self._rule = self._make_rule()
+        self._known_rule()
         for owner in optimizers.rate_owners(self.model):
             logs.setdefault(owner.column, owner.rate(max(owner.step() - 1, 0)))
         self._epoch = None
@@ -351,19 +349,19 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def _decide(self, metric: float) -> bool:
         """Take one value of the metric; whether to reduce."""
-        assert self._rule is not None
+        rule = self._known_rule()
         metric = processes.from_chief(metric)
         if self.on_nan == "stop" and not math.isfinite(metric):
             self.model.stop_training = True
-        improved = self._rule.improves(metric, self.state.best)
-        self.state, due = self._rule.observe(self.state, metric)
+        improved = rule.improves(metric, self.state.best)
+        self.state, due = rule.observe(self.state, metric)
         if improved and self.restore_best_weights:
             optimizers.sync(self.model)
             of(self.model).arrays[self._key] = [array.copy() for array in self.model.get_weights()]
         if due and all(optimizers.is_at(owner, self.min_lr) for owner in self._owners()):
             return False
         if due:
-            self.state = self._rule.reduced(self.state)
+            self.state = rule.reduced(self.state)
         return due
 
     def _carry_out(self, schedules: bool = True, numbers: bool = True) -> None:
@@ -471,8 +469,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             return
         over, metric = _pending(pending)
         if epoch > over > self._last_epoch:
-            if self._rule is None:
-                self._rule = self._make_rule()
             self._finish(over, metric)
 
     @property
@@ -543,6 +539,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     @property
     def _monitored(self) -> str:
         return self.monitor.removeprefix("val_")
+
+    def _known_rule(self) -> PlateauRule:
+        """The rule, whose direction "auto" is found at the latest now."""
+        if self._rule is None:
+            self._rule = self._make_rule()
+        return self._rule
 
     def _make_rule(self) -> PlateauRule:
         direction = self.mode
