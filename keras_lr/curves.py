@@ -137,16 +137,14 @@ def raised(value: Value, exponent: float) -> Value:
     return np.power(value, exponent) if on_host(value) else ops.power(value, exponent)
 
 
-def cosine(gone: Value, left: Value) -> Value:
-    """(1 + cos(π·gone))/2 for shares gone + left = 1: from 1 to 0.
+def cosine(left: Value) -> Value:
+    """(1 − cos(π·left))/2, from 1 to 0 as the share that is left does.
 
-    Computed as 1 − sin² of the half angle in the first half and as sin² of the half angle
-    that is left in the second: the same, but it neither cancels near the end nor carries the
-    rounding of a large angle.
+    Computed as sin² of the half angle: the same, but it does not cancel near the end.
     """
-    angle = minimum(gone, left) * (math.pi / 2)
+    angle = left * (math.pi / 2)
     sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
-    return where(gone <= left, 1.0 - sine * sine, sine * sine)
+    return sine * sine
 
 
 def root(value: Value) -> Value:
@@ -173,11 +171,11 @@ def fall(shape: str, step: Step, duration: int) -> Value:
     linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written
     with the share that is left, so that it does not cancel near 0.
     """
-    gone, left = progress(step, duration), remaining(step, duration)
+    left = remaining(step, duration)
     if shape == "cosine":
-        return cosine(gone, left)
+        return cosine(left)
     if shape == "sqrt":
-        return left / (1.0 + root(gone))
+        return left / (1.0 + root(progress(step, duration)))
     if shape == "exponential":
         return exponential_less_one(left * math.log(2.0))
     return left

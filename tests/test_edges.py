@@ -9,6 +9,7 @@ import pytest
 from backend import compiled, counter
 
 import keras_lr as klr
+from keras_lr.fields import FLOAT32_MAX
 from keras_lr.schedules.cyclical import MOST_RESTARTS, restarts
 
 KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
@@ -29,6 +30,8 @@ KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
         (lambda: klr.CyclicalLearningRate(0.1, 0.2, 2**30, 2**30 - 1), 2**30, 0.2),
         (lambda: klr.TanhDecay(1.0, 10, lower=-0.5, upper=0.5), 5, 0.5),
         (lambda: klr.LinearDecay(0.1, 5, 0.1), 3, 0.1),
+        (lambda: klr.TanhDecay(1.0, 10, lower=0.0, upper=1e-6), 0, 0.5),
+        (lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=1.0, final_div_factor=1.0), 8, FLOAT32_MAX),
     ],
 )
 def test_the_limit_itself_is_allowed(make, at, rate):
@@ -70,6 +73,14 @@ def test_the_limit_itself_is_allowed(make, at, rate):
             "ExponentialDecay(0.1, 5, 0.5) has none (use `Sequential`), got (",
         ),
         (
+            lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=0.999),
+            "OneCycle: `div_factor` must be so large that the start is a number, got 0.999",
+        ),
+        (
+            lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=1.0, final_div_factor=0.999),
+            "OneCycle: `final_div_factor` must be so large that the end is a number, got 0.999",
+        ),
+        (
             lambda: klr.WarmupStableDecay(0.6, 30, 10, 21),
             "WarmupStableDecay: `total_steps` must be at least warmup and decay together (31), got 30",
         ),
@@ -87,10 +98,13 @@ def test_a_chain_of_one():
 
 
 def test_as_many_restarts_as_are_allowed():
-    low, high = 1.0 + 1e-6, 1.001  # too many restarts, and not too many; halved until they are close
-    for _ in range(12):
+    low, high = 1.0 + 1e-6, 1.001  # too many restarts, and not too many; halved until these are just as many
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (low, middle) if len(restarts(1000, middle)) <= MOST_RESTARTS else (middle, high)
+        if len(restarts(1000, high)) == MOST_RESTARTS:
+            break
+    assert len(restarts(1000, high)) == MOST_RESTARTS
     klr.CosineDecayRestarts(0.1, 1000, t_mul=high)
     with pytest.raises(ValueError, match=r"`t_mul` must be 1, or such that there are at most 100,000 restarts"):
         klr.CosineDecayRestarts(0.1, 1000, t_mul=low)

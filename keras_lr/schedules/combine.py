@@ -74,10 +74,10 @@ class Warmup(Schedule):
         return where(step < self.warmup_steps, self._share(step) * rate_at(self.schedule, 0, step), after)
 
     def _share(self, step: Step) -> Value:
-        gone, left = progress(step, self.warmup_steps), remaining(step, self.warmup_steps)
         if self.shape == "exponential":
-            return power(self.start, left)
-        return mix(self.start, 1.0, cosine(left, gone) if self.shape == "cosine" else gone)
+            return power(self.start, remaining(step, self.warmup_steps))
+        gone = progress(step, self.warmup_steps)
+        return mix(self.start, 1.0, cosine(gone) if self.shape == "cosine" else gone)
 
 
 class Sequential(Schedule):
@@ -146,14 +146,14 @@ class Chain(Schedule):
                 )
 
     def validate_steps(self) -> None:
-        if max(self._boundaries(), default=0) >= STEP_LIMIT:
+        if any(boundary >= STEP_LIMIT for boundary in self._boundaries()):
             self.refuse("schedules", "schedules that have less than 2**31 steps together before the last begins")
 
     def _boundaries(self) -> tuple[int, ...]:
         boundaries = [0]
         for schedule in self.schedules[:-1]:
             length = length_of(schedule)
-            assert length is not None, "`validate` has refused it"
+            assert length is not None  # `validate` has refused it
             boundaries.append(boundaries[-1] + length)
         return tuple(boundaries[1:])
 

@@ -183,8 +183,7 @@ class SinusoidalLearningRate(Schedule):
         size = self.step_size
         position, odd = step % size, step // size % 2
         up = where(odd == 0, real(position), real(size - position)) / size
-        down = where(odd == 0, real(size - position), real(position)) / size
-        return mix(self.initial_learning_rate, self.maximal_learning_rate, cosine(down, up))
+        return mix(self.initial_learning_rate, self.maximal_learning_rate, cosine(up))
 
 
 class CosineDecayRestarts(Schedule):
@@ -233,14 +232,14 @@ class CosineDecayRestarts(Schedule):
         if self.t_mul == 1.0:
             length = self.first_decay_steps
             cycle, position = step // length, step % length
-            gone, left = real(position) / length, real(length - position) / length
+            left = real(length - position) / length
         else:
             starts = restarts(self.first_decay_steps, self.t_mul)
             held = minimum(step, starts[-1])
             cycle = segment(held, starts[1:-1])
             start, end = lookup(starts[:-1], cycle, step), lookup(starts[1:], cycle, step)
-            gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
-        height = cosine(gone, left) if self.m_mul == 1.0 else power(self.m_mul, cycle) * cosine(gone, left)
+            left = real(end - held) / real(end - start)
+        height = cosine(left) if self.m_mul == 1.0 else power(self.m_mul, cycle) * cosine(left)
         return self.initial_learning_rate * mix(self.alpha, 1.0, height)
 
     @property

@@ -194,7 +194,6 @@ class OneCycle(Schedule):
         # Integers first: whole steps are subtracted exactly, the fractions afterwards.
         first, last = math.floor(start), math.ceil(end)
         held = clip(step, first, last)
-        gone = (real(held - first) - (start - first)) / (end - start)
-        left = (real(last - held) - (last - end)) / (end - start)
-        gone, left = (minimum(maximum(share, 0.0), 1.0) for share in (gone, left))
-        return mix(after, before, cosine(gone, left) if self.anneal_strategy == "cos" else left)
+        # Beyond 2**24 a float32 may take a step for one of the other phase, where the share is just outside.
+        left = minimum(maximum((real(last - held) - (last - end)) / (end - start), 0.0), 1.0)
+        return mix(after, before, cosine(left) if self.anneal_strategy == "cos" else left)

@@ -118,7 +118,7 @@ class KDecay(Schedule):
         # 1 − x^k, from the steps that remain in the second half, where it goes to 0.
         late = -exponential_less_one(self.k * log_less(minimum(remaining(step, self.decay_steps), 0.5)))
         left = where(2.0 * progress(step, self.decay_steps) < 1.0, 1.0 - gone, late)
-        share = cosine(gone, left) if self.shape == "cosine" else raised(left, self.power)
+        share = cosine(left) if self.shape == "cosine" else raised(left, self.power)
         return mix(self.end_learning_rate, self.initial_learning_rate, share)
 
 

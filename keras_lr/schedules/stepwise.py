@@ -175,7 +175,7 @@ class PiecewiseInterpolation(Schedule):
         start, end = lookup(edges[:-1], piece, held), lookup(edges[1:], piece, held)
         gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
         if self.shape == "cosine":
-            gone, left = cosine(left, gone), cosine(gone, left)
+            gone, left = cosine(gone), cosine(left)
         return lookup(levels[:-1], piece) * left + lookup(levels[1:], piece) * gone
 
 
