@@ -13,7 +13,7 @@ import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
 from keras_lr.callbacks.logfile import read_frame
-from keras_lr.callbacks.logger import Stretch, frame_of
+from keras_lr.callbacks.logger import Stretch, _Recording, frame_of
 from keras_lr.state import of
 
 
@@ -238,6 +238,8 @@ def test_a_batch_that_loss_scaling_skips_has_no_row(name):
     if name == "ours":  # the first rate of its warmup is 0
         moved = np.concatenate([[0.0], moved])
     np.testing.assert_allclose(moved, frame.learning_rate, rtol=2e-3)
+    # A row has the metric after its batch, and not after the batch that was skipped.
+    assert np.isfinite(frame.loss).tolist() == [True, True, False, False, False] * 2
 
 
 def test_training_that_stops_or_fails_in_the_middle():
@@ -357,6 +359,32 @@ def test_metrics_are_what_keras_reports():
 def test_a_metric_that_is_not_there():
     with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be among loss, got 'val_loss'$"):
         fit(model_with(0.1), logger(metrics=["val_loss"]))
+    with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be among loss, mae, got 'mse'$"):
+        fit(model_with(0.1, metrics=["mae"]), logger(metrics=["mse"]))
+
+
+def test_a_stretch_that_begins_within_an_epoch():
+    """And a step that is counted after the last batch, as TensorFlow does when a dataset runs dry."""
+    model = model_with(0.5)
+    model.optimizer.build(model.trainable_variables)
+    counter, channels = optimizers.rate_owners(model)[0].counter, optimizers.channels(model)
+    sources = [channel.source for channel in channels]
+    empty = _Recording(model, 2, 3, channels, sources, ())
+    counter.assign_add(1)
+    assert empty.finish() is None
+    recording = _Recording(model, 2, 3, channels, sources, ())
+    for batch, rate in ((3, 0.25), (4, 0.125)):
+        model.optimizer.learning_rate = rate
+        counter.assign_add(1)
+        recording.note(batch, {})
+    counter.assign_add(1)
+    stretch = recording.finish()
+    assert {name: column.tolist() for name, column in stretch.table().items()} == {
+        "step": [1, 2],
+        "epoch": [2, 2],
+        "batch": [3, 4],
+        "learning_rate": [0.25, 0.125],
+    }
 
 
 def test_dtypes_also_without_rows():

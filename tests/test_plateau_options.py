@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 
 import keras
 import numpy as np
@@ -478,6 +479,7 @@ def test_a_state_from_elsewhere_before_the_first_windows():
 
 
 STATE = ReduceOnPlateau().get_state()
+FLOAT_MAX = sys.float_info.max
 
 
 @pytest.mark.parametrize(
@@ -487,7 +489,7 @@ STATE = ReduceOnPlateau().get_state()
         {"last_epoch": 2**31 - 1, "wait": 0},
         {"scales": {"learning_rate": 0.0}},
         {"scales": {"learning_rate": 1.0}},
-        {"best": -1e308, "recent": [1e308]},
+        {"best": -FLOAT_MAX, "recent": [FLOAT_MAX, int(FLOAT_MAX)]},
         {"pending": None, "unfinished": [1, 2.0, 3.0]},
     ],
     ids=str,

@@ -378,7 +378,7 @@ class _Recording:
         ends = self._updates_after(count)
         batches: NDArray[np.int64] | range = range(self._first_batch, self._first_batch + count)
         if self._counters is not None and len(ends) and count != len(ends):
-            batches = self._executed(ends, count)
+            batches = self._executed(ends)
         columns: dict[str, Floats] = {}
         for channel, source, meter in zip(self._channels, self.sources, self._meters, strict=True):
             if meter is None:
@@ -403,11 +403,11 @@ class _Recording:
         # Keras gives the last batch of the execution, past the end in the last one.
         return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
 
-    def _executed(self, ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    def _executed(self, ends: NDArray[np.int64]) -> NDArray[np.int64]:
         """The batches that made an update, where loss scaling skipped others."""
         made = np.diff(ends, prepend=0)
         last = np.array(self._last_batches, np.int64)
-        return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])[:count]
+        return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
 
 
 def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:

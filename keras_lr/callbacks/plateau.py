@@ -243,7 +243,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        model = self.model
+        model = self._net = self.model
         if not hasattr(model, "make_train_function"):
             raise TypeError(
                 f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
@@ -263,9 +263,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             )
         self._warn_if_done()
         self._warn_of_early_stopping()
-        # "auto" cannot be told from metrics that are not known yet.
-        is_clear = self.mode != "auto" or _metrics(model) or self._monitored == "loss"
-        self._rule: PlateauRule | None = self._make_rule() if is_clear else None
+        # Without metrics, which some models have later, "auto" is not told yet.
+        self._rule: PlateauRule | None = self._make_rule() if _metrics(model) else None
         self._told = self._started = self._due = False
         self._epoch: int | None = None
         self._mean: _WindowMean | None = None
@@ -273,7 +272,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         of(model).hooks[self._key] = self._save
         if self.reset_on_train_begin:
             self._forget()
-            self._of = self._place()
         else:
             self._take_up()
 
@@ -309,7 +307,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if not self._started:
             # Not before the first batch: until then a callback may say which rate counts.
             self._started = True
-            resumes.warn(self._of[0] if self._of is not None else self.model)
+            resumes.warn(self._net)
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
         self._carry_out_due()
@@ -403,9 +401,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     # The state: whose it is, and how it is saved.
 
-    def _place(self) -> tuple[Any, Any, int]:
-        return self.model, self.model.optimizer, loads(self.model)
-
     def _forget(self) -> None:
         self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
         self._unfinished = NOTHING
@@ -417,18 +412,18 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         That is the one from `set_state`, or this callback's own, or the one in the file from which
         the model or its weights were loaded, or a fresh one for another model or a model compiled anew.
         """
-        model, optimizer, loaded = place = self._place()
-        known = self._of
-        self._of = place
+        model, loaded = self.model, loads(self.model)
+        known, self._of = self._of, (model, model.optimizer, loaded)
         if self._given:
             self._given = False
             self._install_scales()
             return
-        if known is not None and known[0] is model and known[1] is optimizer and known[2] == loaded:
-            return
-        is_same = known is not None and known[0] is model
-        was_loaded = loaded > (known[2] if known is not None and is_same else 0)
-        if was_loaded and self._key in memory(model):
+        loaded_before = 0
+        if known is not None and known[0] is model:
+            loaded_before = known[2]
+            if known[1] is model.optimizer and loaded == loaded_before:
+                return
+        if loaded > loaded_before and self._key in memory(model):
             self.set_state(memory(model)[self._key])
             self._unfinished = _unfinished(memory(model)[self._key].get("unfinished", NOTHING))
             self._given = False
@@ -600,7 +595,7 @@ def _is_state(fields: dict[str, Any]) -> bool:
 
 
 def _is_finite(number: Any) -> bool:
-    return type(number) in (float, int) and abs(number) < math.inf and abs(number) <= sys.float_info.max
+    return type(number) in (float, int) and abs(number) <= sys.float_info.max
 
 
 def _unfinished(value: Any) -> tuple[int, float, float]:
