@@ -171,6 +171,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._close()
         self._write()
         self._net: Any = self.model
+        self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
         self._audited = not self.audit
         self._resumed = False
         epoch_logs.add_to_every_epoch(self._last_rates)
@@ -196,19 +197,15 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._audit()
         self._running = self._net.train_function
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
-        recording = self._open
-        if self._traced is not None and self._traced[0] is self._net.train_function:
-            return
-        if recording is not None and not recording.is_of(self._sources()):
-            optimizers.sync(self._net)
+        if self._open is not None and not self._open.is_of(self._sources()):
             self._close()
             self._start(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         assert self._open is not None
-        # The step that has just run, not one that another callback has made since.
-        if self._traced is None or self._traced[0] is not self._running:
-            self._traced = (self._running, self._open.sources) if self._is_compiled() else None
+        if self._is_compiled:
+            # The step that has just run, not one that another callback has made since.
+            self._traced = (self._running, self._open.sources)
         # With `steps_per_execution` the last number of an epoch may be past its end.
         steps = (self.params or {}).get("steps")
         self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
@@ -278,9 +275,6 @@ class LearningRateLogger(keras.callbacks.Callback):
         params = self.params or {}
         resumes.warn(self._net)
         audits.warn(self._net, self._epoch, params.get("epochs", self._epoch + 1), params.get("steps"))
-
-    def _is_compiled(self) -> bool:
-        return keras.config.backend() != "torch" and not self._net.run_eagerly
 
     def _sources(self) -> list[Source]:
         """Where the rates come from in the training step that will run."""
