@@ -12,7 +12,7 @@ import pytest
 from backend import BACKEND
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Weight, assert_applied, data, fit, model_with
+from training import Weight, assert_applied, calls, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
@@ -55,6 +55,30 @@ def test_fit_again_for_longer_binds_anew():
         assert_applied(weight, source(model).values(range(start, start + 20)))
 
 
+def test_binding_is_one_compilation_and_none_where_nothing_changes(monkeypatch):
+    made = calls(monkeypatch, "retrace", "replace", "sync")
+    momentum = klr.Scheduled(keras.optimizers.SGD(0.1, momentum=0.5), momentum=klr.LinearDecay(0.9, epochs(4)))
+    for model, compilations in (
+        (model_with(UNITS), 1),
+        (model_with(IN_STEPS), 0),
+        (model_with(0.1), 0),
+        (model_with(None, momentum), 1),
+        (two_optimizers(UNITS, UNITS), 1),
+        (two_optimizers(UNITS, IN_STEPS), 1),
+        (two_optimizers(IN_STEPS, UNITS), 1),
+    ):
+        for begun in (0, 20):  # the second time for the 40 steps, to which it is bound already
+            made.clear()
+            binder = BindSchedule(audit=False)
+            binder.set_model(model)
+            binder.set_params({"steps": 5, "epochs": 8})
+            binder.on_train_begin()
+            binder.on_epoch_begin(begun // 5)
+            klr.set_step(model, 20)
+            assert [name for name, _ in made].count("retrace") == (0 if begun else compilations)
+            assert all(given is model for _, given in made)
+
+
 def test_the_length_must_be_known():
     x, y = data(1)
 
@@ -64,6 +88,14 @@ def test_the_length_must_be_known():
 
     with pytest.raises(ValueError, match="the dataset does not tell how many batches it has"):
         model_with(UNITS).fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule()])
+    binder = BindSchedule()
+    binder.set_model(model_with(UNITS))
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
+        binder.on_train_begin()
+    assert str(raised.value) == (
+        "BindSchedule: the dataset does not tell how many batches it has; pass `BindSchedule(steps_per_epoch=…)` or give "
+        "`fit` its `steps_per_epoch`"
+    )
     model = model_with(UNITS)
     args = {"steps_per_epoch": 5, "epochs": 4, "verbose": 0, "shuffle": False}
     model.fit(batches(), callbacks=[BindSchedule(steps_per_epoch=5)], **args)
@@ -262,6 +294,26 @@ def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name
     np.testing.assert_allclose(log.to_frame().learning_rate, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
+    clock = Clock(0.25)
+    monkeypatch.setattr(bind, "clock", clock)
+    made = calls(monkeypatch, "retrace", "sync", "replace")
+    for rate, corrections in ((klr.LinearDecay(0.3, 400), 1), (0.3, 0)):
+        made.clear()
+        model = model_with(rate)
+        fit(model, BindSchedule(60), Tick(clock), epochs=200)
+        assert [name for name, _ in made].count("retrace") == corrections
+        assert all(given is model for _, given in made)
+        # The step is read at each of the five looks at the pace, and brought up to date before.
+        assert [name for name, _ in made].count("sync") >= 5
+
+
+def test_a_pace_that_was_due_when_the_training_was_killed_is_not_looked_at_again():
+    model = model_with(0.3)
+    memory(model)["time_budget"] = {"seconds": 15.0, "clocks": {}}
+    assert bind._Pacing(model, 60.0, 1000)._due == [30.0, 45.0, 54.0]
+
+
 def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
     """400 steps of a schedule in 240 batches, and a reduced one that stays reduced when its pace is corrected."""
     clock = Clock(0.25)
@@ -299,13 +351,16 @@ def test_a_clock_that_was_saved_is_not_put_around_itself(monkeypatch, tmp_path):
     alone = model_with(klr.LinearDecay(0.3, 100))
     alone.optimizer.build(alone.trainable_variables)
     alone.load_weights(tmp_path / "only.weights.h5")
-    for again in (whole, alone):
+    made = calls(monkeypatch, "retrace", "replace")
+    for again, compilations in ((whole, 0), (alone, 1)):
+        made.clear()
         # A callback and no training: the clock comes back at the first epoch.
         binder = BindSchedule(60, steps_per_epoch=5)
         binder.set_model(again)
         binder.set_params({"epochs": 200, "steps": 5})
         binder.on_train_begin()
         binder.on_epoch_begin(20)
+        assert made == [("replace", again), ("retrace", again)][: 2 * compilations]
         assert type(source(again)).__name__ == "Paced"
         assert not isinstance(source(again).schedule, klr.Paced)
         np.testing.assert_allclose(source(again).values(range(300)), before.values(range(300)), rtol=1e-12)
@@ -423,6 +478,10 @@ def test_a_binder_without_numbers_from_fit():
     binder.on_train_begin()
     binder.on_epoch_begin(3)
     assert source(model).duration == 5
+    klr.set_step(model, 10)
+    binder.on_train_begin()
+    binder.on_epoch_begin(2)
+    assert source(model).duration == 15
     model, logger = model_with(klr.LinearDecay(0.3, 50)), LearningRateLogger()
     logger.set_model(model)
     logger.set_params({"steps": 5})

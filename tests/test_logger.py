@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from backend import BACKEND
-from training import Weight, assert_applied, data, fit, model_with
+from training import Weight, assert_applied, calls, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger
 from keras_lr import optimizer as optimizers
-from keras_lr.callbacks.logfile import read_frame
+from keras_lr.callbacks.logfile import CsvLog, read_frame
 from keras_lr.callbacks.logger import Stretch, _Recording, frame_of
 from keras_lr.state import of
 
@@ -523,6 +523,69 @@ def test_stretches_with_other_columns_are_put_below_one_another():
     assert frame.index.tolist() == [0, 1, 2, 3, 4, 5]
     assert frame.loss.isna().tolist() == [True] * 4 + [False] * 2
     assert list(frame_of(stretches[:2]).columns) == ["step", "epoch", "batch", "learning_rate"]
+
+
+def test_all_that_is_done_is_done_to_the_model(tmp_path, monkeypatch):
+    made = calls(monkeypatch, "sync")
+    for model in (model_with(0.1), model_with(SOURCES["ours"]())):
+        made.clear()
+        save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
+        fit(model, logger(path=tmp_path / f"{len(made)}.csv"), save)
+        # At the end of each epoch, and at each of seven checkpoints.
+        assert len(made) >= 3 + 7
+        assert all(given is model for _, given in made)
+
+
+def test_a_second_model_follows_the_first(tmp_path):
+    """Another training with the same logger: its steps begin anew, below those of the first."""
+    log = logger(path=tmp_path / "log.csv")
+    fit(model_with(0.25), log, epochs=1)
+    fit(model_with(0.125), log, epochs=2)
+    frame = log.to_frame()
+    assert frame.step.tolist() == [*range(5), *range(10)]
+    assert frame.learning_rate.tolist() == [0.25] * 5 + [0.125] * 10
+    pd.testing.assert_frame_equal(read_frame(tmp_path / "log.csv"), frame)
+
+
+def test_a_file_is_cut_once_in_a_training(tmp_path, monkeypatch):
+    cuts, cut = [], CsvLog.cut
+    monkeypatch.setattr(CsvLog, "cut", lambda self, step: (cuts.append(step), cut(self, step))[1])
+    model, log = model_with(0.25), logger(path=tmp_path / "log.csv")
+    fit(model, log)
+    fit(model, log)
+    assert cuts == [0, 15]
+
+
+@pytest.mark.parametrize(("gap", "warns"), [(0, False), (1, False), (2, True), (5, True)])
+def test_rows_that_are_missing_in_a_file_are_warned_of(tmp_path, recwarn, gap, warns):
+    """Of one row less it is not told: TensorFlow counts a step without a batch when a dataset runs dry."""
+    path, model = tmp_path / "log.csv", model_with(0.25)
+    fit(model, logger(path=path), epochs=1)
+    klr.set_step(model, 5 + gap)
+    recwarn.clear()
+    fit(model, logger(path=path), epochs=1)
+    told = [str(warning.message) for warning in recwarn if "LearningRateLogger" in str(warning.message)]
+    assert (
+        told
+        == [
+            f"LearningRateLogger: {str(path)!r} ends with step 4 and training goes on at step {5 + gap}; the rows between are "
+            "missing"
+        ]
+        * warns
+    )
+    assert read_frame(path).step.tolist() == [*range(5), *range(5 + gap, 10 + gap)]
+
+
+def test_what_the_model_keeps_of_a_logger_while_it_is_trained(tmp_path):
+    kept = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            kept.append(sum(key.startswith("LearningRateLogger") for key in of(self.model).hooks))
+
+    fit(model_with(0.1), logger(path=tmp_path / "log.csv"), Look(), epochs=1)
+    fit(model_with(0.1), logger(), Look(), epochs=1)
+    assert kept == [1, 0]
 
 
 def test_nothing_of_the_logger_stays_with_the_model_after_training(tmp_path):

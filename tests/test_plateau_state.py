@@ -8,7 +8,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, data, fit, model_with, two_optimizers
+from training import Metric, Weight, assert_applied, calls, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
@@ -164,6 +164,39 @@ def test_scales_are_those_of_the_state():
     model, plateau = model_with(klr.LinearDecay(0.5, 90)), falling()
     begin(plateau, loaded(model, saved(scales={"learning_rate": 0.25})))
     assert klr.get_learning_rate(model) == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(
+    ("scales", "compilations"),
+    [((0.5, 0.5), 1), ((0.25, 0.5), 1), ((0.5, 0.25), 1), ((None, 0.5), 0), ((0.5, None), 1), ((None, None), 0)],
+)
+def test_the_scales_of_several_optimizers_are_one_compilation(monkeypatch, scales, compilations):
+    """The first has none yet, and the second one half already."""
+    plain = klr.LinearDecay(0.5, 90)
+    model = two_optimizers(plain, klr.Reduced(plain, 0.5))
+    made = calls(monkeypatch, "retrace", "replace", "set_scale", "sync")
+    plateau = falling()
+    named = zip(("learning_rate_number", "learning_rate_schedule"), scales, strict=True)
+    given = {column: scale for column, scale in named if scale is not None}
+    plateau.set_state({**FRESH, "scales": given})
+    begin(plateau, model)
+    assert [name for name, _ in made].count("retrace") == compilations
+    plateau.on_epoch_begin(0)
+    assert [name for name, _ in made].count("retrace") == compilations
+    assert all(one is model for _, one in made)
+
+
+@pytest.mark.parametrize("every", ["epoch", 3])
+def test_all_that_is_done_is_done_to_the_model(monkeypatch, every):
+    made = calls(monkeypatch, "retrace", "replace", "set_scale", "reduce", "sync")
+    plateau = ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=every, restore_best_weights=True)
+    for model in (model_with(0.5), model_with(klr.LinearDecay(0.5, 90))):
+        made.clear()
+        fit(model, plateau)
+        names = [name for name, _ in made]
+        assert {"sync", "reduce", "replace"} <= set(names)
+        assert names.count("retrace") == names.count("set_scale")
+        assert all(one is model for _, one in made)
 
 
 def test_two_on_one_metric_end_together():

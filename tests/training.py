@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_lr import optimizer as optimizers
+
 
 def model_with(rate, optimizer=None, units=1, **compile_args):
     """A linear model without bias on inputs of 1, whose loss is its prediction: the gradient is 1."""
@@ -70,6 +72,25 @@ class Metric(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch in self.values:
             logs["metric"] = self.values[epoch]
+
+
+def calls(monkeypatch, *names):
+    """The calls of functions in `keras_lr.optimizer`, as they will come: name and model.
+
+    On torch a wrong model would not be noticed by most of them, which are for a compiled step or for JAX.
+    """
+    made = []
+
+    def spied(name, function):
+        def spy(model, *args):
+            made.append((name, model))
+            return function(model, *args)
+
+        return spy
+
+    for name in names:
+        monkeypatch.setattr(optimizers, name, spied(name, getattr(optimizers, name)))
+    return made
 
 
 def assert_applied(weight, rates):

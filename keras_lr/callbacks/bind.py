@@ -105,8 +105,9 @@ class BindSchedule(keras.callbacks.Callback):
         resumes.settle(self._net, self.on_mismatch)
         resumes.note(self._net)
         epochs = (self.params or {}).get("epochs", epoch + 1)
-        for owner in optimizers.rate_owners(self._net):
-            self._bind(owner, epoch, epochs)
+        changed = [self._bind(owner, epoch, epochs) for owner in optimizers.rate_owners(self._net)]
+        if any(changed):
+            optimizers.retrace(self._net)
         if self.time_budget is not None:
             self._pacing = _Pacing(self._net, self.time_budget, epochs * (self._steps or NOMINAL))
         elif self.audit:
@@ -128,7 +129,8 @@ class BindSchedule(keras.callbacks.Callback):
         sources = [channel.source for channel in optimizers.channels(self._net)]
         return any(isinstance(source, Schedule) and _has_units(source) for source in sources)
 
-    def _bind(self, owner: RateOwner, epoch: int, epochs: int) -> None:
+    def _bind(self, owner: RateOwner, epoch: int, epochs: int) -> bool:
+        """Bind the schedules of an optimizer; whether that changed one of them."""
         steps = self._steps or NOMINAL
         if self.time_budget is None:
             # The whole of the training, what was made of it before this `fit` included.
@@ -145,8 +147,7 @@ class BindSchedule(keras.callbacks.Callback):
                 optimizers.replace(self._net, owner, bound)
             else:
                 owner.optimizer.hyperparameters[name] = bound
-        if changed:
-            optimizers.retrace(self._net)
+        return changed
 
 
 def _has_units(schedule: Schedule) -> bool:
@@ -178,16 +179,15 @@ class _Pacing:
 
     def _resume(self) -> None:
         """Set the clocks as they were, where weights alone were loaded."""
-        changed = False
-        for owner in self._owners:
-            pieces = self._clocks.get(owner.column)
-            if pieces and isinstance(owner.source, LearningRateSchedule):
-                changed |= self._restore(owner, pieces)
-        if changed:
+        changed = [self._restore(owner) for owner in self._owners]
+        if any(changed):
             optimizers.retrace(self._model)
 
-    def _restore(self, owner: RateOwner, pieces: dict[str, Any]) -> bool:
+    def _restore(self, owner: RateOwner) -> bool:
         """Give a schedule its clock back; whether it had none."""
+        pieces = self._clocks.get(owner.column)
+        if not pieces or not isinstance(owner.source, LearningRateSchedule):
+            return False
         paced = optimizers.within_reduction(
             owner.source, lambda inner: inner if isinstance(inner, Paced) else Paced(inner, **pieces)
         )

@@ -436,11 +436,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
         A `.keras` file has the scaled schedule itself, but a file of weights has no schedule.
         """
-        changed = False
-        for owner in self._owners():
-            if owner.column in self._scales and optimizers.is_schedule(owner.source):
-                changed |= optimizers.set_scale(self.model, owner, self._scales[owner.column], self.min_lr)
-        if changed:
+        changed = [
+            optimizers.set_scale(self.model, owner, self._scales[owner.column], self.min_lr)
+            for owner in self._owners()
+            if owner.column in self._scales and optimizers.is_schedule(owner.source)
+        ]
+        if any(changed):
             optimizers.retrace(self.model)
 
     def _save(self) -> None:
