@@ -190,9 +190,19 @@ def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
     return ops.sum(ops.cast(column > table if passed else column >= table, "int32"), axis=-1)
 
 
-def lookup(table: Sequence[float], index: Step, like: Step | None = None) -> Value:
-    """table[index], as floats, or as steps of the dtype of `like`."""
+def lookup(table: Sequence[float], index: Step) -> Value:
+    """table[index], as floats."""
     if on_host(index):
-        return np.array(table, np.float64 if like is None else np.int64)[index]
-    dtype = "float32" if like is None else keras.backend.standardize_dtype(like.dtype)
+        return np.array(table, np.float64)[index]
+    return _taken(table, index, "float32")
+
+
+def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
+    """table[index], as steps of the dtype of `like`; an index has another one on TensorFlow."""
+    if on_host(index):
+        return np.array(table, np.int64)[index]
+    return _taken(table, index, keras.backend.standardize_dtype(like.dtype))
+
+
+def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
     return ops.take(ops.convert_to_tensor(np.array(table), dtype=dtype), index, axis=0)

@@ -268,7 +268,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._told = self._started = self._due = False
         self._epoch: int | None = None
         self._mean: _WindowMean | None = None
-        self._known = {}
         of(model).hooks[self._key] = self._save
         if self.reset_on_train_begin:
             self._forget()

@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 from typing import Annotated, Any
 
-from keras_lr.curves import Step, Value, cosine, lookup, minimum, mix, power, real, segment, where
+from keras_lr.curves import Step, Value, cosine, lookup_steps, minimum, mix, power, real, segment, where
 from keras_lr.fields import (
     STEP_LIMIT,
     AnySchedule,
@@ -237,7 +237,7 @@ class CosineDecayRestarts(Schedule):
             starts = restarts(self.first_decay_steps, self.t_mul)
             held = minimum(step, starts[-1])
             cycle = segment(held, starts[1:-1])
-            start, end = lookup(starts[:-1], cycle, step), lookup(starts[1:], cycle, step)
+            start, end = lookup_steps(starts[:-1], cycle, step), lookup_steps(starts[1:], cycle, step)
             left = real(end - held) / real(end - start)
         height = cosine(left) if self.m_mul == 1.0 else power(self.m_mul, cycle) * cosine(left)
         return self.initial_learning_rate * mix(self.alpha, 1.0, height)

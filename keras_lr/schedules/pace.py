@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from keras_lr.curves import Step, Value, lookup, minimum, segment, since
+from keras_lr.curves import Step, Value, lookup_steps, minimum, segment, since
 from keras_lr.fields import AnySchedule, Several, Whole
 from keras_lr.schedule import Schedule, rate_of
 
@@ -74,7 +74,7 @@ class Paced(Schedule):
         else:
             piece = segment(step, self.steps[1:])
             tables = (self.steps, self.ticks, self.numerators, self.denominators)
-            start, tick, up, down = (lookup(table, piece, step) for table in tables)
+            start, tick, up, down = (lookup_steps(table, piece, step) for table in tables)
             gone = step - start
         whole, rest = gone // down, gone % down
         # Beyond the last step of any schedule the clock may stand still.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from keras_lr.curves import Step, Value, clip, cosine, lookup, power, real, segment
+from keras_lr.curves import Step, Value, clip, cosine, lookup, lookup_steps, power, real, segment
 from keras_lr.fields import RATE, Factor, Milestones, Name, OneOf, Rate, Rates, Steps, Whole, check, refuse
 from keras_lr.schedule import Schedule, field
 from keras_lr.wording import lengths, number
@@ -172,7 +172,7 @@ class PiecewiseInterpolation(Schedule):
         if len(edges) == 1:
             return real(held) * 0.0 + levels[0]
         piece = segment(held, edges[1:-1])
-        start, end = lookup(edges[:-1], piece, held), lookup(edges[1:], piece, held)
+        start, end = lookup_steps(edges[:-1], piece, held), lookup_steps(edges[1:], piece, held)
         gone, left = real(held - start) / real(end - start), real(end - held) / real(end - start)
         if self.shape == "cosine":
             gone, left = cosine(gone), cosine(left)
