@@ -5,6 +5,7 @@
     python benchmarks/soak.py --seconds 1200                   stops after the epoch in which the time is up
     python benchmarks/soak.py --steps-per-execution 50         not on torch, which refuses it
     python benchmarks/soak.py --control                        the same training without our callbacks
+    python benchmarks/soak.py --compilations 60                what Keras and the backend keep of a compilation
 
 The model is one weight whose gradient is 1, so it falls by exactly the rate at each update: what it
 lost in an epoch is the sum of the rates that were applied, known without the logger. In the last
@@ -18,6 +19,9 @@ log_bytes: what the log holds in memory for each batch
 growth_bytes: growth of the resident memory for each batch, over the last three quarters
 log_deviation: largest deviation of a logged rate from the expected one, as a share of the highest rate
 epoch_deviation, batch_deviation: the same of the weight's fall, in an epoch and (last epoch) in an execution
+
+With `--compilations`, the model is compiled anew by Keras that often, which a reduction of a schedule
+costs too, and trained for a batch: compiled_mb is the growth of the resident memory for each.
 
 Exit code 1 if a deviation is above `ALLOWED`, a row is missing, or the memory grows by more than
 `SLACK` bytes for each batch beyond the log's own.
@@ -49,6 +53,58 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def joined(per_epoch: int):
+    """The schedule of the training."""
+    import keras_lr as klr
+
+    part = 2 * per_epoch
+    pieces = klr.Warmup(klr.CosineDecay(0.04, part, alpha=0.25), per_epoch // 3)
+    chain = pieces >> klr.CyclicalLearningRate(0.01, 0.03, 170, 90).cooldown(part, per_epoch, 0.015) >> 0.02
+    return klr.Sequential([klr.Repeat(chain, 7 * per_epoch + 13, factor=0.97), 0.011], [10**9])
+
+
+def model_with(schedule, steps_per_execution: int):
+    """One weight, without a bias; it is compiled with a loss whose gradient is 1."""
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")],
+    )
+    compile_anew(model, schedule, steps_per_execution)
+    return model
+
+
+def compile_anew(model, schedule, steps_per_execution: int) -> None:
+    import keras
+
+    model.compile(
+        keras.optimizers.SGD(schedule),
+        loss=lambda y, prediction: prediction[:, 0],
+        steps_per_execution=steps_per_execution,
+    )
+
+
+def compilations(options: argparse.Namespace) -> dict:
+    """What stays in memory of each compilation of the training step, without callbacks."""
+    import keras
+    import numpy as np
+
+    schedule = joined(options.epoch)
+    model, x = model_with(schedule, 1), np.ones((1, 1), "float32")
+    memory = []
+    for _ in range(options.compilations + 1):
+        compile_anew(model, schedule, 1)
+        model.fit(x, x, verbose=0)
+        memory.append(resident())
+    grown = memory[-1] - memory[0]
+    return {
+        "backend": keras.config.backend(),
+        "compilations": options.compilations,
+        "rss_mb": [round(size / 2**20, 1) for size in (memory[0], memory[-1])],
+        "compiled_mb": round(grown / options.compilations / 2**20, 2),
+    }
+
+
 def train(options: argparse.Namespace, folder: str) -> dict:
     """One training on the backend of this process; what came out."""
     import keras
@@ -57,10 +113,7 @@ def train(options: argparse.Namespace, folder: str) -> dict:
     import keras_lr as klr
 
     per_epoch = options.epoch
-    part = 2 * per_epoch
-    pieces = klr.Warmup(klr.CosineDecay(0.04, part, alpha=0.25), per_epoch // 3)
-    chain = pieces >> klr.CyclicalLearningRate(0.01, 0.03, 170, 90).cooldown(part, per_epoch, 0.015) >> 0.02
-    schedule = klr.Sequential([klr.Repeat(chain, 7 * per_epoch + 13, factor=0.97), 0.011], [10**9])
+    schedule = joined(per_epoch)
 
     def scale(epoch: np.ndarray) -> np.ndarray:
         """The first epoch is the best, and each tenth after it asks for a reduction."""
@@ -97,14 +150,7 @@ def train(options: argparse.Namespace, folder: str) -> dict:
         def weight(self):
             return float(self.model.get_weights()[0].item())
 
-    model = keras.Sequential(
-        [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")],
-    )
-    model.compile(
-        keras.optimizers.SGD(schedule),
-        loss=lambda y, prediction: prediction[:, 0],
-        steps_per_execution=options.steps_per_execution,
-    )
+    model = model_with(schedule, options.steps_per_execution)
     watch, log = Watch(), klr.LearningRateLogger(path=Path(folder) / "log.csv")
     plateau = klr.ReduceOnPlateau("metric", FACTOR, PATIENCE, mode="min")
     x = np.ones((per_epoch, 1), "float32")
@@ -167,10 +213,14 @@ def main() -> int:
     parser.add_argument("--steps-per-execution", type=int, default=1)
     parser.add_argument("--backends", nargs="+", default=["tensorflow", "jax", "torch"])
     parser.add_argument("--control", action="store_true", help="without the callbacks of this package")
+    parser.add_argument("--compilations", type=int, default=0, help="compile so often, and train only a batch each")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.epoch % options.steps_per_execution:
         parser.error("--epoch must be a multiple of --steps-per-execution")
+    if options.child and options.compilations:
+        print(json.dumps(compilations(options)))
+        return 0
     if options.child:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(train(options, folder) | {"per_epoch": options.epoch}))
@@ -181,7 +231,7 @@ def main() -> int:
         command = [sys.executable, __file__, *sys.argv[1:], "--child"]
         output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
         result = json.loads(output.splitlines()[-1])
-        result["wrong"] = wrong(result)
+        result["wrong"] = [] if options.compilations else wrong(result)
         print(json.dumps(result), flush=True)
         failed = failed or bool(result["wrong"])
     return int(failed)
