@@ -502,6 +502,20 @@ def test_hyperparameters_are_bound_whatever_the_rate_is():
         assert optimizer.hyperparameters["momentum"].duration == 30
 
 
+def test_a_momentum_that_is_new_is_bound_beside_a_rate_that_is_bound_already():
+    momentum = klr.LinearDecay(0.9, fraction(1.0))
+    optimizer = klr.Scheduled(keras.optimizers.SGD(klr.LinearDecay(0.1, epochs(1)), momentum=0.5), momentum=momentum)
+    model = model_with(None, optimizer)
+    for _ in range(2):
+        binder = BindSchedule(audit=False)
+        binder.set_model(model)
+        binder.set_params({"steps": 5, "epochs": 2})
+        binder.on_train_begin()
+        binder.on_epoch_begin(0)
+        assert optimizer.hyperparameters["momentum"].duration == 10
+        optimizer.hyperparameters["momentum"] = momentum
+
+
 def test_callbacks_say_whose_argument_is_wrong():
     for make, beginning in (
         (lambda: BindSchedule(audit=3), "BindSchedule: `audit` must be "),

@@ -213,13 +213,17 @@ def test_an_optimizer_without_variables_does_not_hide_the_others():
     np.testing.assert_allclose(log.to_frame().learning_rate_busy[15:], 0.1 * rate.values(range(15, 20)))
 
 
-def scaled_model(rate):
+def scaled_model(rate, **compile_args):
     """float16 compute, so that Keras wraps the optimizer in a LossScaleOptimizer."""
     model = keras.Sequential(
         [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", dtype="mixed_float16")]
     )
     inner = keras.optimizers.SGD(rate)
-    model.compile(keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0), loss=lambda y, p: keras.ops.mean(p))
+    model.compile(
+        keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0),
+        loss=lambda y, p: keras.ops.mean(p),
+        **compile_args,
+    )
     return model
 
 
@@ -241,6 +245,16 @@ def test_a_batch_that_loss_scaling_skips_has_no_row(name, metrics):
     np.testing.assert_allclose(moved, frame.learning_rate, rtol=2e-3)
     if metrics:  # a row has them after its batch, and not after the batch that was skipped
         assert np.isfinite(frame.loss).tolist() == [True, True, False, False, False] * 2
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch refuses steps_per_execution")
+@pytest.mark.parametrize("name", ["ours", "number"])
+def test_steps_per_execution_with_loss_scaling(name):
+    """Keras gives the last execution a number past the end, from which the batches are counted back."""
+    log = logger()
+    fit(scaled_model(SOURCES[name](), steps_per_execution=3), log, epochs=2, batches=8)
+    assert log.to_frame().batch.tolist() == list(range(8)) * 2
+    assert log.to_frame().step.tolist() == list(range(16))
 
 
 def test_training_that_stops_or_fails_in_the_middle():
