@@ -389,9 +389,12 @@ def test_a_mismatch_is_told_once(recwarn):
 
 def test_evaluating_with_the_same_callbacks():
     model, plateau = model_with(0.5, metrics=["mae"]), ReduceOnPlateau("val_mae", 0.5, 2, mode="min")
-    begin(plateau, model)
-    plateau.on_epoch_begin(0)
     x, y = data()
+    model.evaluate(x, y, verbose=0, callbacks=[plateau])
+    begin(plateau, model)
+    of(model).hooks["ReduceOnPlateau/val_mae"]()  # a file that is written before the first epoch
+    assert "pending" not in memory(model)["ReduceOnPlateau/val_mae"]
+    plateau.on_epoch_begin(0)
     model.evaluate(x, y, verbose=0, callbacks=[plateau])
     of(model).hooks["ReduceOnPlateau/val_mae"]()
     assert memory(model)["ReduceOnPlateau/val_mae"]["pending"] == {"epoch": 0, "metric": 0.0}
