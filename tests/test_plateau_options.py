@@ -85,6 +85,12 @@ def test_what_a_nan_does(on_nan, expected):
     assert reductions(rule(2, on_nan=on_nan), [1.0, math.nan, math.inf, 1.5, math.nan, 1.5]) == expected
 
 
+def test_bad_epochs_are_counted_from_the_last_quiet_one():
+    """Whatever a state from elsewhere says."""
+    state, due = rule(3).observe(PlateauState(best=1.0, wait=2, cooldown_counter=1), 2.0)
+    assert (state, due) == (PlateauState(best=1.0), False)
+
+
 def test_a_quiet_epoch_is_quiet_for_a_nan_too():
     assert reductions(rule(2, on_nan="reduce", cooldown=1), [1.0, math.nan, math.nan, math.nan]) == [1, 3]
 

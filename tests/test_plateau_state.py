@@ -141,10 +141,13 @@ def test_a_state_that_was_given_counts_once():
     assert plateau.get_state() == FRESH
 
 
-def test_a_state_that_was_loaded_counts_once():
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_state_that_was_loaded_counts_once(ends):
+    """Also if its training fails before the first epoch, and does not end."""
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved()))
-    plateau.on_train_end()
+    if ends:
+        plateau.on_train_end()
     begin(plateau, model_with(0.5))
     assert plateau.get_state() == FRESH
 
