@@ -78,7 +78,7 @@
         const n = a.warmup_steps;
         const shapes = {
           linear: (t) => mix(a.start, 1, progress(t, n)),
-          cosine: (t) => mix(a.start, 1, cosine(remaining(t, n), progress(t, n))),
+          cosine: (t) => mix(a.start, 1, cosine(progress(t, n))),
           exponential: (t) => power(a.start, remaining(t, n)),
         };
         return (t) => (t < n ? shapes[a.shape](t) * a.schedule.rate(0) : a.schedule.rate(t - n));

@@ -28,9 +28,8 @@
       const first = Math.floor(from);
       const final = Math.ceil(to);
       const held = clip(t, first, final);
-      const gone = clip((held - first - (from - first)) / (to - from), 0, 1);
       const left = clip((final - held - (final - to)) / (to - from), 0, 1);
-      return mix(after, before, a.anneal_strategy === "cos" ? cosine(gone, left) : left);
+      return mix(after, before, a.anneal_strategy === "cos" ? cosine(left) : left);
     };
     return (t) => {
       if (t <= top) return phase(t, 0, top, start, peak);
@@ -60,7 +59,7 @@
       const held = starts ? Math.min(t, starts[starts.length - 1]) : t;
       const cycle = starts ? segment(held, edges) : Math.floor(t / n);
       const [start, end] = starts ? [starts[cycle], starts[cycle + 1]] : [cycle * n, (cycle + 1) * n];
-      const height = cosine((held - start) / (end - start), (end - held) / (end - start));
+      const height = cosine((end - held) / (end - start));
       return a.initial_learning_rate * mix(a.alpha, 1, a.m_mul === 1 ? height : power(a.m_mul, cycle) * height);
     };
   }
@@ -100,8 +99,8 @@
       rate: (a) => (t) => {
         const n = a.step_size;
         const position = t % n;
-        const [up, down] = Math.floor(t / n) % 2 ? [n - position, position] : [position, n - position];
-        return mix(a.initial_learning_rate, a.maximal_learning_rate, cosine(down / n, up / n));
+        const up = Math.floor(t / n) % 2 ? n - position : position;
+        return mix(a.initial_learning_rate, a.maximal_learning_rate, cosine(up / n));
       },
     },
     CosineDecayRestarts: {

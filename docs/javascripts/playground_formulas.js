@@ -13,16 +13,13 @@
   const power = (base, exponent) => Math.exp(exponent * Math.log(base));
   const raised = (value, exponent) => (exponent === 1 ? value : value ** exponent);
 
-  // (1 + cos(π·gone))/2 for shares gone + left = 1.
-  function cosine(gone, left) {
-    const sine = Math.sin((Math.min(gone, left) * Math.PI) / 2);
-    return gone <= left ? 1 - sine * sine : sine * sine;
-  }
+  // (1 − cos(π·left))/2, from 1 to 0 as the share that is left.
+  const cosine = (left) => Math.sin((left * Math.PI) / 2) ** 2;
 
   // A fall from 1 at step 0 to 0 at step n.
   const falls = {
     linear: (gone, left) => left,
-    cosine,
+    cosine: (gone, left) => cosine(left),
     sqrt: (gone, left) => left / (1 + Math.sqrt(gone)),
     exponential: (gone, left) => Math.expm1(left * Math.LN2),
   };
@@ -92,7 +89,7 @@
           const width = edges[i + 1] - edges[i];
           const gone = (held - edges[i]) / width;
           const left = (edges[i + 1] - held) / width;
-          const [to, from] = a.shape === "cosine" ? [cosine(left, gone), cosine(gone, left)] : [gone, left];
+          const [to, from] = a.shape === "cosine" ? [cosine(gone), cosine(left)] : [gone, left];
           return a.values[i] * from + a.values[i + 1] * to;
         };
       },
@@ -166,7 +163,7 @@
           // 1 − x^k: in the second half from the steps that remain.
           const late = -Math.expm1(a.k * Math.log1p(-remaining(t, a.decay_steps)));
           const left = 2 * x < 1 ? 1 - raised(x, a.k) : late;
-          return a.shape === "cosine" ? cosine(raised(x, a.k), left) : raised(left, a.power);
+          return a.shape === "cosine" ? cosine(left) : raised(left, a.power);
         }),
     },
     TanhDecay: {
