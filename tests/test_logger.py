@@ -257,6 +257,14 @@ def test_steps_per_execution_with_loss_scaling(name):
     assert log.to_frame().step.tolist() == list(range(16))
 
 
+class Fail(keras.callbacks.Callback):
+    """Ends a training after its fourth batch, with an error."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise RuntimeError("out of power")
+
+
 def test_training_that_stops_or_fails_in_the_middle():
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -266,11 +274,6 @@ def test_training_that_stops_or_fails_in_the_middle():
     log, weight = logger(), Weight()
     fit(model_with(SOURCES["ours"]()), log, weight, Stop())
     assert len(log.to_frame()) == 3
-
-    class Fail(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 3:
-                raise RuntimeError("out of power")
 
     log, weight = logger(), Weight()
     with pytest.raises(RuntimeError, match="out of power"):
@@ -285,11 +288,6 @@ def test_training_that_stops_or_fails_in_the_middle():
 @pytest.mark.parametrize("saver", [False, True])
 def test_a_training_that_goes_on_after_it_failed(tmp_path, ending, seen, saver):
     """The same model and logger: its rows of the first training are in the table and in the file."""
-
-    class Fail(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 3:
-                raise RuntimeError("out of power")
 
     model, weight, path = model_with(SOURCES["ours"]()), Weight(), tmp_path / f"log.{ending}"
     log = logger(path=path)
@@ -308,11 +306,6 @@ def test_a_training_that_goes_on_after_it_failed(tmp_path, ending, seen, saver):
 
 def test_another_model_after_a_training_that_failed(tmp_path):
     """Rows that were written before stay, and none of the new ones is taken for one that is there already."""
-
-    class Fail(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 3:
-                raise RuntimeError("out of power")
 
     log = logger(path=tmp_path / "log.csv")
     save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
