@@ -208,6 +208,36 @@ def test_two_on_one_metric_end_together():
     assert first.state == second.state
 
 
+class Fail(keras.callbacks.Callback):
+    """Stands after the plateau, and fails when that has just decided."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise RuntimeError("out of power")
+
+
+@pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
+@pytest.mark.parametrize("then", ["the same", "a new one", "loaded", "given"])
+def test_a_decision_within_an_epoch_that_failed(rate, then):
+    """It holds for the model that it was made for, and for no other."""
+    model, plateau, weight = model_with(rate), ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=2), Weight()
+    with pytest.raises(RuntimeError, match="out of power"):
+        fit(model, plateau, Fail(), epochs=1)
+    assert plateau.state.n_reductions == 1
+    if then == "given":
+        plateau.set_state({**plateau.get_state(), "n_reductions": 7, "scales": {}})
+    if then != "the same":
+        model = model_with(rate)
+    if then == "loaded":
+        store, other = {}, model_with(rate)
+        memory(other)["ReduceOnPlateau/loss"] = KNOWN
+        of(other).save_own_variables(store)
+        loaded(model, store)
+    weight.seen = [float(model.get_weights()[0].item())]
+    fit(model, plateau, weight, epochs=1, batches=1)
+    assert_applied(weight, [0.25 if then == "the same" else 0.5])
+
+
 # An epoch that was saved before it was decided on
 
 

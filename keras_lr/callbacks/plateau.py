@@ -231,6 +231,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # Whose state this is, and how often that model's weights had been loaded.
         self._of: tuple[Any, Any, int] | None = None
         self._given = False
+        # Numbers that are to be reduced before the next batch.
+        self._due = False
         self._known: dict[str, Any] = {}
         self._unfinished = NOTHING
 
@@ -265,7 +267,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._warn_of_early_stopping()
         # Without metrics, which some models have later, "auto" is not told yet.
         self._rule: PlateauRule | None = self._make_rule() if _metrics(model) else None
-        self._told = self._started = self._due = False
+        self._told = self._started = False
         self._epoch: int | None = None
         self._mean: _WindowMean | None = None
         of(model).hooks[self._key] = self._save
@@ -402,7 +404,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def _forget(self) -> None:
         self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
-        self._unfinished = NOTHING
+        self._unfinished, self._due = NOTHING, False
         of(self.model).arrays.pop(self._key, None)
 
     def _take_up(self) -> None:
@@ -491,7 +493,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             refuse("ReduceOnPlateau", "state", "what `get_state` returns", state)
         self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
         self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
-        self._given = True
+        self._given, self._due = True, False
 
     # Warnings.
 
