@@ -163,7 +163,7 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
 def test_a_time_budget_with_the_real_clock():
     """On however busy a machine it ends after the budget, and the rate has fallen: without a pace it falls by a thousandth.
 
-    How far it falls in these seconds is up to the machine; the tests above say how far it should, by a clock of their own.
+    How far it falls in these seconds is up to the machine; the tests with a clock of their own say how far it should.
     """
     log = LearningRateLogger(**quiet)
     model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
