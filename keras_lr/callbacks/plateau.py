@@ -231,8 +231,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # Whose state this is, and how often that model's weights had been loaded.
         self._of: tuple[Any, Any, int] | None = None
         self._given = False
-        # Numbers that are to be reduced before the next batch.
-        self._due = False
         self._known: dict[str, Any] = {}
         self._unfinished = NOTHING
 
@@ -404,6 +402,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
 
     def _forget(self) -> None:
         self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
+        # Nothing is unfinished, and no number is to be reduced before the next batch.
         self._unfinished, self._due = NOTHING, False
         of(self.model).arrays.pop(self._key, None)
 
