@@ -29,8 +29,10 @@ KILLERS = Path("killers.tsv")
 """Beside the mutants: function and test, a line for each that was killed."""
 
 SECONDS = float(os.environ.get("MUTANT_SECONDS", "inf"))
+"""Seconds after which no test of a mutant begins."""
+
 LONGEST = 3.0
-"""Seconds of a test that is worth while: a mutant that survives has run all of its tests."""
+"""Seconds of a test that is worth while: a mutant that survives has run all of its tests, or `SECONDS` of them."""
 
 
 class Seen:

@@ -161,10 +161,7 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
 
 @pytest.mark.slow
 def test_a_time_budget_with_the_real_clock():
-    """On however busy a machine it ends after the budget, and the rate has fallen: without a pace it falls by a thousandth.
-
-    How far it falls in these seconds is up to the machine; the tests with a clock of their own say how far it should.
-    """
+    """It ends after the budget, at the end of the schedule and not of the epochs."""
     log = LearningRateLogger(**quiet)
     model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
     begun = time.monotonic()
@@ -173,7 +170,7 @@ def test_a_time_budget_with_the_real_clock():
     assert len(history.epoch) < 100_000
     rates = log.to_frame().learning_rate.to_numpy()
     assert rates[0] == pytest.approx(0.3)
-    assert rates[-1] < 0.25
+    assert rates[-1] < 0.1
     assert np.all(np.diff(rates) <= 0)
 
 

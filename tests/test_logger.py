@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backend import BACKEND
-from training import Weight, assert_applied, calls, data, fit, model_with
+from training import Fail, Weight, assert_applied, calls, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger
@@ -255,14 +255,6 @@ def test_steps_per_execution_with_loss_scaling(name):
     fit(scaled_model(SOURCES[name](), steps_per_execution=3), log, epochs=2, batches=8)
     assert log.to_frame().batch.tolist() == list(range(8)) * 2
     assert log.to_frame().step.tolist() == list(range(16))
-
-
-class Fail(keras.callbacks.Callback):
-    """Ends a training after its fourth batch, with an error."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 3:
-            raise RuntimeError("out of power")
 
 
 def test_training_that_stops_or_fails_in_the_middle():

@@ -8,7 +8,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, calls, data, fit, model_with, two_optimizers
+from training import Fail, Metric, Weight, assert_applied, calls, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
@@ -208,21 +208,13 @@ def test_two_on_one_metric_end_together():
     assert first.state == second.state
 
 
-class Fail(keras.callbacks.Callback):
-    """Stands after the plateau, and fails when that has just decided."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 3:
-            raise RuntimeError("out of power")
-
-
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize("then", ["the same", "a new one", "loaded", "given"])
 def test_a_decision_within_an_epoch_that_failed(rate, then):
     """It holds for the model that it was made for, and for no other."""
     model, plateau, weight = model_with(rate), ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=2), Weight()
     with pytest.raises(RuntimeError, match="out of power"):
-        fit(model, plateau, Fail(), epochs=1)
+        fit(model, plateau, Fail(), epochs=1)  # after the batch in which the plateau has decided
     assert plateau.state.n_reductions == 1
     if then == "given":
         plateau.set_state({**plateau.get_state(), "n_reductions": 7, "scales": {}})

@@ -74,6 +74,14 @@ class Metric(keras.callbacks.Callback):
             logs["metric"] = self.values[epoch]
 
 
+class Fail(keras.callbacks.Callback):
+    """Ends a training after its fourth batch, with an error."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise RuntimeError("out of power")
+
+
 def calls(monkeypatch, *names):
     """The calls of functions in `keras_lr.optimizer`, as they will come: name and model.
 
