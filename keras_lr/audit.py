@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import weakref
 from typing import Any
 
 from keras.optimizers.schedules import LearningRateSchedule
@@ -13,15 +12,13 @@ from keras_lr.schedule import Schedule
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import PerUpdate
 from keras_lr.schedules.stepwise import Constant
+from keras_lr.state import of
 
 EARLY = 0.9
 """A schedule that ends before this share of the training is too short."""
 
 LATE = 1.01
 """A schedule that ends after this multiple of the training is cut off."""
-
-
-_told: weakref.WeakKeyDictionary[Any, tuple[int, int, int]] = weakref.WeakKeyDictionary()
 
 
 class ScheduleWarning(UserWarning):
@@ -31,9 +28,10 @@ class ScheduleWarning(UserWarning):
 def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> None:
     """Warn of everything that `findings` finds."""
     place = (optimizers.step_of(model), first_epoch, epochs)
-    if _told.get(model) == place:  # another callback has audited the same start
+    state = of(model)
+    if state.audited == place:  # another callback has audited the same start
         return
-    _told[model] = place
+    state.audited = place
     for finding in findings(model, first_epoch, epochs, steps_per_epoch):
         warnings.warn(finding, ScheduleWarning, stacklevel=3)
 

@@ -311,7 +311,7 @@ def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
 def test_a_pace_that_was_due_when_the_training_was_killed_is_not_looked_at_again():
     model = model_with(0.3)
     memory(model)["time_budget"] = {"seconds": 15.0, "clocks": {}}
-    assert bind._Pacing(model, 60.0, 1000)._due == [30.0, 45.0, 54.0]
+    assert bind._Pacing(model, 60.0, 1000, continues=True)._due == [30.0, 45.0, 54.0]
 
 
 def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):

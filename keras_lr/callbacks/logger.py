@@ -25,6 +25,7 @@ from keras_lr import optimizer as optimizers
 from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks import epoch_logs, logfile
+from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.others import others
 from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
 from keras_lr.optimizer import Channel, RateOwner, Snapshots, Source, read_float
@@ -384,7 +385,7 @@ class _Recording:
             columns[name] = np.full(count, np.nan)
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
-                    columns[name][end - 1] = read_float(value)
+                    columns[name][end - 1] = metric_number("LearningRateLogger", name, value)
         return Stretch(self._epoch, first, batches, columns, leader.optimizer.gradient_accumulation_steps)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
