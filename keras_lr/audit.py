@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from keras.optimizers.schedules import LearningRateSchedule
@@ -13,6 +12,7 @@ from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import PerUpdate
 from keras_lr.schedules.stepwise import Constant
 from keras_lr.state import of
+from keras_lr.warning import warn_user
 
 EARLY = 0.9
 """A schedule that ends before this share of the training is too short."""
@@ -33,7 +33,7 @@ def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None)
         return
     state.audited = place
     for finding in findings(model, first_epoch, epochs, steps_per_epoch):
-        warnings.warn(finding, ScheduleWarning, stacklevel=3)
+        warn_user(finding, ScheduleWarning)
 
 
 def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> list[str]:

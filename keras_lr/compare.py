@@ -6,7 +6,6 @@ import json
 import math
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from keras_lr import trials
 from keras_lr.fields import FLAG, PATH, POSITIVE, SCHEDULE, OneOf, Optional, Real, Whole, check, refuse
 from keras_lr.schedule import Schedule, values_of
 from keras_lr.trials import Outcome, Trial
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,7 +226,7 @@ def _result(names: tuple[str, ...], wanted: dict[str, Trial], outcomes: dict[str
         message = (
             f"compare: {len(failures)} of {len(wanted)} trainings failed, the first one with {failures[0]['error']}"
         )
-        warnings.warn(message, stacklevel=3)
+        warn_user(message)
     frame = pd.DataFrame(rows).astype({"seed": "int64", "epoch": "int64"})
     return Comparison(names, frame, pd.DataFrame(failures, columns=["schedule", "peak", "seed", "error"]))
 

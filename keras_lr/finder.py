@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from keras_lr.fields import (
 )
 from keras_lr.schedules.combine import Warmup
 from keras_lr.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ class RangeTest:
         """
         found = self._suggest(rule)
         if found.learning_rate is None:
-            warnings.warn(f"find_learning_rate: no suggestion by {rule!r}: {found.reason}", stacklevel=2)
+            warn_user(f"find_learning_rate: no suggestion by {rule!r}: {found.reason}")
         return found.learning_rate
 
     def suggestions(self) -> pd.DataFrame:
@@ -241,10 +241,9 @@ def find_learning_rate(
             sweeps.append(Sweep(rates[: len(losses)], losses, np.array(watch.smoothed, np.float64)))
             diverged = diverged and watch.diverged
             if not watch.diverged and len(losses) < steps:
-                warnings.warn(
+                warn_user(
                     f"find_learning_rate: the data ended after {len(losses)} of {steps} batches, at the rate "
                     f"{rates[max(len(losses) - 1, 0)]:.3g}; ask for as many `steps` as there are",
-                    stacklevel=2,
                 )
     return RangeTest(tuple(sweeps), int(steps), diverged)
 

@@ -9,7 +9,6 @@ import datetime
 import math
 import numbers
 import time
-import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +27,7 @@ from keras_lr.schedules.combine import Bound, rebound
 from keras_lr.schedules.modify import Reduced
 from keras_lr.schedules.pace import Paced
 from keras_lr.state import Follower, memory
+from keras_lr.warning import warn_user
 
 ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
 EPOCH_STEPS = Optional(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
@@ -225,12 +225,11 @@ class _Pacing:
                 continue
             end = length_of(inner.schedule) or self._ticks
             if int(inner.ticks_at(np.int64(step))) >= end:
-                warnings.warn(
+                warn_user(
                     f"BindSchedule: the schedule of `{owner.column}` has come to its end at step {step:,}, so this "
                     f"training stays at {owner.rate():.6g}: compile the model anew, or give it another schedule with "
                     "`set_learning_rate`",
                     audits.ScheduleWarning,
-                    stacklevel=3,
                 )
 
     def used(self) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
 from keras_lr.optimizer import Channel, RateOwner, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,10 +248,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         last = self._file.cut(step)
         # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
         if last is not None and last < step - 2:
-            warnings.warn(
+            warn_user(
                 f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
                 f"{step:,}; the rows between are missing",
-                stacklevel=2,
             )
 
     def _flush(self) -> None:
@@ -266,10 +265,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         for other in others(self, including=True):
             before = before and other is not self
             if before and isinstance(getattr(other, "save_freq", None), int):
-                warnings.warn(
+                warn_user(
                     f"LearningRateLogger: put {type(other).__name__}, which saves every {other.save_freq} batches, "
                     "after the logger: a resume from its file would miss the row of one batch",
-                    stacklevel=2,
                 )
 
     def _audit(self) -> None:

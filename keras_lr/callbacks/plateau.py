@@ -7,7 +7,6 @@ nothing of Keras; the callback brings it the metric and carries out what it deci
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -40,6 +39,7 @@ from keras_lr.fields import (
 from keras_lr.optimizer import RateOwner
 from keras_lr.state import Follower, memory, of
 from keras_lr.units import Duration
+from keras_lr.warning import warn_user
 
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
@@ -421,9 +421,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A schedule may start low on purpose (a warmup does), so only numbers are looked at.
         numbers = [owner for owner in self._owners() if not optimizers.is_schedule(owner.source)]
         if self.min_lr > 0.0 and numbers and all(owner.rate() <= self.min_lr for owner in numbers):
-            warnings.warn(
+            warn_user(
                 f"ReduceOnPlateau: the learning rate is not above `min_lr` ({self.min_lr:g}) at the start",
-                stacklevel=2,
             )
 
     def _warn_of_early_stopping(self) -> None:
@@ -434,10 +433,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
                 and self.every is None
                 and other.patience <= self.patience
             ):
-                warnings.warn(
+                warn_user(
                     f"ReduceOnPlateau: `EarlyStopping` on '{self.monitor}' has a patience of {other.patience} and this "
                     f"one of {self.patience}, so training stops before the learning rate is reduced",
-                    stacklevel=2,
                 )
 
     # The optimizers and the metric.
@@ -479,10 +477,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if self._told:
             return
         self._told = True
-        warnings.warn(
+        warn_user(
             f"ReduceOnPlateau: the metric '{self.monitor}' is not in the epoch's logs, so the learning rate is not "
             f"reduced; {nearest(self.monitor, logs)}",
-            stacklevel=2,
         )
 
 
