@@ -51,7 +51,7 @@ def metric_number(owner: str, name: str, value: Any) -> float:
         TypeError: it is no number (None, a dict, an array of several), with the metric and the callback by name.
     """
     try:
-        if math.prod(getattr(value, "shape", ())) == 1:
+        if math.prod(getattr(value, "shape", (0,))) == 1:
             value = ops.convert_to_numpy(value).reshape(())
         return optimizers.read_float(value)
     except Exception:  # a backend may raise anything when it converts what is no number
