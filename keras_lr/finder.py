@@ -249,7 +249,8 @@ def find_learning_rate(
 
 
 def _chosen(model: Any, only: Any) -> list[optimizers.RateOwner]:
-    owners = optimizers.rate_owners(model)
+    optimizers.build(model)
+    owners = optimizers.at_least_one(optimizers.rate_owners(model))
     if only is None:
         return owners
     names = [owner.optimizer.name for owner in owners]
@@ -318,6 +319,9 @@ class _Test:
         if keras.config.backend() == "jax":
             # After a `fit` with EMA a weight and its average share a buffer, which a second `fit` refuses.
             watch.snapshot.restore()
+        if all(owner.is_idle for owner in self._owners):
+            names = [owner.optimizer.name for owner in self._owners]
+            refuse("find_learning_rate", "only", "names of optimizers that train something", names)
         for owner in self._owners:
             owner.optimizer._learning_rate = self._sweep.from_step(-owner.step())
         if seed is not None:

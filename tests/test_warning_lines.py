@@ -50,7 +50,7 @@ def recorded(monkeypatch=None):
     with warnings.catch_warnings(record=True) as everything:
         warnings.simplefilter("always")
         yield caught, sites
-    ours = "BindSchedule|ReduceOnPlateau|LearningRateLogger|compare|find_learning_rate|the schedule|learning_rate was"
+    ours = "BindSchedule|ReduceOnPlateau|LearningRateLogger|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
     caught += [warning for warning in everything if re.match(ours, str(warning.message))]
 
 
@@ -99,6 +99,13 @@ def lowest_rate(folder):
 def early_stopping(folder):
     model, plateau = model_with(0.1), klr.ReduceOnPlateau("loss", patience=3)
     model.fit(*data(), **ARGS, callbacks=[plateau, keras.callbacks.EarlyStopping("loss")])  # the user's line
+
+
+def optimizer_that_trains_nothing(folder):
+    model, optimizers = model_with(0.1), {"nowhere/.*": keras.optimizers.SGD(0.1, name="idle")}
+    chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, name="busy"), optimizers)
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse")
+    model.fit(*data(), **ARGS, callbacks=[klr.LearningRateLogger()])  # the user's line
 
 
 def missing_rows(folder):
@@ -158,6 +165,7 @@ CASES = {
     missing_metric: "callbacks.plateau.ReduceOnPlateau._tell_missing",
     lowest_rate: "callbacks.plateau.ReduceOnPlateau._warn_if_done",
     early_stopping: "callbacks.plateau.ReduceOnPlateau._warn_of_early_stopping",
+    optimizer_that_trains_nothing: "idle.warn",
     missing_rows: "callbacks.logger.LearningRateLogger._take_up",
     saver_in_batches: "callbacks.logger.LearningRateLogger._warn_of_savers_in_batches",
     failed_trainings: "compare._result",

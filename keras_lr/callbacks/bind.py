@@ -17,6 +17,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import audit as audits
+from keras_lr import idle
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
 from keras_lr.fields import FLAG, NON_NEGATIVE, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
@@ -64,7 +65,8 @@ class BindSchedule(keras.callbacks.Callback):
         time_budget: wall-clock time for the training: seconds, a `datetime.timedelta`, or a text
             such as "30min" or "1h 30min"; no budget when None.
         steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
-        audit: warn (`ScheduleWarning`) when the schedule does not fit the training.
+        audit: warn (`ScheduleWarning`) when the schedule does not fit the training, or an optimizer
+            trains nothing.
         on_mismatch: what counts when weights were loaded that had been trained with another
             schedule, or with another number as the rate: "raise" (an error with both), the
             "checkpoint", or the "new" one. Only files that were saved with a callback of this
@@ -92,7 +94,8 @@ class BindSchedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
-        self._started = False
+        optimizers.build(self._net)
+        self._started, self._looked_for_idle = False, not self.audit
         self._pacing: _Pacing | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
         if self._steps is None and (self.time_budget is None and self._needs_numbers()):
@@ -124,6 +127,9 @@ class BindSchedule(keras.callbacks.Callback):
             self._pacing.before_batch()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._looked_for_idle:
+            self._looked_for_idle = True
+            idle.warn(self._net)
         if self._pacing is not None and self._pacing.after_batch():
             self._net.stop_training = True
 
@@ -148,7 +154,7 @@ class BindSchedule(keras.callbacks.Callback):
         steps = self._steps or NOMINAL
         if self.time_budget is None:
             # The whole of the training, what was made of it before this `fit` included.
-            epochs = max(round(owner.step() / steps) + epochs - epoch, 1)
+            epochs = max(round(optimizers.step_of(self._net) / steps) + epochs - epoch, 1)
         changed = False
         for name, source in [("learning_rate", owner.source), *schedules_of(owner.optimizer).items()]:
             if not (isinstance(source, Schedule) and _has_units(source)):

@@ -20,8 +20,8 @@ from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr import audit as audits
+from keras_lr import idle, processes
 from keras_lr import optimizer as optimizers
-from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks import epoch_logs, logfile
 from keras_lr.callbacks.metrics import metric_number
@@ -111,7 +111,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     Args:
         metrics: names of metrics to record beside the rate, such as ``("loss",)``.
         audit: warn (`ScheduleWarning`) at the start of `fit` when the schedule ends long before
-            the training or after it, or when the step counter does not go with `initial_epoch`.
+            the training or after it, when the step counter does not go with `initial_epoch`, or when
+            an optimizer trains nothing.
         path: a file ending in .csv or .parquet, written at the end of each epoch and before each
             checkpoint. Rows in it with steps that are to come (from a run that went further than
             the one that is resumed) are dropped at the start of `fit`. In a training of several
@@ -149,7 +150,9 @@ class LearningRateLogger(keras.callbacks.Callback):
 
         Under gradient accumulation there is a last column `update` (int64).
 
-        A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers.
+        A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers. One that
+        trains nothing, since no variable was given to it, makes no steps: its rate is that of the step at
+        which it stands, 0 for a new one.
         """
         self._close()
         if not self._stretches:
@@ -172,8 +175,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._close()
         self._write()
         self._net: Any = self.model
+        optimizers.build(self._net)
         self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
-        self._audited = not self.audit
+        self._audited = self._looked_for_idle = not self.audit
         self._resumed = False
         epoch_logs.add_to_every_epoch(self._last_rates)
         if self.path is not None:
@@ -207,6 +211,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self._is_compiled:
             # The step that has just run, not one that another callback has made since.
             self._traced = (self._running, self._open.sources)
+        if not self._looked_for_idle:
+            # Not before: TensorFlow may build the model in the first batch.
+            self._looked_for_idle = True
+            idle.warn(self._net)
         # With `steps_per_execution` the last number of an epoch may be past its end.
         steps = (self.params or {}).get("steps")
         self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
@@ -330,7 +338,10 @@ class _Recording:
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
-        self._counters = Snapshots(model, self._leader().counter) if optimizers.skips_updates(model) else None
+        # The counter of the whole, since it may be undecided which optimizer of a `MultiOptimizer` trains something.
+        counter = optimizers.optimizer_of(model)._iterations
+        self._counters = Snapshots(model, counter) if optimizers.skips_updates(model) else None
+        self._first_count = optimizers.read_int(counter)
         # Between its two ends a stretch of a schedule needs nothing from its batches.
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
 
@@ -374,8 +385,10 @@ class _Recording:
             batches = self._executed(ends)
         columns: dict[str, Floats] = {}
         for channel, source, meter in zip(self._channels, self.sources, self._meters, strict=True):
-            if meter is None:
-                start = self._first_steps[channel.owner]
+            start = self._first_steps[channel.owner]
+            if meter is None and channel.owner.is_idle:
+                columns[channel.column] = np.full(count, values_of(source, start))
+            elif meter is None:
                 columns[channel.column] = values_of(source, np.arange(start, start + count))
             else:
                 columns[channel.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
@@ -389,10 +402,7 @@ class _Recording:
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""
         if self._counters is not None:
-            return (
-                np.array([int(number) for number in self._counters.numbers()], np.int64)
-                - self._first_steps[self._leader()]
-            )
+            return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_count
         # Keras gives the last batch of the execution, past the end in the last one.
         return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
 

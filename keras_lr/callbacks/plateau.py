@@ -173,6 +173,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             raise TypeError(
                 f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
             )
+        optimizers.build(model)
         for owner in self._owners():
             if optimizers.is_function(owner.source):
                 raise TypeError(
