@@ -83,7 +83,7 @@ class Scheduled:
             as torch does. Keras has it inside, v ← m·v − lr·g and w ← w + v, so that after the rate
             has fallen the velocity of the higher one goes on. Where the rate is not 0 this is
             Keras's form with the velocity multiplied by lr_t/lr_(t−1): Goyal et al. 2017, arXiv
-            1706.02677, section 2.1, remark 2 and equation 10.
+            1706.02677, section 3, remark 2 and equation 10.
         independent_weight_decay: subtract ``weight_decay · w`` from w, and not Keras's
             ``learning_rate · weight_decay · w``: Loshchilov & Hutter 2019, arXiv 1711.05101,
             algorithm 2.

@@ -446,6 +446,7 @@ ALLOWED: dict[str, set[str]] = {
     "decay_rate": SHARE & POSITIVE,
     "m_mul": SHARE & POSITIVE,
     "gamma": {"one"},  # for the mode of the catalogue's row
+    "half_life": NONE,  # for its shape
     "factor": SHARE & POSITIVE,
     "alpha": SHARE,
     "scale": SHARE,

@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import re
 import sys
 import types
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "migrating.md"
 RECORDED = HERE / "migrations.json"
 STEPS = 120
-LIVE = ("Keras", "torch", "optax")
+LIVE = ("Keras", "torch", "optax", "Papers")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ def addons_curve(source, steps):
     return [float(schedule(float(step))) for step in range(steps)]
 
 
+def paper_curve(source, steps):
+    formula = eval(source, vars(math).copy())
+    return [float(formula(step)) for step in range(steps)]
+
+
 CURVES = {
     "Keras": keras_curve,
     "torch": torch_curve,
@@ -140,6 +146,7 @@ CURVES = {
     "timm": timm_curve,
     "fastai": fastai_curve,
     "TensorFlow Addons": addons_curve,
+    "Papers": paper_curve,
 }
 
 DISTRIBUTIONS = {"TensorFlow Addons": "tensorflow-addons"}

@@ -635,6 +635,19 @@ def test_the_audit_leaves_out_an_optimizer_that_trains_nothing():
     assert message.startswith("optimizer 'idle' trains nothing")
 
 
+@pytest.mark.once
+def test_a_half_life_in_a_unit():
+    def minicpm(total, warmup, decay, half_life):
+        return klr.WarmupStableDecay(0.4, total, warmup, decay, 0.02, "halving", half_life)
+
+    schedule = minicpm(fraction(1.0), fraction(0.05), epochs(3), epochs(0.5))
+    bound = schedule.bind(steps_per_epoch=20, epochs=9)
+    np.testing.assert_array_equal(bound.values(range(200)), minicpm(180, 9, 60, 10).values(range(200)))
+    assert bound.values([120, 130, 140]).tolist() == pytest.approx([0.4, 0.21, 0.115])
+    with pytest.raises(ValueError, match=r"`half_life` must be .* in \[1, 2\*\*31\)"):
+        minicpm(fraction(1.0), 2, epochs(3), epochs(0.01)).bind(steps_per_epoch=20, epochs=9)
+
+
 # Composition.
 
 LEAVES = [

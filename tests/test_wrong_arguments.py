@@ -232,6 +232,21 @@ TABLE = [
         ValueError,
         "WarmupStableDecay: `total_steps` must be at least warmup and decay together (11), got 10",
     ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="halving"),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be a number of steps when `shape` is 'halving', got None",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="exponential", half_life=5),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be None unless `shape` is 'halving', got 5",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="halving", half_life=0),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be a whole number of steps in [1, 2**31), or None, got 0",
+    ),
     (lambda: klr.OneCycle(0.1, 10, 1.5), ValueError, "OneCycle: `pct_start` " + SHARE + "1.5"),
     (
         lambda: klr.OneCycle(0.1, 10, 0.6, three_phase=True),
