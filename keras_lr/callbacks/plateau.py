@@ -310,6 +310,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
         self._carry_out_due()
+        if self._mean is not None:
+            self._mean.before_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # The logs of the last batch are those of the epoch; nothing waits for them here.
@@ -650,6 +652,11 @@ class _WindowMean:
         """Sum and weight of the metric in this window."""
         total, count = self._sums()
         return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
+
+    def before_batch(self, batch: int) -> None:
+        """Begin within the epoch, where a backup was made: the sums up to there are of the training before."""
+        if batch != self._last_batch + 1:
+            self._start, self._last_batch = self._sums(), batch - 1
 
     def after_batch(self, batch: int) -> float | None:
         """The mean, when a window is full."""
