@@ -50,7 +50,7 @@ class RandomStates:
             if "numpy" in captured:
                 words, position, has_gauss, gauss = captured["numpy"]
                 self._numpy = (MERSENNE, np.array(words, np.uint32), position, has_gauss, gauss)
-                np.random.RandomState().set_state(self._numpy)  # noqa: NPY002
+                np.random.RandomState().set_state(self._numpy)
             self._torch = None
             self._cuda: list[Any] = []
             # A file that was written on torch may be loaded on another backend.

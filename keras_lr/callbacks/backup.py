@@ -175,12 +175,14 @@ class BackupAndRestore(keras.callbacks.Callback):
         position = Position.from_json(entry)
         values = of(model).arrays.pop(KEY, [])
         if "seeds" in entry:  # a backup of before has none
-            seeds = seeds_of(model)
-            assign(seeds, values[: entry["seeds"]], "seeds")
-            values = values[len(seeds) :]
+            seeds, values = values[: entry["seeds"]], values[entry["seeds"] :]
+            # On torch every process has seeds of its own, and those in the file are the first one's.
+            if processes.is_chief() or keras.config.backend() != "torch":
+                assign(seeds_of(model), seeds, "seeds")
         # Those at the start of the epoch draw the order of its data once more.
         random = [RandomStates(entry[name]) for name in ("random_of_epoch", "random") if name in entry]
-        self._resumed, self._metrics, self._random = entry, values, random
+        self._resumed, self._metrics = entry, values
+        self._random = random if processes.is_chief() else []
         return position
 
     def _go_on(self, epoch: int, position: Position) -> None:

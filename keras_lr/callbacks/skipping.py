@@ -16,7 +16,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr import optimizer as optimizers
 from keras_lr.position import Position
 from keras_lr.random_state import RandomStates
 
