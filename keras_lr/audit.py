@@ -7,6 +7,7 @@ from typing import Any
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import optimizer as optimizers
+from keras_lr.position import batches_done
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import PerUpdate
@@ -57,7 +58,8 @@ def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | N
                 f"starts anew; `keras_lr.set_step(model, epoch={first_epoch}, steps_per_epoch=…)` moves it"
             )
         if isinstance(schedule, Schedule) and schedule.is_bound and steps_per_epoch is not None:
-            found += _lengths(owner, schedule, step + (epochs - first_epoch) * steps_per_epoch)
+            begun = step - batches_done(model)
+            found += _lengths(owner, schedule, begun + (epochs - first_epoch) * steps_per_epoch)
     return found
 
 

@@ -22,6 +22,7 @@ from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
 from keras_lr.fields import FLAG, NON_NEGATIVE, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
 from keras_lr.optimizer import RateOwner
+from keras_lr.position import batches_done
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound, rebound
@@ -154,7 +155,7 @@ class BindSchedule(keras.callbacks.Callback):
         steps = self._steps or NOMINAL
         if self.time_budget is None:
             # The whole of the training, what was made of it before this `fit` included.
-            epochs = max(round(optimizers.step_of(self._net) / steps) + epochs - epoch, 1)
+            epochs = max(round((optimizers.step_of(self._net) - batches_done(self._net)) / steps) + epochs - epoch, 1)
         changed = False
         for name, source in [("learning_rate", owner.source), *schedules_of(owner.optimizer).items()]:
             if not (isinstance(source, Schedule) and _has_units(source)):

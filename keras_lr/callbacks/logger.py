@@ -24,6 +24,7 @@ from keras_lr import idle, processes
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
 from keras_lr.callbacks import epoch_logs, logfile
+from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.others import others
 from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
@@ -202,7 +203,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._audit()
         self._running = self._net.train_function
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
-        if self._open is not None and not self._open.is_of(self._sources()):
+        if self._open is not None and not (self._open.is_of(self._sources()) and self._open.goes_on_with(batch)):
             self._close()
             self._start(batch)
 
@@ -272,7 +273,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         before = True
         for other in others(self, including=True):
             before = before and other is not self
-            if before and isinstance(getattr(other, "save_freq", None), int):
+            # Ours saves when all callbacks have seen the batch.
+            late = not isinstance(other, BackupAndRestore)
+            if before and late and isinstance(getattr(other, "save_freq", None), int):
                 warn_user(
                     f"LearningRateLogger: put {type(other).__name__}, which saves every {other.save_freq} batches, "
                     "after the logger: a resume from its file would miss the row of one batch",
@@ -351,6 +354,10 @@ class _Recording:
 
     def is_of(self, sources: list[Source]) -> bool:
         return all(a is b for a, b in zip(self.sources, sources, strict=True))
+
+    def goes_on_with(self, batch: int) -> bool:
+        """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
+        return batch == self._last_batch + 1
 
     def note(self, last_batch: int, logs: dict[str, Any]) -> None:
         """After an execution of the training step, of which `last_batch` was the last batch."""

@@ -236,6 +236,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
         self._carry_out_due()
+        if self._mean is not None:
+            self._mean.before_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._rule is None:

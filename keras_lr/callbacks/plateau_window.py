@@ -51,6 +51,14 @@ class WindowMean:
         total, count = self._sums()
         return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
 
+    def before_batch(self, batch: int) -> None:
+        """Begin within the epoch, where a backup was made: the sums up to there are of the training before."""
+        if batch == self._last_batch + 1:
+            return
+        if self._metric is None:
+            self._metric = self._find()
+        self._start, self._last_batch = self._sums(), batch - 1
+
     def after_batch(self, batch: int) -> float | None:
         """The mean, when a window is full.
 
