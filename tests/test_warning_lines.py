@@ -50,7 +50,7 @@ def recorded(monkeypatch=None):
     with warnings.catch_warnings(record=True) as everything:
         warnings.simplefilter("always")
         yield caught, sites
-    ours = "BindSchedule|ReduceOnPlateau|LearningRateLogger|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
+    ours = "BackupAndRestore|BindSchedule|ReduceOnPlateau|LearningRateLogger|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
     caught += [warning for warning in everything if re.match(ours, str(warning.message))]
 
 
@@ -121,6 +121,46 @@ def saver_in_batches(folder):
     model.fit(*data(), **ARGS, callbacks=[saver, log])  # the user's line
 
 
+def backup_of_a_longer_epoch(folder):
+    def train(model, batches, *callbacks):
+        options = {"batch_size": 4, "epochs": 1, "verbose": 0, "shuffle": False}
+        backup = klr.BackupAndRestore(folder / "run", save_freq=3)
+        model.fit(*data(batches), **options, callbacks=[backup, *callbacks])  # the user's line
+
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=_power_fails_after_batch_3)
+    with contextlib.suppress(RuntimeError):
+        train(model_with(0.1), 5, stop)
+    train(model_with(0.1), 7)
+
+
+def _power_fails_after_batch_3(batch, logs=None):
+    if batch == 3:
+        raise RuntimeError("out of power")
+
+
+def damaged_backup(folder):
+    def train(*callbacks):
+        backup = klr.BackupAndRestore(folder / "run", double_checkpoint=True)
+        model_with(0.1).fit(*data(), **ARGS | {"epochs": 3}, callbacks=[backup, *callbacks])  # the user's line
+
+    stop = keras.callbacks.LambdaCallback(on_epoch_begin=_power_fails_in_epoch_2)
+    with contextlib.suppress(RuntimeError):
+        train(stop)
+    (folder / "run" / "latest.weights.h5").write_bytes(b"half a file")
+    train()
+
+
+def _power_fails_in_epoch_2(epoch, logs=None):
+    if epoch == 2:
+        raise RuntimeError("out of power")
+
+
+def backup_that_cannot_be_deleted(folder):
+    model = model_with(0.1)
+    with mock.patch("pathlib.Path.unlink", side_effect=[None, PermissionError(13, "Permission denied")]):
+        model.fit(*data(), **ARGS, callbacks=[klr.BackupAndRestore(folder / "run")])  # the user's line
+
+
 class Here(Executor):
     """Runs everything at once, in this thread."""
 
@@ -168,6 +208,9 @@ CASES = {
     optimizer_that_trains_nothing: "idle.warn",
     missing_rows: "callbacks.logger.LearningRateLogger._take_up",
     saver_in_batches: "callbacks.logger.LearningRateLogger._warn_of_savers_in_batches",
+    backup_of_a_longer_epoch: "callbacks.skipping.Skip._check",
+    damaged_backup: "callbacks.backup.BackupAndRestore._load",
+    backup_that_cannot_be_deleted: "callbacks.backup_folder.BackupFolder.delete",
     failed_trainings: "compare._result",
     no_suggestion: "finder.RangeTest.suggestion",
     data_that_end: "finder.find_learning_rate",
