@@ -1,6 +1,6 @@
 """The gallery: every schedule with its curves, formula, source, arguments, and its like in other frameworks.
 
-Curves are those of the rows in tests/catalogue.py, texts those of the docstrings: a schedule that is added appears by
+Curves are those of the rows in tests/support/catalogue.py, texts those of the docstrings: a schedule that is added appears by
 itself.
 """
 
@@ -39,7 +39,7 @@ def index() -> str:
     """All schedules at a glance."""
     parts = [
         "# Gallery\n\nEvery schedule of the package. Curves are drawn from the rows with which the tests check the "
-        "formulas (`tests/catalogue.py`), texts are those of the docstrings. A step is one batch, and the first update "
+        "formulas (`tests/support/catalogue.py`), texts are those of the docstrings. A step is one batch, and the first update "
         "has the rate of step 0."
     ]
     for group in reference.FAMILIES:
@@ -62,7 +62,7 @@ def rows(name: str) -> list[Row]:
     """
     found = [row for row in ROWS if type(row.schedule).__name__ == name]
     if not found:
-        raise LookupError(f"{name} has no row in tests/catalogue.py, from which its curve would be drawn")
+        raise LookupError(f"{name} has no row in tests/support/catalogue.py, from which its curve would be drawn")
     return found
 
 

@@ -4,7 +4,7 @@ As a program it asks the packages that are not in the test environment and recor
 `migrations.json`. In an environment of its own:
 
     pip install keras-lr[tensorflow-cpu] timm transformers fastai && pip install --no-deps tensorflow-addons typeguard
-    python tests/migrations.py
+    python tests/support/migrations.py
 """
 
 import importlib
