@@ -56,7 +56,10 @@ class Comparison:
     failures: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics."""
+        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics.
+
+        The peak of a schedule that has no highest rate, and was trained as it is, is infinite.
+        """
         return self.frame.copy()
 
     def summary(
@@ -153,7 +156,8 @@ def compare(
     """Train with every schedule, at every peak rate, from every seed.
 
     Each training sets the seed, builds a model and fits it: trainings with the same seed begin with
-    the same weights and see the data in the same order.
+    the same weights and see the data in the same order, whatever other threads of the process draw
+    from Python's and NumPy's generators meanwhile. Trainings in threads of one process take turns.
 
     Args:
         build_model: ``build_model(rate)`` gives a compiled model whose optimizer has that rate, a
@@ -165,8 +169,8 @@ def compare(
         executor: where to train: any `concurrent.futures.Executor`, such as
             ``ThreadPoolExecutor(1)`` (in this process), or ``client.get_executor()`` of a Dask
             cluster. By default processes of this machine.
-        rates: peak rates, the same for each schedule, which is scaled to have them as its highest
-            rate; by default each schedule is taken as it is.
+        rates: peak rates, the same for each schedule, which is scaled to have them as the highest
+            rate of its whole course; by default each schedule is taken as it is.
         workers: processes, without an executor; half of the processors by default.
         journal: a file in which every training that ends is noted; a comparison that was broken off goes
             on from it. It knows schedules, peak rates and seeds, not what `build_model` and `fit` do.
@@ -177,7 +181,8 @@ def compare(
         `failures` (with a warning), and does not end the others.
 
     Raises:
-        TypeError, ValueError: for wrong arguments, and a file that is no journal.
+        TypeError, ValueError: for wrong arguments, a file that is no journal, and, with `rates`, a schedule
+            without a highest rate (0, rising on and on, or not known before the training).
         RuntimeError: the executor breaks, or every training fails.
     """
     progress = check(FLAG, "compare", "progress", progress)
