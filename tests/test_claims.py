@@ -9,15 +9,17 @@ import itertools
 import re
 from pathlib import Path
 
-import jax
 import keras
 import numpy as np
-import optax
 import pytest
-import torch
+from needs import library
 
 import keras_lr as klr
 from keras_lr.scheduled import OWN
+
+pytestmark = pytest.mark.once
+
+jax, optax, torch = library("jax"), library("optax"), library("torch")
 
 theirs = keras.optimizers.schedules
 lr = torch.optim.lr_scheduler

@@ -26,6 +26,8 @@ from keras_lr.state import TrainingState, memory, of
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 import invariants
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def _in_time():

@@ -5,11 +5,15 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
+from needs import library
 
 import keras_lr as klr
 from keras_lr.callbacks.plateau import PlateauRule, PlateauState
+
+pytestmark = pytest.mark.once
+
+jax, optax, torch = library("jax"), library("optax"), library("torch")
 
 LINES = lines()
 
@@ -39,7 +43,6 @@ def test_every_row_of_the_page_is_tested():
 
 def test_every_scheduler_of_torch_optax_and_keras_has_a_row():
     import keras
-    import optax
 
     text = PAGE.read_text()
     names = [name for name in vars(torch.optim.lr_scheduler) if re.fullmatch(r"[A-Z]\w*(LR|Scheduler|Restarts)", name)]
@@ -57,8 +60,6 @@ def test_every_scheduler_of_torch_optax_and_keras_has_a_row():
 @pytest.mark.once
 @pytest.mark.parametrize(("patience", "cooldown", "rtol"), [(1, 0, 1e-4), (2, 0, 0.01), (3, 2, 0.01), (4, 1, 0.05)])
 def test_optax_plateau(patience, cooldown, rtol):
-    import jax
-    import optax
 
     transform = optax.contrib.reduce_on_plateau(factor=0.5, patience=patience, cooldown=cooldown, rtol=rtol)
     scales = transform.init({})

@@ -13,6 +13,8 @@ from keras_lr.fields import Rate
 from keras_lr.peaks import peak_of
 from keras_lr.schedules.modify import Reduced
 
+pytestmark = pytest.mark.once
+
 stock = keras.optimizers.schedules
 
 

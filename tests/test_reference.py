@@ -2,11 +2,14 @@
 
 import keras
 import numpy as np
-import optax
 import pytest
-import torch
+from needs import library
 
 import keras_lr as klr
+
+pytestmark = pytest.mark.once
+
+optax, torch = library("optax"), library("torch")
 
 theirs = keras.optimizers.schedules
 STEPS = np.arange(130)

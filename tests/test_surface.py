@@ -13,6 +13,8 @@ import pytest
 
 import keras_lr
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 
 NAMES = [

@@ -6,6 +6,8 @@ import pytest
 
 import keras_lr as klr
 
+pytestmark = pytest.mark.once
+
 STEPS = "must be a whole number of steps in [1, 2**31), got "
 ZERO_STEPS = "must be a whole number of steps in [0, 2**31), got "
 RATE = "must be a finite learning rate >= 0, got "
