@@ -25,7 +25,8 @@ MUTED = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
 
 def values_of(variables: list[Any]) -> list[NDArray[Any]]:
     """Copies of the values of variables."""
-    return [np.array(keras.ops.convert_to_numpy(variable.value), copy=True) for variable in variables]
+    # The variable and not its `value`: metrics that are mirrored over devices are summed up in between.
+    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
 
 
 def assign(variables: list[Any], values: list[NDArray[Any]], what: str) -> None:
