@@ -15,6 +15,7 @@ import numpy as np
 import optax
 import pytest
 import torch
+from backend import compiled, counter
 
 import keras_lr as klr
 from keras_lr.scheduled import OWN
@@ -39,7 +40,8 @@ def check(ours, expected, what, rtol=1e-10):
 
 
 def keras_curve(schedule, count):
-    return [float(keras.ops.convert_to_numpy(schedule(step))) for step in range(count)]
+    rate = compiled(schedule)  # JAX compiles a `cond` anew at each eager call
+    return [float(keras.ops.convert_to_numpy(rate(counter(step)))) for step in range(count)]
 
 
 KERAS = {
@@ -55,7 +57,7 @@ KERAS = {
         theirs.PolynomialDecay,
         product(
             initial_learning_rate=[0.3],
-            decay_steps=[1, 7],
+            decay_steps=[1, 8],  # at the end of 7 steps XLA makes a NaN of Keras's power of a share just below 0
             end_learning_rate=[0.0, 0.1, 0.3],
             power=[0.5, 1.0, 2.5],
             cycle=[False, True],
