@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from backend import compiled, counter
 from needs import library
 
 import keras_lr as klr
@@ -41,7 +42,8 @@ def check(ours, expected, what, rtol=1e-10):
 
 
 def keras_curve(schedule, count):
-    return [float(keras.ops.convert_to_numpy(schedule(step))) for step in range(count)]
+    rate = compiled(schedule)  # JAX compiles a `cond` anew at each eager call
+    return [float(keras.ops.convert_to_numpy(rate(counter(step)))) for step in range(count)]
 
 
 KERAS = {
@@ -57,7 +59,7 @@ KERAS = {
         theirs.PolynomialDecay,
         product(
             initial_learning_rate=[0.3],
-            decay_steps=[1, 7],
+            decay_steps=[1, 8],  # at the end of 7 steps XLA makes a NaN of Keras's power of a share just below 0
             end_learning_rate=[0.0, 0.1, 0.3],
             power=[0.5, 1.0, 2.5],
             cycle=[False, True],
