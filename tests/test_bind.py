@@ -12,7 +12,7 @@ import pytest
 from backend import BACKEND
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Weight, assert_applied, calls, data, fit, model_with, two_optimizers
+from training import Weight, assert_applied, calls, data, drive, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
@@ -278,7 +278,7 @@ def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name
     timed, log = Timed(), LearningRateLogger(**quiet)
     plain = klr.ExponentialDecay(0.3, fraction(0.5), 0.1) if endless else klr.LinearDecay(0.3, fraction(1.0))
     model = model_with(plain)
-    fit(model, BindSchedule(60), timed, log, epochs=200)
+    drive(model, BindSchedule(60), timed, log, epochs=200)
     pieces, batches = paces(SPEEDS[name], 60.0, 1000)
     assert timed.ran == batches
     if len(pieces) > 1:
@@ -301,7 +301,7 @@ def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
     for rate, corrections in ((klr.LinearDecay(0.3, 400), 1), (0.3, 0)):
         made.clear()
         model = model_with(rate)
-        fit(model, BindSchedule(60), Tick(clock), epochs=200)
+        drive(model, BindSchedule(60), Tick(clock), epochs=200)
         assert [name for name, _ in made].count("retrace") == corrections
         assert all(given is model for _, given in made)
         # The step is read at each of the five looks at the pace, and brought up to date before.
@@ -320,7 +320,7 @@ def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
     monkeypatch.setattr(bind, "clock", clock)
     model = model_with(klr.Reduced(klr.LinearDecay(0.3, 400), 0.5))
     log = LearningRateLogger(**quiet)
-    fit(model, BindSchedule(60), Tick(clock), log, epochs=200)
+    drive(model, BindSchedule(60), Tick(clock), log, epochs=200)
     pieces, batches = paces(lambda batch: 0.25, 60.0, 400)
     assert source(model).schedule.pieces()["numerators"] == [1, pieces[1][2].numerator]
     rates = log.to_frame().learning_rate.to_numpy()
@@ -342,7 +342,7 @@ def test_a_clock_that_was_saved_is_not_put_around_itself(monkeypatch, tmp_path):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)
     model = model_with(klr.LinearDecay(0.3, 100))
-    fit(model, Tick(clock), BindSchedule(60), epochs=20)
+    drive(model, Tick(clock), BindSchedule(60), epochs=20)
     before = source(model)
     assert len(before.steps) > 1
     model.save(tmp_path / "model.keras")
@@ -434,11 +434,11 @@ def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)
     first = model_with(klr.LinearDecay(0.3, 1000))
-    fit(first, Tick(clock), BindSchedule(60), epochs=12)
+    drive(first, Tick(clock), BindSchedule(60), epochs=12)
     first.save(tmp_path / "model.keras")
     again, log = keras.models.load_model(tmp_path / "model.keras"), LearningRateLogger(**quiet)
     clock.seconds = 0.5
-    fit(again, Tick(clock), BindSchedule(60), log, epochs=200)
+    drive(again, Tick(clock), BindSchedule(60), log, epochs=200)
     rates = log.to_frame().learning_rate.to_numpy()
     assert len(rates) == (60 - 15) / 0.5
     assert rates[0] == pytest.approx(first.optimizer._learning_rate.values(60), rel=1e-6)

@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, data, fit, model_with, two_optimizers
+from training import Metric, Weight, assert_applied, data, drive, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, ReduceOnPlateau, ScheduleWarning
@@ -170,7 +170,7 @@ def clock(monkeypatch):
 def budgeted(model, clock, callback=None):
     """The batches of a training with a budget of ten seconds."""
     tick = Tick(clock)
-    fit(model, tick, callback or BindSchedule(10, audit=False), epochs=100)
+    drive(model, tick, callback or BindSchedule(10, audit=False), epochs=100)
     return tick.batches
 
 
@@ -201,13 +201,13 @@ def test_a_budget_that_is_not_used_up_goes_on_with_its_callback(clock, ends):
 
     model, callback = model_with(klr.LinearDecay(0.5, 1000)), BindSchedule(10, audit=False)
     with contextlib.suppress(KeyboardInterrupt):
-        fit(model, Tick(clock), callback, Fail(), epochs=1)
+        drive(model, Tick(clock), callback, Fail(), epochs=1)
     assert budgeted(model, clock, callback) == 15
 
 
 def test_a_schedule_that_is_over_when_another_budget_begins(clock):
     model = model_with(klr.LinearDecay(0.5, 1000))
-    fit(model, Tick(clock), BindSchedule(100), epochs=100)
+    drive(model, Tick(clock), BindSchedule(100), epochs=100)
     with pytest.warns(ScheduleWarning, match=r"of `learning_rate` has come to its end at step 200, .* stays at 0:"):
         fit(model, Tick(clock), BindSchedule(100), epochs=1)
 
