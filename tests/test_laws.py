@@ -96,6 +96,15 @@ def test_compiled_step_equals_host(schedule):
     assert_close(got, schedule.values(steps), peak(schedule))
 
 
+def test_mapped_over_steps_equals_host(schedule):
+    """A batch of steps, one by one to the schedule, as `vectorized_map` of each backend does it."""
+    if schedule.has_foreign and keras.config.backend() != "jax":
+        pytest.skip("Keras's own conditions are not mapped there")
+    steps = np.array([0, 3, 41, 99, 1000])
+    got = keras.ops.convert_to_numpy(keras.ops.vectorized_map(schedule, counter(steps)))
+    assert_close(got, schedule.values(steps), peak(schedule))
+
+
 @pytest.mark.parametrize("step", [0, 7, 2**24 + 3, LAST])
 def test_compiled_scalar_call_equals_host(schedule, step):
     got = compiled(schedule)(counter(step))
@@ -314,7 +323,7 @@ def test_a_users_schedule_has_it_all():
     got = keras.ops.convert_to_numpy(compiled(mine.rate)(counter(grid())))
     assert_close(got, mine.values(grid()), 0.4)
     with pytest.raises(
-        ValueError, match=r"^HalfLife: `half_life` must be a whole number of steps in \[1, 2\*\*31\), got 0$"
+        ValueError, match=r"^HalfLife: `half_life` must be a number of steps in \[1, 2\*\*31\), got 0$"
     ):
         HalfLife(0.4, 0)
 
