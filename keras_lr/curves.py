@@ -31,9 +31,12 @@ Value = Any
 """Float values of the same shape as the steps."""
 
 
+HOST = (np.ndarray, np.generic)
+
+
 def on_host(x: Any) -> bool:
     """Whether `x` is NumPy (the float64 evaluation) rather than a backend tensor."""
-    return isinstance(x, np.ndarray | np.generic)
+    return isinstance(x, HOST)
 
 
 def real(step: Step) -> Value:
@@ -103,7 +106,7 @@ def exact(length: Length) -> Ratio:
 
 def ceiling(length: Length) -> int:
     """The first whole step that is not before the end of a length."""
-    return math.ceil(exact(length))
+    return length if isinstance(length, int) else math.ceil(exact(length))
 
 
 def is_before(step: Step, end: Length) -> Any:
@@ -113,16 +116,14 @@ def is_before(step: Step, end: Length) -> Any:
 
 def at_least(step: Step, low: Length) -> Value:
     """The step as a float, at least `low`."""
-    if exact(low).denominator == 1:
-        return real(maximum(step, int(low)))
-    return maximum(real(step), float(low))
+    return real(maximum(step, low)) if isinstance(low, int) else maximum(real(step), float(low))
 
 
 def until(step: Step, end: Length) -> Value:
     """Steps from here until `end`, as a float: 0 from there on."""
     last = ceiling(end) if on_host(step) else min(ceiling(end), STEP_LIMIT - 1)
     left = last - minimum(step, last)
-    beyond = ceiling(end) - exact(end)
+    beyond = 0 if isinstance(end, int) else ceiling(end) - exact(end)
     if not beyond:
         return real(left)
     # left − beyond would cancel: the last step of those that are left counts as the part of it before the end.
@@ -132,7 +133,7 @@ def until(step: Step, end: Length) -> Value:
 def progress(step: Step, duration: Length) -> Value:
     """t/n, from 0 at step 0 to 1 at step n, then 1."""
     share = real(minimum(step, ceiling(duration))) / float(duration)
-    return share if exact(duration).denominator == 1 else minimum(share, 1.0)
+    return share if isinstance(duration, int) else minimum(share, 1.0)
 
 
 def remaining(step: Step, duration: Length) -> Value:

@@ -62,7 +62,7 @@ def evaluate(schedule: Schedule, step: Any) -> Any:
 
 
 class _Remembered(NamedTuple):
-    """A rate on torch, and what it is the rate of: a number of steps, or a counter on an accelerator and its version."""
+    """A rate on torch, and its step: a number, or a counter on an accelerator and its version."""
 
     step: Any
     version: int
@@ -82,6 +82,8 @@ def _evaluate_in_torch(schedule: Schedule, step: Any, floatx: str, is_counter: b
     time, since an array may share its memory. On an accelerator reading would have to wait for it; there the rate
     of a counter, which is Keras's own, is good for as long as its version (`Tensor._version`) is the same.
     """
+    if sys.modules["torch"].compiler.is_compiling():  # which follows what is written here line by line
+        return _compiled(schedule, step, floatx)
     steps = _torch_steps(step, schedule)
     if steps is not None and (schedule.has_foreign or not isinstance(steps, int)):
         return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
@@ -196,7 +198,7 @@ def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArra
     try:
         array = as_array(steps)
         array = np.asarray(steps) if array is None else array
-    except Exception:  # sequences of different lengths, a tensor that is traced, and what an object's own `__array__` raises
+    except Exception:  # a ragged sequence, a tensor that is traced, and what an object's own `__array__` raises
         array = np.asarray(None)
     if array.dtype.kind == "i" and (array >= 0).all():
         return array.astype(np.int64, copy=False)

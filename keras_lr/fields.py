@@ -327,10 +327,10 @@ def _places(rounding: str, at_least: int = 1, order: Callable[[Any, Any], bool] 
     return Several(f"{what} of steps in [0, 2**31), {how}", StepCount(FROM_0, 0, rounding=rounding), order, at_least)
 
 
-Milestones = Annotated[Sequence[float], _places("up")]
-LastSteps = Annotated[Sequence[float], _places("down")]
-Points = Annotated[Sequence[float], _places("nearest", order=operator.lt)]
-Boundaries = Annotated[Sequence[float], _places("up", at_least=0)]
+Milestones = Annotated[Sequence[int], _places("up")]
+LastSteps = Annotated[Sequence[int], _places("down")]
+Points = Annotated[Sequence[int], _places("nearest", order=operator.lt)]
+Boundaries = Annotated[Sequence[int], _places("up", at_least=0)]
 Shift = Annotated[int, StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
 Fraction = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]

@@ -71,7 +71,9 @@ def instead_of_a_schedule(value: Any) -> str:
         return f"{name} is a class: make a schedule with it, `{name}(…)`" if is_schedule else f"{name} is a class"
     if isinstance(value, keras.optimizers.Optimizer):
         name = type(value).__name__
-        return f"this is an optimizer: its rate is `optimizer.learning_rate`, and it takes a schedule, `{name}(schedule)`"
+        return (
+            f"this is an optimizer: its rate is `optimizer.learning_rate`, and it takes a schedule, `{name}(schedule)`"
+        )
     if isinstance(value, keras.callbacks.Callback):
         return "this is a callback: give it to `fit(…, callbacks=[…])`"
     if isinstance(value, keras.Model):
@@ -86,38 +88,39 @@ def instead_of_a_schedule(value: Any) -> str:
     return ""
 
 
-RATE = ("initial_learning_rate", "learning_rate", "max_learning_rate", "values")
-PEAK = ("maximal_learning_rate", "max_learning_rate", "warmup_target", "learning_rate", "initial_learning_rate")
-END = ("end_learning_rate", "alpha", "min_lr", "low")
-LENGTH = ("decay_steps", "first_decay_steps", "total_steps", "step_size", "every", "hold_steps", "warmup_steps", "steps")
-WARMUP = ("warmup_steps", "hold_steps")
-FACTOR = ("decay_rate", "gamma", "factor", "m_mul", "m_mul")
-PLACES = ("milestones", "boundaries", "at")
-RATES = ("values", "schedules")
-
-NAMES: dict[tuple[str, ...], tuple[str, ...]] = {
-    RATE: ("lr", "base_lr", "init_lr", "initial_lr", "start_lr", "lr_max", "eta", "eta_max", "rate", "init_value")
-    + ("learning_rate", "initial_learning_rate", "max_learning_rate"),
-    PEAK: ("max_lr", "peak_lr", "peak_value", "peak", "maximal_lr", "target_lr", "max_learning_rate", "lr_peak"),
-    END: ("eta_min", "min_lr", "lr_min", "end_lr", "lr_end", "final_lr", "end_value", "final_value", "min_learning_rate")
-    + ("minimum_learning_rate", "floor"),
-    LENGTH: ("t_max", "t_0", "total_steps", "total_iters", "max_iters", "steps", "num_steps", "num_training_steps")
-    + ("transition_steps", "max_steps", "t_initial", "period", "step_size", "decay_steps", "first_decay_steps", "epochs")
-    + ("step_size_up", "iterations", "decay_epochs", "duration", "length", "n_steps"),
-    WARMUP: ("warmup", "num_warmup_steps", "warmup_iters", "warmup_t", "warmup_epochs", "n_warmup_steps"),
-    FACTOR: ("gamma", "factor", "decay", "decay_factor", "decay_rate", "drop", "alpha", "cycle_decay"),
-    PLACES: ("milestones", "boundaries", "boundaries_and_scales", "steps", "decay_epochs", "edges"),
-    RATES: ("lrs", "rates", "learning_rates", "levels", "schedulers", "schedules", "parts"),
-    ("t_mul",): ("t_mult", "tmul", "cycle_mul"),
-    ("power", "exponent", "k"): ("exponent", "p", "degree", "k_decay"),
-    ("schedule",): ("scheduler", "lr_scheduler", "lr_schedule", "after", "after_scheduler", "inner"),
-    ("start",): ("start_factor", "warmup_start", "warmup_factor", "init_factor"),
-    ("shape", "anneal_strategy", "mode"): ("strategy", "kind", "decay_type", "warmup_strategy", "policy"),
-    ("accumulation_steps",): ("gradient_accumulation_steps", "k", "every"),
-    ("initial_learning_rate",): ("min_learning_rate", "minimal_learning_rate"),
-    ("low", "min_lr"): ("minimum",),
-    ("high",): ("maximum",),
-}
+NAMES: list[tuple[str, str]] = [
+    (
+        "end_learning_rate alpha min_lr low",
+        "eta_min min_lr lr_min end_lr lr_end final_lr end_value final_value min_learning_rate minimum_learning_rate "
+        "floor minimum",
+    ),
+    (
+        "initial_learning_rate learning_rate max_learning_rate values",
+        "lr base_lr init_lr initial_lr start_lr lr_max eta eta_max rate init_value learning_rate max_learning_rate "
+        "initial_learning_rate min_learning_rate minimal_learning_rate",
+    ),
+    (
+        "maximal_learning_rate max_learning_rate warmup_target learning_rate initial_learning_rate",
+        "max_lr peak_lr lr_peak peak_value peak maximal_lr target_lr max_learning_rate",
+    ),
+    (
+        "decay_steps first_decay_steps total_steps step_size every hold_steps warmup_steps",
+        "t_max t_0 t_initial total_steps total_iters max_iters max_steps num_steps n_steps num_training_steps steps "
+        "transition_steps decay_steps first_decay_steps period step_size step_size_up iterations duration length "
+        "epochs decay_epochs",
+    ),
+    ("warmup_steps hold_steps", "warmup num_warmup_steps n_warmup_steps warmup_iters warmup_t warmup_epochs"),
+    ("decay_rate gamma factor m_mul", "gamma factor decay decay_factor decay_rate drop alpha cycle_decay"),
+    ("milestones boundaries at", "milestones boundaries boundaries_and_scales steps decay_epochs edges"),
+    ("values schedules", "lrs rates learning_rates levels schedulers schedules parts"),
+    ("t_mul", "t_mult cycle_mul"),
+    ("power exponent k", "exponent power p degree k_decay"),
+    ("schedule", "scheduler lr_scheduler lr_schedule after after_scheduler inner"),
+    ("start", "start_factor warmup_start warmup_factor init_factor"),
+    ("shape anneal_strategy mode", "strategy kind decay_type warmup_strategy policy"),
+    ("accumulation_steps", "gradient_accumulation_steps k every"),
+    ("high", "maximum"),
+]
 """What arguments are called here, in the order of preference, and what torch, optax, Keras 2 and others call them."""
 
 
@@ -125,13 +128,12 @@ def for_argument(wrong: str, arguments: Iterable[str]) -> str | None:
     """The argument that was perhaps meant by a name that no argument has."""
     known = list(arguments)
     name = wrong.lower()
-    for candidates, others in NAMES.items():
-        if name in others:
-            meant = next((candidate for candidate in candidates if candidate in known and candidate != wrong), None)
-            if meant is not None:
-                return meant
-    near = difflib.get_close_matches(name, known, n=1)
-    return near[0] if near else None
+    for candidates, others in NAMES:
+        if name in others.split():
+            for candidate in candidates.split():
+                if candidate in known:
+                    return candidate
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 def for_names(given: Iterable[str], arguments: Iterable[str]) -> str:

@@ -38,8 +38,8 @@ def as_array(value: Any) -> NDArray[Any] | None:
     Raises:
         NoNumberYetError: it is a tensor that is symbolic or traced.
     """
-    if isinstance(value, np.ndarray):
-        return _wide(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _wide(np.asarray(value))
     if isinstance(value, keras.KerasTensor):
         raise NoNumberYetError
     if isinstance(value, keras.Variable):
@@ -53,12 +53,13 @@ def as_array(value: Any) -> NDArray[Any] | None:
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:
-    """A bfloat16 as a float32: it is of no kind that NumPy knows."""
-    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+    """A bfloat16 or float16 as a float32: the one is of no kind that NumPy knows, the other ends at 65,504."""
+    return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array
 
 
 def _of_torch(torch: Any, value: Any) -> NDArray[Any] | None:
-    if not isinstance(value, getattr(torch, "Tensor", ())):
+    kind: Any = getattr(torch, "Tensor", ())
+    if not isinstance(value, kind):
         return None
     if value.device.type == "meta" or not torch_has_number(value):
         raise NoNumberYetError
@@ -67,7 +68,8 @@ def _of_torch(torch: Any, value: Any) -> NDArray[Any] | None:
 
 
 def _of_jax(jax: Any, value: Any) -> NDArray[Any] | None:
-    if not isinstance(value, getattr(jax, "Array", ())):
+    kind: Any = getattr(jax, "Array", ())
+    if not isinstance(value, kind):
         return None
     if isinstance(value, jax.core.Tracer):
         raise NoNumberYetError
@@ -75,7 +77,8 @@ def _of_jax(jax: Any, value: Any) -> NDArray[Any] | None:
 
 
 def _of_tensorflow(tensorflow: Any, value: Any) -> NDArray[Any] | None:
-    if not isinstance(value, (getattr(tensorflow, "Tensor", ()), getattr(tensorflow, "Variable", ()))):
+    kinds: Any = (getattr(tensorflow, "Tensor", ()), getattr(tensorflow, "Variable", ()))
+    if not isinstance(value, kinds):
         return None
     try:
         return np.asarray(value.numpy())

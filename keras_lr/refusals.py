@@ -32,9 +32,9 @@ def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exceptio
 
 
 def shown(value: Any) -> str:
-    """The repr of a value, cut short; of one without a repr, its type."""
+    """The repr of a value, cut short and in one line; of one without a repr, its type."""
     try:
-        return reprlib.repr(value)
+        return reprlib.repr(value).replace("\n", " ")
     except Exception:  # an integer of more than 4300 digits, or whatever an object's own repr raises
         return f"a value of type {type(value).__name__}"
 

@@ -52,17 +52,42 @@ class Turn(NamedTuple):
 
 
 def turn(step: Step, length: Length) -> Turn:
-    """The turn that a step is in, in whole numbers that stay within the integers of the step."""
+    """The turn that a step is in, in whole numbers: exact at any step that a schedule can come to."""
+    if isinstance(length, int):
+        gone = step % length
+        return Turn(step // length, gone, 0, length - gone, 0, 1)
     ratio = exact(length)
-    parts = ratio.denominator
-    if parts == 1:
-        whole = int(ratio)
-        gone = step % whole
-        return Turn(step // whole, gone, 0, whole - gone, 0, 1)
-    whole, more = divmod(ratio.numerator, parts)
-    count = _turns(step, ratio)
+    if ratio.denominator == 1:
+        return turn(step, int(ratio))
+    return _in_64_bits(step, ratio) if on_host(step) or _has_64_bits(step) else _in_32_bits(step, ratio)
+
+
+def _has_64_bits(step: Step) -> bool:
+    return keras.config.backend() != "jax" or bool(keras.backend.standardize_dtype(step.dtype) == "int64")
+
+
+def _in_64_bits(step: Step, length: Ratio) -> Turn:
+    """The turn by counting in parts of a step, of which a turn has a whole number."""
+    size, parts = length.numerator, length.denominator
+    wide = step if on_host(step) else ops.cast(step, "int64")
+    if on_host(step) or keras.config.backend() == "tensorflow":
+        # Beyond the last step of any schedule the clock may stand still. (On torch a counter has 32 bits, and the
+        # minimum of two int64 is an int32 to Keras.)
+        wide = minimum(wide, 2**62 // parts)
+    gone = wide * parts % size
+    left = size - gone
+    return Turn(wide * parts // size, gone // parts, gone % parts, left // parts, left % parts, parts)
+
+
+# JAX has 32 bits, in which steps times parts have no room.
+
+
+def _in_32_bits(step: Step, length: Ratio) -> Turn:
+    whole, more = divmod(length.numerator, length.denominator)
+    parts = length.denominator
+    count = _turns(step, length)
     # t − count·n is gone − behind/parts: the first step of those that are gone counts as the part of it in this turn.
-    gone, behind = _steps_and_parts(step, count, ratio)
+    gone, behind = _steps_and_parts(step, count, length)
     begun = as_whole(behind > 0, step)
     gone, gone_parts = gone - begun, (parts - behind) * begun
     borrowed = as_whole(gone_parts > more, step)
@@ -70,31 +95,27 @@ def turn(step: Step, length: Length) -> Turn:
 
 
 def _turns(step: Step, length: Ratio) -> Step:
-    """⌊t/n⌋ for a length that is not whole: estimated in floats, and put right in whole numbers."""
+    """⌊t/n⌋: estimated in floats, and put right in whole numbers."""
     whole, more = divmod(length.numerator, length.denominator)
-    bits = 31 if not on_host(step) and keras.backend.standardize_dtype(step.dtype) == "int32" else 62
-    most = int((2**bits - 1) / length)
-    count = minimum(_estimate(real(step) / float(length), most, step), most)
-    for _ in range(2):  # each time what the float was off by shrinks to a ten-millionth of it
+    most = int((2**31 - 1) / length)
+    count = minimum(_estimate(step, length), most)
+    for _ in range(2):  # each time what the float was off by shrinks to a millionth of it
         gone, _behind = _steps_and_parts(step, count, length)
-        count = clip(count + _estimate(real(gone) / float(length), most, step), 0, most)
+        count = clip(count + _estimate(gone, length), 0, most)
     gone, behind = _steps_and_parts(step, count, length)
     too_few = gone > whole + as_whole(more + behind > length.denominator, step)
     too_many = (gone < 0) | ((gone == 0) & (behind > 0))
     return count + as_whole(too_few, step) - as_whole(too_many, step)
 
 
-def _estimate(turns: Value, most: int, like: Step) -> Step:
-    """The whole number below a float; within what the float and the integer can hold."""
-    if on_host(turns):
-        return np.floor(np.minimum(turns, float(most))).astype(np.int64)
-    # The largest float32 that is an int32.
-    most = min(most, 2**31 - 128) if keras.backend.standardize_dtype(like.dtype) == "int32" else most
-    return ops.cast(ops.floor(minimum(turns, float(most))), keras.backend.standardize_dtype(like.dtype))
+def _estimate(steps: Step, length: Ratio) -> Step:
+    """Steps as turns, by a float; no more than the largest float32 that is an int32."""
+    turns = ops.floor(minimum(real(steps) / float(length), float(2**31 - 128)))
+    return ops.cast(turns, keras.backend.standardize_dtype(steps.dtype))
 
 
 def _steps_and_parts(step: Step, count: Step, length: Ratio) -> tuple[Step, Step]:
-    """t − count·n as whole steps minus parts of one: (t − ⌊count·n⌋, count·n·parts mod parts)."""
+    """What t − count·n is, as whole steps minus parts of one: (t − ⌊count·n⌋, count·n·parts mod parts)."""
     whole, more = divmod(length.numerator, length.denominator)
     steps, parts = _scaled(count, more, length.denominator)
     return step - count * whole - steps, parts
@@ -102,18 +123,16 @@ def _steps_and_parts(step: Step, count: Step, length: Ratio) -> tuple[Step, Step
 
 def _scaled(count: Step, up: int, down: int) -> tuple[Step, Step]:
     """⌊count·up/down⌋ and count·up mod down, by long division with digits so short that no product is too large."""
-    narrow = not on_host(count) and keras.backend.standardize_dtype(count.dtype) == "int32"
-    bits = 31 if narrow else 62
-    digit = bits - 1 - down.bit_length()
+    digit = 30 - down.bit_length()
     quotient, rest = count * 0, count * 0
-    for shift in range((bits - 1) // digit * digit, -1, -digit):
+    for shift in range(30 // digit * digit, -1, -digit):
         rest = rest * 2**digit + count // 2**shift % 2**digit * up
         quotient, rest = quotient * 2**digit + rest // down, rest % down
     return quotient, rest
 
 
 def as_whole(condition: Any, like: Step) -> Step:
-    """1 where a condition holds, and 0 elsewhere, in the dtype of the steps."""
+    """1 where a condition holds, and 0 elsewhere, in the dtype of whole numbers."""
     if on_host(condition):
         return condition.astype(np.int64)
     return ops.cast(condition, keras.backend.standardize_dtype(like.dtype))

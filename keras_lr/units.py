@@ -106,7 +106,7 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
             what = "a number of samples" if samples.is_number else f"samples ({type(data).__name__})"
             refuse("steps_per_epoch", "batch_size", f"given with {what}", None, TypeError)
         size = _whole("batch_size", batch_size)
-        count = _whole("data", data) if samples.is_number else samples.count
+        count = _whole("data", data) if samples.is_number else samples.rows
         batches = count // size if drop_last else -(-count // size)
     if batches < 1:
         raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
@@ -116,7 +116,7 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
 class _Samples(NamedTuple):
     """How many samples there are, if not the data are that number."""
 
-    count: int
+    rows: int
     is_number: bool = False
 
 
@@ -134,7 +134,8 @@ def _samples(data: Any) -> _Samples | None:
         counts = [rows for part in parts if (rows := _rows(part)) is not None]
         if isinstance(data, Mapping) or (counts and len(counts) == len(parts)):
             if not counts or len(set(counts)) > 1:
-                refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, ValueError if counts else TypeError)
+                error = ValueError if counts else TypeError
+                refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, error)
             return _Samples(counts[0])
         return _Samples(len(data))
     rows = _rows(data)

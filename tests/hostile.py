@@ -413,7 +413,9 @@ PLAIN: dict[str, Any] = {
 
 FRACTIONS = {"a fraction", "np.float32", "Fraction", "5e-324", "tensor", "keras.Variable"}
 WHOLE = {"one", "five", "1000.0", "np.int64", "np.uint8", "0-d array"}
-POSITIVE = {*FRACTIONS, *WHOLE, "one and a half", "2**31", "a Fraction that a float rounds"} - {"5e-324"}  # a float32 of it is 0
+POSITIVE = {*FRACTIONS, *WHOLE, "one and a half", "2**31", "a Fraction that a float rounds"} - {
+    "5e-324"
+}  # a float32 of it is 0
 RATE = {*POSITIVE, "zero", "5e-324"}
 SHARE = {*FRACTIONS, "zero", "one"}
 STEPS = {*WHOLE, "one and a half", "a Fraction that a float rounds", "epochs", "epochs(1e38)", "fraction"}
@@ -590,7 +592,21 @@ ALLOWED: dict[str, set[str]] = {
     "tuning.schedule.length": {"list", "tuple"},
     "tuning.schedule.prefix": TEXT,
     "Schedule.__call__.step": {
-        *(WHOLE | {"zero", "2**31", "list", "tuple", "range", "array", "array of one", "0-d array", "2-d array", "empty array"}),
+        *(
+            WHOLE
+            | {
+                "zero",
+                "2**31",
+                "list",
+                "tuple",
+                "range",
+                "array",
+                "array of one",
+                "0-d array",
+                "2-d array",
+                "empty array",
+            }
+        ),
         *{"empty list", "empty tuple", "falling list", "nested list", "tensor of integers"},
     },
     "Schedule.bind.steps_per_epoch": WHOLE,

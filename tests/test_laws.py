@@ -322,9 +322,7 @@ def test_a_users_schedule_has_it_all():
     assert mine.describe() == "0.4, halved every 10 steps."
     got = keras.ops.convert_to_numpy(compiled(mine.rate)(counter(grid())))
     assert_close(got, mine.values(grid()), 0.4)
-    with pytest.raises(
-        ValueError, match=r"^HalfLife: `half_life` must be a number of steps in \[1, 2\*\*31\), got 0$"
-    ):
+    with pytest.raises(ValueError, match=r"^HalfLife: `half_life` must be a number of steps in \[1, 2\*\*31\), got 0$"):
         HalfLife(0.4, 0)
 
 

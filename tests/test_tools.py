@@ -192,9 +192,7 @@ def test_from_endpoints(kind):
         kind.from_endpoints(0.4, 0, 90)
     with pytest.raises(TypeError, match=f"^{name}: `initial_learning_rate` must be a finite number > 0, got '0.4'"):
         kind.from_endpoints("0.4", 0.1, 90)
-    with pytest.raises(
-        ValueError, match=rf"^{name}: `total_steps` must be a number of steps in \[1, 2\*\*31\), got 0"
-    ):
+    with pytest.raises(ValueError, match=rf"^{name}: `total_steps` must be a number of steps in \[1, 2\*\*31\), got 0"):
         kind.from_endpoints(0.4, 0.1, 0)
 
 

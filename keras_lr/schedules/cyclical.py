@@ -98,7 +98,8 @@ class CyclicalLearningRate(Schedule):
     def height(self, step: Step) -> Value:
         """Where between its bounds the zigzag is, from 0 to 1."""
         up, down = self.step_size, self._down
-        now = turn(step, exact(up) + exact(down))
+        whole = up + down if isinstance(up, int) and isinstance(down, int) else exact(up) + exact(down)
+        now = turn(step, whole)
         height = minimum(minimum(now.since / float(up), now.until / float(down)), 1.0)
         if self.mode == "triangular2":
             height = height * power(0.5, now.count)
@@ -259,15 +260,15 @@ class CosineDecayRestarts(Schedule):
 
 
 def restarted(step: Step, length: float) -> tuple[Step, Step, Step]:
-    """Of cycles of one length, each begun at the nearest whole step: which it is, steps since its start and to its end."""
+    """Of cycles of one length, begun at the nearest whole steps: which it is, steps since its start, and to its end."""
     now = turn(step, length)
     if now.parts == 1:
         return now.count, now.gone, now.left
     parts, more = now.parts, exact(length).numerator % now.parts
     # Half a step before its time the next cycle has begun already, at this step.
-    begun = as_whole((now.left == 0) & (2 * now.left_parts < parts), step)
-    gone = now.gone + as_whole(2 * now.gone_parts > parts, step)
-    to_go = now.left + as_whole(2 * now.left_parts >= parts, step)
+    begun = as_whole((now.left == 0) & (2 * now.left_parts < parts), now.count)
+    gone = now.gone + as_whole(2 * now.gone_parts > parts, now.count)
+    to_go = now.left + as_whole(2 * now.left_parts >= parts, now.count)
     whole = int(length) + (2 * (now.left_parts + more) + parts) // (2 * parts)
     return now.count + begun, gone * (1 - begun), to_go * (1 - begun) + whole * begun
 

@@ -26,8 +26,8 @@ from keras_lr.curves import (
     where,
 )
 from keras_lr.fields import (
-    POSITIVE,
     LENGTH,
+    POSITIVE,
     Factor,
     Fraction,
     Length,
@@ -206,10 +206,7 @@ class PolynomialDecay(Schedule):
         return None if self.cycle else ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
-        if self.cycle:
-            share = self._share_of_cycle(step)
-        else:
-            share = remaining(step, self.decay_steps)
+        share = self._share_of_cycle(step) if self.cycle else remaining(step, self.decay_steps)
         return mix(self.end_learning_rate, self.initial_learning_rate, raised(share, self.power))
 
     def _share_of_cycle(self, step: Step) -> Value:
@@ -303,7 +300,8 @@ class CosineDecay(Schedule):
             return peak * mix(self.alpha, 1.0, cosine(remaining(step, self.decay_steps)))
         # From the last whole step of the warmup on, of which a part of a step may be left.
         whole = int(self.warmup_steps)
-        end = exact(self.warmup_steps) - whole + exact(self.decay_steps)
+        part = exact(self.warmup_steps) - whole
+        end = exact(self.decay_steps) + part if part else self.decay_steps
         left = minimum(until(since(step, whole), end) / float(self.decay_steps), 1.0)
         falling = peak * mix(self.alpha, 1.0, cosine(left))
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
