@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction as Ratio
 from typing import Any
 
 import keras
@@ -21,6 +22,7 @@ import numpy as np
 from keras import ops
 
 from keras_lr.fields import STEP_LIMIT
+from keras_lr.ratios import meant
 
 Step = Any
 """Steps, >= 0: a NumPy integer array or a backend integer tensor, of any shape."""
@@ -29,9 +31,12 @@ Value = Any
 """Float values of the same shape as the steps."""
 
 
+HOST = (np.ndarray, np.generic)
+
+
 def on_host(x: Any) -> bool:
     """Whether `x` is NumPy (the float64 evaluation) rather than a backend tensor."""
-    return isinstance(x, np.ndarray | np.generic)
+    return isinstance(x, HOST)
 
 
 def real(step: Step) -> Value:
@@ -88,14 +93,52 @@ def later(step: Step, steps: int) -> Step:
     return minimum(step, STEP_LIMIT - 1 - steps) + steps
 
 
-def progress(step: Step, duration: int) -> Value:
+# Lengths, which need not be whole (`keras_lr.fields`).
+
+Length = int | float | Ratio
+"""Steps > 0: an int, or a float that stands for a fraction (`keras_lr.ratios`), or that fraction."""
+
+
+def exact(length: Length) -> Ratio:
+    """What a length stands for."""
+    return length if isinstance(length, Ratio) else meant(length)
+
+
+def ceiling(length: Length) -> int:
+    """The first whole step that is not before the end of a length."""
+    return length if isinstance(length, int) else math.ceil(exact(length))
+
+
+def is_before(step: Step, end: Length) -> Any:
+    """Elementwise step < end."""
+    return step < ceiling(end)
+
+
+def at_least(step: Step, low: Length) -> Value:
+    """The step as a float, at least `low`."""
+    return real(maximum(step, low)) if isinstance(low, int) else maximum(real(step), float(low))
+
+
+def until(step: Step, end: Length) -> Value:
+    """Steps from here until `end`, as a float: 0 from there on."""
+    last = ceiling(end) if on_host(step) else min(ceiling(end), STEP_LIMIT - 1)
+    left = last - minimum(step, last)
+    beyond = 0 if isinstance(end, int) else ceiling(end) - exact(end)
+    if not beyond:
+        return real(left)
+    # left − beyond would cancel: the last step of those that are left counts as the part of it before the end.
+    return (real(maximum(left, 1) - 1) + float(1 - beyond)) * real(minimum(left, 1))
+
+
+def progress(step: Step, duration: Length) -> Value:
     """t/n, from 0 at step 0 to 1 at step n, then 1."""
-    return real(minimum(step, duration)) / duration
+    share = real(minimum(step, ceiling(duration))) / float(duration)
+    return share if isinstance(duration, int) else minimum(share, 1.0)
 
 
-def remaining(step: Step, duration: int) -> Value:
+def remaining(step: Step, duration: Length) -> Value:
     """(n − t)/n, from 1 at step 0 to 0 at step n, then 0."""
-    return real(duration - minimum(step, duration)) / duration
+    return until(step, duration) / float(duration)
 
 
 def mix(low: float, high: Value, share: Value) -> Value:
@@ -165,7 +208,7 @@ def log_less(share: Value) -> Value:
 SHAPES = ("linear", "cosine", "sqrt", "exponential")
 
 
-def fall(shape: str, step: Step, duration: int) -> Value:
+def fall(shape: str, step: Step, duration: Length) -> Value:
     """A fall from 1 at step 0 to 0 at step n, with x = t/n:
 
     linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from keras_lr.curves import Step, Value, on_host
 from keras_lr.fields import shown
+from keras_lr.plain import NoNumberYetError, as_array, torch_has_number
 
 if TYPE_CHECKING:
     from keras_lr.schedule import Schedule
@@ -30,36 +31,89 @@ BLOCK = 256
 """Steps whose rates are computed together where they are asked for one by one: that takes as long as one."""
 
 
+PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+"""Operations of TensorFlow that run a function of Python, which may write to any variable."""
+
 HOST_TYPES = (int, float, np.ndarray, np.generic)
 
 
 def evaluate(schedule: Schedule, step: Any) -> Any:
-    """What calling a schedule gives: a tensor in `floatx`.
+    """What calling a schedule gives: a tensor in `floatx`, which the caller may write to.
 
     The counter of an optimizer is asked for again and again: by each callback, and for each variable that an
-    optimizer decays. On torch, which trains eagerly, and in a graph of TensorFlow the tensor is remembered for as
-    long as nobody has written to the counter. (XLA, and so JAX, finds by itself what was computed twice.)
+    optimizer decays. In a graph of TensorFlow the rate is remembered for as long as nobody has written to the counter.
+    (XLA, and so JAX, finds by itself what was computed twice.)
     """
-    if isinstance(step, keras.Variable):
+    is_counter = isinstance(step, keras.Variable)
+    if is_counter:
         step = step.value
     floatx = keras.config.floatx()
-    if keras.config.backend() == "tensorflow" and _is_in_graph(step):
+    backend = keras.config.backend()
+    if backend == "torch" and isinstance(step, sys.modules["torch"].Tensor):
+        return _evaluate_in_torch(schedule, step, floatx, is_counter)
+    if backend == "tensorflow" and _is_in_graph(step):
         return _rate_in_graph(schedule, step, floatx)
-    version = _version(step)
-    if version is not None:
-        known = vars(schedule).get("_recent_tensor")
-        if known is not None and known[0] is step and known[1] == (version, floatx):
-            return known[2]
-    steps = host_steps(step) if version is None else _torch_counter(step)
+    steps = host_steps(step, owner=schedule)
     if steps is None:
-        rate = _compiled(schedule, step, floatx)
-    elif (isinstance(steps, int) or steps.ndim == 0) and not schedule.has_foreign:
-        rate = _scalar(value_at(schedule, int(steps)), floatx)
-    else:
-        rate = ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
-    if version is not None:
-        object.__setattr__(schedule, "_recent_tensor", (step, (version, floatx), rate))
-    return rate
+        return _compiled(schedule, step, floatx)
+    if steps.ndim == 0 and not schedule.has_foreign:
+        return _scalar(value_at(schedule, int(steps)), floatx)
+    return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
+
+
+class _Remembered(NamedTuple):
+    """A rate on torch, and its step: a number, or a counter on an accelerator and its version."""
+
+    step: Any
+    version: int
+    floatx: str
+    rate: Any
+
+    def is_of(self, step: Any, version: int, floatx: str) -> bool:
+        same = self.step is step or (type(self.step) is type(step) is int and self.step == step)
+        return same and self.version == version and self.floatx == floatx
+
+
+def _evaluate_in_torch(schedule: Schedule, step: Any, floatx: str, is_counter: bool) -> Any:
+    """`evaluate` on torch, which trains eagerly, so that each call costs what it costs.
+
+    Making a tensor of a number takes most of that, and copying one half of it. So a rate is remembered, which is given
+    away as copies alone: whoever writes to one of them writes to nothing else. On the CPU the step is read each
+    time, since an array may share its memory. On an accelerator reading would have to wait for it; there the rate
+    of a counter, which is Keras's own, is good for as long as its version (`Tensor._version`) is the same.
+    """
+    if sys.modules["torch"].compiler.is_compiling():  # which follows what is written here line by line
+        return _compiled(schedule, step, floatx)
+    steps = _torch_steps(step, schedule)
+    if steps is not None and (schedule.has_foreign or not isinstance(steps, int)):
+        return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
+    if steps is None and not (is_counter and _is_settled(step)):
+        return _compiled(schedule, step, floatx)
+    place, version = (step, int(step._version)) if steps is None else (steps, 0)
+    known: _Remembered | None = vars(schedule).get("_recent_tensor")
+    if known is None or not known.is_of(place, version, floatx):
+        made = _compiled(schedule, step, floatx) if steps is None else _scalar(value_at(schedule, steps), floatx)
+        known = _Remembered(place, version, floatx, made)
+        object.__setattr__(schedule, "_recent_tensor", known)
+    return known.rate.clone()
+
+
+def _torch_steps(step: Any, schedule: Schedule) -> NDArray[np.int64] | int | None:
+    """`host_steps` of a torch tensor, without NumPy for the counter of an optimizer on the CPU."""
+    if step.ndim == 0 and step.dtype is sys.modules["torch"].int32 and step.is_cpu and torch_has_number(step):
+        number: int = step.item()
+        if number >= 0:
+            return number
+    steps = host_steps(step, schedule)
+    return int(steps) if steps is not None and steps.ndim == 0 else steps
+
+
+def _is_settled(counter: Any) -> bool:
+    """Whether what a counter on an accelerator holds is what its version says."""
+    torch = sys.modules["torch"]
+    if not torch_has_number(counter) or counter.is_inference():
+        return False
+    return not (counter.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
 class _InGraph(NamedTuple):
@@ -100,8 +154,11 @@ def _rate_in_graph(schedule: Schedule, step: Any, floatx: str) -> Any:
 
 
 def _is_written(handle: Any, operations: list[Any]) -> bool:
-    """Whether one of the operations may write to a variable: whatever else it does with it than to read it."""
-    return any(one.type != "ReadVariableOp" and any(it is handle for it in one.inputs) for one in operations)
+    """Whether one of the operations may write to a variable: it gets it, not to read it, or it runs Python."""
+    return any(
+        one.type != "ReadVariableOp" and (one.type in PYTHON or any(it is handle for it in one.inputs))
+        for one in operations
+    )
 
 
 def _compiled(schedule: Schedule, step: Any, floatx: str) -> Any:
@@ -129,71 +186,58 @@ def _scalar(number: float, dtype: str) -> Any:
 def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """An elementwise formula over many steps."""
     if steps.size <= CHUNK:
-        return np.asarray(rate(steps), np.float64)
+        return np.array(rate(steps), np.float64)  # a copy, as the formula of a user may return what it keeps
     flat, values = steps.reshape(-1), np.empty(steps.size)
     for start in range(0, steps.size, CHUNK):
         values[start : start + CHUNK] = rate(flat[start : start + CHUNK])
     return values.reshape(steps.shape)
 
 
-def _version(step: Any) -> int | None:
-    """How often a torch tensor has been written to; None for anything else, and while torch compiles."""
-    if keras.config.backend() != "torch" or not isinstance(step, sys.modules["torch"].Tensor):
-        return None
-    if sys.modules["torch"].compiler.is_compiling() or step.is_inference():
-        return None
-    return int(step._version)
-
-
-def _torch_counter(step: Any) -> NDArray[np.int64] | int | None:
-    """`host_steps` of a torch tensor, without NumPy for the counter of an optimizer on the CPU."""
-    if step.ndim == 0 and step.dtype is sys.modules["torch"].int32 and step.device.type == "cpu":
-        number: int = step.item()
-        if number >= 0:
-            return number
-    return host_steps(step)
-
-
-def whole_steps(steps: Any) -> NDArray[np.int64]:
+def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArray[np.int64]:
     """`steps` as an int64 array; refuses what is not a whole number >= 0."""
     try:
-        array = np.asarray(steps)
-    except Exception:  # sequences of different lengths, and whatever an object's own `__array__` raises
+        array = as_array(steps)
+        array = np.asarray(steps) if array is None else array
+    except Exception:  # a ragged sequence, a tensor that is traced, and what an object's own `__array__` raises
         array = np.asarray(None)
     if array.dtype.kind == "i" and (array >= 0).all():
         return array.astype(np.int64, copy=False)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"`steps` must be whole numbers >= 0, got {shown(steps)}")
-    if not np.all((array >= 0) & (array < 2**63)) or not np.array_equal(array.astype(np.int64), array):
-        raise ValueError(f"`steps` must be whole numbers >= 0, got {shown(steps)}")
+        _refuse_steps(steps, owner, name, TypeError)
+    # Of NaN, whatever it is compared with, nothing is true.
+    is_whole = (array >= 0) & (array < 2**63) & (np.floor(array) == array)
+    if not np.all(is_whole):
+        wrong = array[~is_whole].flat[0].item()
+        _refuse_steps(wrong, owner, name, ValueError, "" if array.ndim == 0 else f" in {shown(steps)}")
     return array.astype(np.int64)
 
 
-def host_steps(step: Any) -> NDArray[np.int64] | None:
+def _refuse_steps(value: Any, owner: object, name: str, error: type[Exception], where: str = "") -> NoReturn:
+    allowed = "a whole number >= 0, or an array of them" if name == "step" else "whole numbers >= 0"
+    prefix = "" if owner is None else f"{type(owner).__name__}: "
+    raise error(f"{prefix}`{name}` must be {allowed}, got {shown(value)}{where}")
+
+
+def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
     """The steps as NumPy if their numbers are known on the host now, else None.
 
-    None for a tracer or a symbolic tensor, and for a torch tensor on an accelerator, whose
+    None for a tensor that is traced, symbolic or transformed, and for a torch tensor on an accelerator, whose
     value would have to be waited for.
     """
     if isinstance(step, keras.Variable):
         step = step.value
     if isinstance(step, HOST_TYPES) or not ops.is_tensor(step):
-        return whole_steps(step)
+        return whole_steps(step, owner, "step")
     backend = keras.config.backend()
-    if backend == "torch":
-        if step.device.type != "cpu" or sys.modules["torch"].compiler.is_compiling():
-            return None
-        return whole_steps(step.detach().numpy())
-    try:
-        # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph.
-        # JAX: a tracer raises its own TypeError when it is asked for its value.
-        return whole_steps(tensorflow_read(step).numpy() if backend == "tensorflow" else np.asarray(step))
-    except (AttributeError, NotImplementedError):
+    if backend == "torch" and step.device.type != "cpu":
         return None
-    except TypeError:
-        if backend == "jax" and isinstance(step, sys.modules["jax"].core.Tracer):
-            return None
-        raise
+    try:
+        array = tensorflow_read(step).numpy() if backend == "tensorflow" else as_array(step)
+    except (AttributeError, NotImplementedError, NoNumberYetError, RuntimeError):
+        # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph. torch: a tensor has no
+        # memory of its own to read while functions are transformed.
+        return None
+    return whole_steps(array, owner, "step")
 
 
 def tensorflow_read(variable: Any) -> Any:

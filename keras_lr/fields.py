@@ -1,29 +1,47 @@
 """The kinds of argument that a schedule can have.
 
 A kind is used as the type of a field: ``decay_steps: Steps``. It says what the
-argument may be, turns NumPy scalars into plain Python numbers (so that a config
-is always JSON), and phrases every refusal in one place:
+argument may be, turns what holds a number (NumPy's, a tensor without dimensions, a
+variable) into a plain Python number, so that a config is always JSON, and phrases
+every refusal in one place:
 
-    StepDecay: `decay_steps` must be a whole number of steps in [1, 2**31), got -5
+    StepDecay: `decay_steps` must be a number of steps in [1, 2**31), got -5
 
 A wrong type raises `TypeError`, a wrong value `ValueError`.
+
+A number of steps need not be whole: ``0.9 * total`` seldom is. What it means depends on
+what it is for, and is decided here for all schedules:
+
+- `Length`, the time scale of a formula: taken exactly, as Keras does. 751.2 steps are 3756/5
+  steps, in t/n as in ⌊t/n⌋; what comes after begins at the first whole step that is not before it.
+- `Milestones` and `Boundaries`, whose step is in the new part: the first whole step from there on.
+- `LastSteps`, whose step is in the old part still (`PiecewiseConstantDecay`): the last one up to there.
+- `Steps` and `StepsOrZero`, of what must begin at a whole step: rounded to the nearest one, half a
+  step up, as durations in `epochs` and `fraction` are.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import numbers
 import operator
 import os
-import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn, get_args, get_origin
+from fractions import Fraction as Ratio
+from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_lr import hints
+from keras_lr.plain import NoNumberYetError, as_array
+from keras_lr.ratios import double, meant, nearest
+from keras_lr.refusals import Kind as Kind
+from keras_lr.refusals import RefusedError as RefusedError
+from keras_lr.refusals import check as check
+from keras_lr.refusals import refuse as refuse
+from keras_lr.refusals import shown as shown
 from keras_lr.units import Duration
 
 # JAX counts steps in int32, so no duration may reach 2**31.
@@ -37,53 +55,6 @@ FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 LONGEST_PATH = 4096
 
 
-class RefusedError(Exception):
-    """A value that is not of its kind; `error` is the exception type to raise."""
-
-    def __init__(self, error: type[Exception], allowed: str) -> None:
-        super().__init__(allowed)
-        self.error = error
-        self.allowed = allowed
-
-
-def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
-    """Raise ``Owner: `name` must be <allowed>, got <value>``."""
-    raise error(f"{owner}: `{name}` must be {allowed}, got {shown(value)}")
-
-
-def shown(value: Any) -> str:
-    """The repr of a value, cut short; of one without a repr, its type."""
-    try:
-        return reprlib.repr(value)
-    except Exception:  # an integer of more than 4300 digits, or whatever an object's own repr raises
-        return f"a value of type {type(value).__name__}"
-
-
-def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
-    """Return `value` as its `kind` stores it, or raise the sentence that refuses it."""
-    try:
-        return kind.coerce(value)
-    except RefusedError as refused:
-        refuse(owner, name, refused.allowed, value, refused.error)
-    except Exception:  # an object may raise anything when it is converted or compared
-        refuse(owner, name, kind.allowed, value, TypeError)
-
-
-class Kind:
-    """One kind of argument. `allowed` completes the sentence "must be …"."""
-
-    allowed: str
-
-    def coerce(self, value: Any) -> Any:
-        raise NotImplementedError
-
-    def wrong_type(self) -> RefusedError:
-        return RefusedError(TypeError, self.allowed)
-
-    def wrong_value(self) -> RefusedError:
-        return RefusedError(ValueError, self.allowed)
-
-
 @dataclass(frozen=True)
 class Real(Kind):
     """A finite number in an interval."""
@@ -94,11 +65,9 @@ class Real(Kind):
     open_low: bool = False
 
     def coerce(self, value: Any) -> float:
-        # bool is an int to Python, but `StepDecay(True, …)` is a mistake.
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-            raise self.wrong_type()
+        value = self.number(value)
         try:
-            number = float(value)
+            number = double(value)
         except OverflowError:
             raise self.wrong_value() from None
         below = number <= self.low if self.open_low else number < self.low
@@ -128,18 +97,67 @@ class Whole(Kind):
             if value.amount == 0.0 and self.low > 0:
                 raise self.wrong_value()
             return value
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-            raise self.wrong_type()
         # The value itself and not a float of it, which may be whole although the value is not.
-        number: Any = value
-        if not self.low <= number < self.high or number != int(number):
+        number = self.number(value)
+        if not self.low <= number < self.high:
+            raise self.wrong_value(hints.for_cardinality(value, number) if self.low >= 0 else "")
+        if number != int(number):
             raise self.wrong_value()
         return int(number)
 
 
+ROUNDINGS: dict[str, Callable[[Ratio], int]] = {"nearest": nearest, "up": math.ceil, "down": math.floor}
+
+
+@dataclass(frozen=True)
+class StepCount(Kind):
+    """A number of steps in [low, high), or a duration in another unit.
+
+    Attributes:
+        rounding: what becomes of one that is not whole: "nearest", "up" or "down" to a whole number,
+            or "none", which keeps it as it is. One between -1 and 1 is refused: it is meant as a share.
+    """
+
+    allowed: str
+    low: int
+    high: int = STEP_LIMIT
+    rounding: str = "nearest"
+
+    def coerce(self, value: Any) -> int | float | Duration:
+        if isinstance(value, Duration):
+            if value.amount == 0.0 and self.low > 0:
+                raise self.wrong_value()
+            return value
+        steps = self.exact(value)
+        if steps.denominator > 1 and self.rounding == "none":
+            return double(self.number(value))
+        whole = int(steps) if steps.denominator == 1 else ROUNDINGS[self.rounding](steps)
+        if not self.low <= whole < self.high:
+            raise self.wrong_value()
+        return whole
+
+    def exact(self, value: Any) -> Ratio:
+        """What the number stands for, within its bounds."""
+        if isinstance(value, str):
+            raise self.wrong_type(hints.for_steps(value))
+        number = self.number(value)
+        if not self.low <= number < self.high:
+            small = self.low > 0 and 0 < number < self.low
+            raise self.wrong_value(hints.for_share(number) if small else self._cardinality(value, number))
+        steps = meant(number)
+        if 0 < abs(number) < 1 and abs(steps) != 1:
+            raise self.wrong_value(hints.for_share(number) if steps > 0 else "")
+        if not self.low <= steps <= self.high - 1:
+            raise self.wrong_value()
+        return steps
+
+    def _cardinality(self, value: Any, number: Any) -> str:
+        return hints.for_cardinality(value, number) if self.low >= 0 else ""
+
+
 @dataclass(frozen=True)
 class Several(Kind):
-    """A sequence of one kind, stored as a tuple."""
+    """A sequence of one kind, or an array or tensor of one dimension, stored as a tuple."""
 
     allowed: str
     item: Kind
@@ -147,19 +165,34 @@ class Several(Kind):
     at_least: int = 1
 
     def coerce(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
         if not isinstance(value, (list, tuple)):
-            raise self.wrong_type()
+            value = self._listed(value)
         try:
-            items = tuple(self.item.coerce(item) for item in value)
+            items = tuple(map(self.item.coerce, value))
+            ranks = items if self.order is None else tuple(map(self._rank, value))
         except RefusedError as refused:
-            raise RefusedError(refused.error, self.allowed) from None
+            raise RefusedError(refused.error, self.allowed, refused.hint) from None
         if len(items) < self.at_least:
             raise self.wrong_value()
-        if self.order is not None and not all(self._in_order(a, b) for a, b in itertools.pairwise(items)):
+        # As they are written, and as they are stored: two that are rounded may come to the same step.
+        neighbours = (*itertools.pairwise(ranks), *itertools.pairwise(items))
+        if self.order is not None and not all(self._in_order(a, b) for a, b in neighbours):
             raise self.wrong_value()
         return items
+
+    def _listed(self, value: Any) -> list[Any]:
+        try:
+            array = as_array(value)
+        except NoNumberYetError:
+            raise self.wrong_type("this tensor is symbolic or traced: its numbers are not known yet") from None
+        if array is None or array.ndim != 1:
+            raise self.wrong_type()
+        # NumPy's numbers and not Python's: what a float32 stands for is seen by its digits.
+        return list(array)
+
+    def _rank(self, value: Any) -> Any:
+        """What the order is by: numbers of steps before they are rounded."""
+        return self.item.exact(value) if isinstance(self.item, StepCount) and not isinstance(value, Duration) else value
 
     def _in_order(self, a: Any, b: Any) -> bool:
         """Whether two neighbours are in order, as far as their units let one know."""
@@ -244,7 +277,7 @@ class Optional(Kind):
         try:
             return self.kind.coerce(value)
         except RefusedError as refused:
-            raise RefusedError(refused.error, self.allowed) from None
+            raise RefusedError(refused.error, self.allowed, refused.hint) from None
 
 
 @dataclass(frozen=True)
@@ -258,13 +291,16 @@ class Inner(Kind):
             if type(value) is LearningRateSchedule:  # Keras's base class, which has no rates
                 raise self.wrong_type()
             return value
-        if callable(value):
-            raise RefusedError(
-                TypeError, f"{self.allowed} (a function cannot be saved with a model; subclass `Schedule`)"
-            )
+        instead = hints.instead_of_a_schedule(value)
+        if instead:
+            raise self.wrong_type(instead)
         from keras_lr.schedules.stepwise import Constant
 
-        return Constant(RATE.coerce(value))
+        try:
+            return Constant(RATE.coerce(value))
+        except RefusedError as refused:
+            allowed = self.allowed if refused.error is TypeError else refused.allowed
+            raise RefusedError(refused.error, allowed, refused.hint) from None
 
 
 RATE = Real("a finite learning rate >= 0", low=0.0)
@@ -272,28 +308,30 @@ RATE = Real("a finite learning rate >= 0", low=0.0)
 Rate = Annotated[float, RATE]
 OptionalRate = Annotated[float | None, Optional(RATE)]
 Rates = Annotated[Sequence[float], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
-STEPS = Whole("a whole number of steps in [1, 2**31)", 1)
+FROM_1 = "a number of steps in [1, 2**31)"
+FROM_0 = "a number of steps in [0, 2**31)"
+STEPS = StepCount(FROM_1, 1)
 Steps = Annotated[int, STEPS]
-StepsOrNone = Annotated[int | None, Optional(Whole("a whole number of steps in [1, 2**31)", 1))]
-StepsOrZero = Annotated[int, Whole("a whole number of steps in [0, 2**31)", 0)]
-Milestones = Annotated[
-    Sequence[int],
-    Several(
-        "a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31)",
-        Whole("a whole number of steps in [0, 2**31)", 0),
-        order=operator.lt,
-    ),
-]
-Boundaries = Annotated[
-    Sequence[int],
-    Several(
-        "a sequence of whole numbers of steps in [0, 2**31), none smaller than the one before",
-        Whole("a whole number of steps in [0, 2**31)", 0),
-        order=operator.le,
-        at_least=0,
-    ),
-]
-Shift = Annotated[int, Whole("a whole number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
+StepsOrNone = Annotated[int | None, Optional(STEPS)]
+StepsOrZero = Annotated[int, StepCount(FROM_0, 0)]
+LENGTH = StepCount(FROM_1, 1, rounding="none")
+Length = Annotated[float, LENGTH]
+LengthOrNone = Annotated[float | None, Optional(LENGTH)]
+LengthOrZero = Annotated[float, StepCount(FROM_0, 0, rounding="none")]
+
+
+def _places(rounding: str, at_least: int = 1, order: Callable[[Any, Any], bool] = operator.le) -> Several:
+    """Steps one after another."""
+    what = "a non-empty sequence" if at_least else "a sequence"
+    how = "none smaller than the one before" if order is operator.le else "each larger than the one before"
+    return Several(f"{what} of steps in [0, 2**31), {how}", StepCount(FROM_0, 0, rounding=rounding), order, at_least)
+
+
+Milestones = Annotated[Sequence[int], _places("up")]
+LastSteps = Annotated[Sequence[int], _places("down")]
+Points = Annotated[Sequence[int], _places("nearest", order=operator.lt)]
+Boundaries = Annotated[Sequence[int], _places("up", at_least=0)]
+Shift = Annotated[int, StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
 Fraction = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
 Momentum = Annotated[float, Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))]

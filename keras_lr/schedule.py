@@ -30,9 +30,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr import evaluation
+from keras_lr import evaluation, hints
 from keras_lr.curves import Step, Value
 from keras_lr.fields import COUNT, POSITIVE, Kind, check, kind_of, refuse, shown
+from keras_lr.plain import NoNumberYetError, plain
 from keras_lr.units import Duration, epochs, fraction
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class Schedule(LearningRateSchedule):
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{owner}: {error}; the arguments are {', '.join(self._arguments)}") from None
+            told = hints.for_names(kwargs, self._arguments) or str(error)
+            raise TypeError(f"{owner}: {told}; the arguments are {', '.join(self._arguments)}") from None
         bound.apply_defaults()
         for name, argument in self._arguments.items():
             object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, bound.arguments[name]))
@@ -213,8 +215,10 @@ class Schedule(LearningRateSchedule):
             ValueError: `steps` are negative or not whole.
         """
         self._require_bound()
-        whole = evaluation.whole_steps(steps)
-        return np.asarray(self.rate(whole) if self.has_foreign else evaluation.in_chunks(self.rate, whole))[()]
+        whole = evaluation.whole_steps(steps, self)
+        if self.has_foreign:
+            return np.array(self.rate(whole), np.float64)[()]
+        return evaluation.in_chunks(self.rate, whole)[()]
 
     @property
     def duration(self) -> int | None:
@@ -332,7 +336,7 @@ class Schedule(LearningRateSchedule):
         return plots.curve(self, self._chosen(steps), ax)
 
     def _chosen(self, steps: Any) -> NDArray[np.int64]:
-        chosen = evaluation.whole_steps(steps)
+        chosen = evaluation.whole_steps(steps, self)
         if chosen.ndim > 1 or (chosen.ndim == 0 and chosen > MOST_STEPS):
             allowed = f"a number of steps up to {MOST_STEPS:,}, or a sequence of steps"
             refuse(type(self).__name__, "steps", allowed, steps)
@@ -544,7 +548,11 @@ def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        number = plain(value)
+    except NoNumberYetError:
+        return False
+    return isinstance(number, numbers.Real) and not isinstance(number, bool)
 
 
 def is_bound(value: Any) -> bool:

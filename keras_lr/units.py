@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -74,44 +75,103 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
     and for plots before the training.
 
     Args:
-        data: how many samples there are, or a data set that knows how many batches it has: a
-            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or anything with
-            a length that counts batches. With `batch_size`, also an array of samples.
-        batch_size: samples in a batch; needed for a number or an array of samples.
+        data: samples or batches, as `fit` takes them. Samples are a number of them, an array, tensor,
+            data frame or list, a dict or tuple of arrays, or a torch `Dataset`; they need `batch_size`.
+            Batches are a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or an
+            object of your own whose length counts them.
+        batch_size: samples in a batch. A data set that has its batches already takes none.
         drop_last: whether a last batch that is not full is left out.
 
     Raises:
-        TypeError: `data` has no length (a generator), or `batch_size` is missing or not whole.
-        ValueError: `data` is endless, does not know its length, or has not one whole batch; or
-            a number is below 1.
+        TypeError: `data` has no length (a generator), `batch_size` is missing for samples or given
+            for batches, or a number is not whole.
+        ValueError: `data` is endless, does not know its length, has arrays of different lengths,
+            or has not one whole batch; or a number is below 1.
 
     Example:
         >>> steps_per_epoch(1000, 32), steps_per_epoch(1000, 32, drop_last=True)
         (32, 31)
     """
-    from keras_lr.fields import FLAG, check
+    from keras_lr.fields import FLAG, check, refuse
 
     check(FLAG, "steps_per_epoch", "drop_last", drop_last)
-    if batch_size is not None:
-        size = _whole("batch_size", batch_size)
-        samples = _whole("data", data) if isinstance(data, numbers.Number) else _length(data)
-        batches = samples // size if drop_last else -(-samples // size)
-    elif isinstance(data, numbers.Number):
-        raise TypeError("steps_per_epoch: `batch_size` must be given with a number of samples, got None")
-    else:
+    samples = _samples(data)
+    if samples is None:
         batches = _length(data)
+        if batch_size is not None:
+            allowed = "left out for a data set that has its batches already"
+            refuse("steps_per_epoch", "batch_size", allowed, batch_size, TypeError)
+    else:
+        if batch_size is None:
+            what = "a number of samples" if samples.is_number else f"samples ({type(data).__name__})"
+            refuse("steps_per_epoch", "batch_size", f"given with {what}", None, TypeError)
+        size = _whole("batch_size", batch_size)
+        count = _whole("data", data) if samples.is_number else samples.rows
+        batches = count // size if drop_last else -(-count // size)
     if batches < 1:
         raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
     return batches
 
 
-def _length(data: Any) -> int:
-    """The length of a data set."""
+class _Samples(NamedTuple):
+    """How many samples there are, if not the data are that number."""
+
+    rows: int
+    is_number: bool = False
+
+
+def _samples(data: Any) -> _Samples | None:
+    """The samples that data are, None if they are batches."""
     from keras_lr.fields import refuse
 
-    if isinstance(data, str | bytes | Mapping | Set):
-        allowed = "a data set or an array (of a dict of arrays, give one of them)"
+    if _is_number(data):
+        return _Samples(0, is_number=True)
+    allowed = "a data set, or samples: an array, or a dict or sequence of arrays that belong together"
+    if isinstance(data, str | bytes | Set):
         refuse("steps_per_epoch", "data", allowed, data, TypeError)
+    if isinstance(data, Mapping | list | tuple):
+        parts = list(data.values()) if isinstance(data, Mapping) else list(data)
+        counts = [rows for part in parts if (rows := _rows(part)) is not None]
+        if isinstance(data, Mapping) or (counts and len(counts) == len(parts)):
+            if not counts or len(set(counts)) > 1:
+                error = ValueError if counts else TypeError
+                refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, error)
+            return _Samples(counts[0])
+        return _Samples(len(data))
+    rows = _rows(data)
+    if rows is not None:
+        return _Samples(rows)
+    return _Samples(_length(data)) if isinstance(data, range) or _is_torch_dataset(data) else None
+
+
+def _is_number(data: Any) -> bool:
+    from keras_lr.plain import NoNumberYetError, plain
+
+    try:
+        return isinstance(plain(data), numbers.Number)
+    except NoNumberYetError:
+        return True  # which `_whole` refuses in its words
+
+
+def _rows(data: Any) -> int | None:
+    """The first dimension of an array, a tensor, a data frame, or whatever else has a shape; None of what has none."""
+    if hasattr(data, "cardinality") or hasattr(data, "num_batches"):
+        return None
+    try:
+        shape = tuple(data.shape)
+        return int(shape[0])
+    except Exception:  # no shape, one without dimensions, or an object of the user's own that raises
+        return None
+
+
+def _is_torch_dataset(data: Any) -> bool:
+    """Whether this is a `torch.utils.data.Dataset`, or one of Hugging Face's, whose lengths count samples."""
+    origin = {(base.__module__.partition(".")[0], base.__name__) for base in type(data).__mro__}
+    return ("torch", "Dataset") in origin or ("datasets", "Dataset") in origin
+
+
+def _length(data: Any) -> int:
+    """The length of a data set."""
     try:
         if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
             length = int(data.cardinality())
@@ -131,9 +191,12 @@ def _length(data: Any) -> int:
 
 def _whole(name: str, value: Any) -> int:
     from keras_lr.fields import Whole, check, refuse
+    from keras_lr.plain import NoNumberYetError, plain
 
-    if not isinstance(value, numbers.Integral):
-        refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
+    with suppress(NoNumberYetError):
+        number = plain(value)
+        if isinstance(number, numbers.Real) and number % 1 != 0:
+            refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
     return int(check(Whole("a whole number >= 1", 1, 2**63, steps=False), "steps_per_epoch", name, value))
 
 

@@ -101,12 +101,12 @@ class _Word:
             return _name(value)
         if isinstance(value, tuple):
             return _several(value, spec)
-        if isinstance(value, int | Duration) and spec:
-            return lengths([value], spec)
         if isinstance(value, float) and spec == "%":
             return f"{100.0 * value:.4g} %" if value else "0"
         if isinstance(value, float) and spec == "times":
             return {0.5: "half as", 1.0: "as", 2.0: "twice as"}.get(value, f"{number(value)} times as")
+        if isinstance(value, int | float | Duration) and spec:
+            return lengths([value], spec)
         return _plain(value)
 
 
@@ -138,7 +138,7 @@ def _several(values: tuple[Any, ...], spec: str) -> str:
     return _listed([_plain(value) for value in values])
 
 
-def lengths(values: list[int | Duration], spec: str) -> str:
+def lengths(values: list[int | float | Duration], spec: str) -> str:
     """Durations with their unit, said once if they share it."""
     counted = [_counted(value, "steps" if spec == "at" else spec) for value in values]
     units = {unit for _, unit in counted}
@@ -151,9 +151,9 @@ def lengths(values: list[int | Duration], spec: str) -> str:
     return f"{_listed(amounts)} {_unit(unit, amounts[0] if len(amounts) == 1 else '2')}"
 
 
-def _counted(value: int | Duration, noun: str) -> tuple[str, str]:
-    if isinstance(value, int):
-        return f"{value:,}", noun
+def _counted(value: int | float | Duration, noun: str) -> tuple[str, str]:
+    if not isinstance(value, Duration):
+        return f"{value:,}" if isinstance(value, int) else number(value), noun
     if value.unit == "epochs":
         return number(value.amount), "epochs"
     return f"{100.0 * value.amount:.4g}", "% of the training"

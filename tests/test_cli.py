@@ -149,9 +149,7 @@ def test_show_with_epochs(tmp_path):
 
 
 def test_show_says_what_is_wrong():
-    assert "`decay_steps` must be a whole number of steps in [1, 2**31), got -5" in refused(
-        "show", "StepDecay(0.1, -5)"
-    )
+    assert "`decay_steps` must be a number of steps in [1, 2**31), got -5" in refused("show", "StepDecay(0.1, -5)")
     assert "there is no schedule 'Nothing'" in refused("show", "Nothing(0.1)")
     run("show", "Constant(0.1)", "--steps", 0, code=2)
     stock = "keras.optimizers.schedules."

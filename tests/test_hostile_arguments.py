@@ -55,7 +55,7 @@ def outcome(target, argument, value):
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             made = target(argument, value)
     except (TypeError, ValueError) as error:
-        named = (argument, hostile.BLAMES.get((target.name, argument), argument))
+        named = (argument, *blamed(target, argument))
         is_named = any(f"`{name}" in str(error) or f"'{name}'" in str(error) for name in named)
         if target.name in hostile.OPERATORS:
             is_named = says_which_operand(error, target.name, value)
@@ -66,6 +66,12 @@ def outcome(target, argument, value):
         assert time.thread_time() - begun < SECONDS
         assert time.monotonic() - waited < WAITED
     return made, None
+
+
+def blamed(target, argument):
+    """Other arguments that an error may name."""
+    found = hostile.BLAMES.get((target.name, argument), ())
+    return (found,) if isinstance(found, str) else found
 
 
 def says_which_operand(error, sign, value):
@@ -107,8 +113,8 @@ def about(made, target, argument, name):
     try:
         bound = made.bind(steps_per_epoch=7, epochs=9)
     except ValueError as error:
-        named = hostile.BLAMES.get((target.name, argument), argument)
-        return "" if f"`{named}`" in str(error) or f"`{argument}`" in str(error) else f"cannot be bound: {error}"
+        named = (argument, *blamed(target, argument))
+        return "" if any(f"`{name}`" in str(error) for name in named) else f"cannot be bound: {error}"
     steps = np.array([0, 1, 2, 5, 10, 1000, 2**31 - 2])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -32,6 +32,8 @@ NEAR = list(range(130))
 RATES = {row.id: row.schedule.rate for row in ROWS}
 CALLS = {row.id: row.schedule for row in ROWS}
 
+MAPPED = {row.id: row.schedule for row in ROWS if keras.config.backend() == "jax" or not row.schedule.has_foreign}
+
 laws = pytest.mark.xdist_group("laws")
 """One process for the laws that share a traced function."""
 
@@ -49,6 +51,15 @@ def compiled_calls():
 @functools.cache
 def calls_in_another_tracing():
     return Together(CALLS, graph)
+
+
+@functools.cache
+def mapped_calls():
+    def mapped(function):
+        return functools.partial(keras.ops.vectorized_map, function)
+
+    each = {name: mapped(schedule) for name, schedule in MAPPED.items()}
+    return Together(each if keras.config.backend() == "torch" else MAPPED, mapped)
 
 
 @functools.cache
@@ -128,6 +139,16 @@ def test_compiled_step_equals_host(row):
     steps = grid()
     got = keras.ops.convert_to_numpy(compiled_rates()(row.id, steps))
     assert got.dtype == np.float32
+    assert_close(got, row.schedule.values(steps), peak(row.schedule))
+
+
+@laws
+def test_mapped_over_steps_equals_host(row):
+    """A batch of steps, one by one to the schedule, as `vectorized_map` of each backend does it."""
+    if row.id not in MAPPED:
+        pytest.skip("Keras's own conditions are not mapped there")
+    steps = np.array([0, 3, 41, 99, 1000])
+    got = keras.ops.convert_to_numpy(mapped_calls()(row.id, steps))
     assert_close(got, row.schedule.values(steps), peak(row.schedule))
 
 
@@ -367,9 +388,7 @@ def test_a_users_schedule_has_it_all():
     assert mine.describe() == "0.4, halved every 10 steps."
     got = keras.ops.convert_to_numpy(compiled(mine.rate)(counter(grid())))
     assert_close(got, mine.values(grid()), 0.4)
-    with pytest.raises(
-        ValueError, match=r"^HalfLife: `half_life` must be a whole number of steps in \[1, 2\*\*31\), got 0$"
-    ):
+    with pytest.raises(ValueError, match=r"^HalfLife: `half_life` must be a number of steps in \[1, 2\*\*31\), got 0$"):
         HalfLife(0.4, 0)
 
 

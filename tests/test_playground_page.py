@@ -214,9 +214,9 @@ def test_the_momentum_partner(driver, url):
 
 
 WRONG = {
-    "-5": "StepDecay: `decay_steps` must be a whole number of steps in [1, 2**31), got -5",
-    "many": "StepDecay: `decay_steps` must be a whole number of steps in [1, 2**31), got 'many'",
-    "": "StepDecay: `decay_steps` must be a whole number of steps in [1, 2**31), got ''",
+    "-5": "StepDecay: `decay_steps` must be a number of steps in [1, 2**31), got -5",
+    "many": "StepDecay: `decay_steps` must be a number of steps in [1, 2**31), got 'many'",
+    "": "StepDecay: `decay_steps` must be a number of steps in [1, 2**31), got ''",
     "epochs(3)": "StepDecay(0.1, epochs(3)) has durations in epochs or fractions, which are not known yet: give",
 }
 

@@ -8,13 +8,14 @@ import keras_lr as klr
 
 pytestmark = pytest.mark.once
 
-STEPS = "must be a whole number of steps in [1, 2**31), got "
-ZERO_STEPS = "must be a whole number of steps in [0, 2**31), got "
+STEPS = "must be a number of steps in [1, 2**31), got "
+ZERO_STEPS = "must be a number of steps in [0, 2**31), got "
 RATE = "must be a finite learning rate >= 0, got "
 FACTOR = "must be a number in (0, 1], got "
 SHARE = "must be a number in [0, 1], got "
 POSITIVE = "must be a finite number > 0, got "
-INCREASING = "must be a strictly increasing, non-empty sequence of whole numbers of steps in [0, 2**31), got "
+RISING = "must be a non-empty sequence of steps in [0, 2**31), none smaller than the one before, got "
+INCREASING = "must be a non-empty sequence of steps in [0, 2**31), each larger than the one before, got "
 RATES = "must be a non-empty sequence of finite learning rates >= 0, got "
 SCHEDULE = "must be a learning-rate schedule or a learning rate"
 nan, inf = float("nan"), float("inf")
@@ -45,7 +46,7 @@ TABLE = [
     (
         lambda: klr.Constant(0.1, rate=3),
         TypeError,
-        "Constant: got an unexpected keyword argument 'rate'; the arguments are learning_rate",
+        "Constant: got an unexpected keyword argument 'rate', perhaps `learning_rate`; the arguments are learning_rate",
     ),
     (
         lambda: klr.Constant(0.1, 0.2),
@@ -54,26 +55,44 @@ TABLE = [
     ),
     (lambda: klr.StepDecay(0.1, -5), ValueError, "StepDecay: `decay_steps` " + STEPS + "-5"),
     (lambda: klr.StepDecay(0.1, 0), ValueError, "StepDecay: `decay_steps` " + STEPS + "0"),
-    (lambda: klr.StepDecay(0.1, 0.5), ValueError, "StepDecay: `decay_steps` " + STEPS + "0.5"),
+    (
+        lambda: klr.StepDecay(0.1, 0.5),
+        ValueError,
+        "StepDecay: `decay_steps` must be a number of steps in [1, 2**31) (a share of the training is written `fraction(0.5)`), got 0.5",
+    ),
     (lambda: klr.StepDecay(0.1, 2**31), ValueError, "StepDecay: `decay_steps` " + STEPS + "2147483648"),
     (lambda: klr.StepDecay(0.1, nan), ValueError, "StepDecay: `decay_steps` " + STEPS + "nan"),
     (lambda: klr.StepDecay(0.1, inf), ValueError, "StepDecay: `decay_steps` " + STEPS + "inf"),
-    (lambda: klr.StepDecay(0.1, "7"), TypeError, "StepDecay: `decay_steps` " + STEPS + "'7'"),
+    (
+        lambda: klr.StepDecay(0.1, "7"),
+        TypeError,
+        "StepDecay: `decay_steps` must be a number of steps in [1, 2**31) (this number of steps is written 7, without quotes), got '7'",
+    ),
     (lambda: klr.StepDecay(0.1, True), TypeError, "StepDecay: `decay_steps` " + STEPS + "True"),
     (lambda: klr.StepDecay(0.1, np.bool_(True)), TypeError, "StepDecay: `decay_steps` " + STEPS + "np.True_"),
     (lambda: klr.StepDecay(0.1, 5, 0.0), ValueError, "StepDecay: `decay_rate` " + FACTOR + "0.0"),
     (lambda: klr.StepDecay(0.1, 5, 1.5), ValueError, "StepDecay: `decay_rate` " + FACTOR + "1.5"),
     (lambda: klr.StepDecay(0.1, klr.epochs(0)), ValueError, "StepDecay: `decay_steps` " + STEPS + "epochs(0)"),
-    (lambda: klr.MultiStepDecay(0.1, []), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[]"),
-    (lambda: klr.MultiStepDecay(0.1, [5, 5]), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 5]"),
-    (lambda: klr.MultiStepDecay(0.1, [5, 3]), ValueError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 3]"),
-    (lambda: klr.MultiStepDecay(0.1, [5, "a"]), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "[5, 'a']"),
-    (lambda: klr.MultiStepDecay(0.1, 5), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "5"),
-    (lambda: klr.MultiStepDecay(0.1, {5, 9}), TypeError, "MultiStepDecay: `milestones` " + INCREASING + "{5, 9}"),
+    (lambda: klr.MultiStepDecay(0.1, []), ValueError, "MultiStepDecay: `milestones` " + RISING + "[]"),
+    (
+        lambda: klr.PiecewiseInterpolation([5, 5], [0.1, 0.2]),
+        ValueError,
+        "PiecewiseInterpolation: `boundaries` " + INCREASING + "[5, 5]",
+    ),
+    (
+        lambda: klr.PiecewiseInterpolation([5.2, 5.4], [0.1, 0.2]),
+        ValueError,
+        "PiecewiseInterpolation: `boundaries` " + INCREASING + "[5.2, 5.4]",
+    ),
+    (lambda: klr.MultiStepDecay(0.1, [5.8, 5.2]), ValueError, "MultiStepDecay: `milestones` " + RISING + "[5.8, 5.2]"),
+    (lambda: klr.MultiStepDecay(0.1, [5, 3]), ValueError, "MultiStepDecay: `milestones` " + RISING + "[5, 3]"),
+    (lambda: klr.MultiStepDecay(0.1, [5, "a"]), TypeError, "MultiStepDecay: `milestones` " + RISING + "[5, 'a']"),
+    (lambda: klr.MultiStepDecay(0.1, 5), TypeError, "MultiStepDecay: `milestones` " + RISING + "5"),
+    (lambda: klr.MultiStepDecay(0.1, {5, 9}), TypeError, "MultiStepDecay: `milestones` " + RISING + "{5, 9}"),
     (
         lambda: klr.MultiStepDecay(0.1, [klr.epochs(3), klr.epochs(2)]),
         ValueError,
-        "MultiStepDecay: `milestones` " + INCREASING + "[epochs(3), epochs(2)]",
+        "MultiStepDecay: `milestones` " + RISING + "[epochs(3), epochs(2)]",
     ),
     (
         lambda: klr.PiecewiseConstantDecay([3], [0.1]),
@@ -89,7 +108,7 @@ TABLE = [
     (
         lambda: klr.PiecewiseConstantDecay([9, 3], [1, 2, 3]),
         ValueError,
-        "PiecewiseConstantDecay: `boundaries` " + INCREASING + "[9, 3]",
+        "PiecewiseConstantDecay: `boundaries` " + RISING + "[9, 3]",
     ),
     (
         lambda: klr.PiecewiseInterpolation([3, 9], [0.1]),
@@ -264,7 +283,7 @@ TABLE = [
     (
         lambda: klr.Warmup("cosine", 5),
         TypeError,
-        "Warmup: `schedule` must be a finite learning rate >= 0, got 'cosine'",
+        "Warmup: `schedule` must be a learning-rate schedule or a learning rate, got 'cosine'",
     ),
     (lambda: klr.Warmup(0.1, -1), ValueError, "Warmup: `warmup_steps` " + ZERO_STEPS + "-1"),
     (lambda: klr.Warmup(0.1, 5, start=2), ValueError, "Warmup: `start` " + SHARE + "2"),
@@ -281,7 +300,7 @@ TABLE = [
     (
         lambda: klr.Sequential([0.1, 0.2, 0.3], [5, 3]),
         ValueError,
-        "Sequential: `boundaries` must be a sequence of whole numbers of steps in [0, 2**31), none smaller than the one before, "
+        "Sequential: `boundaries` must be a sequence of steps in [0, 2**31), none smaller than the one before, "
         "got [5, 3]",
     ),
     (

@@ -6,21 +6,34 @@ import math
 from functools import lru_cache
 from typing import Annotated, Any
 
-from keras_lr.curves import Step, Value, cosine, lookup_steps, minimum, mix, power, real, segment, where
+from keras_lr.curves import (
+    Step,
+    Value,
+    cosine,
+    exact,
+    lookup_steps,
+    minimum,
+    mix,
+    power,
+    real,
+    segment,
+    where,
+)
 from keras_lr.fields import (
     STEP_LIMIT,
     AnySchedule,
     Factor,
     Fraction,
+    Length,
+    LengthOrNone,
     Momentum,
     Name,
     OneOf,
     Positive,
     Rate,
-    Steps,
-    StepsOrNone,
 )
 from keras_lr.schedule import Schedule, length_of
+from keras_lr.turns import as_whole, turn
 
 MOST_RESTARTS = 100_000
 
@@ -61,8 +74,8 @@ class CyclicalLearningRate(Schedule):
     )
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
-    step_size: Steps
-    step_size_down: StepsOrNone = None
+    step_size: Length
+    step_size_down: LengthOrNone = None
     mode: Mode = "triangular"
     gamma: Factor = 1.0
 
@@ -76,7 +89,7 @@ class CyclicalLearningRate(Schedule):
             self.refuse("step_size_down", "so short that a cycle has less than 2**31 steps")
 
     @property
-    def _down(self) -> int:
+    def _down(self) -> float:
         return self.step_size if self.step_size_down is None else self.step_size_down
 
     def rate(self, step: Step) -> Value:
@@ -85,10 +98,11 @@ class CyclicalLearningRate(Schedule):
     def height(self, step: Step) -> Value:
         """Where between its bounds the zigzag is, from 0 to 1."""
         up, down = self.step_size, self._down
-        position = step % (up + down)
-        height = where(position < up, real(position) / up, real(up + down - position) / down)
+        whole = up + down if isinstance(up, int) and isinstance(down, int) else exact(up) + exact(down)
+        now = turn(step, whole)
+        height = minimum(minimum(now.since / float(up), now.until / float(down)), 1.0)
         if self.mode == "triangular2":
-            height = height * power(0.5, step // (up + down))
+            height = height * power(0.5, now.count)
         if self.mode == "exp_range":
             height = height * power(self.gamma, step)
         return height
@@ -174,15 +188,14 @@ class SinusoidalLearningRate(Schedule):
     words = "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} from one to the other"
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
-    step_size: Steps
+    step_size: Length
 
     def validate(self) -> None:
         rises(self)
 
     def rate(self, step: Step) -> Value:
-        size = self.step_size
-        position, odd = step % size, step // size % 2
-        up = where(odd == 0, real(position), real(size - position)) / size
+        now = turn(step, self.step_size)
+        up = where(now.count % 2 == 0, now.since, now.until) / float(self.step_size)
         return mix(self.initial_learning_rate, self.maximal_learning_rate, cosine(up))
 
 
@@ -219,7 +232,7 @@ class CosineDecayRestarts(Schedule):
         "each {t_mul:times} long and {m_mul:times} high as the one before"
     )
     initial_learning_rate: Rate
-    first_decay_steps: Steps
+    first_decay_steps: Length
     t_mul: Positive = 2.0
     m_mul: Factor = 1.0
     alpha: Fraction = 0.0
@@ -231,9 +244,8 @@ class CosineDecayRestarts(Schedule):
 
     def rate(self, step: Step) -> Value:
         if self.t_mul == 1.0:
-            length = self.first_decay_steps
-            cycle, position = step // length, step % length
-            left = real(length - position) / length
+            cycle, gone, to_go = restarted(step, self.first_decay_steps)
+            left = real(to_go) / real(gone + to_go)
         else:
             starts = restarts(self.first_decay_steps, self.t_mul)
             held = minimum(step, starts[-1])
@@ -248,8 +260,22 @@ class CosineDecayRestarts(Schedule):
         return self.alpha * self.initial_learning_rate
 
 
+def restarted(step: Step, length: float) -> tuple[Step, Step, Step]:
+    """Of cycles of one length, begun at the nearest whole steps: which it is, steps since its start, and to its end."""
+    now = turn(step, length)
+    if now.parts == 1:
+        return now.count, now.gone, now.left
+    parts, more = now.parts, exact(length).numerator % now.parts
+    # Half a step before its time the next cycle has begun already, at this step.
+    begun = as_whole((now.left == 0) & (2 * now.left_parts < parts), now.count)
+    gone = now.gone + as_whole(2 * now.gone_parts > parts, now.count)
+    to_go = now.left + as_whole(2 * now.left_parts >= parts, now.count)
+    whole = int(length) + (2 * (now.left_parts + more) + parts) // (2 * parts)
+    return now.count + begun, gone * (1 - begun), to_go * (1 - begun) + whole * begun
+
+
 @lru_cache(maxsize=64)
-def restarts(first: int, ratio: float) -> tuple[int, ...]:
+def restarts(first: float, ratio: float) -> tuple[int, ...]:
     """The whole steps at which cycles start, up to the last one that an int32 can hold."""
     starts = [0]
     growth = math.log(ratio)

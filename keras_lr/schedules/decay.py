@@ -8,9 +8,11 @@ from typing import Self
 from keras_lr.curves import (
     Step,
     Value,
+    ceiling,
+    cosine,
+    exact,
     exponential,
-    fall,
-    maximum,
+    is_before,
     minimum,
     mix,
     power,
@@ -20,25 +22,27 @@ from keras_lr.curves import (
     remaining,
     since,
     times,
+    until,
     where,
 )
 from keras_lr.fields import (
+    LENGTH,
     POSITIVE,
-    STEPS,
     Factor,
     Fraction,
+    Length,
+    LengthOrZero,
     Name,
     NonNegative,
     OptionalRate,
     Positive,
     Rate,
-    Steps,
-    StepsOrZero,
     Switch,
     check,
     refuse,
 )
 from keras_lr.schedule import Schedule
+from keras_lr.turns import stair, turn
 
 
 class ExponentialDecay(Schedule):
@@ -65,7 +69,7 @@ class ExponentialDecay(Schedule):
         "{staircase:, in stairs}"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     decay_rate: Factor
     staircase: Switch = False
     name: Name = None
@@ -88,12 +92,12 @@ class ExponentialDecay(Schedule):
             >>> ExponentialDecay.from_endpoints(0.4, 0.1, 100).values([0, 50, 100]).round(6).tolist()
             [0.4, 0.2, 0.1]
         """
-        steps = check(STEPS, cls.__name__, "total_steps", total_steps)
+        steps = check(LENGTH, cls.__name__, "total_steps", total_steps)
         return cls(initial_learning_rate, steps, 1.0 / _ratio(cls, initial_learning_rate, end_learning_rate))
 
     def rate(self, step: Step) -> Value:
         if self.staircase:
-            return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
+            return self.initial_learning_rate * power(self.decay_rate, stair(step, self.decay_steps))
         return self.initial_learning_rate * exponential(times(step, math.log(self.decay_rate) / self.decay_steps))
 
 
@@ -122,7 +126,7 @@ class TimeBasedDecay(Schedule):
         "{staircase:, in stairs}"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     decay_rate: NonNegative
     staircase: Switch = False
     name: Name = None
@@ -148,12 +152,12 @@ class TimeBasedDecay(Schedule):
             >>> TimeBasedDecay.from_endpoints(0.4, 0.1, 90).values([0, 30, 90]).round(6).tolist()
             [0.4, 0.2, 0.1]
         """
-        steps = check(STEPS, cls.__name__, "total_steps", total_steps)
+        steps = check(LENGTH, cls.__name__, "total_steps", total_steps)
         return cls(initial_learning_rate, steps, _ratio(cls, initial_learning_rate, end_learning_rate) - 1.0)
 
     def rate(self, step: Step) -> Value:
         if self.staircase:
-            grown = real(step // self.decay_steps) * self.decay_rate
+            grown = real(stair(step, self.decay_steps)) * self.decay_rate
         else:
             grown = real(step) * (self.decay_rate / self.decay_steps)
         return self.initial_learning_rate / (1.0 + grown)
@@ -189,7 +193,7 @@ class PolynomialDecay(Schedule):
         "over {decay_steps:steps}{cycle:, then up again for a longer one}"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     end_learning_rate: Rate = 0.0001
     power: Positive = 1.0
     cycle: Switch = False
@@ -199,17 +203,18 @@ class PolynomialDecay(Schedule):
         falls(self, "initial_learning_rate", "end_learning_rate")
 
     def length(self) -> int | None:
-        return None if self.cycle else self.decay_steps
+        return None if self.cycle else ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
-        if self.cycle:
-            # Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S.
-            before = maximum(step, 1) - 1
-            gone = before % self.decay_steps + minimum(step, 1)
-            share = real(self.decay_steps - gone) / (real(before // self.decay_steps + 1) * self.decay_steps)
-        else:
-            share = remaining(step, self.decay_steps)
+        share = self._share_of_cycle(step) if self.cycle else remaining(step, self.decay_steps)
         return mix(self.end_learning_rate, self.initial_learning_rate, raised(share, self.power))
+
+    def _share_of_cycle(self, step: Step) -> Value:
+        """Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S."""
+        now = turn(step, self.decay_steps)
+        # At an end the next turn has begun, but not the next cycle.
+        is_end = (now.gone + now.gone_parts == 0) & (step > 0)
+        return where(is_end, now.until * 0.0, now.until / (real(now.count + 1) * float(self.decay_steps)))
 
 
 class LinearDecay(Schedule):
@@ -232,14 +237,14 @@ class LinearDecay(Schedule):
 
     words = "a straight line from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     end_learning_rate: Rate = 0.0
 
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
 
     def length(self) -> int | None:
-        return self.decay_steps
+        return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
         return mix(self.end_learning_rate, self.initial_learning_rate, remaining(step, self.decay_steps))
@@ -276,10 +281,10 @@ class CosineDecay(Schedule):
         "a cosine from {_peak} to {_floor} over {decay_steps:steps}"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     alpha: Fraction = 0.0
     warmup_target: OptionalRate = None
-    warmup_steps: StepsOrZero = 0
+    warmup_steps: LengthOrZero = 0
     name: Name = None
 
     def validate(self) -> None:
@@ -287,15 +292,20 @@ class CosineDecay(Schedule):
             self.refuse("warmup_steps", "0 when there is no `warmup_target`")
 
     def length(self) -> int | None:
-        return self.warmup_steps + self.decay_steps
+        return ceiling(exact(self.warmup_steps) + exact(self.decay_steps))
 
     def rate(self, step: Step) -> Value:
         peak = self._peak
-        falling = peak * mix(self.alpha, 1.0, fall("cosine", since(step, self.warmup_steps), self.decay_steps))
         if not self.warmup_steps:
-            return falling
+            return peak * mix(self.alpha, 1.0, cosine(remaining(step, self.decay_steps)))
+        # From the last whole step of the warmup on, of which a part of a step may be left.
+        whole = int(self.warmup_steps)
+        part = exact(self.warmup_steps) - whole
+        end = exact(self.decay_steps) + part if part else self.decay_steps
+        left = minimum(until(since(step, whole), end) / float(self.decay_steps), 1.0)
+        falling = peak * mix(self.alpha, 1.0, cosine(left))
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
-        return where(step < self.warmup_steps, rising, falling)
+        return where(is_before(step, self.warmup_steps), rising, falling)
 
     @property
     def _peak(self) -> float:

@@ -7,12 +7,14 @@ from typing import Annotated
 from keras_lr.curves import (
     Step,
     Value,
+    at_least,
+    ceiling,
     clip,
     cosine,
     exponential,
     exponential_less_one,
+    is_before,
     log_less,
-    maximum,
     minimum,
     mix,
     progress,
@@ -22,7 +24,7 @@ from keras_lr.curves import (
     root,
     where,
 )
-from keras_lr.fields import OneOf, Positive, Rate, Real, Steps
+from keras_lr.fields import Length, OneOf, Positive, Rate, Real
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.decay import falls
 
@@ -54,14 +56,14 @@ class REXDecay(Schedule):
 
     words = "a REX curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     end_learning_rate: Rate = 0.0
 
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
 
     def length(self) -> int | None:
-        return self.decay_steps
+        return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
         left = remaining(step, self.decay_steps)
@@ -99,7 +101,7 @@ class KDecay(Schedule):
         "< and power {power}>"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     k: Positive
     end_learning_rate: Rate = 0.0
     power: Positive = 1.0
@@ -111,7 +113,7 @@ class KDecay(Schedule):
             self.refuse("power", "1.0 when `shape` is 'cosine'")
 
     def length(self) -> int | None:
-        return self.decay_steps
+        return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
         gone = raised(progress(step, self.decay_steps), self.k)
@@ -151,7 +153,7 @@ class TanhDecay(Schedule):
         ", from tanh {lower} to tanh {upper}"
     )
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     end_learning_rate: Rate = 0.0
     lower: Bend = -6.0
     upper: Bend = 3.0
@@ -162,17 +164,17 @@ class TanhDecay(Schedule):
             self.refuse("upper", f"above `lower` ({self.lower!r})")
 
     def length(self) -> int | None:
-        return self.decay_steps
+        return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
         # (1 − tanh z)/2 = 1/(1 + e^2z) does not cancel; and z is counted from the step nearest
         # to where it is 0, since its error counts for most there.
         slope = (self.upper - self.lower) / self.decay_steps
-        middle = min(max(round(-self.lower / slope), 0), self.decay_steps)
+        middle = min(max(round(-self.lower / slope), 0), int(self.decay_steps))
         offset = self.lower + slope * middle
-        argument = real(clip(step, 0, self.decay_steps) - middle) * (2.0 * slope) + 2.0 * offset
+        argument = real(clip(step, 0, ceiling(self.decay_steps)) - middle) * (2.0 * slope) + 2.0 * offset
         # From e^80 on the share is 0 to a float32, and e^89 would be infinite.
-        share = 1.0 / (1.0 + exponential(minimum(argument, 80.0)))
+        share = 1.0 / (1.0 + exponential(minimum(argument, min(2.0 * self.upper, 80.0))))
         return mix(self.end_learning_rate, self.initial_learning_rate, share)
 
 
@@ -200,11 +202,11 @@ class PowerLawDecay(Schedule):
 
     words = "{learning_rate} for {hold_steps:steps}, then a fall with the power -{exponent} of the step"
     learning_rate: Rate
-    hold_steps: Steps
+    hold_steps: Length
     exponent: Positive = 0.51
 
     def rate(self, step: Step) -> Value:
-        return self.learning_rate * raised(self.hold_steps / real(maximum(step, self.hold_steps)), self.exponent)
+        return self.learning_rate * raised(float(self.hold_steps) / at_least(step, self.hold_steps), self.exponent)
 
 
 class InverseSquareRootDecay(Schedule):
@@ -231,8 +233,9 @@ class InverseSquareRootDecay(Schedule):
         "then a fall with the inverse square root of the step"
     )
     learning_rate: Rate
-    warmup_steps: Steps
+    warmup_steps: Length
 
     def rate(self, step: Step) -> Value:
-        falling = root(self.warmup_steps / real(maximum(step, self.warmup_steps)))
-        return self.learning_rate * where(step < self.warmup_steps, progress(step, self.warmup_steps), falling)
+        falling = root(float(self.warmup_steps) / at_least(step, self.warmup_steps))
+        rising = progress(step, self.warmup_steps)
+        return self.learning_rate * where(is_before(step, self.warmup_steps), rising, falling)

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from keras_lr.curves import Step, Value, clip, cosine, lookup, lookup_steps, power, real, segment
-from keras_lr.fields import RATE, Factor, Milestones, Name, OneOf, Rate, Rates, Steps, Whole, check, refuse
+from keras_lr.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
+from keras_lr.fields import (
+    RATE,
+    Factor,
+    LastSteps,
+    Length,
+    Milestones,
+    Name,
+    OneOf,
+    Points,
+    Rate,
+    Rates,
+    Whole,
+    check,
+    refuse,
+)
 from keras_lr.schedule import Schedule, field
+from keras_lr.turns import stair
 from keras_lr.wording import lengths, number
 
 PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
@@ -53,14 +68,14 @@ class StepDecay(Schedule):
 
     words = "stairs down from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
     initial_learning_rate: Rate
-    decay_steps: Steps
+    decay_steps: Length
     decay_rate: Factor = 0.5
 
     def changes(self) -> tuple[int, ...]:
-        return (self.decay_steps,)
+        return (ceiling(self.decay_steps),)
 
     def rate(self, step: Step) -> Value:
-        return self.initial_learning_rate * power(self.decay_rate, step // self.decay_steps)
+        return self.initial_learning_rate * power(self.decay_rate, stair(step, self.decay_steps))
 
 
 class MultiStepDecay(Schedule):
@@ -117,7 +132,7 @@ class PiecewiseConstantDecay(Schedule):
     """
 
     words = "pieces of {values} that change after {boundaries:at}"
-    boundaries: Milestones
+    boundaries: LastSteps
     levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
     name: Name = None
 
@@ -155,7 +170,7 @@ class PiecewiseInterpolation(Schedule):
     """
 
     words = "{shape} pieces through {values} at {boundaries:at}"
-    boundaries: Milestones
+    boundaries: Points
     levels: Rates = field(alias="values")
     shape: PieceShape = "linear"
 

@@ -16,7 +16,7 @@ from keras_lr.fields import Rate, Steps
 decay = klr.CosineDecay(0.1, 900, alpha=0.01)
 assert_type(decay, klr.CosineDecay)
 assert_type(decay.initial_learning_rate, float)
-assert_type(decay.decay_steps, int)
+assert_type(decay.decay_steps, float)
 in_epochs = klr.Warmup(klr.CosineDecay(0.1, klr.epochs(9)), klr.fraction(0.1), shape="cosine")
 klr.Warmup(keras.optimizers.schedules.CosineDecay(0.1, 900), 100)
 pieces = klr.PiecewiseConstantDecay([100, 200], [1.0, 0.1, 0.01])

@@ -7,6 +7,7 @@ scalar functions in plain `math`. They share no code with the package: keep it s
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import keras
 
@@ -133,6 +134,139 @@ def noise(t):
             state = (state * state % prime + 5 * state) % prime
     return line(0.3, 0.0, t, 70) * (1 + 0.4 * (state * 2 / prime - 1))
 
+
+def wave(t, n):
+    """How high a triangle is that rises for n steps and falls for n, at a step: n is a fraction."""
+    gone = t % (2 * n)
+    return min(gone, 2 * n - gone) / n
+
+
+def begun_at_whole_steps(t, n):
+    """Cycles of n steps, a fraction, each begun at the nearest whole step, half a step up: which, and the share gone."""
+    cycle = 0
+    while math.floor((cycle + 1) * n + Fraction(1, 2)) <= t:
+        cycle += max((t - math.ceil((cycle + 1) * n)) // math.ceil(n), 1)
+    start, end = (math.floor(i * n + Fraction(1, 2)) for i in (cycle, cycle + 1))
+    return cycle, (t - start) / (end - start)
+
+
+# Steps that are not whole: the arguments are the decimals, and the formulas have them as fractions.
+PARTIAL = [
+    Row(
+        # EfficientNet's: 2.4 epochs of 313 steps. A fifth turn ends at a whole step, 3756.
+        klr.ExponentialDecay(0.016, 751.2, 0.97, staircase=True),
+        {751: 0.016, 752: 0.01552, 1502: 0.01552, 1503: 0.0150544, 3755: 0.016 * 0.97**4, 3756: 0.016 * 0.97**5},
+        lambda t: 0.016 * 0.97 ** (t * 5 // 3756),
+        "ExponentialDecay-751.2",
+    ),
+    Row(
+        klr.ExponentialDecay(0.8, 7.5, 0.25),
+        {15: 0.05, 30: 0.003125},
+        lambda t: 0.8 * 0.25 ** (t / 7.5),
+        "ExponentialDecay-7.5",
+    ),
+    Row(
+        klr.StepDecay(0.8, 7.3, 0.25),
+        {7: 0.8, 8: 0.2, 14: 0.2, 15: 0.05, 72: 0.8 * 0.25**9, 73: 0.8 * 0.25**10},
+        lambda t: 0.8 * 0.25 ** (t * 10 // 73),
+        "StepDecay-7.3",
+    ),
+    Row(
+        klr.MultiStepDecay(0.8, [3.5, 9, 9], 0.5),
+        {3: 0.8, 4: 0.4, 8: 0.4, 9: 0.1},
+        lambda t: 0.8 * 0.5 ** sum(t >= edge for edge in (3.5, 9, 9)),
+        "MultiStepDecay-3.5",
+    ),
+    Row(
+        klr.PiecewiseConstantDecay([3.5, 9, 9], [0.7, 0.5, 0.3, 0.2]),
+        {3: 0.7, 4: 0.5, 9: 0.5, 10: 0.2},
+        lambda t: pieces([3.5, 9, 9], [0.7, 0.5, 0.3, 0.2], t),
+        "PiecewiseConstantDecay-3.5",
+    ),
+    Row(
+        klr.TimeBasedDecay(0.9, 20.4, 0.5, staircase=True),
+        {20: 0.9, 21: 0.6, 40: 0.6, 41: 0.45, 101: 0.9 / 3, 102: 0.9 / 3.5},
+        lambda t: 0.9 / (1 + 0.5 * (t * 5 // 102)),
+        "TimeBasedDecay-20.4",
+    ),
+    Row(
+        klr.PolynomialDecay(0.42, 40.5, 0.02, power=2.0),
+        {27: 0.02 + 0.4 / 9, 40: 0.02 + 0.4 / 81**2, 41: 0.02, 77: 0.02},
+        lambda t: 0.02 + 0.4 * (1 - min(t, 40.5) / 40.5) ** 2,
+        "PolynomialDecay-40.5",
+    ),
+    Row(
+        klr.PolynomialDecay(0.3, 7.5, 0.02, power=1.5, cycle=True),
+        {7: 0.02 + 0.28 / 15**1.5, 8: 0.02 + 0.28 * (7 / 15) ** 1.5, 15: 0.02, 30: 0.02},
+        lambda t: 0.02 + 0.28 * float(1 - t / (Fraction(15, 2) * max(1, math.ceil(t / Fraction(15, 2))))) ** 1.5,
+        "PolynomialDecay-cycle-7.5",
+    ),
+    Row(
+        klr.LinearDecay(0.5, 40.4, 0.1),
+        {20: 0.5 - 0.4 * 20 / 40.4, 40: 0.1 + 0.4 * 0.4 / 40.4, 41: 0.1},
+        lambda t: line(0.5, 0.1, t, 40.4),
+        "LinearDecay-40.4",
+    ),
+    Row(
+        klr.CosineDecay(0.1, 40.5, alpha=0.2, warmup_target=0.5, warmup_steps=7.5),
+        {3: 0.26, 7: 0.1 + 0.4 * 7 / 7.5, 21: 0.5 * (0.2 + 0.8 * 0.75), 48: 0.1, 99: 0.1},
+        lambda t: line(0.1, 0.5, t, 7.5) if t < 7.5 else 0.5 * (0.2 + 0.8 * cosine((t - 7.5) / 40.5)),
+        "CosineDecay-warmup-7.5",
+    ),
+    Row(
+        klr.REXDecay(0.5, 40.5, 0.2),
+        {27: 0.2 + 0.3 * 0.5, 41: 0.2},
+        lambda t: 0.2 + 0.3 * (1 - min(t / 40.5, 1)) / (1 - min(t / 40.5, 1) / 2),
+        "REXDecay-40.5",
+    ),
+    Row(
+        klr.TanhDecay(1.5, 100.5, 0.5, lower=-7.0, upper=3.0),
+        {101: 0.5 + 0.002473, 999: 0.5 + 0.002473},
+        lambda t: 0.5 + tanh(t, 100.5, -7.0, 3.0),
+        "TanhDecay-100.5",
+    ),
+    Row(
+        klr.InverseSquareRootDecay(0.6, 20.25),
+        {9: 0.6 * 9 / 20.25, 20: 0.6 * 20 / 20.25, 81: 0.3},
+        lambda t: 0.6 * t / 20.25 if t < 20.25 else 0.6 * math.sqrt(20.25 / t),
+        "InverseSquareRootDecay-20.25",
+    ),
+    Row(
+        klr.PowerLawDecay(0.6, 20.25, exponent=0.5),
+        {20: 0.6, 81: 0.3},
+        lambda t: 0.6 * max(1.0, t / 20.25) ** -0.5,
+        "PowerLawDecay-20.25",
+    ),
+    Row(
+        klr.CyclicalLearningRate(0.1, 0.9, 4.5, mode="triangular2"),
+        {3: 0.1 + 0.8 * 2 / 3, 9: 0.1, 12: 0.1 + 0.4 * 2 / 3, 18: 0.1},
+        lambda t: 0.1 + 0.8 * float(wave(t, Fraction(9, 2))) * 0.5 ** (t // 9),
+        "CyclicalLearningRate-4.5",
+    ),
+    Row(
+        klr.SinusoidalLearningRate(0.1, 0.5, 6.4),
+        {16: 0.3, 32: 0.5},
+        lambda t: 0.1 + 0.4 * math.sin(math.pi / 2 * wave(t, Fraction(32, 5))) ** 2,
+        "SinusoidalLearningRate-6.4",
+    ),
+    Row(
+        klr.CosineDecayRestarts(0.8, 10.4, t_mul=1.5, m_mul=0.5, alpha=0.25),
+        {5: 0.5, 10: 0.5, 26: 0.35},
+        lambda t: restarting(t, 10.4, 1.5, 0.5, 0.25, 0.8),
+        "CosineDecayRestarts-10.4",
+    ),
+    Row(
+        # Begun at 0, 10, 21, 31, 42 and 52: 10.4 and so on, to the nearest step.
+        klr.CosineDecayRestarts(0.8, 10.4, t_mul=1.0, m_mul=0.5),
+        {5: 0.4, 10: 0.4, 20: 0.4 * math.sin(math.pi / 22) ** 2, 21: 0.2, 31: 0.1, 42: 0.05, 52: 0.025},
+        lambda t: (
+            0.8
+            * 0.5 ** begun_at_whole_steps(t, Fraction(52, 5))[0]
+            * cosine(begun_at_whole_steps(t, Fraction(52, 5))[1])
+        ),
+        "CosineDecayRestarts-equal-10.4",
+    ),
+]
 
 ROWS = [
     Row(klr.Constant(0.3), {5: 0.3}, lambda t: 0.3),
@@ -423,4 +557,5 @@ ROWS = [
         lambda t: line(0.4, 0.0, t // 3, 40),
     ),
     Row(NOISE, {70: 0.0}, noise),
+    *PARTIAL,
 ]

@@ -82,6 +82,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "minus one": lambda: -1,
     "a fraction": lambda: 0.5,
     "a negative fraction": lambda: -0.5,
+    "one and a half": lambda: 1.5,
     "five": lambda: 5,
     "1000.0": lambda: 1000.0,
     "2**31": lambda: 2**31,
@@ -140,6 +141,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "ellipsis": lambda: ...,
     "array": lambda: np.array([1.0, 2.0]),
     "0-d array": lambda: np.array(5),
+    "array of one": lambda: np.array([5]),
     "2-d array": lambda: np.ones((2, 2)),
     "empty array": lambda: np.zeros(0),
     "array of bools": lambda: np.array([True, False]),
@@ -399,24 +401,30 @@ PLAIN: dict[str, Any] = {
     "np.float32": 0.25,
     "np.int64": 7,
     "np.uint8": 7,
+    "0-d array": 5,
+    "tensor": 0.1,
+    "keras.Variable": 0.1,
     "array": [1.0, 2.0],
+    "tensor of integers": [1, 2],
     "tuple": [1, 2],
     "np.True_": True,
 }
 """The plain value that another way of writing it must be equal to."""
 
-FRACTIONS = {"a fraction", "np.float32", "Fraction", "5e-324"}
-WHOLE = {"one", "five", "1000.0", "np.int64", "np.uint8"}
-POSITIVE = {*FRACTIONS, *WHOLE, "2**31", "a Fraction that a float rounds"} - {"5e-324"}  # a float32 of it is 0
+FRACTIONS = {"a fraction", "np.float32", "Fraction", "5e-324", "tensor", "keras.Variable"}
+WHOLE = {"one", "five", "1000.0", "np.int64", "np.uint8", "0-d array"}
+POSITIVE = {*FRACTIONS, *WHOLE, "one and a half", "2**31", "a Fraction that a float rounds"} - {
+    "5e-324"
+}  # a float32 of it is 0
 RATE = {*POSITIVE, "zero", "5e-324"}
 SHARE = {*FRACTIONS, "zero", "one"}
-STEPS = {*WHOLE, "epochs", "epochs(1e38)", "fraction"}
+STEPS = {*WHOLE, "one and a half", "a Fraction that a float rounds", "epochs", "epochs(1e38)", "fraction"}
 STEPS_OR_ZERO = {*STEPS, "zero", "epochs(0)"}
 FINITE = {*RATE, "minus one", "a negative fraction"}
 FLAG = {"True", "False", "np.True_"}
 TEXT = {name for name, make in VALUES.items() if isinstance(make(), str)}
 FILE = TEXT - {"empty string", "a string with NUL", "a string with a surrogate", "a long string"}
-NUMBERS = {"list", "tuple", "array"}
+NUMBERS = {"list", "tuple", "array", "array of one", "tensor of integers"}
 SCHEDULE = {*RATE, "schedule", "schedule with epochs", "Keras's schedule"}
 CALLABLE = {
     "lambda",
@@ -564,12 +572,13 @@ ALLOWED: dict[str, set[str]] = {
     "find_learning_rate.seed": {*WHOLE, "zero", "None"},
     "find_learning_rate.only": NONE,
     "steps_per_epoch.data": {
-        *{"one", "five", "np.int64", "np.uint8", "2**31", "10**400", "10**5000"},
+        *WHOLE,
+        *{"2**31", "10**400", "10**5000", "array of one"},
         *{name for name, make in VALUES.items() if isinstance(make(), list | tuple | range) and len(make())},
         *{"array", "2-d array", "array of bools", "array of strings", "array of objects", "array of complex numbers"},
         "tensor of integers",
     },
-    "steps_per_epoch.batch_size": {"one", "five", "np.int64", "np.uint8", "2**31"},
+    "steps_per_epoch.batch_size": {*WHOLE, "2**31"},
     "set_step.step": {*WHOLE, "zero"},
     "set_step by step.step": {*WHOLE, "zero"},
     "set_step by epoch.epoch": {*WHOLE, "zero"},
@@ -586,7 +595,21 @@ ALLOWED: dict[str, set[str]] = {
     "tuning.schedule.length": {"list", "tuple"},
     "tuning.schedule.prefix": TEXT,
     "Schedule.__call__.step": {
-        *(WHOLE | {"zero", "2**31", "list", "tuple", "range", "array", "0-d array", "2-d array", "empty array"}),
+        *(
+            WHOLE
+            | {
+                "zero",
+                "2**31",
+                "list",
+                "tuple",
+                "range",
+                "array",
+                "array of one",
+                "0-d array",
+                "2-d array",
+                "empty array",
+            }
+        ),
         *{"empty list", "empty tuple", "falling list", "nested list", "tensor of integers"},
     },
     "Schedule.bind.steps_per_epoch": WHOLE,
@@ -616,8 +639,8 @@ ALLOWED["Schedule.to_frame.steps"] = ALLOWED["Schedule.plot.steps"] = ALLOWED["S
     *{"2**31", "2-d array", "nested list"}
 }
 
-BLAMES: dict[tuple[str, str], str] = {
-    ("Schedule.from_config", "config"): "initial_learning_rate",
+BLAMES: dict[tuple[str, str], str | tuple[str, ...]] = {
+    ("Schedule.from_config", "config"): ("initial_learning_rate", "a", "module"),
     ("from_endpoints", "total_steps"): "decay_steps",  # when it is bound
     ("WarmupStableDecay", "warmup_steps"): "total_steps",
     ("WarmupStableDecay", "decay_steps"): "total_steps",
