@@ -20,7 +20,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.evaluation import foreign_rate
-from keras_lr.fields import STEP_LIMIT, Several, Whole
+from keras_lr.fields import STEP_LIMIT, Optional, Several, StepCount
 from keras_lr.schedule import Schedule, values_of
 from keras_lr.schedules import combine, cyclical, decay, modify, pace, recipes, shaped, stepwise
 
@@ -114,10 +114,15 @@ def ceiling(schedule: LearningRateSchedule, first: int, last: int) -> float:
     if type(twin) in LIMITS:
         return LIMITS[type(twin)](twin, first, last)
     if type(twin) in TURNS:
-        turns = {step for step in TURNS[type(twin)](twin, first) if first < step < last}
-        return float(values_of(twin, np.array([first, *turns, last])).max())
+        return _highest_at(twin, TURNS[type(twin)](twin, first), first, last)
     length = schedule.length() if isinstance(schedule, Schedule) else None
     return _rate(schedule, length) if length is not None and first >= length else math.inf
+
+
+def _highest_at(schedule: LearningRateSchedule, turns: Iterable[float], first: int, last: int) -> float:
+    """The highest rate at both ends and around turning points, which need not be whole steps."""
+    steps = {step for turn in turns for step in (math.floor(turn), math.floor(turn) + 1) if first < step < last}
+    return float(values_of(schedule, np.array([first, *steps, last])).max())
 
 
 def parts(schedule: LearningRateSchedule) -> Iterator[LearningRateSchedule]:
@@ -187,20 +192,20 @@ def _steps_in(part: LearningRateSchedule) -> int:
             return 0
         flat = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
         return int(sum(item for item in flat if isinstance(item, int | float) and item < STEP_LIMIT))
-    total = 0
+    total = 0.0
     for name, value in part.arguments().items():
         kind = part._arguments[name].kind
-        kind = kind.item if isinstance(kind, Several) else kind
-        if isinstance(kind, Whole) and kind.steps and value is not None:
+        kind = kind.item if isinstance(kind, Several) else kind.kind if isinstance(kind, Optional) else kind
+        if isinstance(kind, StepCount) and value is not None:
             total += sum(map(abs, value)) if isinstance(value, tuple) else abs(value)
-    return total
+    return math.ceil(total)
 
 
 # Steps at which a schedule may turn from rising to falling, or jump up; of those that come again and again, the first
 # from a step on, after which none is higher.
 
 
-def _never(schedule: Any, first: int) -> Iterable[int]:
+def _never(schedule: Any, first: int) -> Iterable[float]:
     return ()
 
 
@@ -209,7 +214,7 @@ def _one_cycle(schedule: recipes.OneCycle, first: int) -> Iterable[int]:
     return (top, top + 1, 2 * top, 2 * top + 1, 2 * top + 2, schedule.total_steps - 1)
 
 
-def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[int]:
+def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[float]:
     if schedule.t_mul == 1.0:
         return (_next(first, 0, schedule.first_decay_steps),)
     starts = cyclical.restarts(schedule.first_decay_steps, schedule.t_mul)
@@ -217,16 +222,16 @@ def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[int
     return starts[index : index + 1]
 
 
-def _next(first: int, offset: int, period: int) -> int:
+def _next(first: int, offset: float, period: float) -> float:
     """The first of the steps offset, offset + period, … that is not before `first`."""
     return first + (offset - first) % period
 
 
-TURNS: dict[type, Callable[[Any, int], Iterable[int]]] = {
+TURNS: dict[type, Callable[[Any, int], Iterable[float]]] = {
     stepwise.Constant: _never,
     stepwise.StepDecay: _never,
     stepwise.MultiStepDecay: _never,
-    stepwise.PiecewiseConstantDecay: lambda it, first: (math.floor(at) + 1 for at in it.boundaries),
+    stepwise.PiecewiseConstantDecay: lambda it, first: it.boundaries,
     stepwise.PiecewiseInterpolation: lambda it, first: it.boundaries,
     decay.ExponentialDecay: _never,
     decay.TimeBasedDecay: _never,
@@ -252,9 +257,9 @@ def _zigzag(it: cyclical.CyclicalLearningRate, first: int, last: int) -> float:
     up, down = it.step_size, it._down
     top = _next(first, up, up + down)
     if it.mode != "exp_range":
-        return float(values_of(it, np.array([first, min(top, last), last])).max())
+        return _highest_at(it, (top,), first, last)
     plain = cyclical.CyclicalLearningRate(0.0, 1.0, up, down)
-    height = float(values_of(plain, np.array([first, min(top, last), last])).max())
+    height = _highest_at(plain, (top,), first, last)
     low, high = it.initial_learning_rate, it.maximal_learning_rate
     return low + (high - low) * height * it.gamma**first
 
