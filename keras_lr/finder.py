@@ -38,6 +38,7 @@ from keras_lr.fields import (
     refuse,
 )
 from keras_lr.schedules.combine import Warmup
+from keras_lr.seeding import undisturbed
 from keras_lr.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
 from keras_lr.warning import warn_user
 
@@ -235,7 +236,8 @@ def find_learning_rate(
         task = bar.add_task("range test", total=int(steps) * repeats)
         for number, one in enumerate(seeds):
             watch = _Watch(int(steps), smoothing, divergence, lambda: bar.advance(task))
-            test.run(watch, one, mix=repeats > 1)
+            with undisturbed():
+                test.run(watch, one, mix=repeats > 1)
             bar.update(task, completed=int(steps) * (number + 1))
             losses = np.array(watch.losses, np.float64)
             sweeps.append(Sweep(rates[: len(losses)], losses, np.array(watch.smoothed, np.float64)))

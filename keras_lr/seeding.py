@@ -6,8 +6,8 @@ TensorFlow's and torch's. Whoever draws from one of them between the seed and th
 worker of Dask does: it trains in one thread, and in another its event loop measures messages by samples of their parts,
 taken with ``random.sample`` (`dask.sizeof`); most of them come while the first training imports its libraries.
 
-So trainings of one process take turns; and while one goes on, its threads alone draw from Python's and NumPy's
-generators. Threads that do not belong to it get numbers from generators that nobody has seeded.
+So trainings of one process, and range tests, take turns; and while one goes on, its threads alone draw from Python's
+and NumPy's generators. Threads that do not belong to it get numbers from generators that nobody has seeded.
 """
 
 from __future__ import annotations
@@ -42,12 +42,11 @@ _threads: WeakSet[threading.Thread] = WeakSet()
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Train in here: from this seed, with numbers that no other thread takes away, and with Keras's first names.
+    """Train in here: from this seed, undisturbed, and with Keras's first names.
 
     A metric without a name would be "auc" in the first training of a process, and "auc_1" in the second.
     """
-    with _turn, _threads_apart():
-        time.sleep(BEGUN)
+    with undisturbed():
         names = global_state.get_global_attribute(NAMES)
         global_state.set_global_attribute(NAMES, None)
         try:
@@ -60,23 +59,21 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _threads_apart() -> Iterator[None]:
-    """Let all threads but this one, and those that it starts, draw from generators of their own."""
+def undisturbed() -> Iterator[None]:
+    """Train in here, one thread at a time; others, but for those that it starts, draw from generators of their own."""
     this = threading.current_thread()
-    is_first = this not in _threads
-    _threads.add(this)
-    with ExitStack() as stack:
+    with _turn, ExitStack() as stack:
+        if this not in _threads:
+            _threads.add(this)
+            stack.callback(_threads.discard, this)
         _change(stack, threading.Thread, "start", _noting(threading.Thread.start))
         for module, others in ((random, random.Random()), (np.random, np.random.RandomState())):
             for name in module.__all__:
                 method = getattr(others, name, None) or getattr(others, ALIASES.get(name, ""), None)
                 if method is not None:  # the classes are no part of a generator
                     _change(stack, module, name, _by_thread(stack, getattr(module, name), method))
-        try:
-            yield
-        finally:
-            if is_first:
-                _threads.discard(this)
+        time.sleep(BEGUN)
+        yield
 
 
 def _change(stack: ExitStack, owner: Any, name: str, value: Any) -> None:

@@ -126,6 +126,19 @@ def test_metrics_have_the_same_names_in_each_training():
     assert not frame.isna().any().any()
 
 
+def test_a_range_test_sees_the_same_data():
+    keras.utils.set_random_seed(5)
+    model = build_model(0.1)
+
+    def losses_of_batches():
+        result = klr.find_learning_rate(model, X, Y, batch_size=16, steps=10, seed=7, repeats=2, progress=False)
+        return result.to_frame()["loss"].tolist()
+
+    expected = losses_of_batches()
+    with other_thread():
+        assert [losses_of_batches() for _ in range(3)] == [expected] * 3
+
+
 @pytest.mark.once
 def test_other_threads_draw_numbers_of_their_own():
     with ThreadPoolExecutor(1) as other:
