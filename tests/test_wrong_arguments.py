@@ -266,7 +266,7 @@ TABLE = [
     (
         lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="halving", half_life=0),
         ValueError,
-        "WarmupStableDecay: `half_life` must be a whole number of steps in [1, 2**31), or None, got 0",
+        "WarmupStableDecay: `half_life` must be a number of steps in [1, 2**31), or None, got 0",
     ),
     (lambda: klr.OneCycle(0.1, 10, 1.5), ValueError, "OneCycle: `pct_start` " + SHARE + "1.5"),
     (

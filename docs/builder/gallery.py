@@ -39,8 +39,8 @@ def index() -> str:
     """All schedules at a glance."""
     parts = [
         "# Gallery\n\nEvery schedule of the package. Curves are drawn from the rows with which the tests check the "
-        "formulas (`tests/support/catalogue.py`), texts are those of the docstrings. A step is one batch, and the first "
-        "update has the rate of step 0."
+        "formulas (`tests/support/catalogue.py`), texts are those of the docstrings. A step is one batch, and the "
+        "first update has the rate of step 0."
     ]
     for group in reference.FAMILIES:
         cards = "\n".join(_card(group, name) for name in family(group))
