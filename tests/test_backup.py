@@ -308,8 +308,9 @@ BATCHES, EPOCHS = 5, 3
 
 
 def network(rate, **compile_args):
-    """A classifier with a Dropout, whose seed is drawn by the seed of the process, and metrics of two kinds."""
-    layers = [keras.layers.Dense(4, "tanh"), keras.layers.Dropout(0.3), keras.layers.Dense(1, "sigmoid")]
+    """A classifier with random numbers by a seed of the layer and by none, and metrics of two kinds."""
+    noise = [keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.1, seed=3)]
+    layers = [keras.layers.Dense(4, "tanh"), *noise, keras.layers.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((3,)), *layers])
     metrics = ["accuracy", keras.metrics.AUC(num_thresholds=7, name="auc")]
     model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=metrics, **compile_args)
@@ -379,7 +380,7 @@ def run_and_kill(folder, kills, *case, **options):
 
 
 def schedule():
-    return klr.Warmup(klr.CosineDecay(0.05, klr.epochs(2)), klr.epochs(1))
+    return klr.Warmup(klr.CosineDecay(0.05, klr.fraction(2 / 3)), klr.epochs(1))
 
 
 CASES = {
@@ -393,11 +394,11 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_kill_at_any_batch_changes_nothing(tmp_path, case):
-    whole, resumed = run_and_kill(tmp_path, [(0, 2), (1, 0), (2, 1)], *CASES[case])
+    whole, resumed = run_and_kill(tmp_path, [(0, 2), (1, 0), (2, 3)], *CASES[case])
     assert_same(whole, resumed)
     assert whole["state"]["n_reductions"] >= 1
-    # The last kill was in the second batch of the third epoch.
-    assert resumed["table"][["epoch", "batch"]].iloc[0].tolist() == [2, 1]
+    # The last kill was in the fourth batch of the third epoch.
+    assert resumed["table"][["epoch", "batch"]].iloc[0].tolist() == [2, 3]
     assert not (tmp_path / "killed" / "backup").exists()
 
 
@@ -518,7 +519,7 @@ def test_the_progress_bar_goes_on(tmp_path, capsys):
 
 
 class Broken(keras.utils.PyDataset):
-    """Its second batch cannot be read for some time."""
+    """Its third batch cannot be read for some time; TensorFlow looks at two before training begins."""
 
     broken = False
 
@@ -526,7 +527,7 @@ class Broken(keras.utils.PyDataset):
         return BATCHES
 
     def __getitem__(self, batch):
-        if self.broken and batch == 1:
+        if self.broken and batch == 2:
             raise OSError("cannot be read")
         return np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
 
@@ -743,6 +744,16 @@ def test_a_second_fit_begins_where_the_user_says(tmp_path, freq):
     fit(model, seen, epochs=1)
     assert [epoch for epoch, batch in seen.begun if batch == 0] == [0, 1, 0]
     assert step_of(model) == 30
+
+
+def test_a_fit_after_one_that_was_resumed_and_killed(tmp_path):
+    backup, seen = klr.BackupAndRestore(tmp_path, 1), Batches()
+    killed((1, 3), backup)
+    model = model_with(0.1)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(model, backup, Kill(2, 1))
+    fit(model, seen, epochs=1)
+    assert seen.begun == [(0, batch) for batch in range(5)]
 
 
 def test_a_done_training_leaves_the_next_one_its_epochs(tmp_path):

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr import optimizer as optimizers
 from keras_lr.position import Position
 from keras_lr.random_state import RandomStates
 from keras_lr.warning import warn_user
@@ -109,6 +110,8 @@ class Skip:
             self.end()
             for states in self._random:
                 states.restore()
+            # As at the first batch of any epoch, where hooks may read variables; JAX has them apart by now.
+            optimizers.sync(self._model)
             self._callbacks.on_train_batch_begin(batch, logs)
             return
         if self._logs is None and _has_metrics(self._model):
