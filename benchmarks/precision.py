@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import common
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 COUNT, FEW, WALKED = 20_000, 400, 200_000
 FIRST = 1000

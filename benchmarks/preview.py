@@ -30,7 +30,7 @@ FEW = {
 
 def catalogue() -> list[Any]:
     """The rows of the tests' catalogue: one instance of every schedule at least."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
     from catalogue import ROWS
 
     return ROWS

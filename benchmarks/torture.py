@@ -49,6 +49,20 @@ CASES = [
         "order": ["plateau", "backup", "log"],
         "log": "log.csv",
     },
+    {
+        "rate": "klr.Warmup(klr.CosineDecay(0.2, klr.epochs(9)), klr.epochs(1))",
+        "plateau": {"monitor": "loss", "patience": 1, "every": 9, "min_delta": 0.05},
+        "order": ["backup", "bind", "plateau", "log"],
+        "log": "log.csv",
+        "backup": {"save_freq": 4, "double_checkpoint": True},
+    },
+    {
+        "rate": "0.2",
+        "plateau": {"monitor": "val_loss", "patience": 1, "min_delta": 0.05},
+        "order": ["log", "plateau", "backup"],
+        "log": "log.csv",
+        "backup": {"save_freq": 1},
+    },
 ]
 EPOCHS, BATCHES = 10, 13
 MOST = 5
@@ -95,11 +109,13 @@ def child(folder: Path, case: dict, kill: dict | None) -> None:
         def on_epoch_end(self, epoch, logs=None):
             self.called("epoch_end")
 
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(8, "tanh"), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
+    )
     rate = eval(case["rate"], {"klr": klr, "keras": keras})
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss="mse")
     parts = {
-        "backup": klr.BackupAndRestore(folder / "backup"),
+        "backup": klr.BackupAndRestore(folder / "backup", **case.get("backup", {})),
         "bind": klr.BindSchedule(),
         "plateau": klr.ReduceOnPlateau(factor=0.5, **case["plateau"]),
         "log": klr.LearningRateLogger(("loss",), folder / case["log"], audit=False),

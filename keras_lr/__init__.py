@@ -1,5 +1,8 @@
 """Learning-rate scheduling for Keras 3: schedules, a plateau callback, a logger."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
 from keras_lr.audit import ScheduleWarning
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
@@ -37,6 +40,22 @@ from keras_lr.schedules.stepwise import (
 from keras_lr.units import epochs, fraction, steps_per_epoch
 
 __version__ = "0.1.0"
+
+_MODULES = ("tuning",)
+"""Public modules that are imported when they are first used, so that `import keras_lr` stays fast."""
+
+if TYPE_CHECKING:
+    from keras_lr import tuning as tuning
+else:
+    # Out of the sight of type checkers, for which a module with `__getattr__` has every name.
+    def __getattr__(name):
+        if name in _MODULES:
+            return _import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *_MODULES})
+
 
 __all__ = [
     "BackupAndRestore",

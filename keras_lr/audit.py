@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-import weakref
 from typing import Any
 
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import optimizer as optimizers
+from keras_lr.position import batches_done
 from keras_lr.schedule import Schedule
 from keras_lr.schedules.combine import Bound
 from keras_lr.schedules.modify import PerUpdate
 from keras_lr.schedules.stepwise import Constant
+from keras_lr.state import of
+from keras_lr.warning import warn_user
 
 EARLY = 0.9
 """A schedule that ends before this share of the training is too short."""
 
 LATE = 1.01
 """A schedule that ends after this multiple of the training is cut off."""
-
-
-_told: weakref.WeakKeyDictionary[Any, tuple[int, int, int]] = weakref.WeakKeyDictionary()
 
 
 class ScheduleWarning(UserWarning):
@@ -31,11 +29,12 @@ class ScheduleWarning(UserWarning):
 def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> None:
     """Warn of everything that `findings` finds."""
     place = (optimizers.step_of(model), first_epoch, epochs)
-    if _told.get(model) == place:  # another callback has audited the same start
+    state = of(model)
+    if state.audited == place:  # another callback has audited the same start
         return
-    _told[model] = place
+    state.audited = place
     for finding in findings(model, first_epoch, epochs, steps_per_epoch):
-        warnings.warn(finding, ScheduleWarning, stacklevel=3)
+        warn_user(finding, ScheduleWarning)
 
 
 def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> list[str]:
@@ -59,7 +58,8 @@ def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | N
                 f"starts anew; `keras_lr.set_step(model, epoch={first_epoch}, steps_per_epoch=…)` moves it"
             )
         if isinstance(schedule, Schedule) and schedule.is_bound and steps_per_epoch is not None:
-            found += _lengths(owner, schedule, step + (epochs - first_epoch) * steps_per_epoch)
+            begun = step - batches_done(model)
+            found += _lengths(owner, schedule, begun + (epochs - first_epoch) * steps_per_epoch)
     return found
 
 

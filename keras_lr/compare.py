@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
+import numbers
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -21,8 +20,11 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import trials
 from keras_lr.fields import FLAG, PATH, POSITIVE, SCHEDULE, OneOf, Optional, Real, Whole, check, refuse
-from keras_lr.schedule import Schedule, values_of
+from keras_lr.journal import Journal
+from keras_lr.peaks import LENGTHS, peak_of
+from keras_lr.schedule import Schedule
 from keras_lr.trials import Outcome, Trial
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,6 @@ SEED = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**
 WORKERS = Optional(Whole("a whole number in [1, 4096]", 1, 4097, steps=False))
 TARGET = Optional(Real("a finite number"))
 MODE = OneOf(("auto", "min", "max"))
-
-FORMAT = 1
-LONGEST = 1_000_000
-"""Steps looked at for the highest rate of a schedule without an end."""
 
 PREFERRED = ("val_accuracy", "val_sparse_categorical_accuracy", "val_loss", "accuracy", "loss")
 
@@ -58,7 +56,10 @@ class Comparison:
     failures: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics."""
+        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics.
+
+        The peak of a schedule that has no highest rate, and was trained as it is, is infinite.
+        """
         return self.frame.copy()
 
     def summary(
@@ -155,7 +156,8 @@ def compare(
     """Train with every schedule, at every peak rate, from every seed.
 
     Each training sets the seed, builds a model and fits it: trainings with the same seed begin with
-    the same weights and see the data in the same order.
+    the same weights and see the data in the same order, whatever other threads of the process draw
+    from Python's and NumPy's generators meanwhile. Trainings in threads of one process take turns.
 
     Args:
         build_model: ``build_model(rate)`` gives a compiled model whose optimizer has that rate, a
@@ -167,8 +169,8 @@ def compare(
         executor: where to train: any `concurrent.futures.Executor`, such as
             ``ThreadPoolExecutor(1)`` (in this process), or ``client.get_executor()`` of a Dask
             cluster. By default processes of this machine.
-        rates: peak rates, the same for each schedule, which is scaled to have them as its highest
-            rate; by default each schedule is taken as it is.
+        rates: peak rates, the same for each schedule, which is scaled to have them as the highest
+            rate of its whole course; by default each schedule is taken as it is.
         workers: processes, without an executor; half of the processors by default.
         journal: a file in which every training that ends is noted; a comparison that was broken off goes
             on from it. It knows schedules, peak rates and seeds, not what `build_model` and `fit` do.
@@ -179,7 +181,8 @@ def compare(
         `failures` (with a warning), and does not end the others.
 
     Raises:
-        TypeError, ValueError: for wrong arguments, and a file that is no journal.
+        TypeError, ValueError: for wrong arguments, a file that is no journal, and, with `rates`, a schedule
+            without a highest rate (0, rising on and on, or not known before the training).
         RuntimeError: the executor breaks, or every training fails.
     """
     progress = check(FLAG, "compare", "progress", progress)
@@ -190,9 +193,9 @@ def compare(
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
     workers = check(WORKERS, "compare", "workers", workers)
-    wanted = {trial.key(): trial for trial in _trials(schedules, _seeds(seeds), rates)}
+    wanted = {trial.key(): trial for trial in _trials(schedules, _seeds(seeds), rates, _length(fit))}
     outcomes = {}
-    book = None if journal is None else _Journal(Path(check(PATH, "compare", "journal", journal)))
+    book = None if journal is None else Journal(Path(check(PATH, "compare", "journal", journal)))
     if book is not None:
         outcomes = {key: outcome for key, outcome in book.read().items() if key in wanted and not outcome.error}
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
@@ -226,7 +229,7 @@ def _result(names: tuple[str, ...], wanted: dict[str, Trial], outcomes: dict[str
         message = (
             f"compare: {len(failures)} of {len(wanted)} trainings failed, the first one with {failures[0]['error']}"
         )
-        warnings.warn(message, stacklevel=3)
+        warn_user(message)
     frame = pd.DataFrame(rows).astype({"seed": "int64", "epoch": "int64"})
     return Comparison(names, frame, pd.DataFrame(failures, columns=["schedule", "peak", "seed", "error"]))
 
@@ -240,7 +243,7 @@ def _seeds(seeds: Any) -> list[int]:
     return list(range(check(SEEDS, "compare", "seeds", seeds)))
 
 
-def _trials(schedules: Any, seeds: list[int], rates: Any) -> list[Trial]:
+def _trials(schedules: Any, seeds: list[int], rates: Any, length: tuple[int, int] | None = None) -> list[Trial]:
     if not isinstance(schedules, Mapping) or not schedules or not all(isinstance(name, str) for name in schedules):
         refuse("compare", "schedules", "a non-empty dict of schedules by name", schedules, TypeError)
     if rates is not None:
@@ -249,19 +252,21 @@ def _trials(schedules: Any, seeds: list[int], rates: Any) -> list[Trial]:
         rates = [check(POSITIVE, "compare", "rates", rate) for rate in rates]
     found = []
     for name, schedule in schedules.items():
-        for peak, rate in _at_rates(name, schedule, rates):
+        for peak, rate in _at_rates(name, schedule, rates, length):
             found += [Trial(name, peak, seed, rate) for seed in seeds]
     return found
 
 
-def _at_rates(name: str, schedule: Any, rates: list[float] | None) -> list[tuple[float, Any]]:
+def _at_rates(
+    name: str, schedule: Any, rates: list[float] | None, length: tuple[int, int] | None
+) -> list[tuple[float, Any]]:
     """A schedule at each peak rate: (peak, rate)."""
     if isinstance(schedule, LearningRateSchedule):
-        top = peak_of(schedule)
         if rates is None:
-            return [(top, schedule)]
+            return [(_label(schedule, length), schedule)]
         if not isinstance(schedule, Schedule):
             refuse("compare", "schedules", f"schedules of keras_lr where `rates` are given ({name!r})", schedule)
+        top = _top(name, schedule, length)
         return [(rate, schedule * (rate / top)) for rate in rates]
     if callable(schedule):
         if rates is None:
@@ -271,14 +276,39 @@ def _at_rates(name: str, schedule: Any, rates: list[float] | None) -> list[tuple
     return [(number, number)] if rates is None else [(rate, rate) for rate in rates]
 
 
-def peak_of(schedule: LearningRateSchedule) -> float:
-    """The highest rate of a schedule, in its length, or in the first steps of one without an end."""
-    if isinstance(schedule, Schedule):
-        bound = schedule.bind(steps_per_epoch=100, epochs=100)
-        length = bound.duration
-        steps = np.arange(min(LONGEST, length + 1) if length is not None else 100_000)
-        return float(bound.values(steps).max())
-    return float(values_of(schedule, np.arange(10_000)).max())
+def _top(name: str, schedule: Schedule, length: tuple[int, int] | None) -> float:
+    """The highest rate of a schedule that is to be scaled by it."""
+    why = "it is 0 at every step"
+    try:
+        top = peak_of(schedule, length)
+    except ValueError as error:
+        top, why = 0.0, str(error)
+    if top == 0.0:
+        allowed = f"a schedule with a highest rate, or a function of the peak rate, where `rates` are given ({why})"
+        refuse("compare", f"schedules[{name!r}]", allowed, schedule)
+    return top
+
+
+def _label(schedule: LearningRateSchedule, length: tuple[int, int] | None) -> float:
+    """The highest rate of a schedule that is trained as it is; infinite where it has none."""
+    for training in (length, LENGTHS[-1]):
+        with suppress(ValueError):
+            return peak_of(schedule, training)
+    return math.inf
+
+
+def _length(fit: Any) -> tuple[int, int] | None:
+    """Steps per epoch, and epochs, of a training with these arguments of `fit`; None where they do not say."""
+    if not isinstance(fit, dict):
+        return None
+    epochs, steps, batch_size, data = (fit.get(name) for name in ("epochs", "steps_per_epoch", "batch_size", "x"))
+    shape = getattr(data, "shape", ())
+    if steps is None and shape:
+        samples = math.floor(shape[0] * (1.0 - (fit.get("validation_split") or 0.0)))
+        steps = math.ceil(samples / (batch_size or 32))
+    counts = [steps, 1 if epochs is None else epochs]
+    whole = [int(count) for count in counts if isinstance(count, numbers.Integral)]
+    return (whole[0], whole[1]) if len(whole) == 2 and min(whole) > 0 else None
 
 
 def _mode(metric: str, mode: str) -> str:
@@ -291,62 +321,6 @@ def _mode(metric: str, mode: str) -> str:
 def _better(a: float, b: float) -> bool:
     """Whether a mean is better than another; one that is not finite never is."""
     return a > b or (math.isfinite(a) and not math.isfinite(b))
-
-
-class _Journal:
-    """A line of JSON for each training that has ended, after a line that says what it is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> dict[str, Outcome]:
-        """What is noted; a last line that was cut off is dropped from the file.
-
-        Raises:
-            ValueError: the file is no journal of this version.
-        """
-        if not self._path.exists() or self._path.stat().st_size == 0:
-            self._append({"keras_lr journal": FORMAT})
-            return {}
-        try:
-            text = self._path.read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]
-            lines = whole.splitlines()
-            if json.loads(lines[0]) != {"keras_lr journal": FORMAT}:
-                raise ValueError(lines[0])
-            entries = [json.loads(line) for line in lines[1:]]
-            found: dict[str, Outcome] = {}
-            for entry in entries:
-                found.setdefault(str(entry["trial"]), Outcome(_rows(entry["rows"]), str(entry["error"])))
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise ValueError(
-                f"compare: `journal` {str(self._path)!r} is not a journal of this version: {error}"
-            ) from None
-        if whole != text:
-            self._path.write_text(whole, encoding="utf-8")
-        return found
-
-    def write(self, key: str, outcome: Outcome) -> None:
-        if not outcome.error:  # what failed is tried again
-            self._append({"trial": key, "rows": outcome.rows, "error": ""})
-
-    def _append(self, entry: dict[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _rows(rows: Any) -> list[dict[str, float]]:
-    """Rows of a journal, as a training gives them."""
-    is_table = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
-    if not is_table or not all({"epoch", "seconds", "learning_rate"} <= set(row) for row in rows):
-        raise ValueError("a training has no rows")
-    values = [value for row in rows for value in row.values()]
-    # JSON knows integers of any size, which pandas does not.
-    if not all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in values):
-        raise ValueError("a value is no number")
-    return list(rows)
 
 
 class _Display:

@@ -224,6 +224,11 @@ def fall(shape: str, step: Step, duration: Length) -> Value:
     return left
 
 
+def halving(step: Step, half_life: int) -> Value:
+    """0.5^(t/half_life): 1 at step 0, and half as much after each half-life."""
+    return exponential(times(step, -math.log(2.0) / half_life))
+
+
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
     """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
     if on_host(step):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +38,9 @@ from keras_lr.fields import (
     refuse,
 )
 from keras_lr.schedules.combine import Warmup
+from keras_lr.seeding import undisturbed
 from keras_lr.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ class RangeTest:
         """
         found = self._suggest(rule)
         if found.learning_rate is None:
-            warnings.warn(f"find_learning_rate: no suggestion by {rule!r}: {found.reason}", stacklevel=2)
+            warn_user(f"find_learning_rate: no suggestion by {rule!r}: {found.reason}")
         return found.learning_rate
 
     def suggestions(self) -> pd.DataFrame:
@@ -235,22 +236,23 @@ def find_learning_rate(
         task = bar.add_task("range test", total=int(steps) * repeats)
         for number, one in enumerate(seeds):
             watch = _Watch(int(steps), smoothing, divergence, lambda: bar.advance(task))
-            test.run(watch, one, mix=repeats > 1)
+            with undisturbed():
+                test.run(watch, one, mix=repeats > 1)
             bar.update(task, completed=int(steps) * (number + 1))
             losses = np.array(watch.losses, np.float64)
             sweeps.append(Sweep(rates[: len(losses)], losses, np.array(watch.smoothed, np.float64)))
             diverged = diverged and watch.diverged
             if not watch.diverged and len(losses) < steps:
-                warnings.warn(
+                warn_user(
                     f"find_learning_rate: the data ended after {len(losses)} of {steps} batches, at the rate "
                     f"{rates[max(len(losses) - 1, 0)]:.3g}; ask for as many `steps` as there are",
-                    stacklevel=2,
                 )
     return RangeTest(tuple(sweeps), int(steps), diverged)
 
 
 def _chosen(model: Any, only: Any) -> list[optimizers.RateOwner]:
-    owners = optimizers.rate_owners(model)
+    optimizers.build(model)
+    owners = optimizers.at_least_one(optimizers.rate_owners(model))
     if only is None:
         return owners
     names = [owner.optimizer.name for owner in owners]
@@ -319,6 +321,9 @@ class _Test:
         if keras.config.backend() == "jax":
             # After a `fit` with EMA a weight and its average share a buffer, which a second `fit` refuses.
             watch.snapshot.restore()
+        if all(owner.is_idle for owner in self._owners):
+            names = [owner.optimizer.name for owner in self._owners]
+            refuse("find_learning_rate", "only", "names of optimizers that train something", names)
         for owner in self._owners:
             owner.optimizer._learning_rate = self._sweep.from_step(-owner.step())
         if seed is not None:

@@ -41,10 +41,11 @@ Source = Any
 
 @dataclass(frozen=True, eq=False)
 class RateOwner:
-    """An optimizer that owns a learning rate, and the name of its column in logs."""
+    """An optimizer that owns a learning rate, and the name of its column in logs; the `MultiOptimizer` around it."""
 
     column: str
     optimizer: Any
+    multi: Any = None
 
     @property
     def source(self) -> Source:
@@ -54,6 +55,17 @@ class RateOwner:
     def counter(self) -> keras.Variable:
         """Batches seen: the step that the next update passes to a schedule."""
         return self.optimizer._iterations
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a `MultiOptimizer` gave it no variable, so that it trains nothing; no, where that is undecided."""
+        if self.multi is None:
+            return False
+        given = getattr(self.multi, "_var_to_optimizer_idx", None)
+        if given is None:
+            return bool(self.multi.built and not self.optimizer.built)
+        # Not by `built`: it may have trained before, in another `MultiOptimizer`.
+        return not any(self.multi.optimizers[index] is self.optimizer for index in set(given.values()))
 
     def step(self) -> int:
         return read_int(self.counter)
@@ -143,21 +155,51 @@ def rate_owners(model: Any) -> list[RateOwner]:
         taken = [owner.column for owner in owners]
         if column in taken:
             column = f"{column}_{len(taken)}"
-        owners.append(RateOwner(column, part))
+        owners.append(RateOwner(column, part, optimizer))
     return owners
 
 
 def training(owners: list[RateOwner]) -> list[RateOwner]:
-    """The optimizers that train something; all of them as long as none is built.
+    """The optimizers that train something; all of them as long as that is undecided.
 
-    One of a `MultiOptimizer` to which no variable was given is never built, and its counter stays at 0.
+    Keras leaves the counter of one of a `MultiOptimizer` to which no variable was given where it is.
     """
-    return [owner for owner in owners if owner.optimizer.built] or owners
+    return [owner for owner in owners if not owner.is_idle] or owners
 
 
 def leader(owners: list[RateOwner]) -> RateOwner:
-    """The optimizer whose counter tells the step: the first one that trains something."""
-    return training(owners)[0]
+    """The optimizer whose counter tells the step: the first one that trains something.
+
+    Raises:
+        ValueError: there is none yet.
+    """
+    return training(at_least_one(owners))[0]
+
+
+def at_least_one(owners: list[RateOwner]) -> list[RateOwner]:
+    """The same optimizers.
+
+    Raises:
+        ValueError: there is none yet.
+    """
+    if not owners:
+        raise ValueError(
+            "the optimizers of a `MultiOptimizer` that is given a function are not there before the model is built: "
+            "begin the model with a `keras.Input`, or call `model.build`"
+        )
+    return owners
+
+
+def build(model: Any) -> None:
+    """Build a `MultiOptimizer`, which only then has its optimizers and knows which of them train something.
+
+    JAX and torch have done so when `fit` calls the first callback. TensorFlow does it in the first batch.
+    """
+    if not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
+        return
+    # As Keras asks itself whether a model still has variables to come.
+    if model.built and all(layer.built for layer in model._flatten_layers()):
+        model.optimizer.build(model.trainable_variables)
 
 
 def step_of(model: Any) -> int:

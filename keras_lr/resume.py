@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from keras_lr import optimizer as optimizers
 from keras_lr.audit import ScheduleWarning
 from keras_lr.state import RATES, memory, note_rates, of
+from keras_lr.warning import warn_user
 
 
 def note(model: Any) -> None:
@@ -49,11 +49,10 @@ def warn(model: Any) -> None:
     """Say that there is a mismatch which nothing has decided; the model goes on as Keras made it."""
     state = of(model)
     if state.mismatch:
-        warnings.warn(
+        warn_user(
             f"{said(model)}; Keras goes on with its number or with the model's schedule: "
             "`BindSchedule(on_mismatch='checkpoint')` or `'new'` decides",
             ScheduleWarning,
-            stacklevel=3,
         )
         state.mismatch = {}
         note_rates(model)

@@ -10,6 +10,10 @@ the model and loads its weights before any callback could attach something to it
 A checkpoint may be written at any moment, also by a callback that comes before ours in the list.
 So a callback does not only leave its entry here, but also a hook that brings the entry up to
 date when a file is about to be written.
+
+All that is remembered belongs to the training that a call of `compile` began. The next call
+of `compile` begins another training, and nothing of the one before is left: no best value, no
+scale of a schedule, no best weights, no used time, no rates to compare with.
 """
 
 from __future__ import annotations
@@ -37,24 +41,40 @@ _Saveable: Any = next(base for base in keras.Model.__mro__ if base.__name__ == "
 
 
 class TrainingState(_Saveable):
-    """The memory of a model's callbacks.
+    """The memory of a model's callbacks, for the training that the last `compile` began.
 
     Attributes:
         entries: a dict of JSON values by the callback's key.
         arrays: lists of arrays by the callback's key, for what is no JSON.
         hooks: called before a file is written.
-        loads: how often it was loaded from a file.
+        loads: how often it was loaded from a file since `compile`.
         mismatch: where the rates in the file loaded last and those of the model differ:
             column → (configuration in the file, configuration of the model).
+        audited: the start of training, (step, first epoch, epochs), that the audit has looked at.
+        training: an object of its own for each training.
     """
 
     def __init__(self, model: Any = None) -> None:
+        self.hooks: dict[str, Callable[[], None]] = {}
+        self._model = weakref.ref(model) if model is not None else lambda: None
+        self._begin(None)
+
+    def _begin(self, compilation: Any) -> None:
+        """Remember nothing, since another training begins."""
         self.entries: dict[str, dict[str, Any]] = {}
         self.arrays: dict[str, list[NDArray[Any]]] = {}
-        self.hooks: dict[str, Callable[[], None]] = {}
         self.loads = 0
         self.mismatch: dict[str, tuple[Any, Any]] = {}
-        self._model = weakref.ref(model) if model is not None else lambda: None
+        self.audited: tuple[int, int, int] | None = None
+        self.training = object()
+        self._compilation = weakref.ref(compilation) if compilation is not None else lambda: None
+
+    def follow(self, model: Any) -> None:
+        """Begin anew if the model was compiled since this was last looked at."""
+        # Keras makes a new one in each `compile`, also with the same optimizer.
+        compilation = getattr(model, "_compile_config", None)
+        if compilation is not self._compilation():
+            self._begin(compilation)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainingState:
         # A copy of a model is made through its saved form, which has the entries.
@@ -142,7 +162,13 @@ class _Slot:
         attributes = vars(model)
         if ATTRIBUTE not in attributes:
             attributes[ATTRIBUTE] = TrainingState(model)
-        return attributes[ATTRIBUTE]
+        state = attributes[ATTRIBUTE]
+        state.follow(model)
+        return state
+
+    def __set__(self, model: Any, value: Any) -> None:
+        # With this method Python asks `__get__` at every access, also once the instance has its own.
+        raise AttributeError(f"`{ATTRIBUTE}` cannot be replaced")
 
 
 setattr(keras.Model, ATTRIBUTE, _Slot())
@@ -154,9 +180,24 @@ def of(model: Any) -> TrainingState:
     return state
 
 
-def loads(model: Any) -> int:
-    """How often the memory of `model` was loaded from a file."""
-    return of(model).loads
+class Follower:
+    """Compares the training that a callback meets with the one that it was part of before."""
+
+    SAME = "the training that the callback was part of before"
+    LOADED = "a training whose state was loaded from a file since"
+    NEW = "another training"
+
+    def __init__(self) -> None:
+        self._training: Any = None
+        self._loads = 0
+
+    def meet(self, model: Any) -> str:
+        """Which of the three it is; the next call compares with this one."""
+        state = of(model)
+        is_same = self._training is state.training
+        is_loaded = state.loads > (self._loads if is_same else 0)
+        self._training, self._loads = state.training, state.loads
+        return self.LOADED if is_loaded else self.SAME if is_same else self.NEW
 
 
 def memory(model: Any) -> dict[str, dict[str, Any]]:

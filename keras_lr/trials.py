@@ -22,6 +22,7 @@ import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import optimizer as optimizers
+from keras_lr import seeding
 from keras_lr.callbacks.bind import BindSchedule
 
 DEATHS = 3
@@ -61,6 +62,10 @@ class EpochRows(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Count the seconds from now on."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -81,12 +86,10 @@ def run(payload: bytes) -> Outcome:
         )
     rows = EpochRows()
     try:
-        # Twice: the first call of a process imports TensorFlow, for seconds in which other threads of a
-        # worker (Dask's) draw from Python's generator.
-        keras.utils.set_random_seed(trial.seed)
-        keras.utils.set_random_seed(trial.seed)
-        model = _model(build_model, trial.rate)
-        _train(fit, model, [BindSchedule(), rows])
+        with seeding.seeded(trial.seed):
+            rows.start_clock()  # it may have waited for its turn
+            model = _model(build_model, trial.rate)
+            _train(fit, model, [BindSchedule(), rows])
     except Exception as error:  # whatever it is, the other trainings go on
         return Outcome(rows.rows, f"{type(error).__name__}: {error}")
     return Outcome(rows.rows) if rows.rows else Outcome([], "no epoch was trained")

@@ -8,6 +8,16 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import keras
 import pytest
 import site_checks
+from hypothesis import settings
+
+LONG = os.environ.get("KERAS_LR_LONG") == "1"
+
+# The same examples in each run, so that a red run is a fault of the change; the long mode draws new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("drawn", deadline=None)
+settings.load_profile("drawn" if LONG else "fixed")
+
+LEFT_OUT = "left_out"
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +41,33 @@ def browser(tmp_path_factory):
         pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
     with site_checks.browser(programs, tmp_path_factory.mktemp("profile")) as driver:
         yield driver
+
+
+def pytest_deselected(items):
+    """Count what `-m` leaves out; with xdist each worker does, and all of them see the same tests."""
+    stash = items[0].config.stash
+    count = sum(any(item.get_closest_marker(name) for name in ("slow", "site")) for item in items)
+    stash[COUNTED] = stash.get(COUNTED, 0) + count
+
+
+COUNTED = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[LEFT_OUT] = session.config.stash.get(COUNTED, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    node.config.stash[COUNTED] = getattr(node, "workeroutput", {}).get(LEFT_OUT, 0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what was left out, and how to run it."""
+    count = config.stash.get(COUNTED, 0)
+    if count and config.option.markexpr == config.getini("addopts")[-1]:
+        terminalreporter.write_line(
+            f"Left out: {count} tests that take long or look at the site in a browser. `pytest -m slow` and "
+            "`pytest -m site` run them, `pytest -m ''` all of them, and `.ci/run` all of them on the three backends."
+        )

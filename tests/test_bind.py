@@ -12,7 +12,7 @@ import pytest
 from backend import BACKEND
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Weight, assert_applied, calls, data, fit, model_with, two_optimizers
+from training import Weight, assert_applied, calls, data, drive, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction
@@ -278,7 +278,7 @@ def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name
     timed, log = Timed(), LearningRateLogger(**quiet)
     plain = klr.ExponentialDecay(0.3, fraction(0.5), 0.1) if endless else klr.LinearDecay(0.3, fraction(1.0))
     model = model_with(plain)
-    fit(model, BindSchedule(60), timed, log, epochs=200)
+    drive(model, BindSchedule(60), timed, log, epochs=200)
     pieces, batches = paces(SPEEDS[name], 60.0, 1000)
     assert timed.ran == batches
     if len(pieces) > 1:
@@ -301,7 +301,7 @@ def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
     for rate, corrections in ((klr.LinearDecay(0.3, 400), 1), (0.3, 0)):
         made.clear()
         model = model_with(rate)
-        fit(model, BindSchedule(60), Tick(clock), epochs=200)
+        drive(model, BindSchedule(60), Tick(clock), epochs=200)
         assert [name for name, _ in made].count("retrace") == corrections
         assert all(given is model for _, given in made)
         # The step is read at each of the five looks at the pace, and brought up to date before.
@@ -311,7 +311,7 @@ def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
 def test_a_pace_that_was_due_when_the_training_was_killed_is_not_looked_at_again():
     model = model_with(0.3)
     memory(model)["time_budget"] = {"seconds": 15.0, "clocks": {}}
-    assert bind._Pacing(model, 60.0, 1000)._due == [30.0, 45.0, 54.0]
+    assert bind._Pacing(model, 60.0, 1000, continues=True)._due == [30.0, 45.0, 54.0]
 
 
 def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
@@ -320,7 +320,7 @@ def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
     monkeypatch.setattr(bind, "clock", clock)
     model = model_with(klr.Reduced(klr.LinearDecay(0.3, 400), 0.5))
     log = LearningRateLogger(**quiet)
-    fit(model, BindSchedule(60), Tick(clock), log, epochs=200)
+    drive(model, BindSchedule(60), Tick(clock), log, epochs=200)
     pieces, batches = paces(lambda batch: 0.25, 60.0, 400)
     assert source(model).schedule.pieces()["numerators"] == [1, pieces[1][2].numerator]
     rates = log.to_frame().learning_rate.to_numpy()
@@ -342,7 +342,7 @@ def test_a_clock_that_was_saved_is_not_put_around_itself(monkeypatch, tmp_path):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)
     model = model_with(klr.LinearDecay(0.3, 100))
-    fit(model, Tick(clock), BindSchedule(60), epochs=20)
+    drive(model, Tick(clock), BindSchedule(60), epochs=20)
     before = source(model)
     assert len(before.steps) > 1
     model.save(tmp_path / "model.keras")
@@ -434,11 +434,11 @@ def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     clock = Clock(0.25)
     monkeypatch.setattr(bind, "clock", clock)
     first = model_with(klr.LinearDecay(0.3, 1000))
-    fit(first, Tick(clock), BindSchedule(60), epochs=12)
+    drive(first, Tick(clock), BindSchedule(60), epochs=12)
     first.save(tmp_path / "model.keras")
     again, log = keras.models.load_model(tmp_path / "model.keras"), LearningRateLogger(**quiet)
     clock.seconds = 0.5
-    fit(again, Tick(clock), BindSchedule(60), log, epochs=200)
+    drive(again, Tick(clock), BindSchedule(60), log, epochs=200)
     rates = log.to_frame().learning_rate.to_numpy()
     assert len(rates) == (60 - 15) / 0.5
     assert rates[0] == pytest.approx(first.optimizer._learning_rate.values(60), rel=1e-6)
@@ -631,7 +631,21 @@ def test_the_audit_leaves_out_an_optimizer_that_trains_nothing():
     )
     model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse")
     fit(model, epochs=2)
-    assert found(model, initial_epoch=2, epochs=4) == []
+    (message,) = found(model, initial_epoch=2, epochs=4)
+    assert message.startswith("optimizer 'idle' trains nothing")
+
+
+@pytest.mark.once
+def test_a_half_life_in_a_unit():
+    def minicpm(total, warmup, decay, half_life):
+        return klr.WarmupStableDecay(0.4, total, warmup, decay, 0.02, "halving", half_life)
+
+    schedule = minicpm(fraction(1.0), fraction(0.05), epochs(3), epochs(0.5))
+    bound = schedule.bind(steps_per_epoch=20, epochs=9)
+    np.testing.assert_array_equal(bound.values(range(200)), minicpm(180, 9, 60, 10).values(range(200)))
+    assert bound.values([120, 130, 140]).tolist() == pytest.approx([0.4, 0.21, 0.115])
+    with pytest.raises(ValueError, match=r"`half_life` must be .* in \[1, 2\*\*31\)"):
+        minicpm(fraction(1.0), 2, epochs(3), epochs(0.01)).bind(steps_per_epoch=20, epochs=9)
 
 
 # Composition.

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 import keras_lr as klr
 from keras_lr import cli, inspection, source
 
+pytestmark = pytest.mark.once
+
 RUNNER = CliRunner()
 
 

@@ -92,6 +92,10 @@ class Deadly:
         fit(model, callbacks, 1)
 
 
+def fit_once(model, callbacks):
+    fit(model, callbacks, 1)
+
+
 SCHEDULES = {
     "constant": 0.1,
     "cosine": klr.CosineDecay(1.0, klr.epochs(3)),
@@ -337,17 +341,24 @@ def test_the_plot():
     matplotlib.pyplot.close("all")
 
 
-def test_the_peak_is_that_of_the_whole_schedule():
-    import sys
+def test_a_schedule_is_scaled_by_its_highest_rate_however_late_that_comes():
+    x, y = digits()
+    schedules = {
+        "late": klr.Warmup(klr.Constant(0.1), 200_000),
+        # The highest rate is 0.05 + 0.1 at step 5, the end of the first epoch.
+        "in epochs": klr.LinearDecay(0.1, 10) + klr.Warmup(klr.Constant(0.1), klr.epochs(1)),
+    }
+    arguments = {"x": x[:25], "y": y[:25], "validation_split": 0.2, "batch_size": 4, "epochs": 2}
+    frame = here(build_model, schedules, arguments, seeds=1, rates=[0.3]).to_frame()
+    last = frame[frame["epoch"] == 2].set_index("schedule")["learning_rate"]
+    np.testing.assert_allclose(last["late"], 0.3 * 9 / 200_000, rtol=1e-6)
+    np.testing.assert_allclose(last["in epochs"], (0.01 + 0.1) * 0.3 / 0.15, rtol=1e-6)
 
-    from keras_lr import trials  # noqa: F401
-    from keras_lr.compare import Comparison  # noqa: F401
 
-    peak_of = sys.modules["keras_lr.compare"].peak_of
-    assert peak_of(klr.Warmup(klr.CosineDecay(0.3, 500), 200)) == pytest.approx(0.3)
-    assert peak_of(klr.Warmup(klr.CosineDecay(0.3, klr.fraction(0.9)), klr.fraction(0.1))) == pytest.approx(0.3)
-    assert peak_of(klr.CyclicalLearningRate(0.1, 0.7, 50)) == pytest.approx(0.7)
-    assert peak_of(keras.optimizers.schedules.ExponentialDecay(0.2, 10, 0.9)) == pytest.approx(0.2)
+def test_a_schedule_without_a_highest_rate_is_trained_as_it_is():
+    rising = klr.LinearDecay(0.1, 1000) + klr.Warmup(klr.Constant(0.1), klr.epochs(5))
+    one, zero = here(build_model, {"rising": rising, "zero": klr.Constant(0.0)}, fit_once, seeds=1).to_frame()["peak"]
+    assert (one, zero) == (pytest.approx(0.1), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -360,6 +371,19 @@ def test_the_peak_is_that_of_the_whole_schedule():
         ({"schedules": {"a": -0.1}}, ValueError, "must be a finite number > 0"),
         ({"schedules": {"a": "cosine"}}, TypeError, "must be a finite number > 0"),
         ({"schedules": {"a": lambda peak: peak}}, ValueError, "`rates` must be given"),
+        (
+            {"schedules": {"a": klr.Warmup(klr.Constant(0.0), 10)}, "rates": [0.1]},
+            ValueError,
+            r"compare: `schedules\['a'\]` must be a schedule with a highest rate, .* \(it is 0 at every step\), got Warmup",
+        ),
+        (
+            {
+                "schedules": {"a": klr.LinearDecay(0.1, 1000) + klr.Warmup(klr.Constant(0.1), klr.epochs(5))},
+                "rates": [0.1],
+            },
+            ValueError,
+            "its highest rate depends on the length of the training",
+        ),
         ({"rates": []}, TypeError, "`rates` must be"),
         ({"rates": [0.0]}, ValueError, "`rates` must be"),
         ({"seeds": 0}, ValueError, "`seeds` must be"),

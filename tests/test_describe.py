@@ -13,6 +13,8 @@ from keras_lr import epochs, fraction
 from keras_lr.fields import Rate, Steps
 from keras_lr.wording import number
 
+pytestmark = pytest.mark.once
+
 SENTENCES = Path(__file__).parent / "sentences.txt"
 """The schedules of the catalogue, each followed by its sentence; written and read by people."""
 

@@ -219,7 +219,7 @@ def test_the_changes_of_a_reduced_schedule():
             klr.OneCycle(1.0, 20, pct_start=0.05, three_phase=True, anneal_strategy="linear"),
             {0: 1.0, 1: 0.04 - (0.04 - 4e-6) / 19, 19: 4e-6},
         ),
-        (klr.OneCycle(1.0, 1), {0: 1.0, 1: 4e-6}),
+        (klr.OneCycle(1.0, 1), {0: 4e-6, 1: 4e-6}),
         (klr.LinearDecay(0.4, 1), {0: 0.4, 1: 0.0}),
         (klr.Chain([klr.LinearDecay(0.4, 2)]), {0: 0.4, 1: 0.2, 2: 0.0, 9: 0.0}),
         (

@@ -493,7 +493,7 @@ def test_repeats_differ_in_dropout():
     assert abs(result.sweeps[0].loss[0] - result.sweeps[1].loss[0]) > 1e-4
 
 
-RECORDED = json.loads((Path(__file__).parent / "suggestions.json").read_text())
+RECORDED = json.loads((Path(__file__).parent / "support" / "suggestions.json").read_text())
 
 
 @pytest.mark.parametrize("curve", RECORDED["curves"], ids=lambda curve: curve["name"])

@@ -18,6 +18,8 @@ from matplotlib import pyplot
 import keras_lr as klr
 from keras_lr import evaluation, finder, trials
 
+pytestmark = pytest.mark.once
+
 SECONDS, WAITED = 20.0, 300.0
 """Of computing that a call may take, and by the clock: a busy machine can keep a call of milliseconds waiting for long."""
 

@@ -20,11 +20,13 @@ import pytest
 import keras_lr as klr
 from keras_lr import cli, inspection, schedule
 from keras_lr.callbacks import logfile
-from keras_lr.compare import _Journal
+from keras_lr.journal import Journal
 from keras_lr.state import TrainingState, memory, of
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 import invariants
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)
@@ -646,7 +648,7 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(name, tmp_path):
     path = tmp_path / "journal"
     path.write_bytes(JOURNALS[name])
     with pytest.raises(ValueError, match="is not a journal of this version"):
-        _Journal(path).read()
+        Journal(path).read()
     assert path.read_bytes() == JOURNALS[name]
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import doctest
+import functools
 import importlib
 import inspect
 import json
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import COUNTER, compiled, counter, graph
+from backend import COUNTER, Together, compiled, counter, graph
 from catalogue import ROWS
 
 import keras_lr as klr
@@ -24,7 +25,47 @@ from keras_lr.fields import Rate, Steps
 
 EVAL = {"keras": keras, **{name: getattr(klr, name) for name in klr.__all__}}
 LAST = 2**31 - 2
+FAR = [2**31, 2**33 + 5, 2**40]
 NEAR = list(range(130))
+
+
+RATES = {row.id: row.schedule.rate for row in ROWS}
+CALLS = {row.id: row.schedule for row in ROWS}
+
+MAPPED = {row.id: row.schedule for row in ROWS if keras.config.backend() == "jax" or not row.schedule.has_foreign}
+
+laws = pytest.mark.xdist_group("laws")
+"""One process for the laws that share a traced function."""
+
+
+@functools.cache
+def compiled_rates():
+    return Together(RATES)
+
+
+@functools.cache
+def compiled_calls():
+    return Together(CALLS)
+
+
+@functools.cache
+def calls_in_another_tracing():
+    return Together(CALLS, graph)
+
+
+@functools.cache
+def mapped_calls():
+    def mapped(function):
+        return functools.partial(keras.ops.vectorized_map, function)
+
+    each = {name: mapped(schedule) for name, schedule in MAPPED.items()}
+    return Together(each if keras.config.backend() == "torch" else MAPPED, mapped)
+
+
+@functools.cache
+def calls_in(dtype):
+    """In `floatx`, which is part of what is traced."""
+    return Together(CALLS, graph)
 
 
 class HalfLife(klr.Schedule, package="my_tests"):
@@ -53,7 +94,9 @@ def grid():
     rng = np.random.default_rng(7)
     anywhere = (2 ** (rng.random(600) * 31)).astype(np.int64)
     special = [2**24 - 1, 2**24 + 1, 2**24 + 3, 2**30, LAST - 1, LAST]
-    return np.unique(np.concatenate([np.arange(400), anywhere, special]))
+    steps = np.unique(np.concatenate([np.arange(400), anywhere, special]))
+    # Where the counter is wide enough, steps that an int32 cannot hold.
+    return np.append(steps, FAR) if COUNTER == "int64" else steps
 
 
 def peak(schedule):
@@ -74,11 +117,13 @@ def assert_close(got, want, top):
 # Values.
 
 
+@pytest.mark.once
 def test_points_checked_by_hand(row):
     for step, rate in row.points.items():
         assert float(row.schedule.values(step)) == pytest.approx(rate, rel=1e-5, abs=1e-12), step
 
 
+@pytest.mark.once
 def test_host_values_equal_the_independent_formula(row):
     steps = np.array([*NEAR, 1000, 12_345, 2**24 + 3])
     if "Keras" in row.id:
@@ -89,35 +134,40 @@ def test_host_values_equal_the_independent_formula(row):
     np.testing.assert_allclose(row.schedule.values(steps), expected, rtol=tolerance, atol=tolerance * 1e-2 * top)
 
 
-def test_compiled_step_equals_host(schedule):
+@laws
+def test_compiled_step_equals_host(row):
     steps = grid()
-    got = keras.ops.convert_to_numpy(compiled(schedule.rate)(counter(steps)))
+    got = keras.ops.convert_to_numpy(compiled_rates()(row.id, steps))
     assert got.dtype == np.float32
-    assert_close(got, schedule.values(steps), peak(schedule))
+    assert_close(got, row.schedule.values(steps), peak(row.schedule))
 
 
-def test_mapped_over_steps_equals_host(schedule):
+@laws
+def test_mapped_over_steps_equals_host(row):
     """A batch of steps, one by one to the schedule, as `vectorized_map` of each backend does it."""
-    if schedule.has_foreign and keras.config.backend() != "jax":
+    if row.id not in MAPPED:
         pytest.skip("Keras's own conditions are not mapped there")
     steps = np.array([0, 3, 41, 99, 1000])
-    got = keras.ops.convert_to_numpy(keras.ops.vectorized_map(schedule, counter(steps)))
-    assert_close(got, schedule.values(steps), peak(schedule))
+    got = keras.ops.convert_to_numpy(mapped_calls()(row.id, steps))
+    assert_close(got, row.schedule.values(steps), peak(row.schedule))
 
 
+@laws
 @pytest.mark.parametrize("step", [0, 7, 2**24 + 3, LAST])
-def test_compiled_scalar_call_equals_host(schedule, step):
-    got = compiled(schedule)(counter(step))
+def test_compiled_scalar_call_equals_host(row, step):
+    got = compiled_calls()(row.id, step)
     assert tuple(got.shape) == ()
-    assert_close(keras.ops.convert_to_numpy(got), schedule.values(step), peak(schedule))
+    assert_close(keras.ops.convert_to_numpy(got), row.schedule.values(step), peak(row.schedule))
 
 
-def test_other_tracing_equals_host(schedule):
+@laws
+def test_other_tracing_equals_host(row):
     steps = np.array([0, 3, 41, 99])
-    got = keras.ops.convert_to_numpy(graph(schedule)(counter(steps)))
-    assert_close(got, schedule.values(steps), peak(schedule))
+    got = keras.ops.convert_to_numpy(calls_in_another_tracing()(row.id, steps))
+    assert_close(got, row.schedule.values(steps), peak(row.schedule))
 
 
+@pytest.mark.once
 def test_vector_equals_scalars_in_any_order(schedule):
     steps = np.random.default_rng(3).permutation([*NEAR, 5000, 2**24 + 3, LAST])
     one_by_one = [float(schedule.values(int(step))) for step in steps]
@@ -143,28 +193,28 @@ def test_all_kinds_of_step_give_the_same(schedule):
         assert np.float32(keras.ops.convert_to_numpy(rate)) == want, kind
 
 
+@laws
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_floatx_rounds_the_result_only(schedule, floatx, dtype):
+def test_floatx_rounds_the_result_only(row, floatx, dtype):
+    schedule = row.schedule
     floatx(dtype)
     steps = np.array([257, 70_000, 2**24 + 1])
     want = keras.ops.cast(keras.ops.convert_to_tensor(schedule.values(steps), dtype="float32"), dtype)
     unit = {"float16": 2**-10, "bfloat16": 2**-7}[dtype]
-    # A new function: JAX would find the trace of an equal schedule, made under another floatx.
-    for got in (schedule(counter(steps)), compiled(lambda step: schedule(step))(counter(steps))):
+    for got in (schedule(counter(steps)), calls_in(dtype)(row.id, steps)):
         assert keras.backend.standardize_dtype(got.dtype) == dtype
         a, b = (keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in (got, want))
         np.testing.assert_allclose(a, b, rtol=unit, atol=1e-7)
 
 
+@pytest.mark.once
 def test_far_steps_are_finite(schedule):
-    steps = np.array([2**31, 2**33 + 5, 2**40])
-    assert np.all(np.isfinite(schedule.values(steps)))
-    assert np.all(schedule.values(steps) >= 0)
-    if COUNTER == "int64":
-        got = keras.ops.convert_to_numpy(compiled(schedule.rate)(counter(steps)))
-        assert_close(got, schedule.values(steps), peak(schedule))
+    """The compiled step at these steps is in `grid`, where a counter can hold them."""
+    assert np.all(np.isfinite(schedule.values(FAR)))
+    assert np.all(schedule.values(FAR) >= 0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("steps", "error"),
     [
@@ -181,6 +231,7 @@ def test_wrong_steps_are_refused(schedule, steps, error):
         schedule.values(steps)
 
 
+@pytest.mark.once
 def test_after_the_end_the_rate_stays(schedule):
     if schedule.duration is None:
         return
@@ -191,6 +242,7 @@ def test_after_the_end_the_rate_stays(schedule):
 # Value semantics.
 
 
+@pytest.mark.once
 def test_json_round_trip_gives_an_equal_schedule(schedule):
     config = json.loads(json.dumps(schedule.get_config()))
     again = type(schedule).from_config(config)
@@ -198,16 +250,19 @@ def test_json_round_trip_gives_an_equal_schedule(schedule):
     assert again.get_config() == schedule.get_config()
 
 
+@pytest.mark.once
 def test_keras_round_trip_gives_an_equal_schedule(schedule):
     text = json.dumps(keras.saving.serialize_keras_object(schedule))
     assert json.loads(text)["registered_name"] == f"keras_lr>{type(schedule).__name__}"
     assert keras.saving.deserialize_keras_object(json.loads(text)) == schedule
 
 
+@pytest.mark.once
 def test_repr_is_source(schedule):
     assert eval(repr(schedule), dict(EVAL)) == schedule
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
 def test_copies_are_equal(schedule, make):
     if make is not copy.copy and "keras.optimizers" in repr(schedule):
@@ -216,12 +271,14 @@ def test_copies_are_equal(schedule, make):
     assert hash(make(schedule)) == hash(schedule)
 
 
+@pytest.mark.once
 def test_equality_is_by_class_and_arguments(row):
     for other in ROWS:
         assert (other.schedule == row.schedule) == (other is row)
     assert row.schedule != row.schedule.get_config()
 
 
+@pytest.mark.once
 def test_frozen(schedule):
     name = next(iter(dataclasses.fields(schedule))).name
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -232,10 +289,12 @@ def test_frozen(schedule):
         schedule.anything = 1
 
 
+@pytest.mark.once
 def test_every_argument_is_in_the_config(schedule):
     assert list(inspect.signature(type(schedule)).parameters) == list(schedule.get_config())
 
 
+@pytest.mark.once
 def test_describe_is_one_sentence(schedule):
     text = schedule.describe()
     assert text.endswith(".")
@@ -244,6 +303,7 @@ def test_describe_is_one_sentence(schedule):
     assert len(text) > 10
 
 
+@pytest.mark.once
 def test_descriptions_differ():
     texts = [row.schedule.describe() for row in ROWS]
     assert len(set(texts)) >= len(texts) - 6
@@ -252,6 +312,7 @@ def test_descriptions_differ():
 # Tables.
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("steps", [0, 5, [3, 7, 1]])
 def test_frame(schedule, steps):
     frame = schedule.to_frame(steps)
@@ -262,6 +323,7 @@ def test_frame(schedule, steps):
     pd.testing.assert_frame_equal(frame, expected)
 
 
+@pytest.mark.once
 def test_plot_draws_the_values(schedule):
     from matplotlib import pyplot
 
@@ -276,6 +338,7 @@ def test_plot_draws_the_values(schedule):
 # The catalogue and the package as wholes.
 
 
+@pytest.mark.once
 def test_every_exported_schedule_has_a_row():
     exported = {
         name
@@ -285,6 +348,7 @@ def test_every_exported_schedule_has_a_row():
     assert {type(row.schedule).__name__ for row in ROWS} == exported
 
 
+@pytest.mark.once
 def test_every_mode_has_a_row():
     for row in ROWS:
         for name, argument in type(row.schedule)._arguments.items():
@@ -297,6 +361,7 @@ def modules():
     return [importlib.import_module(f"keras_lr.schedules.{m.name}") for m in pkgutil.iter_modules(schedules.__path__)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("module", [*modules(), klr.units], ids=lambda module: module.__name__)
 def test_docstring_examples(module):
     result = doctest.testmod(module, extraglobs=EVAL)
@@ -304,6 +369,7 @@ def test_docstring_examples(module):
     assert result.failed == 0
 
 
+@pytest.mark.once
 def test_every_schedule_has_an_example_and_its_arguments_documented():
     for row in ROWS:
         text = type(row.schedule).__doc__
@@ -326,6 +392,7 @@ def test_a_users_schedule_has_it_all():
         HalfLife(0.4, 0)
 
 
+@pytest.mark.once
 def test_a_schedule_class_is_final():
     with pytest.raises(TypeError, match="a schedule class is final, so StepDecay cannot be subclassed"):
 
@@ -333,6 +400,7 @@ def test_a_schedule_class_is_final():
             pass
 
 
+@pytest.mark.once
 def test_a_field_needs_a_kind():
     with pytest.raises(TypeError, match="annotate `rate_` with a type of `keras_lr.fields`"):
 
@@ -340,6 +408,7 @@ def test_a_field_needs_a_kind():
             rate_: float
 
 
+@pytest.mark.once
 def test_a_schedule_without_a_formula_says_so():
     class Empty(klr.Schedule):
         learning_rate: Rate
@@ -350,6 +419,7 @@ def test_a_schedule_without_a_formula_says_so():
         klr.Schedule()
 
 
+@pytest.mark.once
 def test_numpy_numbers_become_python_numbers():
     schedule = klr.StepDecay(np.float32(0.5), np.int32(7), np.float64(0.25))
     assert [type(value) for value in schedule.get_config().values()] == [float, int, float]
@@ -359,6 +429,7 @@ def test_numpy_numbers_become_python_numbers():
     assert klr.LinearDecay(0.1, 1000.0).decay_steps == 1000
 
 
+@pytest.mark.once
 def test_warmup_joins_without_a_jump():
     schedule = klr.Warmup(klr.CosineDecay(0.4, 50), 9)
     assert float(schedule.values(9)) == float(klr.CosineDecay(0.4, 50).values(0))

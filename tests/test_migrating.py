@@ -5,11 +5,15 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
+from needs import library
 
 import keras_lr as klr
 from keras_lr.callbacks.plateau import PlateauRule, PlateauState
+
+pytestmark = pytest.mark.once
+
+jax, optax, torch = library("jax"), library("optax"), library("torch")
 
 LINES = lines()
 
@@ -39,7 +43,6 @@ def test_every_row_of_the_page_is_tested():
 
 def test_every_scheduler_of_torch_optax_and_keras_has_a_row():
     import keras
-    import optax
 
     text = PAGE.read_text()
     names = [name for name in vars(torch.optim.lr_scheduler) if re.fullmatch(r"[A-Z]\w*(LR|Scheduler|Restarts)", name)]
@@ -52,6 +55,43 @@ def test_every_scheduler_of_torch_optax_and_keras_has_a_row():
     ]
     assert len(names) > 30
     assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("patience", "cooldown", "rtol"), [(1, 0, 1e-4), (2, 0, 0.01), (3, 2, 0.01), (4, 1, 0.05)])
+def test_optax_plateau(patience, cooldown, rtol):
+
+    transform = optax.contrib.reduce_on_plateau(factor=0.5, patience=patience, cooldown=cooldown, rtol=rtol)
+    scales = transform.init({})
+    update = jax.jit(lambda state, value: transform.update({}, state, value=value)[1])
+    rule, state, scale = PlateauRule("min", patience, rtol, "rel", cooldown), PlateauState(), 1.0
+    metrics = np.concatenate([np.random.default_rng(7).uniform(1.0, 2.0, 60), np.exp(-np.arange(40) / 9)])
+    for metric in metrics.astype(np.float32):
+        scales = update(scales, metric)
+        state, due = rule.observe(state, float(metric))
+        if due:
+            state, scale = rule.reduced(state), scale * 0.5
+        assert float(scales.scale) == scale
+    assert scale < 1e-2
+
+
+@pytest.mark.once
+def test_a_function_of_the_epoch():
+    """`LearningRateScheduler(f)` holds `f(epoch)` for an epoch."""
+    import keras
+
+    def function(epoch):
+        return 0.1 / (1 + epoch)
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.7), loss="mse")
+    callback = keras.callbacks.LearningRateScheduler(function)
+    callback.set_model(model)
+    ours = klr.PerUpdate(klr.from_function(function, 9), 4).values(range(36))
+    for epoch in range(9):
+        callback.on_epoch_begin(epoch)
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        np.testing.assert_allclose(ours[4 * epoch : 4 * epoch + 4], rate, rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])

@@ -92,7 +92,7 @@ def test_the_sdist_has_what_a_packager_needs(dist):
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     top = {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml", "setup.cfg"}
     tests = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
-    assert top | tests | {"docs/design.md", "docs/images/demo.png", "tests/migrations.json", ".ci/run"} <= names
+    assert top | tests | {"docs/design.md", "docs/images/demo.png", "tests/support/migrations.json", ".ci/run"} <= names
     assert not [name for name in names if name.endswith(".pyc")]
 
 

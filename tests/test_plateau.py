@@ -184,7 +184,7 @@ def test_a_missing_metric_is_said_once_with_what_there_is():
     (message,) = [str(warning.message) for warning in caught if "ReduceOnPlateau" in str(warning.message)]
     assert message == (
         "ReduceOnPlateau: the metric 'val_loss' is not in the epoch's logs, so the learning rate is not reduced; "
-        "there are: loss"
+        "there are: loss; metrics of the validation need `validation_data` in `fit`"
     )
 
 
@@ -215,7 +215,9 @@ def test_an_unknown_direction_is_refused():
     fit(model, epochs=1)
     batches = Batches()
     with pytest.raises(
-        ValueError, match="cannot tell whether 'reward' should fall or rise; pass `mode='min'` or `mode='max'`$"
+        ValueError,
+        match=r"cannot tell whether 'reward' should fall or rise: it is none of the model's metrics \(there are: loss\); "
+        "pass `mode='min'` or `mode='max'`$",
     ):
         fit(model, ReduceOnPlateau("reward"), batches)
     assert batches.count == 0

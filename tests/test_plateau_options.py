@@ -11,7 +11,8 @@ from training import Metric, Weight, assert_applied, data, fit, model_with, two_
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
-from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending, _unfinished, _WindowMean
+from keras_lr.callbacks.plateau import PlateauRule, PlateauState, _pending
+from keras_lr.callbacks.plateau_window import WindowMean, unfinished_window
 from keras_lr.state import memory, of
 
 
@@ -405,7 +406,7 @@ def test_a_metric_without_a_weight_is_no_mean():
 
 def test_a_window_without_weight_has_no_mean():
     model = two_means("ab")
-    window = _WindowMean(model, "a", 2, (0, 0.0, 0.0))
+    window = WindowMean(model, "a", 2, (0, 0.0, 0.0))
     assert window.after_batch(0) is None
     assert math.isnan(window.after_batch(1))
     model.means[0].update_state(3.0)
@@ -431,14 +432,14 @@ def test_a_pending_epoch_that_is_refused_is_shown():
 def test_an_unfinished_window_that_is_refused_is_shown():
     for wrong in ([1, 2.0], [1, 2.0, "x"], 3):
         with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
-            _unfinished(wrong)
+            unfinished_window(wrong)
         sentence = f"ReduceOnPlateau: `unfinished` must be three numbers in the saved state, got {wrong!r}"
         assert str(raised.value) == sentence
 
 
-def test_a_window_goes_on_with_what_was_unfinished():
-    assert _unfinished([3, 1.5, 2.5]) == (3, 1.5, 2.5)
-    window = _WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
+def test_a_window_goes_on_with_what_wasunfinished_window():
+    assert unfinished_window([3, 1.5, 2.5]) == (3, 1.5, 2.5)
+    window = WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
     assert window.unfinished() == (1, 2.0, 4.0)
     assert window.after_batch(0) == 0.5
 

@@ -7,11 +7,8 @@ import numpy as np
 import playground_page
 import pytest
 import site_checks
+from needs import library
 from playground_lines import CLASSES
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
 
 import keras_lr as klr
 
@@ -22,6 +19,12 @@ LONG = (
     "Warmup(PiecewiseInterpolation([100, 200, 300, 400, 500], [0.1, 0.2, 0.3, 0.2, 0.1234567890123]), 100, start=0.25, "
     'shape="exponential").cooldown(700, 200, shape="sqrt") + Sequential([Repeat(LinearDecay(0.1, 20), 30), 0.02, Constant(0.03)], [300, 500])'
 )
+
+library("selenium")
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import Select  # noqa: E402
 
 pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("playground")]
 

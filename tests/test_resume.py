@@ -231,7 +231,7 @@ def test_wrong_arguments_of_the_backup():
     with pytest.raises(ValueError, match="`backup_dir` must be a path, got ''"):
         klr.BackupAndRestore("")
     with pytest.raises(TypeError, match="`delete_checkpoint` must be True or False, got 1"):
-        klr.BackupAndRestore("x", 1)
+        klr.BackupAndRestore("x", delete_checkpoint=1)
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     backup = klr.BackupAndRestore("x")

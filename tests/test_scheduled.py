@@ -8,8 +8,8 @@ import sys
 import keras
 import numpy as np
 import pytest
-import torch
 from backend import BACKEND
+from needs import needs
 from training import Weight
 
 import keras_lr as klr
@@ -204,6 +204,8 @@ def test_an_independent_weight_decay_follows_its_own_schedule_alone(kind):
 
 
 def torch_weights(nesterov, steps, gradients):
+    import torch
+
     weight = torch.nn.Parameter(torch.tensor(KERNEL[:, 0].copy()))
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, nesterov=nesterov)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=steps + 1)
@@ -214,6 +216,7 @@ def torch_weights(nesterov, steps, gradients):
     return weight.detach().numpy()
 
 
+@needs("torch")
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_with_correction_it_is_torchs_sgd_with_cycled_momentum(nesterov):
     gradients = np.random.default_rng(8).normal(size=(200, 5)).astype("float32")

@@ -17,7 +17,7 @@ import keras_lr as klr
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "docs" / "builder" / "mkdocs.yml"
-BUILDER = [str(CONFIG.parent), str(ROOT / "tests")]
+BUILDER = [str(CONFIG.parent), str(ROOT / "tests" / "support")]
 
 # One worker builds the site and has the browser.
 pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("site")]

@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from needs import library
 
 import keras_lr as klr
 from keras_lr import tuning
 
-keras_tuner = pytest.importorskip("keras_tuner")
-optuna = pytest.importorskip("optuna")
+pytestmark = pytest.mark.once
+
+keras_tuner, optuna = library("keras_tuner"), library("optuna")
 
 
 @pytest.mark.parametrize("family", tuning.FAMILIES)

@@ -6,6 +6,8 @@ import pytest
 
 import keras_lr as klr
 
+pytestmark = pytest.mark.once
+
 STEPS = "must be a number of steps in [1, 2**31), got "
 ZERO_STEPS = "must be a number of steps in [0, 2**31), got "
 RATE = "must be a finite learning rate >= 0, got "
@@ -250,6 +252,21 @@ TABLE = [
         lambda: klr.WarmupStableDecay(0.1, 10, 6, 5),
         ValueError,
         "WarmupStableDecay: `total_steps` must be at least warmup and decay together (11), got 10",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="halving"),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be a number of steps when `shape` is 'halving', got None",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="exponential", half_life=5),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be None unless `shape` is 'halving', got 5",
+    ),
+    (
+        lambda: klr.WarmupStableDecay(0.1, 10, 2, 5, shape="halving", half_life=0),
+        ValueError,
+        "WarmupStableDecay: `half_life` must be a number of steps in [1, 2**31), or None, got 0",
     ),
     (lambda: klr.OneCycle(0.1, 10, 1.5), ValueError, "OneCycle: `pct_start` " + SHARE + "1.5"),
     (

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-TESTS = Path(__file__).parents[2] / "tests"
+TESTS = Path(__file__).parents[2] / "tests" / "support"
 sys.path.insert(0, str(TESTS))
 
 import migrations  # noqa: E402
@@ -37,7 +37,9 @@ REMARKS: dict[str, dict[str, str]] = {
         "fastai": "`fit_one_cycle`, with a rise over a quarter and an end of its own",
     },
     "WarmupStableDecay": {"fastai": "`fit_flat_cos`, without the warmup"},
-    "Repeat": {"timm": "`cycle_limit=` and `cycle_decay=` of its cosine and polynomial schedulers"},
+    "Repeat": {
+        "timm": "`cycle_limit=` and `cycle_decay=` of its cosine and polynomial schedulers, whose `lr_min` stays"
+    },
     "Tabulated": {
         "Keras": "`LearningRateScheduler`, one value an epoch",
         "optax": "any function of the step is a schedule",

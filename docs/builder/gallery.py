@@ -1,7 +1,7 @@
 """The gallery: every schedule with its curves, formula, source, arguments, and its like in other frameworks.
 
-Curves are those of the rows in tests/catalogue.py, texts those of the docstrings: a schedule that is added appears by
-itself.
+Curves are those of the rows in tests/support/catalogue.py, texts those of the docstrings: a schedule that is added
+appears by itself.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def index() -> str:
     """All schedules at a glance."""
     parts = [
         "# Gallery\n\nEvery schedule of the package. Curves are drawn from the rows with which the tests check the "
-        "formulas (`tests/catalogue.py`), texts are those of the docstrings. A step is one batch, and the first update "
-        "has the rate of step 0."
+        "formulas (`tests/support/catalogue.py`), texts are those of the docstrings. A step is one batch, and the "
+        "first update has the rate of step 0."
     ]
     for group in reference.FAMILIES:
         cards = "\n".join(_card(group, name) for name in family(group))
@@ -62,7 +62,7 @@ def rows(name: str) -> list[Row]:
     """
     found = [row for row in ROWS if type(row.schedule).__name__ == name]
     if not found:
-        raise LookupError(f"{name} has no row in tests/catalogue.py, from which its curve would be drawn")
+        raise LookupError(f"{name} has no row in tests/support/catalogue.py, from which its curve would be drawn")
     return found
 
 

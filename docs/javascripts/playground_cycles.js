@@ -2,7 +2,7 @@
 (function (P) {
   "use strict";
   const { turn, nearestStart } = P.lengths;
-  const { LIMIT, clip, mix, power, cosine, fall, segment, float } = P.curves;
+  const { LIMIT, clip, mix, power, cosine, fall, halving, segment, float } = P.curves;
   const { lengthOf, notAbove, notBelow } = P.rules;
   const MOST_RESTARTS = 100000;
 
@@ -20,8 +20,8 @@
   // The course of a one-cycle between three levels; its phases end at fractional steps.
   function oneCycle(a, start, peak, end) {
     const last = a.total_steps - 1;
-    const top = Math.max(a.pct_start * a.total_steps - 1, 0);
-    const middle = Math.min(2 * top, last);
+    const top = a.pct_start * a.total_steps - 1;
+    const middle = 2 * top;
     const phase = (t, from, to, before, after) => {
       if (to <= from) return after;
       const first = Math.floor(from);
@@ -117,7 +117,13 @@
       rate: restarting,
     },
     WarmupStableDecay: {
-      validate: notAbove("learning_rate", "end_learning_rate"),
+      validate(a, refuse) {
+        notAbove("learning_rate", "end_learning_rate")(a, refuse);
+        const halves = a.shape === "halving";
+        if (halves !== (a.half_life !== null)) {
+          refuse("half_life", `${halves ? "a number of steps when" : "None unless"} \`shape\` is 'halving'`);
+        }
+      },
       validateSteps(a, refuse) {
         const parts = a.warmup_steps + a.decay_steps;
         if (parts > a.total_steps) refuse("total_steps", `at least warmup and decay together (${parts})`);
@@ -126,7 +132,9 @@
       rate: (a) => (t) => {
         const start = a.total_steps - a.decay_steps;
         if (a.decay_steps && t >= start) {
-          return mix(a.end_learning_rate, a.learning_rate, fall(a.shape, t - start, a.decay_steps));
+          const gone = Math.min(t - start, a.decay_steps);
+          const share = a.half_life === null ? fall(a.shape, gone, a.decay_steps) : halving(gone, a.half_life);
+          return mix(a.end_learning_rate, a.learning_rate, share);
         }
         return t < a.warmup_steps ? (a.learning_rate * t) / a.warmup_steps : a.learning_rate;
       },

@@ -26,6 +26,9 @@
   };
   const fall = (shape, t, n) => falls[shape](progress(t, n), remaining(t, n));
 
+  // 1 at step 0, and half as much after each half-life.
+  const halving = (t, halfLife) => Math.exp(-t * (Math.LN2 / halfLife));
+
   // How many of the sorted edges have been reached.
   function segment(t, edges) {
     let low = 0;
@@ -188,7 +191,7 @@
 
   Object.assign(P, {
     formulas,
-    curves: { LIMIT, clip, since, progress, remaining, mix, power, raised, cosine, fall, segment, float },
+    curves: { LIMIT, clip, since, progress, remaining, mix, power, raised, cosine, fall, halving, segment, float },
     rules: { lengthOf, notAbove, notBelow },
   });
 })(window.KerasLRPlayground);

@@ -22,6 +22,10 @@
       const start = a.max_learning_rate / a.div_factor;
       return { _start: start, _end: start / a.final_div_factor };
     },
+    WarmupStableDecay: (a) => {
+      if (a.half_life === null) return { _fall: `a ${FULL_NAMES[a.shape] || a.shape} fall to` };
+      return { _fall: `a fall by half every ${lengths([a.half_life], "steps")} towards` };
+    },
   };
   const WHOLE = ["_down"];
 

@@ -1,91 +1,252 @@
-"""`BackupAndRestore`: a training that is killed at any moment goes on where its last epoch ended."""
+"""`BackupAndRestore`: a training that is killed at any moment goes on where its last backup was made."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_lr import processes
-from keras_lr.fields import FLAG, PATH, STEP_LIMIT, check, shown
-from keras_lr.state import memory
+from keras_lr.callbacks.backup_folder import BackupFolder, read_along
+from keras_lr.callbacks.others import others, running_list
+from keras_lr.callbacks.skipping import Skip, assign, values_of
+from keras_lr.fields import FLAG, PATH, Whole, check, refuse
+from keras_lr.position import KEY, Position, forget
+from keras_lr.random_state import RandomStates, capture
+from keras_lr.snapshot import seeds_of
+from keras_lr.state import memory, of
+from keras_lr.warning import warn_user
+
+SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Save the whole training at the end of each epoch, and take it up at the start of `fit`.
+    """Save the whole training from time to time, and take it up at the start of `fit`.
 
-    As `keras.callbacks.BackupAndRestore`, with one difference that matters when a process is
-    killed: the backup is one file, which has the weights, the optimizer, the step, the epoch
-    and the state of this package's callbacks, and which takes the place of the one before at
-    once. Keras writes weights and epoch into two files, one after the other; killed in between,
-    it repeats an epoch with the weights and the step of its end, and killed within, it cannot go on.
+    `keras.callbacks.BackupAndRestore` with the same arguments, and these differences:
+
+    - A backup is one file, which has the weights, the optimizer, the step, the seeds of layers, the
+      epoch and the state of this package's callbacks, and which takes the place of the one before
+      at once. Keras writes weights and epoch into two files, one after the other; killed in
+      between, it repeats an epoch with the weights and the step of its end.
+    - A backup within an epoch is exact: training goes on with the batch after it, and the metrics
+      are means over the whole epoch. Keras repeats the epoch from its first batch.
+    - At the end only the backup is deleted, and the folder if nothing else is in it.
 
     The recipe: run the same script again. It may stand anywhere in the list of callbacks, but
     after those that put metrics into the epoch's logs. In a training of several processes the
     first one writes, and all of them read.
 
+    A resume within an epoch takes the batches before it from the data without training on them,
+    and calls no callback's hooks for them. So the data must come in the order of the training that
+    was broken off: `fit(shuffle=False)`, or an order that follows from the number of the epoch.
+
     Args:
-        backup_dir: a directory for the backup.
-        delete_checkpoint: delete it when training has come to its end.
+        backup_dir: a folder for the backup; it may hold other files.
+        save_freq: "epoch", or a number of batches: a backup is then made before the next batch
+            once so many batches have been trained since the last one, and at the end of the epoch
+            after its last batch. As in Keras they are counted over the ends of epochs.
+        double_checkpoint: keep the backup before the latest one too. Where it is there, training
+            goes on from it, with a warning, when the latest one is damaged.
+        delete_checkpoint: delete the backups when training has come to its end. What cannot be
+            deleted is warned of.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            model is not built, or the backup is damaged or belongs to another model.
+            model is not built, the folder cannot be written, or the backup is damaged or belongs
+            to another model; in the first epoch, if the backup was made within an epoch and the
+            training has fewer batches than that, other metrics, or another `initial_epoch`.
     """
 
-    def __init__(self, backup_dir: str | os.PathLike[str], delete_checkpoint: bool = True) -> None:
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: int | str = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
         super().__init__()
         self.backup_dir = Path(check(PATH, "BackupAndRestore", "backup_dir", backup_dir))
+        self.save_freq: int | str = _save_freq(save_freq)
+        self.double_checkpoint: bool = check(FLAG, "BackupAndRestore", "double_checkpoint", double_checkpoint)
         self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
+        self._folder = BackupFolder(self.backup_dir)
+        self._skip: Skip | None = None
+        self._resumed: dict[str, Any] | None = None
 
     @property
     def path(self) -> Path:
-        """The file of the backup."""
-        return self.backup_dir / "latest.weights.h5"
+        """The file of the latest backup."""
+        return self._folder.latest
+
+    # Hooks of Keras. None for the end of a batch: Keras would then wait for each batch to be computed.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        model = self.model
+        model = self._net = self.model
         if not model.built:
             raise ValueError("BackupAndRestore: the model must be built before `fit`: give it an `Input`, or call it")
-        if not self.path.exists():
-            return
+        if self._skip is not None:  # of a `fit` that ended with an error
+            self._skip.end()
+        self._skip = None
+        self._seen, self._begun = 0, False
+        self._damaged = False
+        self._resumed = None
+        if not self._is_of_another(memory(model).get(KEY)):
+            forget(model)
+        if processes.is_chief():
+            self._folder.prepare()
+        if self._folder.backups():
+            # How Keras's own callback tells `fit` where to go on.
+            model._initial_epoch = self._load().epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch, self._batch = epoch, 0
+        entry = memory(self._net).get(KEY)
+        if not self._begun and entry is not None and entry is self._resumed:
+            # `fit` has read it; a second one would begin there too.
+            self._net._initial_epoch = None
+            self._go_on(epoch, Position.from_json(entry))
+        self._begun = True
+        self._random_of_epoch = capture() if self.save_freq != "epoch" else {}
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        if batch > self._batch:
+            forget(self._net)
+            self._seen += batch - self._batch
+            self._batch = batch
+        # Before a batch and not after one, when some callbacks have not seen it yet.
+        if self._is_due():
+            self._write(Position(self._epoch, batch, (self.params or {}).get("steps")))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        forget(self._net)
+        # The last execution may be a short one; what it lacks makes a backup early, and not late.
+        self._seen += self._net.steps_per_execution
+        if self.save_freq == "epoch" or self._is_due():
+            self._write(Position(epoch + 1))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        forget(self._net)
+        if self._resumed is not None:
+            self._net._initial_epoch = None
+        if self.delete_checkpoint and processes.is_chief():
+            self._folder.delete()
+
+    # Taking up.
+
+    def _is_of_another(self, entry: Any) -> bool:
+        """Whether another such callback has just taken up a backup; the last one in the list that has one counts."""
+        backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
+        return entry is not None and any(other._resumed is entry for other in backups)
+
+    def _load(self) -> Position:
+        """Load the latest backup, or the one before where that is damaged."""
+        errors: list[tuple[Path, Exception]] = []
+        for path in self._folder.backups():
+            try:
+                position = self._load_from(path)
+            except Exception as error:  # h5py raises errors of many classes for damaged files
+                errors.append((path, error))
+                continue
+            if errors:
+                self._damaged = True
+                warn_user(
+                    f"BackupAndRestore: {_names(errors)}; training goes on from the backup before it, of epoch "
+                    f"{position.epoch:,} and batch {position.batch:,} (the first ones are 0)",
+                )
+            return position
+        raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to begin anew") from errors[0][1]
+
+    def _load_from(self, path: Path) -> Position:
+        model = self._net
         # A counter of 0 in the model would be taken for the start of a training.
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        memory(model).pop("backup", None)
-        try:
-            model.load_weights(self.path)
-            epoch = memory(model)["backup"]["epoch"]
-            if type(epoch) is not int or not 0 <= epoch < STEP_LIMIT:
-                raise ValueError(f"its epoch is {shown(epoch)}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        forget(model)
+        model.load_weights(path)
+        entry = memory(model)[KEY]
+        position = Position.from_json(entry)
+        values = of(model).arrays.pop(KEY, [])
+        if "seeds" in entry:  # a backup of before has none
+            seeds, values = values[: entry["seeds"]], values[entry["seeds"] :]
+            # On torch every process has seeds of its own, and those in the file are the first one's.
+            if processes.is_chief() or keras.config.backend() != "torch":
+                assign(seeds_of(model), seeds, "seeds")
+        # Those at the start of the epoch draw the order of its data once more.
+        random = [RandomStates(entry[name]) for name in ("random_of_epoch", "random") if name in entry]
+        self._resumed, self._metrics = entry, values
+        self._random = random if processes.is_chief() else []
+        return position
+
+    def _go_on(self, epoch: int, position: Position) -> None:
+        """Skip what is trained of the epoch in which the backup was made."""
+        if self._random:
+            self._random.pop(0).restore()
+        if position.batch == 0:
+            forget(self._net)
+            return
+        if epoch != position.epoch:
             raise ValueError(
-                f"BackupAndRestore: {str(self.path)!r} is damaged, or is no backup of this model: {error}; move it "
-                "away to begin anew"
-            ) from error
-        # How Keras's own callback tells `fit` where to go on.
-        model._initial_epoch = epoch
+                f"BackupAndRestore: the backup was made within epoch {position.epoch:,}, and `fit` begins with epoch "
+                f"{epoch:,}; `initial_epoch` must be that of the training which was broken off"
+            )
+        callbacks = running_list()
+        if callbacks is None:
+            raise ValueError("BackupAndRestore: a backup that was made within an epoch can only be taken up by `fit`")
+        self._skip = Skip(self._net, callbacks, position, self._metrics, self._random)
+        self._batch = position.batch
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    # Writing.
+
+    def _is_due(self) -> bool:
+        return isinstance(self.save_freq, int) and self._seen >= self.save_freq
+
+    def _write(self, position: Position) -> None:
+        self._seen = 0
         model = self.model
-        memory(model)["backup"] = {"epoch": epoch + 1}
-        if processes.is_chief():
-            self.backup_dir.mkdir(parents=True, exist_ok=True)
-            part = self.backup_dir / "part.weights.h5"
-            model.save_weights(part, overwrite=True)
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-            os.replace(part, self.path)
-        elif keras.config.backend() == "jax":
-            # There, all processes must read a variable for one of them to do so.
-            with tempfile.TemporaryDirectory() as folder:
-                model.save_weights(Path(folder) / "same.weights.h5")
+        with _entered(model, position, self._random_of_epoch):
+            if processes.is_chief():
+                keep_latest = self.double_checkpoint and not self._damaged
+                self._folder.write(lambda path: model.save_weights(path, overwrite=True), keep_latest=keep_latest)
+                self._damaged = False
+            elif keras.config.backend() == "jax":
+                read_along(model)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        memory(self.model).pop("backup", None)
-        if self.delete_checkpoint and processes.is_chief() and self.backup_dir.exists():
-            shutil.rmtree(self.backup_dir)
+
+@contextmanager
+def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any]) -> Iterator[None]:
+    """What a backup has and no other file of weights: the position, random states, and metrics within an epoch."""
+    seeds = values_of(seeds_of(model))
+    metrics = values_of(model.metrics_variables) if position.batch else []
+    entry = {**position.to_json(), "seeds": len(seeds), "random": capture()}
+    if position.batch:
+        entry["random_of_epoch"] = random_of_epoch
+    memory(model)[KEY] = entry
+    of(model).arrays[KEY] = [*seeds, *metrics]
+    try:
+        yield
+    finally:
+        forget(model)
+
+
+def _save_freq(value: Any) -> int | str:
+    if isinstance(value, str) and str(value) == "epoch":
+        return "epoch"
+    if isinstance(value, bool | np.bool_):
+        allowed = f"{SAVE_FREQ.allowed}; whether to delete the backup is `delete_checkpoint=`"
+        refuse("BackupAndRestore", "save_freq", allowed, value, TypeError)
+    freq: int = check(SAVE_FREQ, "BackupAndRestore", "save_freq", value)
+    return freq
+
+
+def _names(errors: list[tuple[Path, Exception]]) -> str:
+    """The backups that cannot be loaded, and why."""
+    (path, error), *rest = errors
+    also = "".join(f", and so is {str(other)!r}: {why}" for other, why in rest)
+    return f"{str(path)!r} is damaged, or is no backup of this model: {error}{also}"

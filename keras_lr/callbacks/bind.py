@@ -17,16 +17,19 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import audit as audits
+from keras_lr import idle
 from keras_lr import optimizer as optimizers
 from keras_lr import resume as resumes
 from keras_lr.fields import FLAG, NON_NEGATIVE, STEP_LIMIT, OneOf, Optional, Whole, check, refuse
 from keras_lr.optimizer import RateOwner
+from keras_lr.position import batches_done
 from keras_lr.schedule import Schedule, length_of
 from keras_lr.scheduled import schedules_of
 from keras_lr.schedules.combine import Bound, rebound
 from keras_lr.schedules.modify import Reduced
 from keras_lr.schedules.pace import Paced
-from keras_lr.state import memory
+from keras_lr.state import Follower, memory
+from keras_lr.warning import warn_user
 
 ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
 EPOCH_STEPS = Optional(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
@@ -54,14 +57,17 @@ class BindSchedule(keras.callbacks.Callback):
     the time is over, and training stops there (budgeted training, Li et al. 2020, arXiv
     1905.04753). The pace is measured on the first batches and corrected at most four times,
     never with a jump in the rate: a correction changes how fast the schedule goes on, not where
-    it is. Each one costs a compilation. `epochs` of `fit` remains an upper bound. A resumed
-    training counts the time that it has already used.
+    it is. Each one costs a compilation. `epochs` of `fit` remains an upper bound. A training that
+    goes on, after a load from a file or with the same callback, counts the time that it has
+    already used. After a training that has used up its budget, another one has the whole of it;
+    so has one with another callback, and one after `compile`.
 
     Args:
         time_budget: wall-clock time for the training: seconds, a `datetime.timedelta`, or a text
             such as "30min" or "1h 30min"; no budget when None.
         steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
-        audit: warn (`ScheduleWarning`) when the schedule does not fit the training.
+        audit: warn (`ScheduleWarning`) when the schedule does not fit the training, or an optimizer
+            trains nothing.
         on_mismatch: what counts when weights were loaded that had been trained with another
             schedule, or with another number as the rate: "raise" (an error with both), the
             "checkpoint", or the "new" one. Only files that were saved with a callback of this
@@ -85,10 +91,12 @@ class BindSchedule(keras.callbacks.Callback):
         self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
+        self._follower = Follower()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
-        self._started = False
+        optimizers.build(self._net)
+        self._started, self._looked_for_idle = False, not self.audit
         self._pacing: _Pacing | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
         if self._steps is None and (self.time_budget is None and self._needs_numbers()):
@@ -109,7 +117,9 @@ class BindSchedule(keras.callbacks.Callback):
         if any(changed):
             optimizers.retrace(self._net)
         if self.time_budget is not None:
-            self._pacing = _Pacing(self._net, self.time_budget, epochs * (self._steps or NOMINAL))
+            self._pacing = _Pacing(self._net, self.time_budget, epochs * (self._steps or NOMINAL), self._continues())
+            if self.audit:
+                self._pacing.warn_if_over()
         elif self.audit:
             audits.warn(self._net, epoch, epochs, self._steps)
 
@@ -118,12 +128,23 @@ class BindSchedule(keras.callbacks.Callback):
             self._pacing.before_batch()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._looked_for_idle:
+            self._looked_for_idle = True
+            idle.warn(self._net)
         if self._pacing is not None and self._pacing.after_batch():
             self._net.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._pacing is not None and self._pacing.is_over():
             self._net.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._pacing is not None:
+            self._pacing.end()
+
+    def _continues(self) -> bool:
+        """Whether the time used so far counts: after a load, and in another `fit` with this callback."""
+        return self._follower.meet(self._net) != Follower.NEW
 
     def _needs_numbers(self) -> bool:
         sources = [channel.source for channel in optimizers.channels(self._net)]
@@ -134,7 +155,7 @@ class BindSchedule(keras.callbacks.Callback):
         steps = self._steps or NOMINAL
         if self.time_budget is None:
             # The whole of the training, what was made of it before this `fit` included.
-            epochs = max(round(owner.step() / steps) + epochs - epoch, 1)
+            epochs = max(round((optimizers.step_of(self._net) - batches_done(self._net)) / steps) + epochs - epoch, 1)
         changed = False
         for name, source in [("learning_rate", owner.source), *schedules_of(owner.optimizer).items()]:
             if not (isinstance(source, Schedule) and _has_units(source)):
@@ -159,7 +180,7 @@ class _Pacing:
 
     KEY = "time_budget"
 
-    def __init__(self, model: Any, budget: float, ticks: int) -> None:
+    def __init__(self, model: Any, budget: float, ticks: int, continues: bool) -> None:
         self._model = model
         self._budget = budget
         self._ticks = min(ticks, STEP_LIMIT - 1)
@@ -169,7 +190,8 @@ class _Pacing:
         names = {"steps", "ticks", "numerators", "denominators"}
         if not isinstance(clocks, dict) or not all(isinstance(it, dict) and set(it) == names for it in clocks.values()):
             refuse("BindSchedule", "clocks", "the paces by optimizer in the saved state", clocks)
-        self._used_before = float(check(NON_NEGATIVE, "BindSchedule", "seconds", seconds))
+        seconds = float(check(NON_NEGATIVE, "BindSchedule", "seconds", seconds))
+        self._used_before = seconds if continues else 0.0
         self._clocks: dict[str, dict[str, Any]] = clocks
         self._began = clock()
         self._measured_from: float | None = None
@@ -195,6 +217,27 @@ class _Pacing:
             return False
         optimizers.replace(self._model, owner, paced)
         return True
+
+    def end(self) -> None:
+        """Another training has the whole budget if this one has used it up. The clocks stay."""
+        if self.is_over():
+            memory(self._model)[self.KEY]["seconds"] = 0.0
+
+    def warn_if_over(self) -> None:
+        """Warn where an earlier training has brought a schedule to its end already."""
+        for owner in self._owners:
+            source, step = owner.source, owner.step()
+            inner = source.schedule if isinstance(source, Reduced) else source
+            if step == 0 or not isinstance(inner, Paced):
+                continue
+            end = length_of(inner.schedule) or self._ticks
+            if int(inner.ticks_at(np.int64(step))) >= end:
+                warn_user(
+                    f"BindSchedule: the schedule of `{owner.column}` has come to its end at step {step:,}, so this "
+                    f"training stays at {owner.rate():.6g}: compile the model anew, or give it another schedule with "
+                    "`set_learning_rate`",
+                    audits.ScheduleWarning,
+                )
 
     def used(self) -> float:
         """Seconds of the budget used so far, by this process and those before it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +20,18 @@ from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr import audit as audits
+from keras_lr import idle, processes
 from keras_lr import optimizer as optimizers
-from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks import epoch_logs, logfile
+from keras_lr.callbacks.backup import BackupAndRestore
+from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.others import others
 from keras_lr.fields import FLAG, PATH, TEXT, Several, check, refuse
 from keras_lr.optimizer import Channel, RateOwner, Snapshots, Source, read_float
 from keras_lr.schedule import values_of
 from keras_lr.state import of
+from keras_lr.warning import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +112,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     Args:
         metrics: names of metrics to record beside the rate, such as ``("loss",)``.
         audit: warn (`ScheduleWarning`) at the start of `fit` when the schedule ends long before
-            the training or after it, or when the step counter does not go with `initial_epoch`.
+            the training or after it, when the step counter does not go with `initial_epoch`, or when
+            an optimizer trains nothing.
         path: a file ending in .csv or .parquet, written at the end of each epoch and before each
             checkpoint. Rows in it with steps that are to come (from a run that went further than
             the one that is resumed) are dropped at the start of `fit`. In a training of several
@@ -148,7 +151,9 @@ class LearningRateLogger(keras.callbacks.Callback):
 
         Under gradient accumulation there is a last column `update` (int64).
 
-        A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers.
+        A `MultiOptimizer` has a column ``learning_rate_<name>`` for each of its optimizers. One that
+        trains nothing, since no variable was given to it, makes no steps: its rate is that of the step at
+        which it stands, 0 for a new one.
         """
         self._close()
         if not self._stretches:
@@ -171,8 +176,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._close()
         self._write()
         self._net: Any = self.model
+        optimizers.build(self._net)
         self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
-        self._audited = not self.audit
+        self._audited = self._looked_for_idle = not self.audit
         self._resumed = False
         epoch_logs.add_to_every_epoch(self._last_rates)
         if self.path is not None:
@@ -197,7 +203,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._audit()
         self._running = self._net.train_function
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
-        if self._open is not None and not self._open.is_of(self._sources()):
+        if self._open is not None and not (self._open.is_of(self._sources()) and self._open.goes_on_with(batch)):
             self._close()
             self._start(batch)
 
@@ -206,6 +212,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self._is_compiled:
             # The step that has just run, not one that another callback has made since.
             self._traced = (self._running, self._open.sources)
+        if not self._looked_for_idle:
+            # Not before: TensorFlow may build the model in the first batch.
+            self._looked_for_idle = True
+            idle.warn(self._net)
         # With `steps_per_execution` the last number of an epoch may be past its end.
         steps = (self.params or {}).get("steps")
         self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
@@ -247,10 +257,9 @@ class LearningRateLogger(keras.callbacks.Callback):
         last = self._file.cut(step)
         # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
         if last is not None and last < step - 2:
-            warnings.warn(
+            warn_user(
                 f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
                 f"{step:,}; the rows between are missing",
-                stacklevel=2,
             )
 
     def _flush(self) -> None:
@@ -264,11 +273,12 @@ class LearningRateLogger(keras.callbacks.Callback):
         before = True
         for other in others(self, including=True):
             before = before and other is not self
-            if before and isinstance(getattr(other, "save_freq", None), int):
-                warnings.warn(
+            # Ours saves when all callbacks have seen the batch.
+            late = not isinstance(other, BackupAndRestore)
+            if before and late and isinstance(getattr(other, "save_freq", None), int):
+                warn_user(
                     f"LearningRateLogger: put {type(other).__name__}, which saves every {other.save_freq} batches, "
                     "after the logger: a resume from its file would miss the row of one batch",
-                    stacklevel=2,
                 )
 
     def _audit(self) -> None:
@@ -331,7 +341,10 @@ class _Recording:
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
-        self._counters = Snapshots(model, self._leader().counter) if optimizers.skips_updates(model) else None
+        # The counter of the whole, since it may be undecided which optimizer of a `MultiOptimizer` trains something.
+        counter = optimizers.optimizer_of(model)._iterations
+        self._counters = Snapshots(model, counter) if optimizers.skips_updates(model) else None
+        self._first_count = optimizers.read_int(counter)
         # Between its two ends a stretch of a schedule needs nothing from its batches.
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
 
@@ -341,6 +354,10 @@ class _Recording:
 
     def is_of(self, sources: list[Source]) -> bool:
         return all(a is b for a, b in zip(self.sources, sources, strict=True))
+
+    def goes_on_with(self, batch: int) -> bool:
+        """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
+        return batch == self._last_batch + 1
 
     def note(self, last_batch: int, logs: dict[str, Any]) -> None:
         """After an execution of the training step, of which `last_batch` was the last batch."""
@@ -375,8 +392,10 @@ class _Recording:
             batches = self._executed(ends)
         columns: dict[str, Floats] = {}
         for channel, source, meter in zip(self._channels, self.sources, self._meters, strict=True):
-            if meter is None:
-                start = self._first_steps[channel.owner]
+            start = self._first_steps[channel.owner]
+            if meter is None and channel.owner.is_idle:
+                columns[channel.column] = np.full(count, values_of(source, start))
+            elif meter is None:
                 columns[channel.column] = values_of(source, np.arange(start, start + count))
             else:
                 columns[channel.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
@@ -384,16 +403,13 @@ class _Recording:
             columns[name] = np.full(count, np.nan)
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
-                    columns[name][end - 1] = read_float(value)
+                    columns[name][end - 1] = metric_number("LearningRateLogger", name, value)
         return Stretch(self._epoch, first, batches, columns, leader.optimizer.gradient_accumulation_steps)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""
         if self._counters is not None:
-            return (
-                np.array([int(number) for number in self._counters.numbers()], np.int64)
-                - self._first_steps[self._leader()]
-            )
+            return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_count
         # Keras gives the last batch of the execution, past the end in the last one.
         return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
 

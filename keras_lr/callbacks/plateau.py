@@ -7,9 +7,7 @@ nothing of Keras; the callback brings it the metric and carries out what it deci
 from __future__ import annotations
 
 import math
-import sys
-import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import keras
@@ -18,9 +16,11 @@ from keras_lr import optimizer as optimizers
 from keras_lr import processes
 from keras_lr import resume as resumes
 from keras_lr.callbacks.bind import BindSchedule
+from keras_lr.callbacks.metrics import direction_of, metric_number, named_metrics, nearest
 from keras_lr.callbacks.others import others
+from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState, is_finite, is_state
+from keras_lr.callbacks.plateau_window import NOTHING, WindowMean, unfinished_window
 from keras_lr.fields import (
-    STEP_LIMIT,
     TEXT,
     CountOrZero,
     NonNegative,
@@ -37,8 +37,9 @@ from keras_lr.fields import (
     refuse,
 )
 from keras_lr.optimizer import RateOwner
-from keras_lr.state import loads, memory, of
+from keras_lr.state import Follower, memory, of
 from keras_lr.units import Duration
+from keras_lr.warning import warn_user
 
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
@@ -49,82 +50,6 @@ EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=Fa
 WINDOW = Optional(Whole("a whole number in [1, 2**31)", 1, steps=False))
 NAMES = Optional(Several("a non-empty sequence of names", TEXT))
 START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
-
-NOTHING = (0, 0.0, 0.0)
-"""A window of batches that has not begun: batches, sum and weight of the metric."""
-
-
-@dataclass(frozen=True)
-class PlateauState:
-    """What the rule remembers.
-
-    Attributes:
-        best: the best finite metric so far (with a `window`, of the last ones); None before it.
-        wait: bad epochs since the best, the last reduction or the last quiet epoch.
-        cooldown_counter: quiet epochs still to come.
-        n_reductions: reductions so far.
-        recent: with a `window`, the last finite metrics.
-    """
-
-    best: float | None = None
-    wait: int = 0
-    cooldown_counter: int = 0
-    n_reductions: int = 0
-    recent: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class PlateauRule:
-    """When to reduce.
-
-    An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
-    ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too. The
-    first finite metric improves; a metric that is not finite never does. With a `window` of w,
-    ``best`` is that of the last w finite metrics. An epoch that does not improve is bad, unless
-    it is one of the `cooldown` quiet epochs after a reduction. The `patience`-th bad epoch in a
-    row asks for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count",
-    "stop"), is not looked at ("ignore"), or asks for a reduction at once ("reduce").
-    """
-
-    direction: str
-    patience: int
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None = None
-    on_nan: str = "count"
-
-    def observe(self, state: PlateauState, metric: float) -> tuple[PlateauState, bool]:
-        """The state after an epoch with this metric, and whether to reduce now."""
-        finite = math.isfinite(metric)
-        if not finite and self.on_nan == "ignore":
-            return state, False
-        quiet = state.cooldown_counter > 0
-        if quiet:
-            state = replace(state, cooldown_counter=state.cooldown_counter - 1, wait=0)
-        improves = self.improves(metric, state.best)
-        if finite and self.window is not None:
-            recent = (*state.recent, metric)[-self.window :]
-            state = replace(state, recent=recent, best=(min if self.direction == "min" else max)(recent))
-        if improves:
-            return replace(state, best=metric, wait=0), False
-        if quiet:
-            return state, False
-        state = replace(state, wait=state.wait + 1)
-        return state, state.wait >= self.patience or (not finite and self.on_nan == "reduce")
-
-    def improves(self, metric: float, best: float | None) -> bool:
-        """Whether `metric` is better than `best` by more than the threshold."""
-        if not math.isfinite(metric):
-            return False
-        if best is None:
-            return True
-        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
-        return metric < best - margin if self.direction == "min" else metric > best + margin
-
-    def reduced(self, state: PlateauState) -> PlateauState:
-        """The state after a reduction was carried out."""
-        return replace(state, wait=0, cooldown_counter=self.cooldown, n_reductions=state.n_reductions + 1)
 
 
 class ReduceOnPlateau(keras.callbacks.Callback):
@@ -228,8 +153,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self.state = PlateauState()
         self._scales: dict[str, float] = {}
         self._last_epoch = -1
-        # Whose state this is, and how often that model's weights had been loaded.
-        self._of: tuple[Any, Any, int] | None = None
+        # Which training this state is of.
+        self._follower = Follower()
         self._given = False
         self._known: dict[str, Any] = {}
         self._unfinished = NOTHING
@@ -248,6 +173,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             raise TypeError(
                 f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
             )
+        optimizers.build(model)
         for owner in self._owners():
             if optimizers.is_function(owner.source):
                 raise TypeError(
@@ -263,11 +189,11 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             )
         self._warn_if_done()
         self._warn_of_early_stopping()
-        # Without metrics, which some models have later, "auto" is not told yet.
-        self._rule: PlateauRule | None = self._make_rule() if _metrics(model) else None
+        # The metrics that "auto" asks may be there only after the first batch of all, as they are on TensorFlow.
+        self._rule: PlateauRule | None = self._make_rule() if optimizers.step_of(model) > 0 else None
         self._told = self._started = False
         self._epoch: int | None = None
-        self._mean: _WindowMean | None = None
+        self._mean: WindowMean | None = None
         of(model).hooks[self._key] = self._save
         if self.reset_on_train_begin:
             self._forget()
@@ -298,7 +224,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._epoch, self._known = epoch, {}
         if self.every is not None:
             if self._mean is None:
-                self._mean = _WindowMean(self.model, self.monitor, self.every, self._unfinished)
+                self._mean = WindowMean(self.model, self.monitor, self.every, self._unfinished)
             else:
                 self._mean.begin_epoch()
 
@@ -310,8 +236,12 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
         self._carry_out_due()
+        if self._mean is not None:
+            self._mean.before_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._rule is None:
+            self._rule = self._make_rule()
         # The logs of the last batch are those of the epoch; nothing waits for them here.
         self._known.update(logs or {})
         mean = self._mean.after_batch(batch) if self._mean is not None else None
@@ -341,7 +271,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def _finish(self, epoch: int, metric: Any) -> None:
         """Decide on an epoch that is over."""
         self._last_epoch = epoch
-        if self._has_begun() and self._decide(optimizers.read_float(metric)):
+        if self._has_begun() and self._decide(metric_number("ReduceOnPlateau", self.monitor, metric)):
             self._carry_out()
 
     def _decide(self, metric: float) -> bool:
@@ -412,23 +342,16 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         That is the one from `set_state`, or this callback's own, or the one in the file from which
         the model or its weights were loaded, or a fresh one for another model or a model compiled anew.
         """
-        model, loaded = self.model, loads(self.model)
-        known, self._of = self._of, (model, model.optimizer, loaded)
+        model, met = self.model, self._follower.meet(self.model)
         if self._given:
             self._given = False
             self._install_scales()
-            return
-        loaded_before = 0
-        if known is not None and known[0] is model:
-            loaded_before = known[2]
-            if known[1] is model.optimizer and loaded == loaded_before:
-                return
-        if loaded > loaded_before and self._key in memory(model):
+        elif met == Follower.LOADED and self._key in memory(model):
             self.set_state(memory(model)[self._key])
-            self._unfinished = _unfinished(memory(model)[self._key].get("unfinished", NOTHING))
+            self._unfinished = unfinished_window(memory(model)[self._key].get("unfinished", NOTHING))
             self._given = False
             self._install_scales()
-        else:
+        elif met != Follower.SAME:
             self._forget()
 
     def _install_scales(self) -> None:
@@ -455,7 +378,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if self._mean is not None:
             entry["unfinished"] = list(self._mean.unfinished())
         if self._epoch is not None and self.every is None and self.monitor in self._known:
-            entry["pending"] = {"epoch": self._epoch, "metric": optimizers.read_float(self._known[self.monitor])}
+            metric = metric_number("ReduceOnPlateau", self.monitor, self._known[self.monitor])
+            entry["pending"] = {"epoch": self._epoch, "metric": metric}
         memory(self.model)[self._key] = entry
 
     def _settle_pending(self, epoch: int) -> None:
@@ -488,7 +412,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         """
         parts = state.items() if isinstance(state, dict) else ()
         fields = {name: value for name, value in parts if name not in ("pending", "unfinished")}
-        if set(fields) != set(self.get_state()) or not _is_state(fields):
+        if set(fields) != set(self.get_state()) or not is_state(fields):
             refuse("ReduceOnPlateau", "state", "what `get_state` returns", state)
         self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
         self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
@@ -500,9 +424,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         # A schedule may start low on purpose (a warmup does), so only numbers are looked at.
         numbers = [owner for owner in self._owners() if not optimizers.is_schedule(owner.source)]
         if self.min_lr > 0.0 and numbers and all(owner.rate() <= self.min_lr for owner in numbers):
-            warnings.warn(
+            warn_user(
                 f"ReduceOnPlateau: the learning rate is not above `min_lr` ({self.min_lr:g}) at the start",
-                stacklevel=2,
             )
 
     def _warn_of_early_stopping(self) -> None:
@@ -513,10 +436,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
                 and self.every is None
                 and other.patience <= self.patience
             ):
-                warnings.warn(
+                warn_user(
                     f"ReduceOnPlateau: `EarlyStopping` on '{self.monitor}' has a patience of {other.patience} and this "
                     f"one of {self.patience}, so training stops before the learning rate is reduced",
-                    stacklevel=2,
                 )
 
     # The optimizers and the metric.
@@ -532,10 +454,6 @@ class ReduceOnPlateau(keras.callbacks.Callback):
                 refuse("ReduceOnPlateau", "optimizers", f"among {', '.join(map(repr, names))}", name)
         return [owner for owner in owners if owner.optimizer.name in self.optimizers]
 
-    @property
-    def _monitored(self) -> str:
-        return self.monitor.removeprefix("val_")
-
     def _known_rule(self) -> PlateauRule:
         """The rule, whose direction "auto" is found at the latest now."""
         if self._rule is None:
@@ -543,126 +461,34 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         return self._rule
 
     def _make_rule(self) -> PlateauRule:
-        direction = self.mode
-        if direction == "auto":
-            direction = self._direction()
+        direction = self.mode if self.mode != "auto" else direction_of(self.model, self.monitor)
+        if direction is None:
+            monitor, named = self.monitor, named_metrics(self.model)
+            is_missing = monitor.removeprefix("val_") not in named
+            if monitor.startswith("val_"):
+                named = {f"val_{name}": metric for name, metric in named.items()}
+            raise ValueError(
+                f"ReduceOnPlateau: cannot tell whether '{monitor}' should fall or rise"
+                + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
+                + "; pass `mode='min'` or `mode='max'`"
+            )
         return PlateauRule(
             direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
-        )
-
-    def _direction(self) -> str:
-        """Which way the metric should go, as Keras's own callbacks find it."""
-        found = {metric.name: getattr(metric, "_direction", None) for metric in _metrics(self.model)}
-        if self._monitored in found and found[self._monitored] is not None:
-            return "max" if found[self._monitored] == "up" else "min"
-        if self._monitored == "loss":
-            return "min"
-        raise ValueError(
-            f"ReduceOnPlateau: cannot tell whether '{self.monitor}' should fall or rise; pass `mode='min'` or "
-            "`mode='max'`"
         )
 
     def _tell_missing(self, logs: dict[str, Any]) -> None:
         if self._told:
             return
         self._told = True
-        there = ", ".join(sorted(name for name in logs if not name.startswith("learning_rate"))) or "none"
-        warnings.warn(
+        warn_user(
             f"ReduceOnPlateau: the metric '{self.monitor}' is not in the epoch's logs, so the learning rate is not "
-            f"reduced; there are: {there}",
-            stacklevel=2,
+            f"reduced; {nearest(self.monitor, logs)}",
         )
-
-
-def _metrics(model: Any) -> list[Any]:
-    """The model's metrics, those inside Keras's containers included."""
-    flat: list[Any] = []
-    for metric in model.metrics:
-        flat += getattr(metric, "metrics", None) or [metric]
-    return flat
-
-
-def _is_state(fields: dict[str, Any]) -> bool:
-    """Whether the values of a state are of the right kinds."""
-    whole = ("wait", "cooldown_counter", "n_reductions", "last_epoch")
-    numbers = [*fields["recent"], *fields["scales"].values()] if _has_containers(fields) else [None]
-    if fields["best"] is not None:
-        numbers.append(fields["best"])
-    return (
-        all(type(fields[name]) is int and -1 <= fields[name] < STEP_LIMIT for name in whole)
-        and all(map(_is_finite, numbers))
-        and all(0 <= scale <= 1 for scale in fields["scales"].values())
-    )
-
-
-def _is_finite(number: Any) -> bool:
-    return type(number) in (float, int) and abs(number) <= sys.float_info.max
-
-
-def _unfinished(value: Any) -> tuple[int, float, float]:
-    """A window of batches out of a saved state."""
-    if not (isinstance(value, list | tuple) and len(value) == 3 and all(map(_is_finite, value)) and value[0] >= 0):
-        refuse("ReduceOnPlateau", "unfinished", "three numbers in the saved state", value)
-    return int(value[0]), float(value[1]), float(value[2])
 
 
 def _pending(value: Any) -> tuple[int, float]:
     """An epoch that was over and its metric, out of a saved state."""
     is_one = isinstance(value, dict) and set(value) == {"epoch", "metric"} and type(value["epoch"]) is int
-    if not (is_one and (type(value["metric"]) is float or _is_finite(value["metric"]))):
+    if not (is_one and (type(value["metric"]) is float or is_finite(value["metric"]))):
         refuse("ReduceOnPlateau", "pending", "an epoch and a metric in the saved state", value)
     return value["epoch"], float(value["metric"])
-
-
-def _has_containers(fields: dict[str, Any]) -> bool:
-    return isinstance(fields["recent"], list) and isinstance(fields["scales"], dict)
-
-
-class _WindowMean:
-    """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
-
-    def __init__(self, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
-        self._model = model
-        self._metric = next((metric for metric in _metrics(model) if metric.name == monitor), None)
-        if not (hasattr(self._metric, "total") and hasattr(self._metric, "count")):
-            raise ValueError(
-                f"ReduceOnPlateau: with `every` in batches the metric must be a mean over the training data, such as "
-                f"'loss', got '{monitor}'"
-            )
-        self._every = every
-        # Sums of this window in the epochs before, and where in this epoch's sums it began.
-        self._batches, *before = unfinished
-        self._before = (before[0], before[1])
-        self.begin_epoch()
-
-    def begin_epoch(self) -> None:
-        self._start = (0.0, 0.0)
-        self._last_batch = -1
-
-    def end_epoch(self) -> None:
-        self._before, self._start = self._so_far(), self._sums()
-
-    def unfinished(self) -> tuple[int, float, float]:
-        """The window that is not full yet, to go on with it in another training."""
-        return (self._batches, *self._so_far())
-
-    def _so_far(self) -> tuple[float, float]:
-        """Sum and weight of the metric in this window."""
-        total, count = self._sums()
-        return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
-
-    def after_batch(self, batch: int) -> float | None:
-        """The mean, when a window is full."""
-        self._batches += batch - self._last_batch
-        self._last_batch = batch
-        if self._batches < self._every:
-            return None
-        self._batches = 0
-        total, weight = self._so_far()
-        self._before, self._start = (0.0, 0.0), self._sums()
-        return total / weight if weight else math.nan
-
-    def _sums(self) -> tuple[float, float]:
-        metric: Any = self._metric
-        optimizers.sync(self._model)
-        return optimizers.read_float(metric.total), optimizers.read_float(metric.count)

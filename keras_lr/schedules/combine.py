@@ -185,8 +185,9 @@ class Cooldown(Schedule):
     f(t) = schedule(t)                                          for t < at
     f(t) = end + (schedule(at) − end) · s((t − at)/steps)       from there on
 
-    with the shapes s of `WarmupStableDecay`. For "start the cooldown now" and for a branch from
-    a checkpoint: there is no jump at `at`. Zhai et al. 2022, arXiv 2106.04560, section 3.
+    with the shapes s of `WarmupStableDecay` that come to the end rate. For "start the cooldown
+    now" and for a branch from a checkpoint: there is no jump at `at`. Zhai et al. 2022, arXiv
+    2106.04560, section 3.
 
     Args:
         schedule: a schedule or a constant rate.

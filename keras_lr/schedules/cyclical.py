@@ -207,7 +207,8 @@ class CosineDecayRestarts(Schedule):
     in cycle i, which takes ``first_decay_steps · t_mul^i`` steps; x goes from 0 to 1 in it.
     Loshchilov & Hutter 2017, "SGDR", arXiv 1608.03983, equation 5. As Keras, except that cycles
     start at whole steps (the sum of the lengths, rounded once), so that every restart is exactly
-    at the peak, on every backend, at any step. Keras finds the cycle by a float32 logarithm.
+    at the peak, on every backend, at any step. Keras finds the cycle by a float32 logarithm, and
+    gives NaN where shrinking cycles have come to their end.
 
     Args:
         initial_learning_rate: rate at step 0.

@@ -187,8 +187,8 @@ class Repeat(Schedule):
 
     f(t) = factor^⌊t/every⌋ · schedule(t mod every)
 
-    Restarts of any shape, and cycles whose two bounds shrink from cycle to cycle, as timm's
-    `cycle_decay` does.
+    Restarts of any shape, and cycles whose two bounds shrink from cycle to cycle. (The floor of
+    `CosineDecayRestarts` stays, and so does that of timm's `cycle_decay`.)
 
     Args:
         schedule: what is repeated.

@@ -6,11 +6,13 @@ import math
 from typing import Annotated
 
 from keras_lr.curves import (
+    SHAPES,
     Step,
     Value,
     clip,
     cosine,
     fall,
+    halving,
     maximum,
     minimum,
     mix,
@@ -19,12 +21,13 @@ from keras_lr.curves import (
     since,
     where,
 )
-from keras_lr.fields import FLOAT32_MAX, Fraction, OneOf, Positive, Rate, Steps, StepsOrZero, Switch
+from keras_lr.fields import FLOAT32_MAX, Fraction, OneOf, Positive, Rate, Steps, StepsOrNone, StepsOrZero, Switch
 from keras_lr.schedule import Schedule
-from keras_lr.schedules.combine import FallShape
 from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
+from keras_lr.wording import FULL_NAMES, lengths
 
+StableShape = Annotated[str, OneOf((*SHAPES, "halving"))]
 Strategy = Annotated[str, OneOf(("cos", "linear"))]
 
 
@@ -35,40 +38,52 @@ class WarmupStableDecay(Schedule):
     f(t) = lr                                                         in the flat part
     f(t) = end + (lr − end) · s(x),  x from 0 to 1 over decay_steps   in the last `decay_steps`
 
-    with s = 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt") or 2·0.5^x − 1
-    ("exponential"). Hu et al. 2024, "MiniCPM", arXiv 2404.06395, section 4; the shapes are
-    compared by Hägele et al. 2024, arXiv 2405.18392. To end a run that was planned without an
-    end, use `cooldown`.
+    with s = 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt"), 2·0.5^x − 1
+    ("exponential": Megatron-LM's decay style of that name), or 0.5^(n/half_life) after n steps of
+    the fall ("halving"), which alone does not come to the end rate. Hu et al. 2024, "MiniCPM", arXiv
+    2404.06395, section 4; "halving" is the annealing of MiniCPM itself (section 6.2), with a
+    half-life of 5,000 steps. Hägele et al. 2024, arXiv 2405.18392, compare shapes. To end a run
+    that was planned without an end, use `cooldown`.
 
     Args:
         learning_rate: rate of the flat part.
         total_steps: steps of all three parts.
         warmup_steps: steps of the warmup.
         decay_steps: steps of the fall.
-        end_learning_rate: rate after the last step, at most `learning_rate`.
-        shape: "linear", "cosine", "sqrt" or "exponential".
+        end_learning_rate: rate after the last step, at most `learning_rate`; with "halving", the
+            rate that it falls towards.
+        shape: "linear", "cosine", "sqrt", "exponential" or "halving".
+        half_life: for "halving": steps after which half of the fall is left.
 
     Raises:
-        ValueError: also when the parts do not fit into `total_steps`.
+        ValueError: also when the parts do not fit into `total_steps`, or `half_life` is missing
+            for "halving" or given for another shape.
 
     Example:
         >>> WarmupStableDecay(0.4, 100, 10, 20).values([0, 5, 10, 80, 90, 100]).round(6).tolist()
         [0.0, 0.2, 0.4, 0.4, 0.2, 0.0]
+        >>> minicpm = WarmupStableDecay(0.4, 100, 10, 20, shape="halving", half_life=10)
+        >>> minicpm.values([80, 90, 100, 110]).round(6).tolist()
+        [0.4, 0.2, 0.1, 0.1]
     """
 
     words = (
         "<a linear warmup over {warmup_steps:steps} from 0, then >{learning_rate}"
-        "<, over the last {decay_steps:steps} a {shape} fall to {end_learning_rate}> ({total_steps:steps} in all)"
+        "<, over the last {decay_steps:steps} {_fall} {end_learning_rate}> ({total_steps:steps} in all)"
     )
     learning_rate: Rate
     total_steps: Steps
     warmup_steps: StepsOrZero
     decay_steps: StepsOrZero
     end_learning_rate: Rate = 0.0
-    shape: FallShape = "linear"
+    shape: StableShape = "linear"
+    half_life: StepsOrNone = None
 
     def validate(self) -> None:
         falls(self, "learning_rate", "end_learning_rate")
+        if (self.shape == "halving") != (self.half_life is not None):
+            allowed = "a number of steps when" if self.shape == "halving" else "None unless"
+            self.refuse("half_life", f"{allowed} `shape` is 'halving'")
 
     def validate_steps(self) -> None:
         if self.warmup_steps + self.decay_steps > self.total_steps:
@@ -83,9 +98,20 @@ class WarmupStableDecay(Schedule):
             value = where(step < self.warmup_steps, self.learning_rate * progress(step, self.warmup_steps), value)
         if self.decay_steps:
             start = self.total_steps - self.decay_steps
-            share = fall(self.shape, since(step, start), self.decay_steps)
+            gone = since(step, start)
+            if self.half_life is None:
+                share = fall(self.shape, gone, self.decay_steps)
+            else:
+                share = halving(minimum(gone, self.decay_steps), self.half_life)
             value = where(step >= start, mix(self.end_learning_rate, self.learning_rate, share), value)
         return value
+
+    @property
+    def _fall(self) -> str:
+        """How it falls, in words."""
+        if self.half_life is None:
+            return f"a {FULL_NAMES.get(self.shape, self.shape)} fall to"
+        return f"a fall by half every {lengths([self.half_life], 'steps')} towards"
 
 
 class OneCycle(Schedule):
@@ -98,10 +124,13 @@ class OneCycle(Schedule):
     max/div_factor over as many steps as the rise, then to the end. Each phase is half a cosine,
     s = (1 − cos πx)/2 ("cos"), or a straight line, s = x ("linear").
 
-    Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. As torch's `OneCycleLR`, value by
-    value: the phases end at the (fractional) steps pct_start·total_steps − 1, with three phases
-    2·pct_start·total_steps − 2, and total_steps − 1. After the last step the rate stays, where
-    torch raises; and a rise without length (torch divides by zero) starts at the peak.
+    Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. As torch's `OneCycleLR` at each of
+    its `total_steps` steps: the phases end at the (fractional) steps pct_start·total_steps − 1, with
+    three phases 2·pct_start·total_steps − 2, and total_steps − 1. So a rise of less than one step is
+    already over at step 0, where the rate is then below the peak. A rise of exactly one step, for
+    which torch divides by zero, starts at the peak. After the last step the rate stays; torch gives
+    one value beyond its end (of the cosine turned upwards, of the line below 0) and then raises.
+    Three phases with a rise of more than half, whose second phase torch cuts off, are refused.
 
     Args:
         max_learning_rate: the peak.
@@ -175,8 +204,8 @@ class OneCycle(Schedule):
     def _course(self, step: Step, start: float, peak: float, end: float) -> Value:
         """The course of the cycle between three levels."""
         last = self.total_steps - 1
-        top = max(self.pct_start * self.total_steps - 1.0, 0.0)
-        middle = min(2.0 * top, float(last))
+        top = self.pct_start * self.total_steps - 1.0  # below 0 where the rise is over before the first step
+        middle = 2.0 * top
         if not self.three_phase:
             falling = self._phase(step, top, last, peak, end)
         else:

@@ -130,7 +130,7 @@ class TanhDecay(Schedule):
     f(t) = end + (initial − end) · (1 − tanh(lower + (upper − lower)·x))/2,  x = min(t/decay_steps, 1)
 
     Hsueh et al. 2019, "Stochastic Gradient Descent with Hyperbolic-Tangent Decay", arXiv
-    1806.01593, equation 4. As there, start and end are not quite reached: with upper = 3, 0.25 %
+    1806.01593. As there, start and end are not quite reached: with upper = 3, 0.25 %
     of the fall are left at the end.
 
     Args:
@@ -184,7 +184,8 @@ class PowerLawDecay(Schedule):
     f(t) = learning_rate · max(1, t/hold_steps)^−exponent
 
     That is min(p, a·t^−b) with a = p·hold_steps^b: the power scheduler of Shen et al. 2024,
-    arXiv 2408.13359, equation 4, which finds b about 0.51.
+    arXiv 2408.13359, where t counts tokens and b is about 0.51. With an exponent of 1/2 it is T5's
+    1/√max(t, k) (Raffel et al. 2020, arXiv 1910.10683, section 3.1.2, with k = 10,000).
 
     Args:
         learning_rate: the rate of the flat part.
@@ -194,6 +195,9 @@ class PowerLawDecay(Schedule):
     Example:
         >>> PowerLawDecay(0.4, 100, exponent=0.5).values([0, 100, 400, 10_000]).round(6).tolist()
         [0.4, 0.4, 0.2, 0.04]
+        >>> t5 = PowerLawDecay(0.01, 10_000, exponent=0.5)
+        >>> t5.values([0, 10_000, 40_000, 1_000_000]).round(6).tolist()
+        [0.01, 0.01, 0.005, 0.001]
     """
 
     words = "{learning_rate} for {hold_steps:steps}, then a fall with the power -{exponent} of the step"
@@ -211,8 +215,9 @@ class InverseSquareRootDecay(Schedule):
     f(t) = learning_rate · t/warmup_steps        for t < warmup_steps
     f(t) = learning_rate · √(warmup_steps/t)     from there on
 
-    The "Noam" schedule of Vaswani et al. 2017, arXiv 1706.03762, equation 3, and that of T5,
-    with the peak as an argument.
+    The "Noam" schedule of Vaswani et al. 2017, arXiv 1706.03762, equation 3, where the peak is
+    (d_model · warmup_steps)^−1/2. They call the first update step 1, which `from_step(1)` does too.
+    T5's has no warmup; it is flat at first: a `PowerLawDecay`.
 
     Args:
         learning_rate: the peak, at step `warmup_steps`.

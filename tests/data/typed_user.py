@@ -72,3 +72,7 @@ found = klr.find_learning_rate(model, np.zeros((4, 8)), np.zeros((4, 1)), steps=
 assert_type(found, klr.RangeTest)
 assert_type(found.suggestion("steepest"), float | None)
 assert_type(found.to_frame(), pd.DataFrame)
+
+
+def build(hp: object) -> klr.Schedule:
+    return klr.tuning.schedule(hp, total_steps=1000, families=["cosine"])

@@ -28,3 +28,5 @@ klr.LearningRateLogger(metrics=3)  # mark: arg-type
 klr.ReduceOnPlateau(patience="2")  # mark: arg-type
 klr.get_learning_rate(decay).upper()  # mark: attr-defined
 klr.CosineDeacy(0.1, 900)  # mark: attr-defined
+klr.tuning.schedule(decay)  # mark: call-arg
+klr.tunning.schedule(decay, total_steps=9)  # mark: attr-defined

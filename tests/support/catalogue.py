@@ -413,6 +413,12 @@ ROWS = [
         for shape in ("cosine", "sqrt", "exponential")
     ),
     Row(
+        klr.WarmupStableDecay(0.6, 60, 10, 20, 0.1, shape="halving", half_life=8),
+        {5: 0.3, 40: 0.6, 48: 0.35, 56: 0.225, 60: 0.1 + 0.5 * 0.5**2.5, 99: 0.1 + 0.5 * 0.5**2.5},
+        lambda t: 0.6 * t / 10 if t < 10 else 0.1 + 0.5 * 0.5 ** (min(max(t - 40, 0), 20) / 8),
+        "WarmupStableDecay-halving",
+    ),
+    Row(
         klr.OneCycle(1.0, 10),
         {0: 0.04, 1: 0.52, 2: 1.0, 3: 0.950484, 5: 0.611261, 8: 0.0495194},
         lambda t: one_cycle(t, 1.0, 10, 0.3, 25.0, 1e4),
@@ -428,6 +434,19 @@ ROWS = [
         {96: 0.7 / 3600, 99: 0.7 / 3600},
         lambda t: one_cycle(t, 0.7, 97, 0.37, 12.0, 300.0, three=True),
         "OneCycle-three-cos",
+    ),
+    # The rise is over 0.2 steps before the first one: x = (t + 0.2)/7.2, at t = 1 a third of a right angle.
+    Row(
+        klr.OneCycle(25.0, 8, pct_start=0.1),
+        {0: 24.9524339, 1: 23.3253242, 7: 1e-4, 9: 1e-4},
+        lambda t: one_cycle(t, 25.0, 8, 0.1, 25.0, 1e4),
+        "OneCycle-short-rise",
+    ),
+    Row(
+        klr.OneCycle(1.0, 21, 0.02, "linear", 4.0, 5.0, three_phase=True),
+        {0: 0.25 - 0.2 * 1.16 / 21.16, 20: 0.05, 30: 0.05},
+        lambda t: one_cycle(t, 1.0, 21, 0.02, 4.0, 5.0, three=True, bend=FALLS["linear"]),
+        "OneCycle-three-short-rise",
     ),
     Row(
         klr.CyclicalLearningRate(0.1, 0.9, 4, 8, mode="triangular2").momentum(0.5, 0.8),

@@ -1,7 +1,7 @@
 """Records what fastai suggests for some curves, in `suggestions.json`. In an environment of its own:
 
 pip install fastai
-python tests/suggestions.py
+python tests/support/suggestions.py
 """
 
 import importlib.metadata

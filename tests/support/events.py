@@ -1,11 +1,11 @@
 """Reads TensorBoard's event files."""
 
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
-
 
 def scalars(folder, part="learning_rate"):
     """Tag → (steps, values), for the tags that have `part` in their name."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     events.Reload()
     found = {}

@@ -454,6 +454,7 @@ ALLOWED: dict[str, set[str]] = {
     "decay_rate": SHARE & POSITIVE,
     "m_mul": SHARE & POSITIVE,
     "gamma": {"one"},  # for the mode of the catalogue's row
+    "half_life": NONE,  # for its shape
     "factor": SHARE & POSITIVE,
     "alpha": SHARE,
     "scale": SHARE,
@@ -477,6 +478,7 @@ ALLOWED: dict[str, set[str]] = {
     "step_size": STEPS,
     "step_size_down": STEPS | NONE,
     "every": STEPS,
+    "save_freq": WHOLE,
     "warmup_steps": STEPS_OR_ZERO,
     "at": STEPS_OR_ZERO,
     "start_after": STEPS_OR_ZERO,
@@ -507,6 +509,7 @@ ALLOWED: dict[str, set[str]] = {
     "cycle": FLAG,
     "three_phase": FLAG,
     "audit": FLAG,
+    "double_checkpoint": FLAG,
     "delete_checkpoint": FLAG,
     "progress": FLAG,
     "shuffle": FLAG,

@@ -123,7 +123,9 @@ def inverse_square_root(pen):
 def stable(pen):
     rate, warm, decay = pen.rate(), pen.whole(0, 40), pen.whole(0, 40)
     total = pen.written(max(warm + decay + pen.whole(0, 40), 1))
-    arguments = (rate, total, pen.written(warm), pen.written(decay), pen.rate(rate), pen.one_of(*SHAPES))
+    shape = pen.one_of(*SHAPES, "halving")
+    half_life = pen.span() if shape == "halving" else None
+    arguments = (rate, total, pen.written(warm), pen.written(decay), pen.rate(rate), shape, half_life)
     return pen.leaf(klr.WarmupStableDecay, *arguments, top=rate, length=total.steps, falls=warm == 0)
 
 

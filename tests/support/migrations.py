@@ -4,13 +4,14 @@ As a program it asks the packages that are not in the test environment and recor
 `migrations.json`. In an environment of its own:
 
     pip install keras-lr[tensorflow-cpu] timm transformers fastai && pip install --no-deps tensorflow-addons typeguard
-    python tests/migrations.py
+    python tests/support/migrations.py
 """
 
 import importlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import re
 import sys
 import types
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "migrating.md"
 RECORDED = HERE / "migrations.json"
 STEPS = 120
-LIVE = ("Keras", "torch", "optax")
+LIVE = ("Keras", "torch", "optax", "Papers")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ def addons_curve(source, steps):
     return [float(schedule(float(step))) for step in range(steps)]
 
 
+def paper_curve(source, steps):
+    formula = eval(source, vars(math).copy())
+    return [float(formula(step)) for step in range(steps)]
+
+
 CURVES = {
     "Keras": keras_curve,
     "torch": torch_curve,
@@ -140,6 +146,7 @@ CURVES = {
     "timm": timm_curve,
     "fastai": fastai_curve,
     "TensorFlow Addons": addons_curve,
+    "Papers": paper_curve,
 }
 
 DISTRIBUTIONS = {"TensorFlow Addons": "tensorflow-addons"}

@@ -47,6 +47,31 @@ def fit(model, *callbacks, epochs=3, batches=5, size=4, last=None, **args):
     return model.fit(x, y, batch_size=size, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks), **args)
 
 
+def drive(model, *callbacks, epochs=3, batches=5):
+    """The hooks as `fit` calls them, with a training step that only counts: what follows from the clock and the
+    counter alone needs no compiled step."""
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    model.make_train_function()  # which is never called, and so never compiled
+    model.stop_training = False
+    running = keras.callbacks.CallbackList(
+        list(callbacks), add_history=False, model=model, epochs=epochs, steps=batches, verbose=0
+    )
+    running.on_train_begin()
+    for epoch in range(epochs):
+        running.on_epoch_begin(epoch)
+        for batch in range(batches):
+            running.on_train_batch_begin(batch)
+            optimizer._iterations.assign_add(1)
+            running.on_train_batch_end(batch, {"loss": 0.0})
+            if model.stop_training:
+                break
+        running.on_epoch_end(epoch, {"loss": 0.0})
+        if model.stop_training:
+            break
+    running.on_train_end()
+
+
 class Weight(keras.callbacks.Callback):
     """The weight after each execution of the training step; `applied` is by how much it fell."""
 

@@ -1,0 +1,100 @@
+"""Runs commands side by side, as many at once as there are cores, the longest first.
+
+    python .ci/pool.py FOLDER        writes the output of each into FOLDER, and a table of times at the end
+
+Each job is a line of `JOBS`. What it took the last time stands beside it: it decides the order, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = str(ROOT / ".venv/bin/python")
+AT_ONCE = os.cpu_count() or 1
+
+
+class Job(NamedTuple):
+    """A command of its own process."""
+
+    name: str
+    seconds: int
+    arguments: list[str]
+    backend: str = "jax"
+
+
+def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
+    """A part of the suite."""
+    return Job(name, seconds, [PYTHON, "-m", "pytest", "-q", *arguments], backend)
+
+
+JOBS = [
+    pytest("TensorFlow, what the README's command leaves out", 240, "tensorflow", "-m", "(slow or needs) and not site"),
+    pytest("JAX", 240, "jax", "-m", "not once and not site"),
+    pytest("torch", 180, "torch", "-m", "not once and not site"),
+    pytest("the site in a browser", 200, "jax", "-m", "site"),
+    Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
+    Job("types", 40, [PYTHON, "-m", "mypy"]),
+    Job("style", 5, [PYTHON, "-m", "ruff", "check", "."]),
+    Job("format", 5, [PYTHON, "-m", "ruff", "format", "--check", "."]),
+]
+
+
+class Pool:
+    """Takes jobs from a list until it is empty."""
+
+    def __init__(self, jobs: list[Job], folder: Path) -> None:
+        self._waiting = sorted(jobs, key=lambda job: -job.seconds)
+        self._folder = folder
+        self._lock = threading.Lock()
+        self.times: list[tuple[str, float, bool]] = []
+
+    def run(self) -> None:
+        """Run jobs one after another; one of these runs for each core."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return
+                job = self._waiting.pop(0)
+            self._finish(job, *self._start(job))
+
+    def _start(self, job: Job) -> tuple[float, bool, Path]:
+        path = self._folder / f"{job.name.replace(' ', '-').replace(',', '')}.txt"
+        begun = time.monotonic()
+        with path.open("wb") as output:
+            environment = os.environ | {"KERAS_BACKEND": job.backend, "KERAS_LR_COMPLETE": "1"}
+            status = subprocess.run(job.arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return time.monotonic() - begun, status.returncode == 0, path
+
+    def _finish(self, job: Job, seconds: float, passed: bool, path: Path) -> None:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with self._lock:
+            self.times.append((job.name, seconds, passed))
+            print(f"\n=== {job.name}: {'passed' if passed else 'FAILED'} ({seconds:.0f} s)")
+            print("\n".join(lines[-3:] if passed else lines[-200:]), flush=True)
+
+
+def main() -> int:
+    """Run all jobs; 1 if one of them failed."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = Pool(JOBS, folder)
+    threads = [threading.Thread(target=pool.run) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("\n| part | seconds |\n| --- | --- |")
+    for name, seconds, _ in sorted(pool.times, key=lambda row: -row[1]):
+        print(f"| {name} | {seconds:.0f} |")
+    return 0 if all(passed for _, _, passed in pool.times) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The folder of `BackupAndRestore`: what is written there, and what is deleted at the end.
+
+The folder is the user's, and so is whatever else is in it. Only the three files of the callback
+are touched, none of them through a link, and the folder itself goes only when nothing is left in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from keras_lr.fields import refuse
+from keras_lr.warning import warn_user
+
+
+class BackupFolder:
+    """The files of a backup, in a folder that need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.latest = path / "latest.weights.h5"
+        self.previous = path / "previous.weights.h5"
+        self._part = path / "part.weights.h5"
+
+    def backups(self) -> list[Path]:
+        """The backups that are there, the latest first."""
+        return [path for path in (self.latest, self.previous) if path.exists()]
+
+    def prepare(self) -> None:
+        """Make the folder, and try whether it can be written; what a killed write has left goes.
+
+        Raises:
+            ValueError: it cannot be, or it holds something else under the name of a backup.
+        """
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            self._refuse("a folder, and it is a file")
+        for path in self._files():
+            if path.is_symlink() or path.is_dir():
+                self._refuse(f"a folder in which {path.name!r} is a file and not a link or a folder")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._part.write_bytes(b"")
+            self._part.unlink()
+        except OSError as error:
+            self._refuse(f"a folder that can be written ({_reason(error)})")
+
+    def write(self, save: Callable[[Path], object], *, keep_latest: bool) -> None:
+        """Write a backup beside the latest one and put it in its place, which at no moment holds half of one.
+
+        Args:
+            save: writes a file.
+            keep_latest: the backup before stays, as `previous`.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        save(self._part)
+        with self._part.open("r+b") as file:
+            os.fsync(file.fileno())
+        if keep_latest and self.latest.exists():
+            # Killed between the two, the training goes on from `previous`.
+            os.replace(self.latest, self.previous)
+        os.replace(self._part, self.latest)
+
+    def delete(self) -> None:
+        """Delete the backups, and the folder if it is empty then; what cannot be deleted is warned of."""
+        try:
+            for path in self._files():
+                if not path.is_symlink():
+                    path.unlink(missing_ok=True)
+            if self.path.is_dir() and not (self.path.is_symlink() or self._is_in_use()):
+                self._remove_if_empty()
+        except OSError as error:
+            warn_user(
+                f"BackupAndRestore: the backup in {str(self.path)!r} could not be deleted ({_reason(error)}); "
+                "training is done all the same",
+            )
+
+    def _remove_if_empty(self) -> None:
+        try:
+            self.path.rmdir()
+        except OSError as error:
+            # Something else is in it, or it is where another file system begins.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                raise
+
+    def _is_in_use(self) -> bool:
+        """Whether it is the current folder, or the home of the user."""
+        return any(place.exists() and self.path.samefile(place) for place in (Path(), _home()))
+
+    def _files(self) -> tuple[Path, ...]:
+        return self.latest, self.previous, self._part
+
+    def _refuse(self, allowed: str) -> None:
+        refuse("BackupAndRestore", "backup_dir", allowed, str(self.path))
+
+
+def read_along(model: Any) -> None:
+    """Read a model's variables as the process does that saves it: on JAX all processes must."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(Path(folder) / "same.weights.h5")
+
+
+def _home() -> Path:
+    return Path(os.path.expanduser("~"))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,104 @@
+"""When to reduce: a pure function of a state and a metric, which knows nothing of Keras."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keras_lr.fields import STEP_LIMIT
+
+
+@dataclass(frozen=True)
+class PlateauState:
+    """What the rule remembers.
+
+    Attributes:
+        best: the best finite metric so far (with a `window`, of the last ones); None before it.
+        wait: bad epochs since the best, the last reduction or the last quiet epoch.
+        cooldown_counter: quiet epochs still to come.
+        n_reductions: reductions so far.
+        recent: with a `window`, the last finite metrics.
+    """
+
+    best: float | None = None
+    wait: int = 0
+    cooldown_counter: int = 0
+    n_reductions: int = 0
+    recent: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlateauRule:
+    """When to reduce.
+
+    An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
+    ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too. The
+    first finite metric improves; a metric that is not finite never does. With a `window` of w,
+    ``best`` is that of the last w finite metrics. An epoch that does not improve is bad, unless
+    it is one of the `cooldown` quiet epochs after a reduction. The `patience`-th bad epoch in a
+    row asks for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count",
+    "stop"), is not looked at ("ignore"), or asks for a reduction at once ("reduce").
+    """
+
+    direction: str
+    patience: int
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    window: int | None = None
+    on_nan: str = "count"
+
+    def observe(self, state: PlateauState, metric: float) -> tuple[PlateauState, bool]:
+        """The state after an epoch with this metric, and whether to reduce now."""
+        finite = math.isfinite(metric)
+        if not finite and self.on_nan == "ignore":
+            return state, False
+        quiet = state.cooldown_counter > 0
+        if quiet:
+            state = replace(state, cooldown_counter=state.cooldown_counter - 1, wait=0)
+        improves = self.improves(metric, state.best)
+        if finite and self.window is not None:
+            recent = (*state.recent, metric)[-self.window :]
+            state = replace(state, recent=recent, best=(min if self.direction == "min" else max)(recent))
+        if improves:
+            return replace(state, best=metric, wait=0), False
+        if quiet:
+            return state, False
+        state = replace(state, wait=state.wait + 1)
+        return state, state.wait >= self.patience or (not finite and self.on_nan == "reduce")
+
+    def improves(self, metric: float, best: float | None) -> bool:
+        """Whether `metric` is better than `best` by more than the threshold."""
+        if not math.isfinite(metric):
+            return False
+        if best is None:
+            return True
+        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
+        return metric < best - margin if self.direction == "min" else metric > best + margin
+
+    def reduced(self, state: PlateauState) -> PlateauState:
+        """The state after a reduction was carried out."""
+        return replace(state, wait=0, cooldown_counter=self.cooldown, n_reductions=state.n_reductions + 1)
+
+
+def is_state(fields: dict[str, Any]) -> bool:
+    """Whether the values of a state are of the right kinds."""
+    whole = ("wait", "cooldown_counter", "n_reductions", "last_epoch")
+    numbers = [*fields["recent"], *fields["scales"].values()] if _has_containers(fields) else [None]
+    if fields["best"] is not None:
+        numbers.append(fields["best"])
+    return (
+        all(type(fields[name]) is int and -1 <= fields[name] < STEP_LIMIT for name in whole)
+        and all(map(is_finite, numbers))
+        and all(0 <= scale <= 1 for scale in fields["scales"].values())
+    )
+
+
+def is_finite(number: Any) -> bool:
+    return type(number) in (float, int) and abs(number) <= sys.float_info.max
+
+
+def _has_containers(fields: dict[str, Any]) -> bool:
+    return isinstance(fields["recent"], list) and isinstance(fields["scales"], dict)

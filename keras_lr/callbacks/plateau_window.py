@@ -1,0 +1,93 @@
+"""The mean of a metric over each so many batches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras_lr import optimizer as optimizers
+from keras_lr.callbacks.metrics import named_metrics
+from keras_lr.callbacks.plateau_rule import is_finite
+from keras_lr.fields import refuse
+
+NOTHING = (0, 0.0, 0.0)
+"""A window of batches that has not begun: batches, sum and weight of the metric."""
+
+
+def unfinished_window(value: Any) -> tuple[int, float, float]:
+    """A window of batches out of a saved state."""
+    if not (isinstance(value, list | tuple) and len(value) == 3 and all(map(is_finite, value)) and value[0] >= 0):
+        refuse("ReduceOnPlateau", "unfinished", "three numbers in the saved state", value)
+    return int(value[0]), float(value[1]), float(value[2])
+
+
+class WindowMean:
+    """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
+
+    def __init__(self, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
+        self._model = model
+        self._monitor = monitor
+        self._every = every
+        # Found after the first batch, since on TensorFlow it is not there before.
+        self._metric: Any = None
+        # Sums of this window in the epochs before, and where in this epoch's sums it began.
+        self._batches, *before = unfinished
+        self._before = (before[0], before[1])
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        self._start = (0.0, 0.0)
+        self._last_batch = -1
+
+    def end_epoch(self) -> None:
+        self._before, self._start = self._so_far(), self._sums()
+
+    def unfinished(self) -> tuple[int, float, float]:
+        """The window that is not full yet, to go on with it in another training."""
+        return (self._batches, *self._so_far())
+
+    def _so_far(self) -> tuple[float, float]:
+        """Sum and weight of the metric in this window."""
+        total, count = self._sums()
+        return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
+
+    def before_batch(self, batch: int) -> None:
+        """Begin within the epoch, where a backup was made: the sums up to there are of the training before."""
+        if batch == self._last_batch + 1:
+            return
+        if self._metric is None:
+            self._metric = self._find()
+        self._start, self._last_batch = self._sums(), batch - 1
+
+    def after_batch(self, batch: int) -> float | None:
+        """The mean, when a window is full.
+
+        Raises:
+            ValueError: after the first batch, if there is no such metric, or it is not a mean.
+        """
+        if self._metric is None:
+            self._metric = self._find()
+        self._batches += batch - self._last_batch
+        self._last_batch = batch
+        if self._batches < self._every:
+            return None
+        self._batches = 0
+        total, weight = self._so_far()
+        self._before, self._start = (0.0, 0.0), self._sums()
+        return total / weight if weight else math.nan
+
+    def _find(self) -> Any:
+        metric = named_metrics(self._model).get(self._monitor)
+        if not (hasattr(metric, "total") and hasattr(metric, "count")):
+            raise ValueError(
+                f"ReduceOnPlateau: with `every` in batches the metric must be a mean over the training data, such as "
+                f"'loss', got '{self._monitor}'"
+            )
+        return metric
+
+    def _sums(self) -> tuple[float, float]:
+        """Sum and weight of the metric in this epoch so far."""
+        if self._metric is None:
+            return 0.0, 0.0
+        optimizers.sync(self._model)
+        return optimizers.read_float(self._metric.total), optimizers.read_float(self._metric.count)

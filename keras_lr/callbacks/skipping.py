@@ -1,0 +1,190 @@
+"""A training that was resumed within an epoch: the batches that it has already trained are skipped.
+
+`fit` begins every epoch with its first batch. So for these batches the training function is exchanged
+by one that only takes them from the data, one call at a time, and the hooks of batches are called
+for no callback: to them the epoch goes on where the backup was made.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.position import Position
+from keras_lr.random_state import RandomStates
+from keras_lr.warning import warn_user
+
+MUTED = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
+"""Hooks of Keras's list of callbacks that wait until the batches are skipped."""
+
+
+def values_of(variables: list[Any]) -> list[NDArray[Any]]:
+    """Copies of the values of variables."""
+    # The variable and not its `value`: metrics that are mirrored over devices are summed up in between.
+    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
+
+
+def assign(variables: list[Any], values: list[NDArray[Any]], what: str) -> None:
+    """Give variables their values of the backup.
+
+    Raises:
+        ValueError: they are of other shapes.
+    """
+    there, wanted = [tuple(value.shape) for value in values], [tuple(variable.shape) for variable in variables]
+    if there != wanted:
+        raise ValueError(f"its {what} have the shapes {there}, and those of the model {wanted}")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+class Skip:
+    """Skips the first batches of the epoch that begins.
+
+    Args:
+        model: the model of the `fit` that is running.
+        callbacks: its `CallbackList`.
+        position: where the backup was made, within an epoch.
+        metrics: the values that the metrics' variables had there.
+        random: the random states there, if they are known.
+
+    Raises:
+        ValueError: the training has fewer batches than that, or executions that end elsewhere.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        callbacks: Any,
+        position: Position,
+        metrics: list[NDArray[Any]],
+        random: list[RandomStates],
+    ) -> None:
+        self._model = model
+        self._callbacks = callbacks
+        self._position = position
+        self._metrics = metrics
+        self._random = random
+        self._logs: dict[str, Any] | None = None
+        self._check(callbacks.params.get("steps"))
+        vars(callbacks).update(zip(MUTED, (self._before_batch, _nothing, self._too_early), strict=True))
+
+    def end(self) -> None:
+        """Give the callbacks their hooks back."""
+        for name in MUTED:
+            vars(self._callbacks).pop(name, None)
+
+    def _check(self, batches: int | None) -> None:
+        done, executions = self._position.batch, self._model.steps_per_execution
+        if batches is not None and batches <= done:
+            raise self._too_few(f"an epoch has {batches} now")
+        if done % executions:
+            raise ValueError(
+                f"BackupAndRestore: the backup was made {self._where()}, where no execution ends with "
+                f"`steps_per_execution={executions}`; it must be a divisor of {done}"
+            )
+        if None not in (batches, self._position.batches) and batches != self._position.batches:
+            warn_user(
+                f"BackupAndRestore: the backup was made {self._where()} of {self._position.batches}, and an epoch has "
+                f"{batches} batches now: the first {done} of them are skipped",
+            )
+
+    def _where(self) -> str:
+        return f"after batch {self._position.batch:,} of epoch {self._position.epoch:,} (the first one is 0)"
+
+    def _too_few(self, why: str) -> ValueError:
+        return ValueError(
+            f"BackupAndRestore: the backup was made {self._where()}, and {why}; give `fit` the data and the batch size "
+            "of then, or move the backup away to begin anew"
+        )
+
+    # In the place of the list's hooks.
+
+    def _before_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if batch >= self._position.batch:
+            self.end()
+            for states in self._random:
+                states.restore()
+            self._callbacks.on_train_batch_begin(batch, logs)
+            return
+        if self._logs is None and _has_metrics(self._model):
+            self._restore()
+        self._exchange()
+
+    def _too_early(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.end()
+        if not self._model.stop_training:
+            raise self._too_few("the data have come to their end before it")
+        self._callbacks.on_epoch_end(epoch, logs)
+
+    # In the place of the training function.
+
+    def _exchange(self) -> None:
+        """Let the next call of the training function take its batches and nothing else."""
+        model, own = self._model, self._model.train_function
+
+        def take(*arguments: Any) -> Any:
+            model.train_function = own
+            return _TAKE[keras.config.backend()](self, *arguments)
+
+        model.train_function = take
+
+    def _take_torch(self, data: Any) -> Any:
+        return self._logs
+
+    def _take_jax(self, state: Any, iterator: Any) -> Any:
+        self._next(iterator)
+        return self._logs, state
+
+    def _take_tensorflow(self, iterator: Any) -> Any:
+        batch = self._next(iterator)
+        if self._logs is None:
+            _build_metrics(self._model, batch)
+            self._restore()
+        return self._logs
+
+    def _next(self, iterator: Any) -> Any:
+        """Take the batches of one execution; the first of them."""
+        taken = [batch for _, batch in zip(range(self._model.steps_per_execution), iterator, strict=False)]
+        if len(taken) < self._model.steps_per_execution:
+            raise self._too_few("the data have come to their end before it")
+        return taken[0]
+
+    def _restore(self) -> None:
+        try:
+            assign(self._model.metrics_variables, self._metrics, "metrics")
+        except ValueError as error:
+            raise ValueError(
+                f"BackupAndRestore: the backup was made {self._where()} with other metrics: {error}; give `compile` "
+                "those of then, or move the backup away to begin anew"
+            ) from error
+        self._logs = self._model.get_metrics_result()
+
+
+_TAKE: dict[str, Callable[..., Any]] = {
+    "torch": Skip._take_torch,
+    "jax": Skip._take_jax,
+    "tensorflow": Skip._take_tensorflow,
+}
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """A hook that is not called."""
+
+
+def _has_metrics(model: Any) -> bool:
+    """Whether the metrics' variables exist; TensorFlow makes them in the first batch."""
+    parts = (model._compile_metrics, model._compile_loss)
+    return all(part is None or part.built for part in parts)
+
+
+def _build_metrics(model: Any, batch: Any) -> None:
+    """Make the metrics' variables on TensorFlow, as the other backends do before the first batch."""
+    optional = sys.modules["tensorflow"].experimental.Optional
+    model._symbolic_build(
+        data_batch=keras.tree.map_structure(lambda part: None if isinstance(part, optional) else part, batch)
+    )

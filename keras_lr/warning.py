@@ -1,0 +1,96 @@
+"""Warnings that point at the user's line: the call of `fit`, or whatever call led to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from types import FrameType
+
+import keras
+
+CALLERS = frozenset(["keras_hub", "keras_tuner", "mlflow", "scikeras", "sklearn", "wandb"])
+"""Packages that call `fit` for their users, or put a function around it."""
+
+LIBRARIES = CALLERS | {"keras_lr", "keras", "tensorflow", "jax", "jaxlib", "torch"}
+"""Packages whose lines are not the user's."""
+
+PLUMBING = frozenset(["concurrent", "contextlib", "functools", "threading"])
+"""Modules of Python that may stand between two calls; named where a thread has nothing else."""
+
+_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, as `warnings.warn` does, at the line of the user's code that led here.
+
+    That is the nearest line outside of this package, Keras and the backends. A warning of a callback points at
+    the line that started the training, also where a callback of the user's stands between.
+    """
+    frame = _frame(sys._getframe(1))
+    # Not `warnings.warn`: its `stacklevel` leaves out the frames of imports, and knows no packages before Python 3.12.
+    warnings.warn_explicit(
+        message,
+        category,
+        filename=frame.f_code.co_filename,
+        lineno=frame.f_lineno,
+        module=frame.f_globals.get("__name__") or "<string>",
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        module_globals=frame.f_globals,
+    )
+
+
+def _frame(frame: FrameType) -> FrameType:
+    """The frame of the user's line, from the one that warns."""
+    found, inside = _outside(frame)
+    if _is_hook(inside):
+        # The user's own callback may have called ours: the training was started further out.
+        outer: FrameType | None = found
+        while outer is not None:
+            if isinstance(outer.f_locals.get("self"), keras.callbacks.CallbackList):
+                return _outside(outer)[0]
+            outer = outer.f_back
+    return found
+
+
+def _outside(frame: FrameType) -> tuple[FrameType, FrameType]:
+    """The nearest frame that is the user's, and the one that it called.
+
+    A method of the user's that calls the one it overrides (a `fit` with ``super().fit(…)``) is passed by. A thread
+    whose first function is `fit` has no frame of the user's: then it is the nearest one outside of `LIBRARIES`, or
+    the outermost.
+    """
+    inside, outer = frame, frame.f_back
+    passed = {_method(frame)}
+    fallback: tuple[FrameType, FrameType] | None = None
+    while outer is not None:
+        if not _is_of(outer, LIBRARIES):
+            method = _method(outer)
+            if not _is_of(outer, PLUMBING) and (method is None or method not in passed):
+                return outer, inside
+            fallback = fallback or (outer, inside)
+        passed.add(_method(outer))
+        inside, outer = outer, outer.f_back
+    return fallback or (inside, inside)
+
+
+def _method(frame: FrameType) -> tuple[str, int] | None:
+    """The name and the object of the method that a frame is in."""
+    instance = frame.f_locals.get("self")
+    return None if instance is None else (frame.f_code.co_name, id(instance))
+
+
+def _is_of(frame: FrameType, packages: frozenset[str]) -> bool:
+    """Whether a frame runs code of one of the packages.
+
+    Looked up by the module's name: generated code (of dataclasses, of TensorFlow's AutoGraph) lies in no folder.
+    """
+    if str(frame.f_globals.get("__name__")).partition(".")[0] in packages:
+        return True
+    # `python -m keras_lr` runs as `__main__`.
+    return packages is LIBRARIES and frame.f_code.co_filename.startswith(_FOLDER)
+
+
+def _is_hook(frame: FrameType) -> bool:
+    """Whether a frame is in a hook of a callback."""
+    return frame.f_code.co_name.startswith("on_") and isinstance(frame.f_locals.get("self"), keras.callbacks.Callback)

@@ -1,0 +1,42 @@
+"""Libraries that some tests need and a light environment has not: the test is skipped there, and says what it needs.
+
+With `KERAS_LR_COMPLETE=1`, as in `.ci/run`, nothing is skipped: what is missing is an error.
+"""
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+COMPLETE = os.environ.get("KERAS_LR_COMPLETE") == "1"
+INSTALL = "pip install -e '.[test-all]'"
+
+
+def _is_there(name):
+    return importlib.util.find_spec(name.partition(".")[0]) is not None
+
+
+def needs(*names):
+    """A mark for a test, or for a module as `pytestmark`: it runs where all these libraries are installed."""
+    missing = [name for name in names if not _is_there(name)]
+    if missing and COMPLETE:
+        raise ImportError(f"missing with KERAS_LR_COMPLETE=1: {', '.join(missing)}")
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}: {INSTALL}")
+
+
+def library(name):
+    """An optional library, for a module that cannot be imported without it."""
+    if COMPLETE or _is_there(name):
+        return importlib.import_module(name)
+    return pytest.skip(f"needs {name}: {INSTALL}", allow_module_level=True)
+
+
+def program(name):
+    """The path of a program; where it is missing the test is skipped."""
+    path = shutil.which(name)
+    if path is None:
+        if COMPLETE:
+            raise FileNotFoundError(f"missing with KERAS_LR_COMPLETE=1: {name}")
+        pytest.skip(f"needs the program {name}")
+    return path
