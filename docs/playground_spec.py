@@ -17,7 +17,7 @@ from typing import Any
 
 import keras_lr as klr
 from keras_lr import source
-from keras_lr.fields import Flag, Inner, Kind, OneOf, Optional, Real, Several, Text, Whole
+from keras_lr.fields import Flag, Inner, Kind, OneOf, Optional, Real, Several, StepCount, Text, Whole
 from keras_lr.schedule import Schedule
 
 TARGET = Path(__file__).parent / "javascripts" / "playground_spec.js"
@@ -115,6 +115,8 @@ def _kind(kind: Kind) -> dict[str, Any]:
             bounds = {"low": kind.low, "high": kind.high}
             told |= {name: bound for name, bound in bounds.items() if abs(bound) != float("inf")}
             told["openLow"] = kind.open_low
+        case StepCount():
+            told |= {"low": kind.low, "high": kind.high, "steps": True, "rounding": kind.rounding}
         case Whole():
             told |= {"low": kind.low, "high": kind.high, "steps": kind.steps}
         case OneOf():

@@ -103,6 +103,7 @@ NAMES: list[tuple[str, str]] = [
         "maximal_learning_rate max_learning_rate warmup_target learning_rate initial_learning_rate",
         "max_lr peak_lr lr_peak peak_value peak maximal_lr target_lr max_learning_rate",
     ),
+    ("total_steps", "num_training_steps total_iters max_iters max_steps total"),
     (
         "decay_steps first_decay_steps total_steps step_size every hold_steps warmup_steps",
         "t_max t_0 t_initial total_steps total_iters max_iters max_steps num_steps n_steps num_training_steps steps "

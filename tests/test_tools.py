@@ -138,6 +138,97 @@ def test_steps_per_epoch():
     assert type(steps_per_epoch(Batches())) is int
 
 
+class Own:
+    """A data set of the user's own, whose length counts batches."""
+
+    def __len__(self):
+        return 6
+
+
+def samples_of_every_kind():
+    import jax.numpy as jnp
+    import pandas as pd
+    import scipy.sparse
+    import tensorflow as tf
+    import torch
+
+    array = np.zeros((33, 2), "float32")
+    frame = pd.DataFrame(array)
+    return {
+        "array": array,
+        "tensor": keras.ops.convert_to_tensor(array),
+        "variable": keras.Variable(array),
+        "tensorflow": tf.constant(array),
+        "tf.Variable": tf.Variable(array),
+        "jax": jnp.asarray(array),
+        "torch": torch.tensor(array),
+        "frame": frame,
+        "series": frame[0],
+        "sparse": scipy.sparse.csr_matrix(array),
+        "list": [0.5] * 33,
+        "tuple": (0.5,) * 33,
+        "range": range(33),
+        "x and y": (array, np.zeros(33)),
+        "several inputs": [array, array],
+        "by name": {"a": array, "b": frame},
+        "torch Dataset": torch.utils.data.TensorDataset(torch.tensor(array)),
+        "torch Subset": torch.utils.data.Subset(torch.utils.data.TensorDataset(torch.tensor(array)), list(range(33))),
+    }
+
+
+@pytest.mark.once
+def test_samples_need_a_batch_size():
+    """Also what has a length that is no number of samples: a pair of arrays has two parts, and 33 samples."""
+    for kind, samples in samples_of_every_kind().items():
+        assert steps_per_epoch(samples, 8) == 5, kind
+        assert steps_per_epoch(samples, 8, drop_last=True) == 4, kind
+        with pytest.raises(TypeError, match="^steps_per_epoch: `batch_size` must be given with samples"):
+            steps_per_epoch(samples)
+
+
+@pytest.mark.once
+def test_as_many_batches_as_fit_makes():
+    class Count(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.steps = self.params["steps"]
+
+    from training import model_with
+
+    array = np.ones((33, 1), "float32")
+    for size in (1, 8, 33, 40):
+        count = Count()
+        model_with(0.1).fit(array, array, batch_size=size, verbose=0, callbacks=[count])
+        assert steps_per_epoch(array, size) == steps_per_epoch((array, array), size) == count.steps
+
+
+@pytest.mark.once
+def test_batches_take_no_batch_size():
+    import tensorflow as tf
+    import torch
+
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(33, 1)), batch_size=8)
+    for batches, count in ((loader, 5), (tf.data.Dataset.range(33).batch(8), 5), (Batches(), 7), (Own(), 6)):
+        assert steps_per_epoch(batches) == count
+        with pytest.raises(TypeError, match="^steps_per_epoch: `batch_size` must be left out for a data set"):
+            steps_per_epoch(batches, 8)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ((np.zeros(3), np.zeros(4)), ValueError),
+        ({"a": 1}, TypeError),
+        ({}, TypeError),
+        ("abc", TypeError),
+        ({1, 2}, TypeError),
+    ],
+)
+def test_what_are_no_samples(data, error):
+    with pytest.raises(error, match="^steps_per_epoch: `data` must be a data set, or samples"):
+        steps_per_epoch(data, 2)
+
+
 def test_steps_per_epoch_of_other_frameworks():
     import tensorflow as tf
     import torch

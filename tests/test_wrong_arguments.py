@@ -341,6 +341,66 @@ TABLE = [
         ValueError,
         "LinearDecay: `decay_steps` " + STEPS + "0",
     ),
+    (
+        lambda: klr.CosineDecay(0.1, 0.9),
+        ValueError,
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) "
+        "(a share of the training is written `fraction(0.9)`), got 0.9",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, np.float32(0.9)),
+        ValueError,
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) "
+        "(a share of the training is written `fraction(0.9)`), got np.float32(0.9)",
+    ),
+    (
+        lambda: klr.Warmup(0.1, 0.05),
+        ValueError,
+        "Warmup: `warmup_steps` must be a number of steps in [0, 2**31) "
+        "(a share of the training is written `fraction(0.05)`), got 0.05",
+    ),
+    (
+        lambda: klr.PiecewiseConstantDecay([0.5, 0.8], [3, 2, 1]),
+        ValueError,
+        "PiecewiseConstantDecay: `boundaries` must be a non-empty sequence of steps in [0, 2**31), none smaller than the one "
+        "before (a share of the training is written `fraction(0.5)`), got [0.5, 0.8]",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, "3 epochs"),
+        TypeError,
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) "
+        "(this duration is written `epochs(3)`), got '3 epochs'",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, "2.5 Epochs"),
+        TypeError,
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) "
+        "(this duration is written `epochs(2.5)`), got '2.5 Epochs'",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, "10%"),
+        TypeError,
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) "
+        "(this share of the training is written `fraction(0.1)`), got '10%'",
+    ),
+    (
+        lambda: klr.CosineDecay(lr=0.1),
+        TypeError,
+        "CosineDecay: got an unexpected keyword argument 'lr', perhaps `initial_learning_rate`; the arguments are "
+        "initial_learning_rate, decay_steps, alpha, warmup_target, warmup_steps, name",
+    ),
+    (
+        lambda: klr.CosineDecay(0.1, T_max=9, eta_min=0.01),
+        TypeError,
+        "CosineDecay: got unexpected keyword arguments 'T_max', perhaps `decay_steps`, 'eta_min', perhaps `alpha` (the floor "
+        "as a share of the peak); the arguments are initial_learning_rate, decay_steps, alpha, warmup_target, warmup_steps, name",
+    ),
+    (
+        lambda: klr.Warmup(klr.LinearDecay, 5),
+        TypeError,
+        "Warmup: `schedule` must be a learning-rate schedule or a learning rate (LinearDecay is a class: make a schedule with "
+        "it, `LinearDecay(…)`), got <class 'keras....LinearDecay'>",
+    ),
     (lambda: klr.set_step(None), ValueError, "set_step: pass either `step`, or `epoch` and `steps_per_epoch`"),
     (
         lambda: klr.BindSchedule("soon"),
@@ -370,3 +430,96 @@ def test_the_fix_is_named():
         klr.LinearDecay(0.1, 5) * "2"
     assert keras.backend.backend()
     assert len(TABLE) >= 60
+
+
+NAMES = [
+    (klr.CosineDecay, "learning_rate", "initial_learning_rate"),
+    (klr.CosineDecay, "base_lr", "initial_learning_rate"),
+    (klr.CosineDecay, "steps", "decay_steps"),
+    (klr.CosineDecay, "warmup", "warmup_steps"),
+    (klr.CosineDecay, "initial_learning_rat", "initial_learning_rate"),
+    (klr.LinearDecay, "eta_min", "end_learning_rate"),
+    (klr.LinearDecay, "min_learning_rate", "end_learning_rate"),
+    (klr.Constant, "lr", "learning_rate"),
+    (klr.StepDecay, "step_size", "decay_steps"),
+    (klr.StepDecay, "gamma", "decay_rate"),
+    (klr.MultiStepDecay, "boundaries", "milestones"),
+    (klr.PiecewiseConstantDecay, "milestones", "boundaries"),
+    (klr.PiecewiseConstantDecay, "learning_rates", "values"),
+    (klr.OneCycle, "max_lr", "max_learning_rate"),
+    (klr.OneCycle, "steps", "total_steps"),
+    (klr.CyclicalLearningRate, "base_lr", "initial_learning_rate"),
+    (klr.CyclicalLearningRate, "max_lr", "maximal_learning_rate"),
+    (klr.CyclicalLearningRate, "step_size_up", "step_size"),
+    (klr.CosineDecayRestarts, "T_0", "first_decay_steps"),
+    (klr.CosineDecayRestarts, "T_mult", "t_mul"),
+    (klr.WarmupStableDecay, "num_warmup_steps", "warmup_steps"),
+    (klr.WarmupStableDecay, "num_training_steps", "total_steps"),
+    (klr.Warmup, "scheduler", "schedule"),
+    (klr.Warmup, "start_factor", "start"),
+    (klr.PolynomialDecay, "exponent", "power"),
+    (klr.Clip, "min_lr", "low"),
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("cls", "wrong", "right"), NAMES)
+def test_a_wrong_name_brings_up_the_right_one(cls, wrong, right):
+    with pytest.raises(
+        TypeError, match=f"^{cls.__name__}: got an unexpected keyword argument '{wrong}', perhaps `{right}`"
+    ):
+        cls(**{wrong: 1})
+
+
+@pytest.mark.once
+def test_a_name_that_is_like_none():
+    with pytest.raises(
+        TypeError, match="^Constant: got an unexpected keyword argument 'zzz'; the arguments are learning_rate$"
+    ):
+        klr.Constant(zzz=1)
+
+
+def torch_scheduler():
+    import torch
+
+    return torch.optim.lr_scheduler.StepLR(torch.optim.SGD([torch.zeros(1)], 0.1), 3)
+
+
+INSTEAD = [
+    (
+        lambda: keras.optimizers.SGD(0.1),
+        "this is an optimizer: its rate is `optimizer.learning_rate`, and it takes a schedule, `SGD",
+    ),
+    (
+        lambda: klr.Scheduled(keras.optimizers.SGD(0.1), momentum=0.5),
+        "this is an optimizer: its rate is `optimizer.learning_rate`",
+    ),
+    (lambda: klr.ReduceOnPlateau("loss"), "this is a callback: give it to `fit"),
+    (lambda: keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), "this is a callback: give it to `fit"),
+    (lambda: keras.Sequential(), "this is a model: `get_learning_rate"),
+    (lambda: klr.CosineDecay, "CosineDecay is a class: make a schedule with it, `CosineDecay"),
+    (lambda: keras.optimizers.SGD, "SGD is a class"),
+    (torch_scheduler, "this is a scheduler of torch: docs/migrating.md has"),
+    (lambda: torch_scheduler().optimizer, "this is an optimizer of torch"),
+    (lambda: lambda step: 0.1, "a function cannot be saved with a model; subclass `Schedule`"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(INSTEAD)))
+def test_something_else_instead_of_a_schedule(number):
+    make, hint = INSTEAD[number]
+    sentence = f"must be a learning-rate schedule or a learning rate ({hint}"
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    for use in (lambda value: klr.Warmup(value, 10), lambda value: klr.Sequential([value], [])):
+        with pytest.raises(TypeError) as refused:
+            use(make())
+        assert "\n" not in str(refused.value)
+    with pytest.raises(TypeError) as refused:
+        klr.Warmup(make(), 10)
+    assert sentence in str(refused.value)
+
+
+def test_the_rate_of_an_optimizer_can_be_warmed_up():
+    optimizer = keras.optimizers.SGD(0.1)
+    assert klr.Warmup(optimizer.learning_rate, 10) == klr.Warmup(0.1, 10)

@@ -5,11 +5,15 @@
   const { Num, Duration, Call, Tuple, Refusal } = P;
   const SPEC = window.KERAS_LR_SPEC;
 
-  // A value that is not of its kind; `allowed` completes "must be …".
+  // A value that is not of its kind; `allowed` completes "must be …", and `hint` says what was perhaps meant.
   class Refused extends Error {
-    constructor(allowed) {
+    constructor(allowed, hint) {
       super(allowed);
       this.allowed = allowed;
+      this.hint = hint || "";
+    }
+    get sentence() {
+      return this.hint ? `${this.allowed} (${this.hint})` : this.allowed;
     }
   }
 
@@ -40,6 +44,18 @@
     return typeof value === "number" ? new Num(value, Number.isInteger(value)) : value;
   }
 
+  const roundings = { nearest: (steps) => Math.floor(steps + 0.5), up: Math.ceil, down: Math.floor };
+
+  // What a duration that is written as a text should be: "3 epochs", "10 %", "500 steps".
+  function durationHint(text) {
+    const match = /^\s*(\d+(?:\.\d+)?)\s*(epochs?|ep|steps?|batch(?:es)?|%|percent)?\s*$/i.exec(text);
+    if (!match) return "";
+    const [amount, unit] = [Number(match[1]), (match[2] || "steps").toLowerCase()];
+    if (unit.startsWith("ep")) return `this duration is written \`epochs(${P.general(amount, 6)})\``;
+    if (unit !== "%" && unit !== "percent") return `this number of steps is written ${P.general(amount, 6)}, without quotes`;
+    return amount <= 100 ? `this share of the training is written \`fraction(${P.general(amount / 100, 6)})\`` : "";
+  }
+
   const coerce = {
     Real(kind, value) {
       const number = asNum(value);
@@ -61,15 +77,37 @@
       if (!inside || !Number.isInteger(number.value)) throw new Refused(kind.allowed);
       return number.value + 0; // −0 is 0
     },
+    // A number of steps, which need not be whole.
+    StepCount(kind, value) {
+      if (value instanceof Duration) {
+        if (value.amount === 0 && kind.low > 0) throw new Refused(kind.allowed);
+        return value;
+      }
+      if (typeof value === "string") throw new Refused(kind.allowed, durationHint(value));
+      const number = asNum(value);
+      if (!(number instanceof Num)) throw new Refused(kind.allowed);
+      const steps = number.value;
+      const inside = kind.low <= steps && steps < kind.high;
+      const share = steps > 0 && steps < 1 && (inside || kind.low > 0);
+      if (share) throw new Refused(kind.allowed, `a share of the training is written \`fraction(${P.general(steps, 12)})\``);
+      if (!inside || (steps !== 0 && Math.abs(steps) < 1)) throw new Refused(kind.allowed);
+      const [p, q] = P.lengths.meant(Math.abs(steps)).map(Number);
+      if (q !== 1 && kind.rounding === "none" && steps <= kind.high - 1) return steps;
+      const sign = steps < 0 ? -1 : 1;
+      const whole = q === 1 ? sign * p : roundings[kind.rounding](steps);
+      if (!(kind.low <= whole && whole < kind.high)) throw new Refused(kind.allowed);
+      return whole + 0; // −0 is 0
+    },
     Several(kind, value) {
       if (!Array.isArray(value)) throw new Refused(kind.allowed);
       let items;
       try {
         items = value.map((item) => coerce[kind.item.type](kind.item, item));
       } catch (error) {
-        throw error instanceof Refused ? new Refused(kind.allowed) : error;
+        throw error instanceof Refused ? new Refused(kind.allowed, error.hint) : error;
       }
-      const sorted = items.every((item, i) => i === 0 || inOrder(kind.order, items[i - 1], item));
+      const raw = value.map((item) => (item instanceof Num ? item.value : item));
+      const sorted = [raw, items].every((list) => list.every((item, i) => i === 0 || inOrder(kind.order, list[i - 1], item)));
       if (items.length < kind.atLeast || !sorted) throw new Refused(kind.allowed);
       return items;
     },
@@ -90,14 +128,19 @@
       try {
         return coerce[kind.kind.type](kind.kind, value);
       } catch (error) {
-        throw error instanceof Refused ? new Refused(kind.allowed) : error;
+        throw error instanceof Refused ? new Refused(kind.allowed, error.hint) : error;
       }
     },
     Inner(kind, value) {
       if (value instanceof Built) return value;
+      if (!(asNum(value) instanceof Num)) throw new Refused(kind.allowed);
       return new Built("Constant", { learning_rate: coerce.Real(kind.rate, value) });
     },
   };
+
+  // Whether numbers of this kind are counts or steps, and not rates.
+  P.isWhole = (kind) =>
+    kind.type === "Whole" || kind.type === "StepCount" || ["kind", "item"].some((inner) => kind[inner] && P.isWhole(kind[inner]));
 
   function inOrder(order, a, b) {
     if (order === null) return true;
@@ -112,7 +155,7 @@
     if (value === null) return null;
     if (kind.type === "Optional") return dressed(kind.kind, value);
     if (kind.type === "Several") return new Tuple(value.map((item) => dressed(kind.item, item)));
-    return typeof value === "number" ? new Num(value, kind.type === "Whole") : value;
+    return typeof value === "number" ? new Num(value, P.isWhole(kind) && Number.isInteger(value)) : value;
   }
 
   function sentence(owner, name, allowed, value) {
@@ -128,7 +171,7 @@
         args[argument.name] = coerce[argument.kind.type](argument.kind, value);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        throw new Refusal(sentence(name, argument.name, error.allowed, value), node, argument.name);
+        throw new Refusal(sentence(name, argument.name, error.sentence, value), node, argument.name);
       }
     }
     const built = new Built(name, args);

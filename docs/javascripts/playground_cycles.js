@@ -1,19 +1,18 @@
 // Formulas of cycles and of whole trainings.
 (function (P) {
   "use strict";
+  const { turn, nearestStart } = P.lengths;
   const { LIMIT, clip, mix, power, cosine, fall, halving, segment, float } = P.curves;
   const { lengthOf, notAbove, notBelow } = P.rules;
   const MOST_RESTARTS = 100000;
 
   // Where between its bounds a zigzag is, from 0 to 1.
   function zigzag(a) {
-    const up = a.step_size;
-    const cycle = up + downSteps(a);
-    const heights = { triangular: () => 1, triangular2: (t) => 0.5 ** Math.floor(t / cycle), exp_range: (t) => power(a.gamma, t) };
+    const [up, down] = [a.step_size, downSteps(a)];
+    const heights = { triangular: () => 1, triangular2: (t, count) => 0.5 ** count, exp_range: (t) => power(a.gamma, t) };
     return (t) => {
-      const position = t % cycle;
-      const height = position < up ? position / up : (cycle - position) / (cycle - up);
-      return height * heights[a.mode](t);
+      const { count, since, until } = turn(t, up, down);
+      return Math.min(since / up, until / down) * heights[a.mode](t, count);
     };
   }
   const downSteps = (a) => (a.step_size_down === null ? a.step_size : a.step_size_down);
@@ -51,14 +50,20 @@
     return starts;
   }
 
+  // Of cycles of one length, each begun at the nearest whole step.
+  function cycleOf(t, n) {
+    const { count } = turn(t, n);
+    return count + (nearestStart(count + 1, n) <= t ? 1 : 0);
+  }
+
   function restarting(a) {
     const n = a.first_decay_steps;
     const starts = a.t_mul === 1 ? null : restarts(n, a.t_mul);
     const edges = starts && starts.slice(1, -1);
     return (t) => {
       const held = starts ? Math.min(t, starts[starts.length - 1]) : t;
-      const cycle = starts ? segment(held, edges) : Math.floor(t / n);
-      const [start, end] = starts ? [starts[cycle], starts[cycle + 1]] : [cycle * n, (cycle + 1) * n];
+      const cycle = starts ? segment(held, edges) : cycleOf(t, n);
+      const [start, end] = starts ? [starts[cycle], starts[cycle + 1]] : [nearestStart(cycle, n), nearestStart(cycle + 1, n)];
       const height = cosine((end - held) / (end - start));
       return a.initial_learning_rate * mix(a.alpha, 1, a.m_mul === 1 ? height : power(a.m_mul, cycle) * height);
     };
@@ -98,8 +103,8 @@
       validate: notBelow,
       rate: (a) => (t) => {
         const n = a.step_size;
-        const position = t % n;
-        const up = Math.floor(t / n) % 2 ? n - position : position;
+        const { count, since, until } = turn(t, n);
+        const up = count % 2 ? until : since;
         return mix(a.initial_learning_rate, a.maximal_learning_rate, cosine(up / n));
       },
     },

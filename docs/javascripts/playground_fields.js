@@ -28,7 +28,7 @@
   // The range of a slider: from a notch to a value and back.
   function range(name, argument, total) {
     const kind = plain(argument.kind);
-    if (kind.type === "Whole") return wholeRange(kind, reference(name, argument), total);
+    if (P.isWhole(kind)) return wholeRange(kind, reference(name, argument), total);
     if (kind.low === undefined || kind.low < 0) return even(-10, 10, 0.1); // arguments of tanh
     if (kind.high !== undefined) {
       const high = kind.high < 1 ? 0.99 : kind.high;
@@ -82,7 +82,7 @@
   function current(call, argument) {
     if (argument.name in call.args) return call.args[argument.name];
     const standard = argument.default;
-    return typeof standard === "number" ? new Num(standard, plain(argument.kind).type === "Whole") : standard;
+    return typeof standard === "number" ? new Num(standard, P.isWhole(argument.kind)) : standard;
   }
 
   const inputs = {
@@ -117,7 +117,7 @@
       slider.value = 0;
       place(current(call, argument));
       slider.addEventListener("input", () => {
-        const value = new Num(scale.value(Number(slider.value)), plain(argument.kind).type === "Whole");
+        const value = new Num(scale.value(Number(slider.value)), P.isWhole(argument.kind));
         field.value = display(value);
         changed(value);
       });

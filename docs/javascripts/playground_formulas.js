@@ -4,6 +4,7 @@
 (function (P) {
   "use strict";
   const LIMIT = 2 ** 31;
+  const { ceiling, stair, turn } = P.lengths;
 
   const clip = (t, low, high) => Math.min(Math.max(t, low), high);
   const since = (t, start) => Math.max(t, start) - start;
@@ -59,12 +60,12 @@
 
   // From the initial to the end rate, by the share that is left at a step.
   const between = (a, share) => (t) => mix(a.end_learning_rate, a.initial_learning_rate, share(t));
-  const decaySteps = (a) => a.decay_steps;
+  const decaySteps = (a) => ceiling(a.decay_steps);
 
   const formulas = {
     Constant: { rate: (a) => () => a.learning_rate },
     StepDecay: {
-      rate: (a) => (t) => a.initial_learning_rate * power(a.decay_rate, Math.floor(t / a.decay_steps)),
+      rate: (a) => (t) => a.initial_learning_rate * power(a.decay_rate, stair(t, a.decay_steps)),
     },
     MultiStepDecay: {
       rate: (a) => (t) => a.initial_learning_rate * a.decay_rate ** segment(t, a.milestones),
@@ -105,24 +106,24 @@
       rate: (a) => (t) =>
         a.initial_learning_rate *
         (a.staircase
-          ? power(a.decay_rate, Math.floor(t / a.decay_steps))
+          ? power(a.decay_rate, stair(t, a.decay_steps))
           : Math.exp(t * (Math.log(a.decay_rate) / a.decay_steps))),
     },
     TimeBasedDecay: {
       rate: (a) => (t) => {
-        const units = a.staircase ? Math.floor(t / a.decay_steps) * a.decay_rate : t * (a.decay_rate / a.decay_steps);
+        const units = a.staircase ? stair(t, a.decay_steps) * a.decay_rate : t * (a.decay_rate / a.decay_steps);
         return a.initial_learning_rate / (1 + units);
       },
     },
     PolynomialDecay: {
       validate: endBelow,
-      length: (a) => (a.cycle ? null : a.decay_steps),
+      length: (a) => (a.cycle ? null : ceiling(a.decay_steps)),
       rate: (a) =>
         between(a, (t) => {
           if (!a.cycle) return raised(remaining(t, a.decay_steps), a.power);
           // Cycle c = ⌈t/S⌉, at least 1, ends at step c·S.
-          const end = Math.max(Math.ceil(t / a.decay_steps), 1) * a.decay_steps;
-          return raised((end - t) / end, a.power);
+          const { count, since, until } = turn(t, a.decay_steps);
+          return since === 0 && t > 0 ? raised(0, a.power) : raised(until / ((count + 1) * a.decay_steps), a.power);
         }),
     },
     LinearDecay: {
@@ -136,7 +137,7 @@
           refuse("warmup_steps", "0 when there is no `warmup_target`");
         }
       },
-      length: (a) => a.warmup_steps + a.decay_steps,
+      length: (a) => ceiling(a.warmup_steps, a.decay_steps),
       rate: (a) => {
         const peak = a.warmup_target === null ? a.initial_learning_rate : a.warmup_target;
         return (t) =>

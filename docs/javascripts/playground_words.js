@@ -46,7 +46,7 @@
   const unit = (noun, amount) => (amount === "1" ? noun.replace(/s$/, "") : noun);
 
   function counted(value, noun) {
-    if (!(value instanceof Duration)) return [P.grouped(value), noun];
+    if (!(value instanceof Duration)) return [number(value), noun];
     if (value.unit === "epochs") return [number(value.amount), "epochs"];
     return [P.general(100 * value.amount, 4), "% of the training"];
   }
@@ -88,10 +88,6 @@
     return plain(value);
   }
 
-  function isWhole(kind) {
-    return kind.type === "Whole" || ["kind", "item"].some((inner) => kind[inner] && isWhole(kind[inner]));
-  }
-
   // The template of a schedule's class, filled in.
   function phrase(built) {
     const { words, arguments: parameters } = SPEC.classes[built.name];
@@ -108,7 +104,7 @@
     });
     const values = { ...(DERIVED[built.name] ? DERIVED[built.name](built.args, built) : {}), ...built.args };
     const filled = template.replace(FIELD, (_, name, spec) => {
-      return word(values[name], spec || "", find(name) ? isWhole(find(name).kind) : WHOLE.includes(name));
+      return word(values[name], spec || "", find(name) ? P.isWhole(find(name).kind) : WHOLE.includes(name));
     });
     return filled.replace(/\b([Aa]) (?=[aeio])/g, "$1n ");
   }

@@ -6,7 +6,7 @@ import math
 import random
 
 import keras_lr as klr
-from keras_lr.fields import Flag, Inner, OneOf, Optional, Real, Several, Text, Whole
+from keras_lr.fields import Flag, Inner, OneOf, Optional, Real, Several, StepCount, Text, Whole
 from keras_lr.schedule import Schedule
 
 CLASSES = sorted(
@@ -29,6 +29,8 @@ WRONG = (
     "[]",
     "epochs(3)",
     "7.0",
+    "7.3",
+    '"3 epochs"',
 )
 
 
@@ -58,8 +60,10 @@ class Lines:
                 return "None" if self.random.random() < 0.3 else self.value(kind.kind, argument, depth)
             case Real():
                 return self.real(kind, argument)
-            case Whole():
-                return self.whole(kind)
+            case Whole() | StepCount():
+                whole = self.whole(kind)
+                partial = isinstance(kind, StepCount) and self.random.random() < 0.15
+                return f"{whole}.{self.random.choice(('5', '2', '25', '123'))}" if partial else whole
             case OneOf():
                 return repr(self.random.choice(kind.choices))
             case Flag():
@@ -86,15 +90,15 @@ class Lines:
         middle = middle if "learning_rate" in argument or argument in ("low", "high", "min_lr") else 0.3
         return f"{10 ** self.random.gauss(middle, 0.7):.{self.random.choice((2, 4, 17))}g}"
 
-    def whole(self, kind: Whole) -> str:
+    def whole(self, kind: Whole | StepCount) -> str:
         largest = self.random.choice((3, 30, 300, 300, 3000, 30_000, 2**31 - 1))
         return str(max(kind.low, self.random.randint(-largest if kind.low < 0 else kind.low, largest)))
 
     def several(self, kind: Several, argument: str, depth: int) -> str:
         count = self.random.randint(1, 4)
         items = [self.value(kind.item, argument, depth) for _ in range(count)]
-        if kind.order is not None and all(item.isdigit() for item in items):
-            items = sorted(set(items), key=int)
+        if kind.order is not None and all(item.replace(".", "").isdigit() for item in items):
+            items = sorted(set(items), key=float)
         return "[" + ", ".join(items) + "]"
 
     def schedule(self, depth: int) -> str:
