@@ -1,6 +1,6 @@
 """Turns of one length, which need not be whole: stairs, waves and cycles, exactly at any step.
 
-⌊t/751.2⌋ in floats would be a step late or early at some of the stairs, in float32 at most of them. So it is
+⌊t/751.2⌋ in floats is a step late at some stairs, and in float32, far from the start, at most of them. So it is
 computed in whole numbers, with 751.2 as 3756/5, in integers no wider than those of the step: a JAX counter is an int32.
 """
 

@@ -87,7 +87,8 @@ class MultiStepDecay(Schedule):
 
     Args:
         initial_learning_rate: rate before the first milestone.
-        milestones: strictly increasing steps.
+        milestones: steps, none smaller than the one before; of two that are equal each counts. They
+            need not be whole.
         decay_rate: factor at each milestone, in (0, 1].
 
     Example:
@@ -115,11 +116,12 @@ class PiecewiseConstantDecay(Schedule):
     f(t) = values[0] while t ≤ boundaries[0], values[1] while t ≤ boundaries[1], …, then the last
 
     As Keras: the old rate still holds at the boundary itself (torch and optax change at
-    it; write ``boundary - 1`` to have their meaning). Unsorted boundaries, which Keras
-    turns into sums of rates, are refused.
+    it; write ``boundary - 1`` to have their meaning). Between equal boundaries there is no
+    step, so the rate there is skipped. Unsorted boundaries, which Keras turns into sums of
+    rates, are refused.
 
     Args:
-        boundaries: strictly increasing steps.
+        boundaries: steps, none smaller than the one before. They need not be whole.
         values: the rates, one more than boundaries.
         name: kept for Keras's signature.
 
@@ -157,7 +159,7 @@ class PiecewiseInterpolation(Schedule):
     Like optax's `piecewise_interpolate_schedule`, with rates and not factors.
 
     Args:
-        boundaries: strictly increasing steps.
+        boundaries: steps, each larger than the one before; rounded to whole ones.
         values: the rates at them, as many as boundaries.
         shape: "linear" or "cosine".
 
