@@ -195,6 +195,8 @@ def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArra
 
 def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArray[np.int64]:
     """`steps` as an int64 array; refuses what is not a whole number >= 0."""
+    if isinstance(steps, np.ndarray) and steps.dtype.kind == "i" and (steps >= 0).all():
+        return steps.astype(np.int64, copy=False)
     try:
         array = as_array(steps)
         array = np.asarray(steps) if array is None else array
@@ -229,15 +231,31 @@ def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
     if isinstance(step, HOST_TYPES) or not ops.is_tensor(step):
         return whole_steps(step, owner, "step")
     backend = keras.config.backend()
-    if backend == "torch" and step.device.type != "cpu":
-        return None
     try:
-        array = tensorflow_read(step).numpy() if backend == "tensorflow" else as_array(step)
+        if backend == "tensorflow":
+            array = np.asarray(tensorflow_read(step).numpy())
+        elif backend == "jax":
+            array = np.asarray(step)
+        else:
+            array = _in_memory(step)
     except (AttributeError, NotImplementedError, NoNumberYetError, RuntimeError):
         # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph. torch: a tensor has no
         # memory of its own to read while functions are transformed.
         return None
+    except TypeError:
+        # A tracer of JAX raises its own TypeError when it is asked for its value.
+        if backend == "jax" and isinstance(step, sys.modules["jax"].core.Tracer):
+            return None
+        raise
     return whole_steps(array, owner, "step")
+
+
+def _in_memory(step: Any) -> NDArray[Any]:
+    """What a torch tensor on the CPU holds; the short way, and NumPy knows no bfloat16."""
+    torch = sys.modules["torch"]
+    if step.device.type != "cpu" or not torch_has_number(step):
+        raise NoNumberYetError
+    return np.asarray((step.float() if step.dtype is torch.bfloat16 else step).detach().numpy())
 
 
 def tensorflow_read(variable: Any) -> Any:
