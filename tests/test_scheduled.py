@@ -416,13 +416,21 @@ class Mine(keras.optimizers.SGD):
             "Adam has no `momentum` that can be scheduled; it has beta_1, beta_2, weight_decay, ema_momentum, clipnorm, ",
         ),
         (lambda: Scheduled(keras.optimizers.SGD(0.1), nesterov=True), ValueError, "SGD has no `nesterov` that can be"),
-        (lambda: Scheduled(keras.optimizers.SGD(0.1), momentum="x"), TypeError, "`momentum` must be a finite"),
+        (
+            lambda: Scheduled(keras.optimizers.SGD(0.1), momentum="x"),
+            TypeError,
+            "`momentum` must be a learning-rate schedule or a learning rate",
+        ),
         (
             lambda: Scheduled(keras.optimizers.SGD(0.1), momentum=lambda s: 0.9),
             TypeError,
             "`momentum` must be a learning-",
         ),
-        (lambda: Scheduled(keras.optimizers.SGD(0.1), momentum=-0.1), ValueError, "`momentum` must be a finite"),
+        (
+            lambda: Scheduled(keras.optimizers.SGD(0.1), momentum=-0.1),
+            ValueError,
+            "`momentum` must be a learning-rate schedule or a learning rate",
+        ),
         (lambda: Scheduled(keras.optimizers.SGD(0.1), ema_momentum=0.9), ValueError, "`ema_momentum` must be left out"),
         (
             lambda: Scheduled(keras.optimizers.Adam(0.1), momentum_correction=True),

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "migrating.md"
+PAGE = HERE.parents[1] / "docs" / "migrating.md"
 RECORDED = HERE / "migrations.json"
 STEPS = 120
 LIVE = ("Keras", "torch", "optax", "Papers")
