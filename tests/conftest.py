@@ -6,8 +6,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Processes that tests start find what the tests share.
-SUPPORT = str(Path(__file__).parent / "support")
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(__file__).parent / "support"), os.environ.get("PYTHONPATH")])
+)
 
 import keras
 import pytest
