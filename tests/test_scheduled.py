@@ -429,7 +429,7 @@ class Mine(keras.optimizers.SGD):
         (
             lambda: Scheduled(keras.optimizers.SGD(0.1), momentum=-0.1),
             ValueError,
-            "`momentum` must be a learning-rate schedule or a learning rate",
+            "`momentum` must be a finite",
         ),
         (lambda: Scheduled(keras.optimizers.SGD(0.1), ema_momentum=0.9), ValueError, "`ema_momentum` must be left out"),
         (
