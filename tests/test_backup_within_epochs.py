@@ -49,7 +49,7 @@ def script(folder, rate, order, every, *more, freq=1, options=None, arguments=No
     log = klr.LearningRateLogger(("loss", "auc"), folder / "log.csv", audit=False)
     parts = {
         "backup": klr.BackupAndRestore(folder / "backup", freq, **options or {}),
-        "plateau": klr.ReduceOnPlateau("loss", 0.5, 1, mode="max", every=every),
+        "plateau": klr.ReduceOnPlateau("loss", 0.5, 1, mode="max", min_delta=10.0, every=every),
         "log": log,
         "bind": klr.BindSchedule(),
     }
