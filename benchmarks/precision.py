@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import common
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 COUNT, FEW, WALKED = 20_000, 400, 200_000
 FIRST = 1000
@@ -76,8 +76,8 @@ def errors(got: Floats, exact: Floats) -> dict[str, float]:
 
 
 def ours(steps: np.ndarray) -> list[dict[str, Any]]:
-    from backend import compiled, counter
-    from catalogue import ROWS
+    from support.backend import compiled, counter
+    from support.catalogue import ROWS
 
     rows = []
     for row in ROWS:
@@ -88,7 +88,7 @@ def ours(steps: np.ndarray) -> list[dict[str, Any]]:
 
 
 def of_keras(steps: np.ndarray) -> list[dict[str, Any]]:
-    from backend import compiled, counter
+    from support.backend import compiled, counter
 
     stock = keras.optimizers.schedules
     cases: dict[str, tuple[Any, Callable[[np.ndarray], Floats]]] = {

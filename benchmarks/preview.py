@@ -30,8 +30,8 @@ FEW = {
 
 def catalogue() -> list[Any]:
     """The rows of the tests' catalogue: one instance of every schedule at least."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
-    from catalogue import ROWS
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from support.catalogue import ROWS
 
     return ROWS
 

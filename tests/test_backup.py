@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backups import Batches, Kill, killed, names, no_executions
-from training import Weight, fit, model_with
+from support.backups import Batches, Kill, killed, names, no_executions
+from support.training import Weight, fit, model_with
 
 import keras_lr as klr
 from keras_lr import processes

@@ -3,24 +3,19 @@
 import contextlib
 import re
 import signal
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND
-from backups import Batches, Kill, killed, names, no_executions
-from training import Weight, data, fit, model_with
+from support.backend import BACKEND
+from support.backups import Batches, Kill, killed, names, no_executions
+from support.training import Weight, data, fit, model_with
 
 import keras_lr as klr
+from benchmarks import torture
 from keras_lr.optimizer import step_of
 from keras_lr.state import memory
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import torture
 
 BATCHES, EPOCHS = 5, 3
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Weight, assert_applied, calls, data, drive, fit, model_with, two_optimizers
+from support.backend import BACKEND
+from support.training import Weight, assert_applied, calls, data, drive, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, LearningRateLogger, epochs, fraction

@@ -12,8 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from backend import compiled, counter
-from needs import library
+from support.backend import compiled, counter
+from support.needs import library
 
 import keras_lr as klr
 from keras_lr.scheduled import OWN

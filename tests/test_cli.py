@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from catalogue import ROWS
+from support.catalogue import ROWS
 from typer.testing import CliRunner
 
 import keras_lr as klr

@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, data, drive, fit, model_with, two_optimizers
+from support.training import Metric, Weight, assert_applied, data, drive, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import BindSchedule, ReduceOnPlateau, ScheduleWarning

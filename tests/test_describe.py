@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from catalogue import ROWS
+from support.catalogue import ROWS
 
 import keras_lr as klr
 from keras_lr import epochs, fraction

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND
+from support.backend import BACKEND
 
 RUN = Path(__file__).parent / "devices" / "run.py"
 HOW = {"tensorflow": [("mirrored", 1)], "jax": [("data-parallel", 1), ("jax-processes", 2)], "torch": [("ddp", 2)]}

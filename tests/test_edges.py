@@ -6,7 +6,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from backend import compiled, counter
+from support.backend import compiled, counter
 
 import keras_lr as klr
 from keras_lr.fields import FLOAT32_MAX

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND
-from events import scalars
+from support.backend import BACKEND
+from support.events import scalars
 
 import keras_lr as klr
 from keras_lr import source

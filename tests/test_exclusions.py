@@ -6,7 +6,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from decaying import (
+from support.decaying import (
     BIAS,
     COPIES,
     KERNEL,

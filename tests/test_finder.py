@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
+from support.backend import BACKEND
 
 import keras_lr as klr
 from keras_lr import suggestions
@@ -292,7 +292,7 @@ def test_the_recorded_loss_is_that_of_the_batch():
 
 def test_the_rates_are_applied():
     # The weight moves by minus the rate at each step.
-    from training import Weight, data, model_with
+    from support.training import Weight, data, model_with
 
     model = model_with(0.5)
     x, y = data(batches=40)

@@ -6,7 +6,7 @@ On TensorFlow the metrics that `compile` was given are made in the first batch o
 import keras
 import numpy as np
 import pytest
-from training import Metric, fit, model_with
+from support.training import Metric, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger, ReduceOnPlateau

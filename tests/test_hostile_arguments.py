@@ -9,11 +9,11 @@ import time
 import warnings
 from collections import Counter
 
-import hostile
 import keras
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from support import hostile
 
 import keras_lr as klr
 from keras_lr import evaluation, finder, trials

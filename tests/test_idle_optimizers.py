@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND
-from training import Metric, Weight, assert_applied, fit, prediction_sum
+from support.backend import BACKEND
+from support.training import Metric, Weight, assert_applied, fit, prediction_sum
 
 import keras_lr as klr
 

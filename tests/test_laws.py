@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import COUNTER, Together, compiled, counter, graph
-from catalogue import ROWS
+from support.backend import COUNTER, Together, compiled, counter, graph
+from support.catalogue import ROWS
 
 import keras_lr as klr
 from keras_lr import schedules

@@ -7,7 +7,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND, compiled, counter
+from support.backend import BACKEND, compiled, counter
 
 import keras_lr as klr
 from keras_lr import epochs
@@ -219,7 +219,7 @@ def test_a_warmup_and_a_fall_that_are_as_long_as_a_counter_counts():
 
 def test_in_a_training():
     """0.9 of the steps, as scripts write it, and milestones of which two are one."""
-    from training import Weight, fit, model_with
+    from support.training import Weight, fit, model_with
 
     schedule = klr.CosineDecay(0.5, 0.9 * 15)
     weight = Weight()

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from events import scalars
-from training import Metric, data, fit, model_with
+from support.events import scalars
+from support.training import Metric, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger

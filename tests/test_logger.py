@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND
-from training import Fail, Weight, assert_applied, calls, data, fit, model_with
+from support.backend import BACKEND
+from support.training import Fail, Weight, assert_applied, calls, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
-from needs import library
+from support.migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
+from support.needs import library
 
 import keras_lr as klr
 from keras_lr.callbacks.plateau import PlateauRule, PlateauState

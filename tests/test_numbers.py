@@ -7,8 +7,8 @@ import sys
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
-from training import model_with
+from support.backend import BACKEND
+from support.training import model_with
 
 import keras_lr as klr
 import keras_lr.tuning

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from catalogue import ROWS
+from support.catalogue import ROWS
 
 import keras_lr as klr
 from keras_lr.curves import real

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
+from support.training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau

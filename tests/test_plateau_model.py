@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plateau_model import PlateauModel
-from training import Metric, Weight, assert_applied, fit, model_with
+from support.plateau_model import PlateauModel
+from support.training import Metric, Weight, assert_applied, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau

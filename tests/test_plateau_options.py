@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, assert_applied, data, fit, model_with, two_optimizers
+from support.training import Metric, Weight, assert_applied, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau

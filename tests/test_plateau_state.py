@@ -8,7 +8,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from training import Fail, Metric, Weight, assert_applied, calls, data, fit, model_with, two_optimizers
+from support.training import Fail, Metric, Weight, assert_applied, calls, data, fit, model_with, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import playground_page
 import pytest
-from catalogue import ROWS
-from playground_lines import CLASSES, Lines
+from support import playground_page
+from support.catalogue import ROWS
+from support.playground_lines import CLASSES, Lines
 
 import keras_lr as klr
 

@@ -4,11 +4,10 @@ import json
 from urllib.parse import quote
 
 import numpy as np
-import playground_page
 import pytest
-import site_checks
-from needs import library
-from playground_lines import CLASSES
+from support import playground_page, site_checks
+from support.needs import library
+from support.playground_lines import CLASSES
 
 import keras_lr as klr
 

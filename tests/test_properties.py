@@ -11,14 +11,14 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from backend import compiled, counter, graph
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from joints import JOINTS
-from leaves import LEAVES
-from pen import LAST, Training
-from strategies import TRAININGS, schedules
-from training import model_with
+from support.backend import compiled, counter, graph
+from support.joints import JOINTS
+from support.leaves import LEAVES
+from support.pen import LAST, Training
+from support.strategies import TRAININGS, schedules
+from support.training import model_with
 
 import keras_lr as klr
 from keras_lr.schedule import values_of

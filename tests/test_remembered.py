@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND, COUNTER
-from training import model_with
+from support.backend import BACKEND, COUNTER
+from support.training import model_with
 
 import keras_lr as klr
 from keras_lr.fields import Rate
@@ -155,7 +155,10 @@ def test_python_within_a_graph_may_write_to_the_counter():
     @tf.function
     def rates():
         first = LINE(counter)
-        with tf.control_dependencies([tf.py_function(move, [], [])]):
+        # TensorFlow does not know what Python writes to: who wants an order asks for it.
+        with tf.control_dependencies([first]):
+            moved = tf.py_function(move, [], [])
+        with tf.control_dependencies([moved]):
             return first, LINE(counter)
 
     assert [number(rate) for rate in rates()] == pytest.approx([0.9, 0.4])

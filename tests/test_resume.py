@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from training import Metric, Weight, assert_applied, data, fit, model_with
+from support.training import Metric, Weight, assert_applied, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau, ScheduleWarning

@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from training import Metric, Weight, data, fit
+from support.training import Metric, Weight, data, fit
 
 import keras_lr as klr
 

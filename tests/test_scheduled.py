@@ -8,9 +8,9 @@ import sys
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
-from needs import needs
-from training import Weight
+from support.backend import BACKEND
+from support.needs import needs
+from support.training import Weight
 
 import keras_lr as klr
 from keras_lr import Scheduled, scheduled

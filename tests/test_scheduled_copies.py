@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from decaying import (
+from support.decaying import (
     BIAS,
     GRADIENTS,
     KINDS,

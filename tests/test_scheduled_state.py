@@ -5,8 +5,8 @@ import copy
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
-from decaying import (
+from support.backend import BACKEND
+from support.decaying import (
     GRADIENTS,
     KINDS,
     STEPS,

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import site_checks
-from site_checks import LOOKS, Look
+from support import site_checks
+from support.site_checks import LOOKS, Look
 
 import keras_lr as klr
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "docs" / "builder" / "mkdocs.yml"
-BUILDER = [str(CONFIG.parent), str(ROOT / "tests" / "support")]
+BUILDER = [str(CONFIG.parent), str(ROOT / "tests")]
 
 # One worker builds the site and has the browser.
 pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("site")]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from backend import BACKEND
+from support.backend import BACKEND
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "soak.py"
 

@@ -21,8 +21,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from backend import BACKEND, compiled, counter
-from training import Metric, Weight, assert_applied, fit, model_with
+from support.backend import BACKEND, compiled, counter
+from support.training import Metric, Weight, assert_applied, fit, model_with
 
 import keras_lr as klr
 

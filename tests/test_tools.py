@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND
-from catalogue import ROWS
+from support.backend import BACKEND
+from support.catalogue import ROWS
 
 import keras_lr as klr
 from keras_lr import check_schedule, epochs, fraction, steps_per_epoch
@@ -192,7 +192,7 @@ def test_as_many_batches_as_fit_makes():
         def on_train_begin(self, logs=None):
             self.steps = self.params["steps"]
 
-    from training import model_with
+    from support.training import model_with
 
     array = np.ones((33, 1), "float32")
     for size in (1, 8, 33, 40):

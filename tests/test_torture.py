@@ -1,14 +1,9 @@
 """The quick version of benchmarks/torture.py: a training killed with SIGKILL and resumed is the same, bit by bit."""
 
-import sys
-from pathlib import Path
-
 import pytest
-from backend import BACKEND
+from support.backend import BACKEND
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import torture
+from benchmarks import torture
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from needs import library
+from support.needs import library
 
 import keras_lr as klr
 from keras_lr import tuning

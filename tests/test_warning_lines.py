@@ -17,7 +17,7 @@ from unittest import mock
 import keras
 import numpy as np
 import pytest
-from training import data, model_with
+from support.training import data, model_with
 
 import keras_lr as klr
 import keras_lr.warning

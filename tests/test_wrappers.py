@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backend import BACKEND, COUNTER
-from training import Metric, fit
+from support.backend import BACKEND, COUNTER
+from support.training import Metric, fit
 
 import keras_lr as klr
 from keras_lr import evaluation

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-TESTS = Path(__file__).parents[2] / "tests" / "support"
+TESTS = Path(__file__).parents[2] / "tests"
 sys.path.insert(0, str(TESTS))
 
-import migrations  # noqa: E402
+from support import migrations  # noqa: E402
 
 FRAMEWORKS = ("Keras", "torch", "optax", "timm", "transformers", "fastai")
 METHODS = {"clip": "Clip", "cooldown": "Cooldown", "from_step": "Shifted", "momentum": "OppositePhase"}

@@ -14,7 +14,7 @@ import docstrings
 import drawing
 import frameworks  # puts tests/ on the path
 import reference
-from catalogue import ROWS, Row
+from support.catalogue import ROWS, Row
 
 import keras_lr
 

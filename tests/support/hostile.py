@@ -18,10 +18,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from catalogue import ROWS
 
 import keras_lr as klr
 import keras_lr.tuning
+from support.catalogue import ROWS
 
 
 class Raising:

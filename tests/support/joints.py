@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from hypothesis import assume
 from hypothesis import strategies as st
-from pen import LAST, SHAPES, Made, Span
 
 import keras_lr as klr
+from support.pen import LAST, SHAPES, Made, Span
 
 
 def warmup(pen, part):

@@ -7,11 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import keras
-from backend import BACKEND
 from hypothesis import strategies as st
-from pen import SHAPES
 
 import keras_lr as klr
+from support.backend import BACKEND
+from support.pen import SHAPES
 
 
 def falling(rates: list[float]) -> bool:

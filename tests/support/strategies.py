@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from joints import JOINTS, cooldown
-from leaves import LEAVES, foreign
-from pen import Made, Pen, Training
+
+from support.joints import JOINTS, cooldown
+from support.leaves import LEAVES, foreign
+from support.pen import Made, Pen, Training
 
 
 def composed(pen: Pen, depth: int, ends: bool = False, inside: bool = False) -> Made:

@@ -2,8 +2,9 @@
 
 import keras
 import pytest
-from backend import BACKEND
-from training import fit, model_with
+
+from support.backend import BACKEND
+from support.training import fit, model_with
 
 no_executions = pytest.mark.skipif(BACKEND == "torch", reason="torch has no `steps_per_execution`")
 
