@@ -3,19 +3,16 @@
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
-from keras_lr.audit import ScheduleWarning
+from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
-from keras_lr.checking import check_schedule
-from keras_lr.compare import Comparison, compare
-from keras_lr.difference import diff
-from keras_lr.finder import RangeTest, find_learning_rate
-from keras_lr.optimizer import get_learning_rate, set_learning_rate, set_step
-from keras_lr.schedule import Schedule
-from keras_lr.scheduled import Scheduled
-from keras_lr.schedules.combine import Bound, Chain, Cooldown, Sequential, Warmup
+from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
+from keras_lr.core.units import epochs, fraction, steps_per_epoch
+from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
+from keras_lr.optimizers.scheduled import Scheduled
+from keras_lr.schedules.combinators import Noise, PerUpdate, Repeat, Sequential, Warmup, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
     CosineDecay,
@@ -24,12 +21,10 @@ from keras_lr.schedules.decay import (
     PolynomialDecay,
     TimeBasedDecay,
 )
-from keras_lr.schedules.modify import Clip, Noise, PerUpdate, Product, Reduced, Repeat, Shifted, Sum, scaled
-from keras_lr.schedules.pace import Paced
+from keras_lr.schedules.installed import Paced, Reduced
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import InverseSquareRootDecay, KDecay, PowerLawDecay, REXDecay, TanhDecay
 from keras_lr.schedules.stepwise import (
-    Constant,
     MultiStepDecay,
     PiecewiseConstantDecay,
     PiecewiseInterpolation,
@@ -37,19 +32,28 @@ from keras_lr.schedules.stepwise import (
     Tabulated,
     from_function,
 )
-from keras_lr.units import epochs, fraction, steps_per_epoch
+from keras_lr.tools.checking import check_schedule
+from keras_lr.tools.comparison.compare import compare
+from keras_lr.tools.comparison.result import Comparison
+from keras_lr.tools.difference import diff
+from keras_lr.tools.range_test.find import find_learning_rate
+from keras_lr.tools.range_test.result import RangeTest
+from keras_lr.training.audit import ScheduleWarning
 
 __version__ = "0.1.0"
 
 _MODULES = ("tuning",)
 """Public modules that are imported when they are first used, so that `import keras_lr` stays fast."""
 
+_FORMER = ("curves", "fields")
+"""Modules under their former names, which warn."""
+
 if TYPE_CHECKING:
     from keras_lr import tuning as tuning
 else:
     # Out of the sight of type checkers, for which a module with `__getattr__` has every name.
     def __getattr__(name):
-        if name in _MODULES:
+        if name in _MODULES + _FORMER:
             return _import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_lr import optional
+from keras_lr.core import optional
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     except ImportError as error:
         print(f"keras-lr: {error}", file=sys.stderr)
         sys.exit(2)
-    from keras_lr.cli import app
+    from keras_lr.command.app import app
 
     app()
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_lr.fields import NON_NEGATIVE, POSITIVE, TEXT, OneOf, Several, Whole, check, refuse
-from keras_lr.schedule import Schedule
-from keras_lr.schedules.combine import Warmup
+from keras_lr.core.algebra import Constant, Schedule
+from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
+from keras_lr.core.refusals import check, refuse
+from keras_lr.schedules.combinators import Warmup
 from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import InverseSquareRootDecay
-from keras_lr.schedules.stepwise import Constant, StepDecay
+from keras_lr.schedules.stepwise import StepDecay
 
 __all__ = ["FAMILIES", "schedule"]
 
@@ -82,7 +83,7 @@ def schedule(
     total = check(STEPS, owner, "total_steps", total_steps)
     allowed = "a non-empty sequence out of " + ", ".join(map(repr, FAMILIES))
     families = check(Several(allowed, OneOf(tuple(FAMILIES))), owner, "families", families)
-    prefix = check(TEXT, owner, "prefix", prefix)
+    prefix = check(STRING, owner, "prefix", prefix)
     low, high = _range(owner, "peak", peak, POSITIVE)
     warm = _range(owner, "warmup", warmup, NON_NEGATIVE)
     if warm[1] > 0.9:

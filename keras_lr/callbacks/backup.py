@@ -11,16 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_lr import processes
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
-from keras_lr.callbacks.others import others, running_list
 from keras_lr.callbacks.skipping import Skip, assign, values_of
-from keras_lr.fields import FLAG, PATH, Whole, check, refuse
-from keras_lr.position import KEY, Position, forget
-from keras_lr.random_state import RandomStates, capture
-from keras_lr.snapshot import seeds_of
-from keras_lr.state import memory, of
-from keras_lr.warning import warn_user
+from keras_lr.core.fields import FLAG, PATH, Whole
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.warning import warn_user
+from keras_lr.optimizers import lookup
+from keras_lr.training import processes
+from keras_lr.training.others import others, running_list
+from keras_lr.training.position import KEY, Position, forget
+from keras_lr.training.random_state import RandomStates, capture
+from keras_lr.training.saved_state import memory, of
+from keras_lr.training.snapshot import seeds_of
 
 SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 
@@ -166,8 +168,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _load_from(self, path: Path) -> Position:
         model = self._net
         # A counter of 0 in the model would be taken for the start of a training.
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        lookup.build_optimizer(model)
         forget(model)
         model.load_weights(path)
         entry = memory(model)[KEY]

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keras_lr.fields import refuse
-from keras_lr.warning import warn_user
+from keras_lr.core.refusals import refuse
+from keras_lr.core.warning import warn_user
 
 
 class BackupFolder:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from keras_lr import optional
+from keras_lr.core import optional
 
 if TYPE_CHECKING:
     import pandas as pd

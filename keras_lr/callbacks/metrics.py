@@ -9,8 +9,8 @@ from typing import Any
 
 from keras import ops
 
-from keras_lr import optimizer as optimizers
-from keras_lr.fields import shown
+from keras_lr.core.refusals import shown
+from keras_lr.optimizers import lookup
 
 
 def named_metrics(model: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def named_metrics(model: Any) -> dict[str, Any]:
         if parts is None:
             named.setdefault(metric.name, metric)
         elif parts:
-            optimizers.sync(model)
+            lookup.sync(model)
             named |= {name: part for name, part in zip(metric.result(), parts, strict=True) if name not in named}
     return named
 
@@ -53,7 +53,7 @@ def metric_number(owner: str, name: str, value: Any) -> float:
     try:
         if math.prod(getattr(value, "shape", (0,))) == 1:
             value = ops.convert_to_numpy(value).reshape(())
-        return optimizers.read_float(value)
+        return lookup.read_float(value)
     except Exception:  # a backend may raise anything when it converts what is no number
         what = f"a value of type {type(value).__name__}"
         if value is None or isinstance(value, str):

@@ -7,49 +7,23 @@ nothing of Keras; the callback brings it the metric and carries out what it deci
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 
-from keras_lr import optimizer as optimizers
-from keras_lr import processes
-from keras_lr import resume as resumes
-from keras_lr.callbacks.bind import BindSchedule
-from keras_lr.callbacks.metrics import direction_of, metric_number, named_metrics, nearest
-from keras_lr.callbacks.others import others
-from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState, is_finite, is_state
-from keras_lr.callbacks.plateau_window import NOTHING, WindowMean, unfinished_window
-from keras_lr.fields import (
-    TEXT,
-    CountOrZero,
-    NonNegative,
-    OneOf,
-    Optional,
-    Rate,
-    Real,
-    Several,
-    Switch,
-    Text,
-    Whole,
-    check,
-    kind_of,
-    refuse,
-)
-from keras_lr.optimizer import RateOwner
-from keras_lr.state import Follower, memory, of
-from keras_lr.units import Duration
-from keras_lr.warning import warn_user
-
-Mode = Annotated[str, OneOf(("auto", "min", "max"))]
-ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
-OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
-Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
-MetricName = Annotated[str, Text("the name of a metric, such as 'val_loss'")]
-EVERY = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
-WINDOW = Optional(Whole("a whole number in [1, 2**31)", 1, steps=False))
-NAMES = Optional(Several("a non-empty sequence of names", TEXT))
-START = Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=False)
+from keras_lr.callbacks import plateau_checks as checks
+from keras_lr.callbacks.metrics import metric_number
+from keras_lr.callbacks.plateau_entry import PlateauEntry
+from keras_lr.callbacks.plateau_options import OWNER, PlateauOptions
+from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
+from keras_lr.callbacks.plateau_window import NOTHING, WindowMean
+from keras_lr.core.duration import Duration
+from keras_lr.core.refusals import refuse
+from keras_lr.optimizers import install, lookup, training_step
+from keras_lr.optimizers.lookup import RatedOptimizer
+from keras_lr.training import checkpoint_rates, processes
+from keras_lr.training.saved_state import RATES, Follower, memory, of
+from keras_lr.training.session import Session
 
 
 class ReduceOnPlateau(keras.callbacks.Callback):
@@ -100,13 +74,33 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         optimizers: names of those optimizers of a `MultiOptimizer` whose rate is reduced; all
             when None.
         reset_on_train_begin: start afresh at every `fit`, as Keras does.
+        name: what its saved state is called, where several of these callbacks watch the same metric;
+            without names they are numbered in the order of the list.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
             optimizer's rate is a function, which cannot be scaled, or `optimizers` has a name
             that is not there; as soon as the metrics are known, if `mode` is "auto" and the
-            direction cannot be told.
+            direction cannot be told; and for two callbacks of the same `name`.
     """
+
+    monitor: str
+    factor: float
+    patience: int
+    mode: str
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    min_lr: float
+    verbose: int
+    start_after: Any
+    every: int | None
+    window: int | None
+    on_nan: str
+    restore_best_weights: bool
+    optimizers: tuple[str, ...] | None
+    reset_on_train_begin: bool
+    name: str | None
 
     def __init__(
         self,
@@ -127,101 +121,68 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         restore_best_weights: bool = False,
         optimizers: list[str] | tuple[str, ...] | None = None,
         reset_on_train_begin: bool = False,
+        name: str | None = None,
     ) -> None:
+        arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         super().__init__()
-        self.monitor: str = self._checked(MetricName, "monitor", monitor)
-        self.factor: float = self._checked(Shrink, "factor", factor)
-        self.patience: int = self._checked(CountOrZero, "patience", patience)
-        self.mode: str = self._checked(Mode, "mode", mode)
-        self.min_delta: float = self._checked(NonNegative, "min_delta", min_delta)
-        self.threshold_mode: str = self._checked(ThresholdMode, "threshold_mode", threshold_mode)
-        self.cooldown: int = self._checked(CountOrZero, "cooldown", cooldown)
-        self.min_lr: float = self._checked(Rate, "min_lr", min_lr)
-        self.verbose: int = self._checked(CountOrZero, "verbose", verbose)
-        self.start_after: Any = start_after
-        if not isinstance(start_after, Duration):
-            self.start_after = check(START, "ReduceOnPlateau", "start_after", start_after)
-        by_epoch = isinstance(every, str) and str(every) == "epoch"
-        self.every: int | None = None if by_epoch else check(EVERY, "ReduceOnPlateau", "every", every)
-        if self.every is not None and self.monitor.startswith("val_"):
-            refuse("ReduceOnPlateau", "monitor", "a metric of the training data when `every` counts batches", monitor)
-        self.window: int | None = check(WINDOW, "ReduceOnPlateau", "window", window)
-        self.on_nan: str = self._checked(OnNan, "on_nan", on_nan)
-        self.restore_best_weights: bool = self._checked(Switch, "restore_best_weights", restore_best_weights)
-        self.optimizers: tuple[str, ...] | None = check(NAMES, "ReduceOnPlateau", "optimizers", optimizers)
-        self.reset_on_train_begin: bool = self._checked(Switch, "reset_on_train_begin", reset_on_train_begin)
+        self._options = PlateauOptions(**arguments)
+        self.__dict__.update(self._options.arguments(), every=self._options.batches)
         self.state = PlateauState()
-        self._scales: dict[str, float] = {}
         self._last_epoch = -1
+        self._unfinished = NOTHING
+        # Numbers that are to be reduced before the next batch.
+        self._due = False
+        # A state from `set_state` or from a file, until a training takes it up.
+        self._given: PlateauEntry | None = None
         # Which training this state is of.
         self._follower = Follower()
-        self._given = False
-        self._known: dict[str, Any] = {}
-        self._unfinished = NOTHING
-
-    @staticmethod
-    def _checked(annotation: Any, name: str, value: Any) -> Any:
-        kind = kind_of(annotation)
-        assert kind is not None
-        return check(kind, "ReduceOnPlateau", name, value)
+        self._session: Session | None = None
+        self._key = self._options.key()
+        self._logs: dict[str, Any] = {}
 
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
-        if not hasattr(model, "make_train_function"):
-            raise TypeError(
-                f"ReduceOnPlateau: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`"
-            )
-        optimizers.build(model)
-        for owner in self._owners():
-            if optimizers.is_function(owner.source):
-                raise TypeError(
-                    f"ReduceOnPlateau: the learning rate of optimizer '{owner.optimizer.name}' is a function, which "
-                    "cannot be scaled; give the optimizer a number or a schedule"
-                )
-        if isinstance(self.start_after, Duration) and (self.params or {}).get("steps") is None:
-            refuse(
-                "ReduceOnPlateau",
-                "start_after",
-                "in steps where the dataset does not tell its length",
-                self.start_after,
-            )
-        self._warn_if_done()
-        self._warn_of_early_stopping()
+        checks.check_model(model)
+        checks.check_rates(self, self._rated())
+        checks.warn_at_start(self, self._rated())
+        self._session = Session.join(self)
+        if self.name is None:
+            self._key = self._session.key(self._options.key())
+        elif not self._session.claim(self._key):
+            refuse(OWNER, "name", "different for each of these callbacks", self.name)
         # The metrics that "auto" asks may be there only after the first batch of all, as they are on TensorFlow.
-        self._rule: PlateauRule | None = self._make_rule() if optimizers.step_of(model) > 0 else None
-        self._told = self._started = False
+        self._rule: PlateauRule | None = self._options.rule(model) if lookup.step_of(model) > 0 else None
+        self._has_warned = self._started = False
         self._epoch: int | None = None
         self._mean: WindowMean | None = None
         of(model).hooks[self._key] = self._save
-        if self.reset_on_train_begin:
-            self._forget()
-        else:
-            self._take_up()
+        self._take_up()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if not self._started and not self.reset_on_train_begin:
             # A training that was killed after its last epoch: nothing was left to do but to decide on it.
             self._take_up()
-            self._settle_pending((self.params or {}).get("epochs", 0))
+            self._resolve_pending((self.params or {}).get("epochs", 0))
             self._save()
         of(self.model).hooks.pop(self._key, None)
         if self._mean is not None:
             self._unfinished = self._mean.unfinished()
+        if self._session is not None:
+            self._session.leave(self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # A callback that stands after this one may have loaded weights when training began.
         if not self.reset_on_train_begin:
             self._take_up()
-        for other in others(self):
-            # A decision that is made up for needs the schedule of this training; it does nothing twice.
-            if isinstance(other, BindSchedule):
-                other.on_epoch_begin(epoch)
+        if self._session is not None:
+            # A decision that is made up for needs the schedule of this training.
+            self._session.begin(epoch)
         if not self._started:
-            resumes.note(self.model)
-        self._settle_pending(epoch)
-        self._epoch, self._known = epoch, {}
+            checkpoint_rates.note(self.model)
+        self._resolve_pending(epoch)
+        self._epoch, self._logs = epoch, {}
         if self.every is not None:
             if self._mean is None:
                 self._mean = WindowMean(self.model, self.monitor, self.every, self._unfinished)
@@ -232,7 +193,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         if not self._started:
             # Not before the first batch: until then a callback may say which rate counts.
             self._started = True
-            resumes.warn(self._net)
+            checkpoint_rates.warn(self._net)
         # A number changes now and not when it was decided, after the batch before this one:
         # callbacks that stand after this one would have taken it for the rate of that batch.
         self._carry_out_due()
@@ -240,30 +201,30 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self._mean.before_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._rule is None:
-            self._rule = self._make_rule()
+        self._ensure_rule()
         # The logs of the last batch are those of the epoch; nothing waits for them here.
-        self._known.update(logs or {})
+        self._logs.update(logs or {})
         mean = self._mean.after_batch(batch) if self._mean is not None else None
         if mean is not None and self._has_begun() and self._decide(mean):
             self._carry_out(numbers=False)
             self._due = True
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._known.update({f"val_{name}": value for name, value in (logs or {}).items()})
+        self._logs.update({f"val_{name}": value for name, value in (logs or {}).items()})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        self._known_rule()
-        for owner in optimizers.rate_owners(self.model):
-            logs.setdefault(owner.column, owner.rate(max(owner.step() - 1, 0)))
+        self._ensure_rule()
+        for rated in lookup.rated_optimizers(self.model):
+            logs.setdefault(rated.column, rated.rate(max(rated.step() - 1, 0)))
         self._epoch = None
         if self._mean is not None:
             self._mean.end_epoch()
-        elif self.monitor not in logs:
-            self._tell_missing(logs)
-        else:
+        elif self.monitor in logs:
             self._finish(epoch, logs[self.monitor])
+        elif not self._has_warned:
+            self._has_warned = True
+            checks.warn_of_missing(self.monitor, logs)
         self._save()
 
     # Deciding.
@@ -271,21 +232,21 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def _finish(self, epoch: int, metric: Any) -> None:
         """Decide on an epoch that is over."""
         self._last_epoch = epoch
-        if self._has_begun() and self._decide(metric_number("ReduceOnPlateau", self.monitor, metric)):
+        if self._has_begun() and self._decide(metric_number(OWNER, self.monitor, metric)):
             self._carry_out()
 
     def _decide(self, metric: float) -> bool:
         """Take one value of the metric; whether to reduce."""
-        rule = self._known_rule()
+        rule = self._ensure_rule()
         metric = processes.from_chief(metric)
         if self.on_nan == "stop" and not math.isfinite(metric):
             self.model.stop_training = True
         improved = rule.improves(metric, self.state.best)
         self.state, due = rule.observe(self.state, metric)
         if improved and self.restore_best_weights:
-            optimizers.sync(self.model)
+            lookup.sync(self.model)
             of(self.model).arrays[self._key] = [array.copy() for array in self.model.get_weights()]
-        if due and all(optimizers.is_at(owner, self.min_lr) for owner in self._owners()):
+        if due and all(install.is_at(rated, self.min_lr) for rated in self._rated()):
             return False
         if due:
             self.state = rule.reduced(self.state)
@@ -295,25 +256,23 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         """Reduce the rates that come from schedules, from numbers, or all."""
         model = self.model
         changed = False
-        for owner in self._owners():
-            scheduled = optimizers.is_schedule(owner.source)
-            if not (schedules if scheduled else numbers):
+        for rated in self._rated():
+            is_scheduled = lookup.is_schedule(rated.source)
+            if not (schedules if is_scheduled else numbers):
                 continue
-            rates = optimizers.reduce(model, owner, self.factor, self.min_lr)
+            rates = install.reduce(model, rated, self._key, self.factor, self.min_lr)
             if rates is None:
                 continue
-            if scheduled:
-                changed = True
-                self._scales[owner.column] = owner.source.scale
+            changed = changed or is_scheduled
             if self.verbose and processes.is_chief():
-                when = f"Epoch {self._last_epoch + 1}" if self.every is None else f"Step {owner.step()}"
-                print(f"\n{when}: ReduceOnPlateau: {owner.column} {rates[0]:.6g} -> {rates[1]:.6g}")
+                when = f"Epoch {self._last_epoch + 1}" if self.every is None else f"Step {rated.step()}"
+                print(f"\n{when}: ReduceOnPlateau: {rated.column} {rates[0]:.6g} -> {rates[1]:.6g}")
         best = of(model).arrays.get(self._key)
         if schedules and best is not None and self.restore_best_weights:
-            optimizers.sync(model)
+            lookup.sync(model)
             model.set_weights(best)
         if changed:
-            optimizers.retrace(model)
+            training_step.retrace(model)
 
     def _carry_out_due(self) -> None:
         """Reduce the numbers that a decision within the epoch has left for later."""
@@ -326,15 +285,19 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         begin = self.start_after
         if isinstance(begin, Duration):
             begin = begin.steps(self.params["steps"], self.params["epochs"])
-        return optimizers.step_of(self.model) > begin if begin else True
+        return lookup.step_of(self.model) > begin if begin else True
+
+    def _ensure_rule(self) -> PlateauRule:
+        """The rule; with "auto" its direction is found at the latest now."""
+        if self._rule is None:
+            self._rule = self._options.rule(self.model)
+        return self._rule
+
+    def _rated(self) -> list[RatedOptimizer]:
+        """The optimizers whose rate is reduced."""
+        return checks.chosen(lookup.rated_optimizers(self.model), self.optimizers)
 
     # The state: whose it is, and how it is saved.
-
-    def _forget(self) -> None:
-        self.state, self._scales, self._last_epoch = PlateauState(), {}, -1
-        # Nothing is unfinished, and no number is to be reduced before the next batch.
-        self._unfinished, self._due = NOTHING, False
-        of(self.model).arrays.pop(self._key, None)
 
     def _take_up(self) -> None:
         """Go on with the state that belongs to the model as it is now.
@@ -343,29 +306,35 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         the model or its weights were loaded, or a fresh one for another model or a model compiled anew.
         """
         model, met = self.model, self._follower.meet(self.model)
-        if self._given:
-            self._given = False
-            self._install_scales()
-        elif met == Follower.LOADED and self._key in memory(model):
-            self.set_state(memory(model)[self._key])
-            self._unfinished = unfinished_window(memory(model)[self._key].get("unfinished", NOTHING))
-            self._given = False
-            self._install_scales()
+        entry = memory(model).get(self._key)
+        if self.reset_on_train_begin:
+            self._set(PlateauEntry())
+            of(model).arrays.pop(self._key, None)
+        elif self._given is not None:
+            self._set(self._given)
+        elif met == Follower.LOADED and entry is not None:
+            self._set(PlateauEntry.from_json(entry))
         elif met != Follower.SAME:
-            self._forget()
+            self._set(PlateauEntry())
+            of(model).arrays.pop(self._key, None)
+        self._given = None
 
-    def _install_scales(self) -> None:
-        """Scale schedules as they were scaled when the state was saved.
-
-        A `.keras` file has the scaled schedule itself, but a file of weights has no schedule.
-        """
+    def _set(self, entry: PlateauEntry) -> None:
+        self.state, self._last_epoch, self._unfinished = entry.state, entry.last_epoch, entry.unfinished
+        self._due = False
+        for rated in self._rated():
+            asked = memory(self.model).get(RATES, {}).get(rated.column, {}).get("schedule")
+            # A version before keys noted the schedule without its reduction.
+            if rated.column in entry.scales and asked is not None and asked.get("class_name") != "Reduced":
+                install.name_reduction(rated, self._key, entry.scales[rated.column])
+        # A `.keras` file has the scaled schedules themselves, but a file of weights has none.
         changed = [
-            optimizers.set_scale(self.model, owner, self._scales[owner.column], self.min_lr)
-            for owner in self._owners()
-            if owner.column in self._scales and optimizers.is_schedule(owner.source)
+            install.set_scale(self.model, rated, self._key, entry.scales[rated.column], self.min_lr)
+            for rated in self._rated()
+            if rated.column in entry.scales and lookup.is_schedule(rated.source)
         ]
         if any(changed):
-            optimizers.retrace(self.model)
+            training_step.retrace(self.model)
 
     def _save(self) -> None:
         """Bring the entry in the model's memory up to date; also called when a file is about to be written.
@@ -374,26 +343,24 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         is known by then. Whether the epoch was over tells the epoch at which training goes on.
         """
         self._carry_out_due()
-        entry = self.get_state()
-        if self._mean is not None:
-            entry["unfinished"] = list(self._mean.unfinished())
-        if self._epoch is not None and self.every is None and self.monitor in self._known:
-            metric = metric_number("ReduceOnPlateau", self.monitor, self._known[self.monitor])
-            entry["pending"] = {"epoch": self._epoch, "metric": metric}
-        memory(self.model)[self._key] = entry
+        pending = None
+        if self._epoch is not None and self.every is None and self.monitor in self._logs:
+            pending = (self._epoch, metric_number(OWNER, self.monitor, self._logs[self.monitor]))
+        unfinished = None if self._mean is None else self._mean.unfinished()
+        memory(self.model)[self._key] = self._entry().to_json(pending, unfinished)
 
-    def _settle_pending(self, epoch: int) -> None:
+    def _entry(self) -> PlateauEntry:
+        model = self.model
+        if self._given is not None:
+            return self._given
+        scales = {} if model is None or model.optimizer is None else install.scales(model, self._key)
+        return PlateauEntry(self.state, self._last_epoch, scales)
+
+    def _resolve_pending(self, epoch: int) -> None:
         """Decide on an epoch which was over when the file was written, but not decided on."""
-        pending = memory(self.model).get(self._key, {}).pop("pending", None)
-        if pending is None:
-            return
-        over, metric = _pending(pending)
-        if epoch > over > self._last_epoch:
-            self._finish(over, metric)
-
-    @property
-    def _key(self) -> str:
-        return f"ReduceOnPlateau/{self.monitor}"
+        pending = PlateauEntry.pop_pending(memory(self.model).get(self._key, {}))
+        if pending is not None and epoch > pending[0] > self._last_epoch:
+            self._finish(*pending)
 
     def get_state(self) -> dict[str, Any]:
         """The whole state as JSON values.
@@ -401,8 +368,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Returns:
             best, wait, cooldown_counter, n_reductions, recent, last_epoch and scales.
         """
-        state = asdict(self.state) | {"recent": list(self.state.recent)}
-        return {**state, "last_epoch": self._last_epoch, "scales": dict(self._scales)}
+        return self._entry().to_json()
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that `get_state` returned, at the start of the next `fit` or at its next epoch.
@@ -410,85 +376,5 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Raises:
             ValueError: it is not one.
         """
-        parts = state.items() if isinstance(state, dict) else ()
-        fields = {name: value for name, value in parts if name not in ("pending", "unfinished")}
-        if set(fields) != set(self.get_state()) or not is_state(fields):
-            refuse("ReduceOnPlateau", "state", "what `get_state` returns", state)
-        self._scales, self._last_epoch = dict(fields.pop("scales")), fields.pop("last_epoch")
-        self.state = PlateauState(**fields | {"recent": tuple(fields["recent"])})
-        self._given, self._due = True, False
-
-    # Warnings.
-
-    def _warn_if_done(self) -> None:
-        # A schedule may start low on purpose (a warmup does), so only numbers are looked at.
-        numbers = [owner for owner in self._owners() if not optimizers.is_schedule(owner.source)]
-        if self.min_lr > 0.0 and numbers and all(owner.rate() <= self.min_lr for owner in numbers):
-            warn_user(
-                f"ReduceOnPlateau: the learning rate is not above `min_lr` ({self.min_lr:g}) at the start",
-            )
-
-    def _warn_of_early_stopping(self) -> None:
-        for other in others(self):
-            if (
-                isinstance(other, keras.callbacks.EarlyStopping)
-                and other.monitor == self.monitor
-                and self.every is None
-                and other.patience <= self.patience
-            ):
-                warn_user(
-                    f"ReduceOnPlateau: `EarlyStopping` on '{self.monitor}' has a patience of {other.patience} and this "
-                    f"one of {self.patience}, so training stops before the learning rate is reduced",
-                )
-
-    # The optimizers and the metric.
-
-    def _owners(self) -> list[RateOwner]:
-        """The optimizers whose rate is reduced."""
-        owners = optimizers.rate_owners(self.model)
-        if self.optimizers is None:
-            return owners
-        names = [owner.optimizer.name for owner in owners]
-        for name in self.optimizers:
-            if name not in names:
-                refuse("ReduceOnPlateau", "optimizers", f"among {', '.join(map(repr, names))}", name)
-        return [owner for owner in owners if owner.optimizer.name in self.optimizers]
-
-    def _known_rule(self) -> PlateauRule:
-        """The rule, whose direction "auto" is found at the latest now."""
-        if self._rule is None:
-            self._rule = self._make_rule()
-        return self._rule
-
-    def _make_rule(self) -> PlateauRule:
-        direction = self.mode if self.mode != "auto" else direction_of(self.model, self.monitor)
-        if direction is None:
-            monitor, named = self.monitor, named_metrics(self.model)
-            is_missing = monitor.removeprefix("val_") not in named
-            if monitor.startswith("val_"):
-                named = {f"val_{name}": metric for name, metric in named.items()}
-            raise ValueError(
-                f"ReduceOnPlateau: cannot tell whether '{monitor}' should fall or rise"
-                + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
-                + "; pass `mode='min'` or `mode='max'`"
-            )
-        return PlateauRule(
-            direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
-        )
-
-    def _tell_missing(self, logs: dict[str, Any]) -> None:
-        if self._told:
-            return
-        self._told = True
-        warn_user(
-            f"ReduceOnPlateau: the metric '{self.monitor}' is not in the epoch's logs, so the learning rate is not "
-            f"reduced; {nearest(self.monitor, logs)}",
-        )
-
-
-def _pending(value: Any) -> tuple[int, float]:
-    """An epoch that was over and its metric, out of a saved state."""
-    is_one = isinstance(value, dict) and set(value) == {"epoch", "metric"} and type(value["epoch"]) is int
-    if not (is_one and (type(value["metric"]) is float or is_finite(value["metric"]))):
-        refuse("ReduceOnPlateau", "pending", "an epoch and a metric in the saved state", value)
-    return value["epoch"], float(value["metric"])
+        self._given = PlateauEntry.from_json(state)
+        self.state, self._last_epoch = self._given.state, self._given.last_epoch

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keras_lr.fields import STEP_LIMIT
+from keras_lr.core.fields import STEP_LIMIT
 
 
 @dataclass(frozen=True)

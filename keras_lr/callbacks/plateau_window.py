@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from keras_lr import optimizer as optimizers
 from keras_lr.callbacks.metrics import named_metrics
 from keras_lr.callbacks.plateau_rule import is_finite
-from keras_lr.fields import refuse
+from keras_lr.core.refusals import refuse
+from keras_lr.optimizers import lookup
 
 NOTHING = (0, 0.0, 0.0)
 """A window of batches that has not begun: batches, sum and weight of the metric."""
@@ -89,5 +89,5 @@ class WindowMean:
         """Sum and weight of the metric in this epoch so far."""
         if self._metric is None:
             return 0.0, 0.0
-        optimizers.sync(self._model)
-        return optimizers.read_float(self._metric.total), optimizers.read_float(self._metric.count)
+        lookup.sync(self._model)
+        return lookup.read_float(self._metric.total), lookup.read_float(self._metric.count)

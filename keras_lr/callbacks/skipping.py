@@ -15,10 +15,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr import optimizer as optimizers
-from keras_lr.position import Position
-from keras_lr.random_state import RandomStates
-from keras_lr.warning import warn_user
+from keras_lr.core.warning import warn_user
+from keras_lr.optimizers import lookup, training_step
+from keras_lr.training.position import Position
+from keras_lr.training.random_state import RandomStates
 
 MUTED = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
 """Hooks of Keras's list of callbacks that wait until the batches are skipped."""
@@ -111,7 +111,7 @@ class Skip:
             for states in self._random:
                 states.restore()
             # As at the first batch of any epoch, where hooks may read variables; JAX has them apart by now.
-            optimizers.sync(self._model)
+            lookup.sync(self._model)
             self._callbacks.on_train_batch_begin(batch, logs)
             return
         if self._logs is None and _has_metrics(self._model):
@@ -128,13 +128,8 @@ class Skip:
 
     def _exchange(self) -> None:
         """Let the next call of the training function take its batches and nothing else."""
-        model, own = self._model, self._model.train_function
-
-        def take(*arguments: Any) -> Any:
-            model.train_function = own
-            return _TAKE[keras.config.backend()](self, *arguments)
-
-        model.train_function = take
+        take = _TAKE[keras.config.backend()]
+        training_step.replace_next_call(self._model, lambda *arguments: take(self, *arguments))
 
     def _take_torch(self, data: Any) -> Any:
         return self._logs

@@ -6,7 +6,8 @@ import math
 from functools import lru_cache
 from typing import Annotated, Any
 
-from keras_lr.curves import (
+from keras_lr.core.algebra import AnySchedule, Schedule
+from keras_lr.core.curves import (
     Step,
     Value,
     cosine,
@@ -19,21 +20,20 @@ from keras_lr.curves import (
     segment,
     where,
 )
-from keras_lr.fields import (
+from keras_lr.core.fields import (
     STEP_LIMIT,
-    AnySchedule,
     Factor,
-    Fraction,
     Length,
     LengthOrNone,
     Momentum,
-    Name,
     OneOf,
     Positive,
     Rate,
+    Share,
+    StringOrNone,
 )
-from keras_lr.schedule import Schedule, length_of
-from keras_lr.turns import as_whole, turn
+from keras_lr.core.inner import length_of
+from keras_lr.core.turns import as_whole, turn
 
 MOST_RESTARTS = 100_000
 
@@ -68,7 +68,7 @@ class CyclicalLearningRate(Schedule):
         [0.1, 0.55, 1.0, 0.1]
     """
 
-    words = (
+    template = (
         "cycles ({mode}) between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} up and "
         "{_down:steps} down<, their height multiplied by {gamma} every step>"
     )
@@ -145,7 +145,7 @@ class OppositePhase(Schedule):
         [0.9, 0.85, 0.8]
     """
 
-    words = "{high} down to {low} and back, in the opposite phase to {schedule}"
+    template = "{high} down to {low} and back, in the opposite phase to {schedule}"
     schedule: AnySchedule
     low: Momentum
     high: Momentum
@@ -185,7 +185,9 @@ class SinusoidalLearningRate(Schedule):
         [0.1, 0.3, 0.5, 0.3, 0.1]
     """
 
-    words = "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} from one to the other"
+    template = (
+        "waves between {initial_learning_rate} and {maximal_learning_rate}, {step_size:steps} from one to the other"
+    )
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
     step_size: Length
@@ -227,7 +229,7 @@ class CosineDecayRestarts(Schedule):
         [0.4, 0.2, 0.2, 0.1, 0.1]
     """
 
-    words = (
+    template = (
         "cosines from {initial_learning_rate} to {_floor}, the first over {first_decay_steps:steps}, "
         "each {t_mul:times} long and {m_mul:times} high as the one before"
     )
@@ -235,8 +237,8 @@ class CosineDecayRestarts(Schedule):
     first_decay_steps: Length
     t_mul: Positive = 2.0
     m_mul: Factor = 1.0
-    alpha: Fraction = 0.0
-    name: Name = None
+    alpha: Share = 0.0
+    name: StringOrNone = None
 
     def validate_steps(self) -> None:
         if self.t_mul != 1.0 and len(restarts(self.first_decay_steps, self.t_mul)) > MOST_RESTARTS:

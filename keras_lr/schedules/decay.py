@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from keras_lr.curves import (
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.curves import (
     Step,
     Value,
     ceiling,
@@ -25,24 +26,22 @@ from keras_lr.curves import (
     until,
     where,
 )
-from keras_lr.fields import (
+from keras_lr.core.fields import (
     LENGTH,
     POSITIVE,
     Factor,
-    Fraction,
     Length,
     LengthOrZero,
-    Name,
     NonNegative,
     OptionalRate,
     Positive,
     Rate,
+    Share,
+    StringOrNone,
     Switch,
-    check,
-    refuse,
 )
-from keras_lr.schedule import Schedule
-from keras_lr.turns import stair, turn
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.turns import stair, turn
 
 
 class ExponentialDecay(Schedule):
@@ -64,7 +63,7 @@ class ExponentialDecay(Schedule):
         [0.1, 0.05, 0.025]
     """
 
-    words = (
+    template = (
         "an exponential fall from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
         "{staircase:, in stairs}"
     )
@@ -72,7 +71,7 @@ class ExponentialDecay(Schedule):
     decay_steps: Length
     decay_rate: Factor
     staircase: Switch = False
-    name: Name = None
+    name: StringOrNone = None
 
     @classmethod
     def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
@@ -121,7 +120,7 @@ class TimeBasedDecay(Schedule):
         [0.1, 0.05, 0.025]
     """
 
-    words = (
+    template = (
         "a hyperbola from {initial_learning_rate}, divided by 1 plus {decay_rate} for every {decay_steps:steps}"
         "{staircase:, in stairs}"
     )
@@ -129,7 +128,7 @@ class TimeBasedDecay(Schedule):
     decay_steps: Length
     decay_rate: NonNegative
     staircase: Switch = False
-    name: Name = None
+    name: StringOrNone = None
 
     @classmethod
     def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
@@ -188,7 +187,7 @@ class PolynomialDecay(Schedule):
         [0.1, 0.04, 0.02, 0.02]
     """
 
-    words = (
+    template = (
         "a polynomial fall of power {power} from {initial_learning_rate} to {end_learning_rate} "
         "over {decay_steps:steps}{cycle:, then up again for a longer one}"
     )
@@ -197,7 +196,7 @@ class PolynomialDecay(Schedule):
     end_learning_rate: Rate = 0.0001
     power: Positive = 1.0
     cycle: Switch = False
-    name: Name = None
+    name: StringOrNone = None
 
     def validate(self) -> None:
         falls(self, "initial_learning_rate", "end_learning_rate")
@@ -235,7 +234,7 @@ class LinearDecay(Schedule):
         [0.1, 0.05, 0.0, 0.0]
     """
 
-    words = "a straight line from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
+    template = "a straight line from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Length
     end_learning_rate: Rate = 0.0
@@ -276,16 +275,16 @@ class CosineDecay(Schedule):
         [0.1, 0.055, 0.01, 0.01]
     """
 
-    words = (
+    template = (
         "<a linear warmup over {warmup_steps:steps} from {initial_learning_rate}, then >"
         "a cosine from {_peak} to {_floor} over {decay_steps:steps}"
     )
     initial_learning_rate: Rate
     decay_steps: Length
-    alpha: Fraction = 0.0
+    alpha: Share = 0.0
     warmup_target: OptionalRate = None
     warmup_steps: LengthOrZero = 0
-    name: Name = None
+    name: StringOrNone = None
 
     def validate(self) -> None:
         if self.warmup_steps and self.warmup_target is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from keras_lr.curves import (
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.curves import (
     SHAPES,
     Step,
     Value,
@@ -21,11 +22,10 @@ from keras_lr.curves import (
     since,
     where,
 )
-from keras_lr.fields import FLOAT32_MAX, Fraction, OneOf, Positive, Rate, Steps, StepsOrNone, StepsOrZero, Switch
-from keras_lr.schedule import Schedule
+from keras_lr.core.describe import FULL_NAMES, lengths
+from keras_lr.core.fields import FLOAT32_MAX, OneOf, Positive, Rate, Share, Steps, StepsOrNone, StepsOrZero, Switch
 from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
-from keras_lr.wording import FULL_NAMES, lengths
 
 StableShape = Annotated[str, OneOf((*SHAPES, "halving"))]
 Strategy = Annotated[str, OneOf(("cos", "linear"))]
@@ -67,7 +67,7 @@ class WarmupStableDecay(Schedule):
         [0.4, 0.2, 0.1, 0.1]
     """
 
-    words = (
+    template = (
         "<a linear warmup over {warmup_steps:steps} from 0, then >{learning_rate}"
         "<, over the last {decay_steps:steps} {_fall} {end_learning_rate}> ({total_steps:steps} in all)"
     )
@@ -149,13 +149,13 @@ class OneCycle(Schedule):
         [0.04, 0.52, 1.0, 0.6113, 0.0]
     """
 
-    words = (
+    template = (
         "one {anneal_strategy} cycle over {total_steps:steps}, from {_start} up to {max_learning_rate} in the first "
         "{pct_start:%} and down to {_end}{three_phase: in two phases}"
     )
     max_learning_rate: Rate
     total_steps: Steps
-    pct_start: Fraction = 0.3
+    pct_start: Share = 0.3
     anneal_strategy: Strategy = "cos"
     div_factor: Positive = 25.0
     final_div_factor: Positive = 1e4

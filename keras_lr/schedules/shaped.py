@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from keras_lr.curves import (
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.curves import (
     Step,
     Value,
     at_least,
@@ -24,8 +25,7 @@ from keras_lr.curves import (
     root,
     where,
 )
-from keras_lr.fields import Length, OneOf, Positive, Rate, Real
-from keras_lr.schedule import Schedule
+from keras_lr.core.fields import Length, OneOf, Positive, Rate, Real
 from keras_lr.schedules.decay import falls
 
 Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
@@ -54,7 +54,7 @@ class REXDecay(Schedule):
         [0.3, 0.2, 0.0]
     """
 
-    words = "a REX curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
+    template = "a REX curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Length
     end_learning_rate: Rate = 0.0
@@ -96,7 +96,7 @@ class KDecay(Schedule):
         [0.9904, 0.8536, 0.4025]
     """
 
-    words = (
+    template = (
         "a {shape} k-decay from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps} with k = {k}"
         "< and power {power}>"
     )
@@ -148,7 +148,7 @@ class TanhDecay(Schedule):
         [1.0, 0.982, 0.2689, 0.0025]
     """
 
-    words = (
+    template = (
         "a tanh curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
         ", from tanh {lower} to tanh {upper}"
     )
@@ -200,7 +200,7 @@ class PowerLawDecay(Schedule):
         [0.01, 0.01, 0.005, 0.001]
     """
 
-    words = "{learning_rate} for {hold_steps:steps}, then a fall with the power -{exponent} of the step"
+    template = "{learning_rate} for {hold_steps:steps}, then a fall with the power -{exponent} of the step"
     learning_rate: Rate
     hold_steps: Length
     exponent: Positive = 0.51
@@ -228,7 +228,7 @@ class InverseSquareRootDecay(Schedule):
         [0.0, 0.2, 0.4, 0.2]
     """
 
-    words = (
+    template = (
         "a linear warmup from 0 to {learning_rate} over {warmup_steps:steps}, "
         "then a fall with the inverse square root of the step"
     )

@@ -5,48 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from keras_lr.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
-from keras_lr.fields import (
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
+from keras_lr.core.describe import lengths, number
+from keras_lr.core.fields import (
     RATE,
     Factor,
     LastSteps,
     Length,
     Milestones,
-    Name,
     OneOf,
     Points,
     Rate,
     Rates,
+    StringOrNone,
     Whole,
-    check,
-    refuse,
 )
-from keras_lr.schedule import Schedule, field
-from keras_lr.turns import stair
-from keras_lr.wording import lengths, number
+from keras_lr.core.frozen import field
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.turns import stair
 
 PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
 TABLE_SIZE = Whole("a whole number of steps in [1, 1000000]", 1, high=1_000_001, steps=False)
-
-
-class Constant(Schedule):
-    """A flat line: the same rate at every step.
-
-    f(t) = learning_rate
-
-    Args:
-        learning_rate: the rate, >= 0.
-
-    Example:
-        >>> Constant(0.1).values([0, 7, 1000]).tolist()
-        [0.1, 0.1, 0.1]
-    """
-
-    words = "a constant {learning_rate}"
-    learning_rate: Rate
-
-    def rate(self, step: Step) -> Value:
-        return real(step) * 0.0 + self.learning_rate
 
 
 class StepDecay(Schedule):
@@ -66,7 +46,7 @@ class StepDecay(Schedule):
         [0.8, 0.8, 0.4, 0.2]
     """
 
-    words = "stairs down from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
+    template = "stairs down from {initial_learning_rate} by a factor of {decay_rate} every {decay_steps:steps}"
     initial_learning_rate: Rate
     decay_steps: Length
     decay_rate: Factor = 0.5
@@ -96,7 +76,7 @@ class MultiStepDecay(Schedule):
         [0.8, 0.4, 0.2]
     """
 
-    words = "stairs down from {initial_learning_rate} by a factor of {decay_rate} after {milestones:steps}"
+    template = "stairs down from {initial_learning_rate} by a factor of {decay_rate} after {milestones:steps}"
     initial_learning_rate: Rate
     milestones: Milestones
     decay_rate: Factor = 0.1
@@ -133,10 +113,10 @@ class PiecewiseConstantDecay(Schedule):
         [1.0, 0.5, 0.1]
     """
 
-    words = "pieces of {values} that change after {boundaries:at}"
+    template = "pieces of {values} that change after {boundaries:at}"
     boundaries: LastSteps
     levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
-    name: Name = None
+    name: StringOrNone = None
 
     def validate(self) -> None:
         if len(self.levels) != len(self.boundaries) + 1:
@@ -171,7 +151,7 @@ class PiecewiseInterpolation(Schedule):
         [0.3, 0.5, 0.4, 0.3]
     """
 
-    words = "{shape} pieces through {values} at {boundaries:at}"
+    template = "{shape} pieces through {values} at {boundaries:at}"
     boundaries: Points
     levels: Rates = field(alias="values")
     shape: PieceShape = "linear"
@@ -216,7 +196,7 @@ class Tabulated(Schedule):
     def length(self) -> int | None:
         return len(self.levels)
 
-    def _in_words(self) -> str:
+    def _phrase(self) -> str:
         count = lengths([len(self.levels)], "rates")
         return f"a table of {count} from {number(self.levels[0])} to {number(self.levels[-1])}"
 

@@ -1,0 +1,111 @@
+"""The arguments of `ReduceOnPlateau`, checked, and the rule that they make for a model."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, ClassVar
+
+from keras_lr.callbacks.metrics import direction_of, named_metrics, nearest
+from keras_lr.callbacks.plateau_rule import PlateauRule
+from keras_lr.core.fields import (
+    STRING,
+    CountOrZero,
+    NonNegative,
+    OneOf,
+    OrNone,
+    Rate,
+    Real,
+    Several,
+    String,
+    Switch,
+    Whole,
+)
+from keras_lr.core.frozen import Frozen
+from keras_lr.core.refusals import Kind
+
+OWNER = "ReduceOnPlateau"
+
+
+class EpochOrBatches(Kind):
+    """The word "epoch", or a number of batches."""
+
+    allowed = '"epoch", or a whole number of batches in [1, 2**31)'
+
+    def coerce(self, value: Any) -> int | str:
+        if isinstance(value, str) and str(value) == "epoch":
+            return "epoch"
+        batches = Whole(self.allowed, 1, steps=False).coerce(value)
+        assert isinstance(batches, int)
+        return batches
+
+
+MetricName = Annotated[str, String("the name of a metric, such as 'val_loss'")]
+Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
+Mode = Annotated[str, OneOf(("auto", "min", "max"))]
+ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
+Start = Annotated[
+    Any, Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=True)
+]
+Every = Annotated[Any, EpochOrBatches()]
+Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, steps=False))]
+OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
+Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
+CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
+
+
+class PlateauOptions(Frozen):
+    """The arguments of `ReduceOnPlateau`, which explains them."""
+
+    _owner: ClassVar[str] = OWNER
+
+    monitor: MetricName
+    factor: Shrink
+    patience: CountOrZero
+    mode: Mode
+    min_delta: NonNegative
+    threshold_mode: ThresholdMode
+    cooldown: CountOrZero
+    min_lr: Rate
+    verbose: CountOrZero
+    start_after: Start
+    every: Every
+    window: Window
+    on_nan: OnNan
+    restore_best_weights: Switch
+    optimizers: Names
+    reset_on_train_begin: Switch
+    name: CallbackName
+
+    def validate(self) -> None:
+        if self.batches is not None and self.monitor.startswith("val_"):
+            self.refuse("monitor", "a metric of the training data when `every` counts batches")
+
+    @property
+    def batches(self) -> int | None:
+        """Batches of a window; None where the epochs count."""
+        return None if self.every == "epoch" else self.every
+
+    def key(self) -> str:
+        """The key of the saved state; a second callback of the same key gets a number after it."""
+        return f"{OWNER}/{self.name or self.monitor}"
+
+    def rule(self, model: Any) -> PlateauRule:
+        """The rule, once the metrics of the model are there.
+
+        Raises:
+            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+        """
+        direction = self.mode if self.mode != "auto" else direction_of(model, self.monitor)
+        if direction is None:
+            monitor, named = self.monitor, named_metrics(model)
+            is_missing = monitor.removeprefix("val_") not in named
+            if monitor.startswith("val_"):
+                named = {f"val_{name}": metric for name, metric in named.items()}
+            raise ValueError(
+                f"{OWNER}: cannot tell whether '{monitor}' should fall or rise"
+                + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
+                + "; pass `mode='min'` or `mode='max'`"
+            )
+        return PlateauRule(
+            direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
+        )

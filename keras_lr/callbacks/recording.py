@@ -1,0 +1,187 @@
+"""The rows of a log: those of a segment of an epoch that is over, and the notes that are taken while one runs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.callbacks.metrics import metric_number
+from keras_lr.core.inner import values_of
+from keras_lr.core.tree import LearningRateSchedule
+from keras_lr.optimizers import lookup
+from keras_lr.optimizers.deferred import Snapshots
+from keras_lr.optimizers.lookup import Hyperparameter, RatedOptimizer, Source, read_float
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive updates of one epoch; `batches` is their number within the epoch."""
+
+    epoch: int
+    first_step: int
+    batches: NDArray[np.int64] | range
+    columns: dict[str, Floats]
+    accumulation: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def until(self, step: int) -> Segment | None:
+        """The rows before a step; None if there are none."""
+        count = min(step - self.first_step, len(self))
+        if count <= 0:
+            return None
+        columns = {name: values[:count] for name, values in self.columns.items()}
+        return replace(self, batches=self.batches[:count], columns=columns)
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """The columns, as arrays."""
+        count, batches = len(self), self.batches
+        if isinstance(batches, range):
+            batches = np.arange(batches.start, batches.stop, dtype=np.int64)
+        steps = np.arange(self.first_step, self.first_step + count, dtype=np.int64)
+        update = {} if self.accumulation is None else {"update": steps // self.accumulation}
+        epoch = np.full(count, self.epoch, np.int64)
+        return {"step": steps, "epoch": epoch, "batch": batches, **self.columns, **update}
+
+
+def frame_of(segments: list[Segment]) -> pd.DataFrame:
+    """The rows of segments; those with the same columns are joined as arrays: a DataFrame for each takes long."""
+    import pandas as pd
+
+    frames = []
+    for names, alike in itertools.groupby((segment.table() for segment in segments), key=tuple):
+        tables = list(alike)
+        frames.append(pd.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names}))
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+class Recording:
+    """What is noted while one segment of an epoch runs."""
+
+    def __init__(
+        self,
+        model: Any,
+        epoch: int,
+        first_batch: int,
+        hyperparameters: list[Hyperparameter],
+        sources: list[Source],
+        metrics: tuple[str, ...],
+    ) -> None:
+        self.sources = sources
+        self._epoch = epoch
+        self._first_batch = first_batch
+        self._hyperparameters = hyperparameters
+        self._first_steps = {it.rated: it.rated.step() for it in hyperparameters}
+        self._last_batch = first_batch - 1
+        self._last_batches: list[int] = []
+        self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
+        self._meters = [_meter(model, source) for source in sources]
+        # The counter of the whole, since it may be undecided which optimizer of a `MultiOptimizer` trains something.
+        counter = lookup.counter_of(model)
+        self._counters = Snapshots(model, counter) if lookup.skips_updates(model) else None
+        self._first_count = lookup.read_int(counter)
+        # Between its two ends a segment of a schedule needs nothing from its batches.
+        self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
+
+    def _primary(self) -> RatedOptimizer:
+        """Whose counter is that of the rows; TensorFlow may know it only after the first batch, which builds."""
+        return lookup.primary([hyperparameter.rated for hyperparameter in self._hyperparameters])
+
+    def is_of(self, sources: list[Source]) -> bool:
+        return all(a is b for a, b in zip(self.sources, sources, strict=True))
+
+    def goes_on_with(self, batch: int) -> bool:
+        """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
+        return batch == self._last_batch + 1
+
+    def note(self, last_batch: int, logs: dict[str, Any]) -> None:
+        """After an execution of the training step, of which `last_batch` was the last batch."""
+        self._last_batch = last_batch
+        if self._idle:
+            return
+        self._last_batches.append(last_batch)
+        for meter in self._meters:
+            if meter is not None:
+                meter.take()
+        if self._counters is not None:
+            self._counters.take()
+        for name, values in self._metrics.items():
+            if name not in logs:
+                there = ", ".join(sorted(logs))
+                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
+            values.append(logs[name])
+
+    def finish(self) -> Segment | None:
+        """Fetch what was noted and make the rows; None if no update was made."""
+        primary = self._primary()
+        first = self._first_steps[primary]
+        count = primary.step() - first
+        if self._counters is None:
+            # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
+            count = min(count, self._last_batch + 1 - self._first_batch)
+        if count == 0:
+            return None
+        ends = self._updates_after(count)
+        batches: NDArray[np.int64] | range = range(self._first_batch, self._first_batch + count)
+        if self._counters is not None and len(ends) and count != len(ends):
+            batches = self._executed(ends)
+        columns: dict[str, Floats] = {}
+        for hyperparameter, source, meter in zip(self._hyperparameters, self.sources, self._meters, strict=True):
+            start = self._first_steps[hyperparameter.rated]
+            if meter is None and hyperparameter.rated.is_idle:
+                columns[hyperparameter.column] = np.full(count, values_of(source, start))
+            elif meter is None:
+                columns[hyperparameter.column] = values_of(source, np.arange(start, start + count))
+            else:
+                columns[hyperparameter.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+        for name, values in self._metrics.items():
+            columns[name] = np.full(count, np.nan)
+            for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
+                if end > before:
+                    columns[name][end - 1] = metric_number("LearningRateLogger", name, value)
+        return Segment(self._epoch, first, batches, columns, primary.accumulation)
+
+    def _updates_after(self, count: int) -> NDArray[np.int64]:
+        """Updates made by the end of each execution."""
+        if self._counters is not None:
+            return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_count
+        # Keras gives the last batch of the execution, past the end in the last one.
+        return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
+
+    def _executed(self, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The batches that made an update, where loss scaling skipped others."""
+        made = np.diff(ends, prepend=0)
+        last = np.array(self._last_batches, np.int64)
+        return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
+
+
+def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:
+    """What must be taken after each batch to know its rate; nothing for a schedule."""
+    if isinstance(source, LearningRateSchedule):
+        return None
+    return Snapshots(model, source) if isinstance(source, keras.Variable) else _Calls(source)
+
+
+class _Calls:
+    """The values of a rate that is a function."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self._taken: list[Any] = []
+
+    def take(self) -> None:
+        self._taken.append(self._function())
+
+    def numbers(self) -> list[float]:
+        return [read_float(value) for value in self._taken]

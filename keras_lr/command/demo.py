@@ -1,0 +1,196 @@
+"""The main job: real data, warmup and decay, plateau and logger, save, reload in a new process, go on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import keras_lr
+from keras_lr.core import drawing, optional
+from keras_lr.optimizers import lookup
+
+BATCH = 32
+PEAK = 0.1
+
+
+def require_libraries() -> None:
+    """Say before the training what to install for the data and the picture, where it is missing."""
+    optional.require("sklearn", "demo", "the demo", package="scikit-learn")
+    optional.require("matplotlib", "demo", "the demo")
+
+
+def run(out: Path, epochs: int, seed: int) -> int:
+    """Train half, save, train the rest in a new process, report. Returns the exit status."""
+    console = Console()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("log.csv", "history.json", "model.keras"):
+        (out / name).unlink(missing_ok=True)
+    keras.utils.set_random_seed(seed)
+    half, schedule = epochs // 2, the_schedule(epochs)
+    console.print(f"Schedule: {schedule.describe()}")
+    model = build(schedule)
+    train(model, out, range(half), seed)
+    model.save(out / "model.keras")
+    step, following = lookup.step_of(model), keras_lr.get_learning_rate(model)
+    console.print(f"Saved after epoch {half}: step {step}, next rate {following:.6f}. Going on in a new process.")
+    command = [sys.executable, "-m", "keras_lr", "demo-resume", str(out), str(epochs), str(seed)]
+    if subprocess.run(command, check=False).returncode != 0:
+        console.print("[red]The second process failed.[/red]")
+        return 1
+    return report(console, out, step, following)
+
+
+def resume(out: Path, epochs: int, seed: int) -> None:
+    """Reload the model and train the second half."""
+    model = keras.models.load_model(out / "model.keras")
+    train(model, out, range(epochs // 2, epochs), seed)
+
+
+def the_schedule(epochs: int) -> keras_lr.Schedule:
+    """Two epochs of warmup, then a cosine to the end."""
+    steps = -(-len(digits()[0][0]) // BATCH)
+    return keras_lr.Warmup(keras_lr.CosineDecay(PEAK, (epochs - 2) * steps, alpha=0.02), 2 * steps)
+
+
+def digits() -> tuple[Any, Any]:
+    """scikit-learn's 1,797 handwritten digits, a quarter of them held out."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = load_digits(return_X_y=True)
+    parts = train_test_split(pixels.astype("float32") / 16, labels, test_size=0.25, random_state=0, stratify=labels)
+    return (parts[0], parts[2]), (parts[1], parts[3])
+
+
+def build(schedule: keras_lr.Schedule) -> keras.Model:
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(schedule, momentum=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model
+
+
+class _Bar(keras.callbacks.Callback):
+    def __init__(self, progress: Progress, epochs: int) -> None:
+        super().__init__()
+        self._progress = progress
+        self._task = progress.add_task("training", total=epochs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.advance(self._task)
+
+
+def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
+    """Train some of the epochs, and note what happened in the folder."""
+    (x, y), held_out = digits()
+    keras.utils.set_random_seed(seed + epochs.start)
+    plateau = keras_lr.ReduceOnPlateau("val_loss", factor=0.3, patience=3, min_delta=0.002, min_lr=1e-3)
+    logger = keras_lr.LearningRateLogger(metrics=("loss",), path=out / "log.csv")
+    reductions: list[int] = []
+
+    class Watch(keras.callbacks.Callback):
+        seen: int | None = None
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            self.seen = plateau.state.n_reductions
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            if plateau.state.n_reductions != self.seen:
+                reductions.append(epoch + 1)
+
+    with Progress(transient=True) as progress:
+        history = model.fit(
+            x,
+            y,
+            batch_size=BATCH,
+            epochs=epochs.stop,
+            initial_epoch=epochs.start,
+            validation_data=held_out,
+            verbose=0,
+            callbacks=[plateau, logger, Watch(), _Bar(progress, len(epochs))],
+        ).history
+    path = out / "history.json"
+    before = json.loads(path.read_text()) if path.exists() else {"epochs": [], "reduced_after": [], "resumed_at": []}
+    rows = [
+        {"epoch": epoch, **{name: float(values[index]) for name, values in history.items()}}
+        for index, epoch in enumerate(epochs)
+    ]
+    before["epochs"] += rows
+    before["reduced_after"] += reductions
+    before["resumed_at"].append(epochs.start)
+    path.write_text(json.dumps(before, indent=1))
+
+
+def report(console: Console, out: Path, step: int, following: float) -> int:
+    """Check that rate and step went on, print the table, draw the picture."""
+    import pandas as pd
+
+    log, history = pd.read_csv(out / "log.csv"), json.loads((out / "history.json").read_text())
+    table = Table("epoch", "steps", "first rate", "last rate", "loss", "held-out accuracy", title="Training")
+    for row in history["epochs"]:
+        part = log[log.epoch == row["epoch"]]
+        mark = " reduced" if row["epoch"] + 1 in history["reduced_after"] else ""
+        table.add_row(
+            str(row["epoch"] + 1),
+            f"{part.step.iloc[0]}-{part.step.iloc[-1]}",
+            f"{part.learning_rate.iloc[0]:.5f}",
+            f"{part.learning_rate.iloc[-1]:.5f}{mark}",
+            f"{row['loss']:.4f}",
+            f"{row['val_accuracy']:.4f}",
+        )
+    console.print(table)
+    draw(log, history, step, out / "learning_rate.png")
+    resumed = log[log.step == step]
+    whole = log.step.tolist() == list(range(len(log)))
+    if not whole or len(resumed) != 1 or not np.isclose(resumed.learning_rate.iloc[0], following, rtol=1e-6):
+        console.print(f"[red]Rate or step did not continue: step {step} should have the rate {following}.[/red]")
+        return 1
+    console.print(f"Continued: step {step} was made by the new process with the rate {following:.6f}, as expected.")
+    console.print(
+        f"Plateau reductions after epochs {history['reduced_after']}. Written: {out}/log.csv, learning_rate.png"
+    )
+    return 0
+
+
+def draw(log: Any, history: dict[str, Any], step: int, path: Path) -> None:
+    """Rate over steps, and below it loss and held-out accuracy."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
+    drawing.log(log, top, label="applied to each batch", color="tab:blue")
+    ends = log.groupby("epoch").step.max()
+    top.axvline(step, color="0.4", linestyle="--", label="saved, reloaded in a new process")
+    for number, epoch in enumerate(history["reduced_after"]):
+        label = "reduced on a plateau" if number == 0 else None
+        top.axvline(ends[epoch - 1] + 1, color="tab:red", linestyle=":", label=label)
+    top.set_title("Warmup, cosine and plateau on scikit-learn's digits")
+    top.legend(loc="upper right", fontsize="small")
+    top.set_xlabel("")
+    bottom.plot(log.step, log.loss, color="tab:orange", label="training loss")
+    bottom.set_ylabel("training loss")
+    bottom.set_xlabel("step (batches)")
+    bottom.grid(visible=True, alpha=0.3)
+    right = bottom.twinx()
+    accuracy = [row["val_accuracy"] for row in history["epochs"]]
+    right.plot([ends[row["epoch"]] for row in history["epochs"]], accuracy, color="tab:green", marker=".")
+    right.set_ylabel("held-out accuracy", color="tab:green")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

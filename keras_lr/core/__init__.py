@@ -1,0 +1,1 @@
+"""What a schedule is made of: values only, without models, optimizers or callbacks."""

@@ -1,0 +1,216 @@
+"""What every schedule is, without the operators that combine schedules (`keras_lr.core.algebra` adds them).
+
+A schedule is its fields, a docstring, and one pure method of the step:
+
+    class HalfLife(Schedule):
+        \"\"\"Halves every `half_life` steps.\"\"\"
+
+        template = "{learning_rate}, halved every {half_life:steps}"
+        learning_rate: Rate
+        half_life: Steps
+
+        def rate(self, step):
+            return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
+
+Construction and its checks, config, equality, hash, repr, both evaluations and the
+registration with Keras are derived from the fields, once for all schedules.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.core import describe, drawing, evaluation, serialization
+from keras_lr.core.curves import Step, Value
+from keras_lr.core.frozen import Frozen
+from keras_lr.core.refusals import refuse
+from keras_lr.core.tree import DEEPEST, Cache, Formula, depth_of, is_bound, is_external
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+MOST_STEPS = 100_000_000
+"""Rows of the largest table of a curve."""
+
+
+class BaseSchedule(Frozen, Formula, abstract=True):
+    """A learning rate as a function of the step, the number of updates already applied."""
+
+    # NumPy leaves operators with a schedule to the schedule, and makes no array of schedules.
+    __array_ufunc__: ClassVar[None] = None
+
+    def __init_subclass__(cls, package: str | None = None, *, abstract: bool = False, **kwargs: Any) -> None:
+        if "words" in vars(cls):
+            warnings.warn(f"{cls.__name__}: `words` is called `template` now", DeprecationWarning, stacklevel=2)
+            cls.template = vars(cls)["words"]
+        super().__init_subclass__(abstract=abstract, **kwargs)
+        if not abstract:
+            if package is None:
+                package = "keras_lr" if cls.__module__.split(".")[0] == "keras_lr" else "Custom"
+            keras.saving.register_keras_serializable(package)(cls)
+
+    def _complete(self) -> None:
+        given = self.arguments()
+        external = any(is_external(part) or getattr(part, "has_external", False) for part in Formula._parts(self))
+        depths = {name: depth_of(value) for name, value in given.items()}
+        for name, value in (
+            ("is_bound", all(map(is_bound, given.values()))),
+            ("has_external", external),
+            ("_depth", 1 + max(depths.values(), default=0)),
+            ("_cache", Cache()),
+        ):
+            object.__setattr__(self, name, value)
+        for name, depth in depths.items():
+            if depth >= DEEPEST:
+                self.refuse(name, f"nested at most {DEEPEST - 1} schedules deep")
+        self.validate()
+        if self.is_bound:
+            self.validate_steps()
+
+    # What a schedule class writes.
+
+    def rate(self, step: Step) -> Value:
+        """The formula: steps (NumPy integers or a backend integer tensor, any shape) to rates."""
+        raise NotImplementedError(f"{type(self).__name__} must define `rate(self, step)`")
+
+    def validate_steps(self) -> None:
+        """Rules between fields that need durations in steps: checked once all of them are."""
+
+    def length(self) -> int | None:
+        """Steps until the curve has reached its end, None if it has none. Overridden where it has."""
+        return None
+
+    def changes(self) -> tuple[int, ...]:
+        """Steps at which the rate first changes, where a schedule is flat before; for the audit."""
+        return ()
+
+    # What every schedule gets.
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at `step`, as a backend tensor in `floatx`, of the shape of `step`.
+
+        A step whose number is known on the host is evaluated there in float64, without
+        launching a single backend operation; a traced step (in `tf.function`, `jax.jit`,
+        or on a GPU in torch) in float32 operations.
+
+        Args:
+            step: updates already applied: an int, an integer array, tensor or variable of
+                any shape. Whole-valued floats are accepted.
+        """
+        self._require_bound()
+        return evaluation.evaluate(self, step)
+
+    def values(self, steps: Any) -> NDArray[np.float64]:
+        """The rates at `steps`, in float64 NumPy, computed on the host without a backend.
+
+        Args:
+            steps: an int or an array-like of whole numbers >= 0, of any shape.
+
+        Returns:
+            An array of the same shape (a NumPy scalar for an int).
+
+        Raises:
+            TypeError: `steps` is not numeric.
+            ValueError: `steps` are negative or not whole.
+        """
+        self._require_bound()
+        whole = evaluation.whole_steps(steps, self)
+        if self.has_external:
+            return np.array(self.rate(whole), np.float64)[()]
+        return evaluation.in_chunks(self.rate, whole)[()]
+
+    @property
+    def duration(self) -> int | None:
+        """Steps until the curve has reached its end and stays flat; None if it has no end.
+
+        Raises:
+            ValueError: the schedule is not bound.
+        """
+        self._require_bound()
+        return self.length()
+
+    def _require_bound(self) -> None:
+        if not self.is_bound:
+            raise ValueError(
+                f"{self!r} has durations in epochs or fractions, which are not known yet: give `BindSchedule()` to "
+                "`fit` as a callback, or use `schedule.bind(steps_per_epoch=…, epochs=…)`"
+            )
+
+    def to_frame(self, steps: Any) -> pd.DataFrame:
+        """A table of the curve: columns `step` (int64) and `learning_rate` (float64).
+
+        Args:
+            steps: how many steps from step 0, or the steps themselves (a sequence).
+        """
+        import pandas as pd
+
+        chosen = self._chosen(steps)
+        return pd.DataFrame({"step": chosen, "learning_rate": self.values(chosen)})
+
+    def plot(self, steps: Any, ax: Axes | None = None) -> Axes:
+        """Draw the curve with matplotlib.
+
+        Args:
+            steps: how many steps from step 0, or the steps themselves (a sequence).
+            ax: where to draw; a new figure's axes when None.
+
+        Returns:
+            The axes, with one labelled line more.
+        """
+        chosen = self._chosen(steps)
+        return drawing.curve(chosen, self.values(chosen), repr(self), ax)
+
+    def _chosen(self, steps: Any) -> NDArray[np.int64]:
+        chosen = evaluation.whole_steps(steps, self)
+        if chosen.ndim > 1 or (chosen.ndim == 0 and chosen > MOST_STEPS):
+            allowed = f"a number of steps up to {MOST_STEPS:,}, or a sequence of steps"
+            refuse(type(self).__name__, "steps", allowed, steps)
+        return np.arange(int(chosen), dtype=np.int64) if chosen.ndim == 0 else chosen
+
+    def describe(self) -> str:
+        """The schedule in one sentence: what it does, and the rates that come out, with their mean.
+
+        Of a schedule that is not bound only what it does is known.
+
+        Example:
+            >>> LinearDecay(0.1, 100).describe()
+            'A straight line from 0.1 to 0 over 100 steps; mean 0.05.'
+        """
+        return describe.sentence(self)
+
+    def _phrase(self) -> str:
+        """What the schedule does, as a part of a sentence: its `template`, or its source without one."""
+        if not self.template:
+            return repr(self)
+        defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+        return describe.filled(self.template, self.arguments(), defaults, self)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, as JSON values."""
+        return {name: serialization.encode(value) for name, value in self.arguments().items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The schedule with these arguments.
+
+        Raises:
+            TypeError, ValueError: the config has unknown or missing arguments, or a value
+                that the constructor refuses.
+        """
+        if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
+            refuse(cls.__name__, "config", "a dict of the arguments by name", config, TypeError)
+        if not serialization.is_shallow(config):
+            refuse(cls.__name__, "config", f"schedules nested at most {DEEPEST} deep", config)
+        return cls(**{name: serialization.decode(value) for name, value in config.items()})
+
+    def _comparable(self, value: Any) -> Any:
+        return serialization.comparable(value)
+
+    def _source(self, value: Any) -> str:
+        return serialization.source(value)

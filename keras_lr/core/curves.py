@@ -1,0 +1,256 @@
+"""Step arithmetic: every cast, clip and interpolation of the package.
+
+Each function takes steps either as a NumPy integer array (on the host: float64)
+or as a backend integer tensor (in the compiled step: float32, whatever `floatx`
+is), so that a schedule writes its formula once. All are elementwise.
+
+Two habits keep float32 exact to the last digits at any step. Integers first:
+subtract, clip and divide with remainder on the integer step, cast last. And no
+cancellation: what falls to zero is computed from the steps that remain, never as
+one minus something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction as Ratio
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.ratios import meant
+
+Step = Any
+"""Steps, >= 0: a NumPy integer array or a backend integer tensor, of any shape."""
+
+Value = Any
+"""Float values of the same shape as the steps."""
+
+
+HOST = (np.ndarray, np.generic)
+
+
+def on_host(x: Any) -> bool:
+    """Whether `x` is NumPy (the float64 evaluation) rather than a backend tensor."""
+    return isinstance(x, HOST)
+
+
+def real(step: Step) -> Value:
+    """The step as a floating-point number."""
+    return np.asarray(step, np.float64) if on_host(step) else ops.cast(step, "float32")
+
+
+def where(condition: Any, a: Value, b: Value) -> Value:
+    """Elementwise `a` where the condition holds, else `b`."""
+    return np.where(condition, a, b) if on_host(condition) else ops.where(condition, a, b)
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """Elementwise minimum."""
+    if on_host(a):
+        return np.minimum(a, b)
+    return ops.minimum(a, _whole(b, a) if is_whole(a) else b)
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """Elementwise maximum."""
+    if on_host(a):
+        return np.maximum(a, b)
+    return ops.maximum(a, _whole(b, a) if is_whole(a) else b)
+
+
+def is_whole(tensor: Any) -> bool:
+    """Whether a backend tensor holds integers."""
+    return "int" in keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _whole(number: Any, like: Any) -> Any:
+    """A number of the integer dtype of another tensor.
+
+    Keras's own promotion of an integer with a number loses digits: `ops.minimum` makes int32 of
+    int64 on torch, and float32 of int32 on JAX when `floatx` is bfloat16.
+    """
+    dtype = keras.backend.standardize_dtype(like.dtype)
+    return ops.cast(number, dtype) if ops.is_tensor(number) else ops.convert_to_tensor(number, dtype=dtype)
+
+
+def clip(step: Step, low: int, high: int) -> Step:
+    """The step, at least `low` and at most `high`."""
+    return minimum(maximum(step, low), high)
+
+
+def since(step: Step, start: int) -> Step:
+    """Steps since `start`: 0 before it."""
+    return maximum(step, start) - start
+
+
+def later(step: Step, steps: int) -> Step:
+    """The step `steps` later, held at the last step an int32 counter can reach."""
+    return minimum(step, STEP_LIMIT - 1 - steps) + steps
+
+
+# Lengths, which need not be whole (`keras_lr.core.fields`).
+
+Length = int | float | Ratio
+"""Steps > 0: an int, or a float that stands for a fraction (`keras_lr.core.ratios`), or that fraction."""
+
+
+def exact(length: Length) -> Ratio:
+    """What a length stands for."""
+    return length if isinstance(length, Ratio) else meant(length)
+
+
+def ceiling(length: Length) -> int:
+    """The first whole step that is not before the end of a length."""
+    return length if isinstance(length, int) else math.ceil(exact(length))
+
+
+def is_before(step: Step, end: Length) -> Any:
+    """Elementwise step < end."""
+    return step < ceiling(end)
+
+
+def at_least(step: Step, low: Length) -> Value:
+    """The step as a float, at least `low`."""
+    return real(maximum(step, low)) if isinstance(low, int) else maximum(real(step), float(low))
+
+
+def until(step: Step, end: Length) -> Value:
+    """Steps from here until `end`, as a float: 0 from there on."""
+    last = ceiling(end) if on_host(step) else min(ceiling(end), STEP_LIMIT - 1)
+    left = last - minimum(step, last)
+    beyond = 0 if isinstance(end, int) else ceiling(end) - exact(end)
+    if not beyond:
+        return real(left)
+    # left − beyond would cancel: the last step of those that are left counts as the part of it before the end.
+    return (real(maximum(left, 1) - 1) + float(1 - beyond)) * real(minimum(left, 1))
+
+
+def progress(step: Step, duration: Length) -> Value:
+    """t/n, from 0 at step 0 to 1 at step n, then 1."""
+    share = real(minimum(step, ceiling(duration))) / float(duration)
+    return share if isinstance(duration, int) else minimum(share, 1.0)
+
+
+def remaining(step: Step, duration: Length) -> Value:
+    """(n − t)/n, from 1 at step 0 to 0 at step n, then 0."""
+    return until(step, duration) / float(duration)
+
+
+def mix(low: float, high: Value, share: Value) -> Value:
+    """low·(1 − share) + high·share: exactly `low` at 0 and exactly `high` at 1."""
+    return share * high if low == 0.0 else (1.0 - share) * low + share * high
+
+
+def times(step: Step, factor: float) -> Value:
+    """step·factor, right to about one float32 rounding although neither need be a float32.
+
+    In float32 the product would carry the roundings of step and factor, and
+    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth. So
+    the factor is split into its first 12 bits and the rest, and the step into its
+    last 12 bits and the rest: the large products are then exact.
+    """
+    if on_host(step):
+        return real(step) * factor
+    mantissa, exponent = math.frexp(factor)
+    head = math.ldexp(round(mantissa * 2**12), exponent - 12)
+    fine, coarse = step % 4096, step // 4096
+    return real(coarse) * (head * 4096.0) + (real(fine) * head + real(step) * (factor - head))
+
+
+def power(base: float, exponent: Step | Value) -> Value:
+    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or floats that are not large."""
+    whole = on_host(exponent) or is_whole(exponent)
+    return exponential(times(exponent, math.log(base)) if whole else exponent * math.log(base))
+
+
+def exponential(value: Value) -> Value:
+    """Elementwise e**value."""
+    return np.exp(value) if on_host(value) else ops.exp(value)
+
+
+def raised(value: Value, exponent: float) -> Value:
+    """value**exponent; the usual exponent 1 costs nothing."""
+    if exponent == 1.0:
+        return value
+    return np.power(value, exponent) if on_host(value) else ops.power(value, exponent)
+
+
+def cosine(left: Value) -> Value:
+    """(1 − cos(π·left))/2, from 1 to 0 as the share that is left does.
+
+    Computed as sin² of the half angle: the same, but it does not cancel near the end.
+    """
+    angle = left * (math.pi / 2)
+    sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
+    return sine * sine
+
+
+def root(value: Value) -> Value:
+    """Elementwise square root."""
+    return np.sqrt(value) if on_host(value) else ops.sqrt(value)
+
+
+def exponential_less_one(value: Value) -> Value:
+    """Elementwise e**value − 1, exact near 0."""
+    return np.expm1(value) if on_host(value) else ops.expm1(value)
+
+
+def log_less(share: Value) -> Value:
+    """Elementwise log(1 − share), exact near 0."""
+    return np.log1p(-share) if on_host(share) else ops.log1p(-share)
+
+
+SHAPES = ("linear", "cosine", "sqrt", "exponential")
+
+
+def fall(shape: str, step: Step, duration: Length) -> Value:
+    """A fall from 1 at step 0 to 0 at step n, with x = t/n:
+
+    linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written
+    with the share that is left, so that it does not cancel near 0.
+    """
+    left = remaining(step, duration)
+    if shape == "cosine":
+        return cosine(left)
+    if shape == "sqrt":
+        return left / (1.0 + root(progress(step, duration)))
+    if shape == "exponential":
+        return exponential_less_one(left * math.log(2.0))
+    return left
+
+
+def halving(step: Step, half_life: int) -> Value:
+    """0.5^(t/half_life): 1 at step 0, and half as much after each half-life."""
+    return exponential(times(step, -math.log(2.0) / half_life))
+
+
+def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
+    """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
+    if on_host(step):
+        return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
+    table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=keras.backend.standardize_dtype(step.dtype))
+    column = ops.expand_dims(step, -1)
+    return ops.sum(ops.cast(column > table if passed else column >= table, "int32"), axis=-1)
+
+
+def lookup(table: Sequence[float], index: Step) -> Value:
+    """table[index], as floats."""
+    if on_host(index):
+        return np.array(table, np.float64)[index]
+    return _taken(table, index, "float32")
+
+
+def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
+    """table[index], as steps of the dtype of `like`; an index has another one on TensorFlow."""
+    if on_host(index):
+        return np.array(table, np.int64)[index]
+    return _taken(table, index, keras.backend.standardize_dtype(like.dtype))
+
+
+def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
+    return ops.take(ops.convert_to_tensor(np.array(table), dtype=dtype), index, axis=0)

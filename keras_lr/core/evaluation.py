@@ -1,0 +1,318 @@
+"""From whatever stands for a step to rates: on the host, in a trace, for external schedules.
+
+The only module that asks where a step lives. It never imports a backend: it asks the
+object itself, so it works with whichever backend Keras runs on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, NoReturn
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from keras_lr.core.curves import Step, Value, on_host
+from keras_lr.core.plain import NoNumberYetError, as_array, torch_has_number
+from keras_lr.core.refusals import shown
+from keras_lr.core.tree import Formula, LearningRateSchedule
+
+CHUNK = 16_384
+"""Steps evaluated at once on the host, so that what lies between stays in the processor's cache."""
+
+BLOCK = 256
+"""Steps whose rates are computed together where they are asked for one by one: that takes as long as one."""
+
+
+PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+"""Operations of TensorFlow that run a function of Python, which may write to any variable."""
+
+HOST_TYPES = (int, float, np.ndarray, np.generic)
+
+
+def evaluate(schedule: Formula, step: Any) -> Any:
+    """What calling a schedule gives: a tensor in `floatx`, which the caller may write to.
+
+    The counter of an optimizer is asked for again and again: by each callback, and for each variable that an
+    optimizer decays. In a graph of TensorFlow the rate is remembered for as long as nobody has written to the counter.
+    (XLA, and so JAX, finds by itself what was computed twice.)
+    """
+    is_counter = isinstance(step, keras.Variable)
+    if is_counter:
+        step = step.value
+    floatx = keras.config.floatx()
+    backend = keras.config.backend()
+    if backend == "torch" and isinstance(step, sys.modules["torch"].Tensor):
+        return _evaluate_in_torch(schedule, step, floatx, is_counter)
+    if backend == "tensorflow" and _is_in_graph(step):
+        return _rate_in_graph(schedule, step, floatx)
+    steps = host_steps(step, owner=schedule)
+    if steps is None:
+        return _compiled(schedule, step, floatx)
+    if steps.ndim == 0 and not schedule.has_external:
+        return _scalar(value_at(schedule, int(steps)), floatx)
+    return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
+
+
+class _Remembered(NamedTuple):
+    """A rate on torch, and its step: a number, or a counter on an accelerator and its version."""
+
+    step: Any
+    version: int
+    floatx: str
+    rate: Any
+
+    def is_of(self, step: Any, version: int, floatx: str) -> bool:
+        same = self.step is step or (type(self.step) is type(step) is int and self.step == step)
+        return same and self.version == version and self.floatx == floatx
+
+
+def _evaluate_in_torch(schedule: Formula, step: Any, floatx: str, is_counter: bool) -> Any:
+    """`evaluate` on torch, which trains eagerly, so that each call costs what it costs.
+
+    Making a tensor of a number takes most of that, and copying one half of it. So a rate is remembered, which is given
+    away as copies alone: whoever writes to one of them writes to nothing else. On the CPU the step is read each
+    time, since an array may share its memory. On an accelerator reading would have to wait for it; there the rate
+    of a counter, which is Keras's own, is good for as long as its version (`Tensor._version`) is the same.
+    """
+    if sys.modules["torch"].compiler.is_compiling():  # which follows what is written here line by line
+        return _compiled(schedule, step, floatx)
+    steps = _torch_steps(step, schedule)
+    if steps is not None and (schedule.has_external or not isinstance(steps, int)):
+        return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
+    if steps is None and not (is_counter and _is_settled(step)):
+        return _compiled(schedule, step, floatx)
+    place, version = (step, int(step._version)) if steps is None else (steps, 0)
+    known: _Remembered | None = schedule._cache.tensor
+    if known is None or not known.is_of(place, version, floatx):
+        made = _compiled(schedule, step, floatx) if steps is None else _scalar(value_at(schedule, steps), floatx)
+        known = _Remembered(place, version, floatx, made)
+        schedule._cache.tensor = known
+    return known.rate.clone()
+
+
+def _torch_steps(step: Any, schedule: Formula) -> NDArray[np.int64] | int | None:
+    """`host_steps` of a torch tensor, without NumPy for the counter of an optimizer on the CPU."""
+    if step.ndim == 0 and step.dtype is sys.modules["torch"].int32 and step.is_cpu and torch_has_number(step):
+        number: int = step.item()
+        if number >= 0:
+            return number
+    steps = host_steps(step, schedule)
+    return int(steps) if steps is not None and steps.ndim == 0 else steps
+
+
+def _is_settled(counter: Any) -> bool:
+    """Whether what a counter on an accelerator holds is what its version says."""
+    torch = sys.modules["torch"]
+    if not torch_has_number(counter) or counter.is_inference():
+        return False
+    return not (counter.is_cuda and torch.cuda.is_current_stream_capturing())
+
+
+class _InGraph(NamedTuple):
+    """A rate in a graph of TensorFlow, and the operation that reads its counter."""
+
+    schedule: Formula
+    step: Any
+    floatx: str
+    read: Any
+    rate: Any
+
+
+def _is_in_graph(step: Any) -> bool:
+    """Whether this is a variable of TensorFlow on one device, in a graph that is being traced."""
+    tensorflow = sys.modules["tensorflow"]
+    return isinstance(step, tensorflow.Variable) and not hasattr(step, "values") and not tensorflow.executing_eagerly()
+
+
+def _rate_in_graph(schedule: Formula, step: Any, floatx: str) -> Any:
+    """The rate at a counter in a graph of TensorFlow, for which every read of a variable is another value.
+
+    Keras's optimizers ask for the rate once for each variable that they decay.
+    """
+    graph = sys.modules["tensorflow"].compat.v1.get_default_graph()
+    operations = graph.get_operations()
+    known: list[_InGraph] = graph.get_collection_ref("keras_lr")
+    for entry in known:
+        if entry.schedule is schedule and entry.step is step and entry.rate.graph is graph and entry.floatx == floatx:
+            if not _is_written(entry.read.inputs[0], operations[operations.index(entry.read) :]):
+                return entry.rate
+            known.remove(entry)
+            break
+    counter = traced_steps(step)
+    rate = _compiled(schedule, counter, floatx)
+    if counter.op.type == "ReadVariableOp":
+        known.append(_InGraph(schedule, step, floatx, counter.op, rate))
+    return rate
+
+
+def _is_written(handle: Any, operations: list[Any]) -> bool:
+    """Whether one of the operations may write to a variable: it gets it, not to read it, or it runs Python."""
+    return any(
+        one.type != "ReadVariableOp" and (one.type in PYTHON or any(it is handle for it in one.inputs))
+        for one in operations
+    )
+
+
+def _compiled(schedule: Formula, step: Any, floatx: str) -> Any:
+    """The rate at a step in a training step that is compiled, or that runs on an accelerator."""
+    return keras.ops.cast(schedule.rate(traced_steps(step)), floatx)
+
+
+def value_at(schedule: Formula, step: int) -> float:
+    """The rate at one step, out of those of its block, which starts at a multiple of its size."""
+    first = step - step % BLOCK
+    block = schedule._cache.block
+    if block is None or block[0] != first:
+        block = schedule._cache.block = (first, schedule.values(np.arange(first, first + BLOCK)).tolist())
+    return float(block[1][step - first])
+
+
+def _scalar(number: float, dtype: str) -> Any:
+    """A tensor of one number; on TensorFlow its `constant` takes a fifth of the time of Keras's conversion."""
+    if keras.config.backend() == "tensorflow":
+        return sys.modules["tensorflow"].constant(number, dtype)
+    return ops.convert_to_tensor(number, dtype=dtype)
+
+
+def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """An elementwise formula over many steps."""
+    if steps.size <= CHUNK:
+        return np.array(rate(steps), np.float64)  # a copy, as the formula of a user may return what it keeps
+    flat, values = steps.reshape(-1), np.empty(steps.size)
+    for start in range(0, steps.size, CHUNK):
+        values[start : start + CHUNK] = rate(flat[start : start + CHUNK])
+    return values.reshape(steps.shape)
+
+
+def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArray[np.int64]:
+    """`steps` as an int64 array; refuses what is not a whole number >= 0."""
+    if isinstance(steps, np.ndarray) and steps.dtype.kind == "i" and (steps >= 0).all():
+        return steps.astype(np.int64, copy=False)
+    try:
+        array = as_array(steps)
+        array = np.asarray(steps) if array is None else array
+    except Exception:  # a ragged sequence, a tensor that is traced, and what an object's own `__array__` raises
+        array = np.asarray(None)
+    if array.dtype.kind == "i" and (array >= 0).all():
+        return array.astype(np.int64, copy=False)
+    if array.dtype.kind not in "iuf":
+        _refuse_steps(steps, owner, name, TypeError)
+    # Of NaN, whatever it is compared with, nothing is true.
+    is_whole = (array >= 0) & (array < 2**63) & (np.floor(array) == array)
+    if not np.all(is_whole):
+        wrong = array[~is_whole].flat[0].item()
+        _refuse_steps(wrong, owner, name, ValueError, "" if array.ndim == 0 else f" in {shown(steps)}")
+    return array.astype(np.int64)
+
+
+def _refuse_steps(value: Any, owner: object, name: str, error: type[Exception], where: str = "") -> NoReturn:
+    allowed = "a whole number >= 0, or an array of them" if name == "step" else "whole numbers >= 0"
+    prefix = "" if owner is None else f"{type(owner).__name__}: "
+    raise error(f"{prefix}`{name}` must be {allowed}, got {shown(value)}{where}")
+
+
+def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
+    """The steps as NumPy if their numbers are known on the host now, else None.
+
+    None for a tensor that is traced, symbolic or transformed, and for a torch tensor on an accelerator, whose
+    value would have to be waited for.
+    """
+    if isinstance(step, keras.Variable):
+        step = step.value
+    if isinstance(step, HOST_TYPES) or not ops.is_tensor(step):
+        return whole_steps(step, owner, "step")
+    backend = keras.config.backend()
+    try:
+        if backend == "tensorflow":
+            array = np.asarray(tensorflow_read(step).numpy())
+        elif backend == "jax":
+            array = np.asarray(step)
+        else:
+            array = _in_memory(step)
+    except (AttributeError, NotImplementedError, NoNumberYetError, RuntimeError):
+        # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph. torch: a tensor has no
+        # memory of its own to read while functions are transformed.
+        return None
+    except TypeError:
+        # A tracer of JAX raises its own TypeError when it is asked for its value.
+        if backend == "jax" and isinstance(step, sys.modules["jax"].core.Tracer):
+            return None
+        raise
+    return whole_steps(array, owner, "step")
+
+
+def _in_memory(step: Any) -> NDArray[Any]:
+    """What a torch tensor on the CPU holds; the short way, and NumPy knows no bfloat16."""
+    torch = sys.modules["torch"]
+    if step.device.type != "cpu" or not torch_has_number(step):
+        raise NoNumberYetError
+    return np.asarray((step.float() if step.dtype is torch.bfloat16 else step).detach().numpy())
+
+
+def tensorflow_read(variable: Any) -> Any:
+    """An eager tensor or variable as a tensor, which may share its memory.
+
+    Keras's conversion of a variable takes five times as long as the operation that it comes down to, and
+    the variable's own `numpy` two and a half times.
+    """
+    tensorflow = sys.modules["tensorflow"]
+    if tensorflow.executing_eagerly():
+        with suppress(AttributeError, ValueError):  # a tensor; and a variable mirrored over devices
+            return tensorflow.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+    return variable
+
+
+def traced_steps(step: Any) -> Step:
+    """A backend tensor of steps as integers that hold every step (a float one is truncated)."""
+    tensor = ops.convert_to_tensor(step)
+    if keras.config.backend() == "tensorflow":
+        # For Keras a variable is a tensor already, but each use of it would be another read.
+        tensor = sys.modules["tensorflow"].convert_to_tensor(tensor)
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return tensor if dtype in ("int32", "int64") else ops.cast(tensor, counter_dtype())
+
+
+def counter_dtype() -> str:
+    """The dtype in which the backend's optimizers count steps."""
+    return "int64" if keras.config.backend() == "tensorflow" else "int32"
+
+
+def external_rate(schedule: LearningRateSchedule, step: Step) -> Value:
+    """The rate of a schedule that is not ours, within a formula of ours."""
+    return _external_values(schedule, step) if on_host(step) else ops.cast(schedule(step), "float32")
+
+
+def _external_values(schedule: LearningRateSchedule, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Evaluate an external schedule over an array of steps on the host.
+
+    Keras promises only scalar steps. Most formulas are elementwise all the same, and a
+    vector costs what a scalar does; `ops.vectorized_map` serves those with `ops.cond`
+    inside (64 ms for each eager call on JAX otherwise). A result is taken only if its
+    first, middle and last value are those of scalar calls.
+    """
+
+    def tensor(numbers: Any) -> Any:
+        return ops.convert_to_tensor(np.asarray(numbers), dtype=counter_dtype())
+
+    def scalar(number: int) -> float:
+        return float(ops.convert_to_numpy(schedule(tensor(number))))
+
+    flat = steps.reshape(-1)
+    if flat.size < 8:
+        return np.array([scalar(number) for number in flat.tolist()], np.float64).reshape(steps.shape)
+    probes = [0, flat.size // 2, flat.size - 1]
+    expected = [scalar(int(flat[probe])) for probe in probes]
+    ways: list[Callable[[Any], Any]] = [schedule, lambda numbers: ops.vectorized_map(schedule, numbers)]
+    for whole in ways:
+        try:
+            values = np.asarray(ops.convert_to_numpy(whole(tensor(flat))), np.float64)
+        except Exception:  # a scalar-only schedule fails in as many ways as there are schedules
+            continue
+        if values.shape == flat.shape and np.allclose(values[probes], expected, rtol=1e-6, atol=0.0, equal_nan=True):
+            return values.reshape(steps.shape)
+    return np.array([scalar(number) for number in flat.tolist()], np.float64).reshape(steps.shape)

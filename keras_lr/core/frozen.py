@@ -1,0 +1,173 @@
+"""`Frozen`: a record made from annotations, checked when it is made, that never changes afterwards.
+
+It has nothing to do with rates. `keras_lr.core.base` makes a schedule of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, dataclass_transform, get_type_hints
+
+from keras_lr.core import hints
+from keras_lr.core.fields import kind_of
+from keras_lr.core.refusals import Kind, check, refuse
+
+
+class Argument(NamedTuple):
+    """Where an argument of the constructor is stored, and what it may be."""
+
+    attribute: str
+    kind: Kind
+
+
+def field(*, alias: str) -> Any:
+    """A field whose argument has another name, where that name is taken by a method."""
+    return dataclasses.field(metadata={"alias": alias})
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+class Frozen:
+    """A record whose annotated fields are the arguments of its constructor.
+
+    Each annotation is a type of `keras_lr.core.fields`, which checks its argument. Two records are equal if class and
+    arguments are, and ``eval(repr(record)) == record``. A class with fields cannot be subclassed.
+    """
+
+    _arguments: ClassVar[dict[str, Argument]]
+    """The arguments by name, in their order."""
+
+    _signature: ClassVar[inspect.Signature]
+
+    _owner: ClassVar[str] = ""
+    """Whose arguments they are, for error texts; the class itself if it is empty."""
+    """The signature of the constructor, without `self`."""
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        final = [base.__name__ for base in cls.__mro__[1:] if "_arguments" in vars(base)]
+        if final:
+            raise TypeError(
+                f"{cls.__name__}: a schedule class is final, so {final[0]} cannot be subclassed; "
+                "hold one in a field (`schedule: AnySchedule`) instead"
+            )
+        if abstract:
+            return
+        # Frozen by `__setattr__` below; with `frozen=True` two functions are compiled for every class.
+        dataclasses.dataclass(init=False, eq=False, repr=False)(cls)
+        annotations = _annotations(cls)
+        cls._arguments = {}
+        parameters = []
+        for declared in dataclasses.fields(cls):  # type: ignore[arg-type]
+            name = declared.metadata.get("alias", declared.name)
+            kind = kind_of(annotations[declared.name])
+            if kind is None:
+                raise TypeError(f"{cls.__name__}: annotate `{name}` with a type of `keras_lr.custom` (Rate, Steps, …)")
+            cls._arguments[name] = Argument(declared.name, kind)
+            default = inspect.Parameter.empty if declared.default is dataclasses.MISSING else declared.default
+            parameters.append(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
+        cls._signature = inspect.Signature(parameters)
+        cls.__init__ = _constructor(cls._signature)  # type: ignore[method-assign]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        owner = self._owner or type(self).__name__
+        if "_arguments" not in vars(type(self)):
+            raise TypeError(f"{owner} is the base class; use one of its subclasses, or write one")
+        try:
+            given = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            text = hints.for_names(kwargs, self._arguments) or str(error)
+            raise TypeError(f"{owner}: {text}; the arguments are {', '.join(self._arguments)}") from None
+        given.apply_defaults()
+        for name, argument in self._arguments.items():
+            object.__setattr__(self, argument.attribute, check(argument.kind, owner, name, given.arguments[name]))
+        self._complete()
+
+    def _complete(self) -> None:
+        """Called once all arguments are checked one by one and stored."""
+        self.validate()
+
+    def validate(self) -> None:
+        """Rules between fields; break one with ``self.refuse(name, "allowed …")``."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the constructor, as they are stored."""
+        return {name: getattr(self, argument.attribute) for name, argument in self._arguments.items()}
+
+    def refuse(self, name: str, allowed: str) -> None:
+        """Raise the standard `ValueError` for the argument `name`."""
+        refuse(self._owner or type(self).__name__, name, allowed, self.arguments()[name])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied by its arguments, so that another version makes it in its own way."""
+        return _made_of, (type(self), self.arguments())
+
+    def _comparable(self, value: Any) -> Any:
+        """What an argument is compared by."""
+        return value
+
+    def _source(self, value: Any) -> str:
+        """Python source of an argument."""
+        return repr(value)
+
+    def _key(self) -> tuple[Any, ...]:
+        return tuple(map(self._comparable, self.arguments().values()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frozen) or type(self) is not type(other):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+    def __repr__(self) -> str:
+        written = []
+        for name, value in self.arguments().items():
+            default = self._signature.parameters[name].default
+            if default is inspect.Parameter.empty:
+                written.append(self._source(value))
+            elif value != default:
+                written.append(f"{name}={self._source(value)}")
+        return f"{type(self).__name__}({', '.join(written)})"
+
+
+def _constructor(signature: inspect.Signature) -> Callable[..., None]:
+    """The constructor of a class, which shows its arguments to `help` and `inspect`.
+
+    The signature must be the function's: as an attribute of the class it would be that of the
+    instances too, and `tf.function(schedule)` would ask for the arguments of the constructor.
+    """
+
+    def __init__(self: Frozen, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        Frozen.__init__(self, *args, **kwargs)
+
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    __init__.__signature__ = inspect.Signature([this, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return __init__
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    """The annotations of a class's own fields. `get_type_hints` compiles each, and those of all parents again."""
+    written: dict[str, Any] = inspect.get_annotations(cls)
+    scope = getattr(sys.modules.get(cls.__module__), "__dict__", {})
+    if all(isinstance(text, str) and text in scope for text in written.values()):
+        return {name: scope[text] for name, text in written.items()}
+    return get_type_hints(cls, include_extras=True)
+
+
+def arguments_of(cls: type[Frozen]) -> dict[str, Argument]:
+    """The arguments of a class by name, in their order."""
+    return cls._arguments
+
+
+def _made_of(kind: type[Frozen], arguments: dict[str, Any]) -> Frozen:
+    return kind(**arguments)

@@ -1,0 +1,76 @@
+"""What every kind of argument shares: how a value is checked, and the one form in which it is refused."""
+
+from __future__ import annotations
+
+import numbers
+import reprlib
+from typing import Any, NoReturn
+
+import numpy as np
+
+from keras_lr.core import hints
+from keras_lr.core.plain import NoNumberYetError, plain
+
+
+class RefusedError(Exception):
+    """A value that is not of its kind; `error` is the exception type to raise, `hint` what was perhaps meant."""
+
+    def __init__(self, error: type[Exception], allowed: str, hint: str = "") -> None:
+        super().__init__(allowed)
+        self.error = error
+        self.allowed = allowed
+        self.hint = hint
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.allowed} ({self.hint})" if self.hint else self.allowed
+
+
+def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
+    """Raise ``Owner: `name` must be <allowed>, got <value>``."""
+    raise error(f"{owner}: `{name}` must be {allowed}, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """The repr of a value, cut short and in one line; of one without a repr, its type."""
+    try:
+        return reprlib.repr(value).replace("\n", " ")
+    except Exception:  # an integer of more than 4300 digits, or whatever an object's own repr raises
+        return f"a value of type {type(value).__name__}"
+
+
+def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
+    """Return `value` as its `kind` stores it, or raise the sentence that refuses it."""
+    try:
+        return kind.coerce(value)
+    except RefusedError as refused:
+        refuse(owner, name, refused.sentence, value, refused.error)
+    except Exception:  # an object may raise anything when it is converted or compared
+        refuse(owner, name, kind.allowed, value, TypeError)
+
+
+class Kind:
+    """One kind of argument. `allowed` completes the sentence "must be …"."""
+
+    allowed: str
+
+    def coerce(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def number(self, value: Any) -> Any:
+        """A real number out of what holds one, which `float` and `int` take."""
+        try:
+            number = plain(value)
+        except NoNumberYetError:
+            hint = "this tensor is symbolic or traced: its number is not known when the schedule is made"
+            raise self.wrong_type(hint) from None
+        # bool is an int to Python, but `StepDecay(True, …)` is a mistake.
+        if isinstance(number, (bool, np.bool_)) or not isinstance(number, numbers.Real):
+            raise self.wrong_type(hints.for_a_number(value))
+        return number
+
+    def wrong_type(self, hint: str = "") -> RefusedError:
+        return RefusedError(TypeError, self.allowed, hint)
+
+    def wrong_value(self, hint: str = "") -> RefusedError:
+        return RefusedError(ValueError, self.allowed, hint)

@@ -1,0 +1,108 @@
+"""Arguments of a schedule as JSON values and as Python source, and schedules out of what Keras serializes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import keras
+
+from keras_lr.core.duration import Duration
+from keras_lr.core.refusals import shown
+from keras_lr.core.tree import DEEPEST, LearningRateSchedule, is_external
+from keras_lr.core.units import epochs, fraction
+
+UNITS = {"epochs": epochs, "fraction": fraction}
+
+
+def from_serialized(serialized: Any) -> LearningRateSchedule:
+    """A schedule from what `keras.saving.serialize_keras_object` makes of one.
+
+    Its class must be registered, or in a `custom_objects` scope, or one of Keras's schedules. Nothing is imported, and
+    nothing else than a schedule is made, whatever a file says.
+
+    Raises:
+        TypeError, ValueError: it is none, of no such class, or with wrong arguments.
+    """
+    if not isinstance(serialized, dict) or not isinstance(serialized.get("config"), dict):
+        raise TypeError(f"a schedule must be serialized as a dict of class_name, config …, got {shown(serialized)}")
+    if not is_shallow(serialized):
+        raise ValueError(f"a serialized schedule must be nested at most {DEEPEST} deep")
+    name, config = serialized.get("class_name"), serialized["config"]
+    found = keras.saving.get_registered_object(str(serialized.get("registered_name") or name))
+    if found is None and is_stock(serialized):
+        found = getattr(keras.optimizers.schedules, str(name))
+        if not all(map(_is_plain, config.values())):
+            raise ValueError(f"the arguments of Keras's {shown(name)} are not plain numbers: {shown(config)}")
+    if not (inspect.isclass(found) and issubclass(found, LearningRateSchedule)) or found is LearningRateSchedule:
+        raise ValueError(
+            f"{shown(name)} is not the class of a schedule that is known here; register a class of your own with "
+            "`keras.saving.register_keras_serializable`"
+        )
+    kind: Any = found
+    made: LearningRateSchedule = kind.from_config(config)
+    return made
+
+
+def is_stock(serialized: dict[str, Any]) -> bool:
+    """Whether the class is one of Keras's own schedules."""
+    found = vars(keras.optimizers.schedules).get(str(serialized.get("class_name")))
+    is_class = inspect.isclass(found) and issubclass(found, LearningRateSchedule) and found is not LearningRateSchedule
+    return bool(is_class) and serialized.get("module") == "keras.optimizers.schedules"
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, int | float) for item in value)
+    return value is None or isinstance(value, int | float | str)
+
+
+def is_shallow(config: dict[str, Any]) -> bool:
+    """Whether a config is so deep at most that taking it apart does not come to the end of Python's stack."""
+    level: list[Any] = [config]
+    # A level of schedules is a dict in a dict, and in a list where there are several.
+    for _ in range(3 * DEEPEST + 1):
+        inner: list[Any] = []
+        for part in level:
+            inner += part.values() if isinstance(part, dict) else part
+        level = [part for part in inner if isinstance(part, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def encode(value: Any) -> Any:
+    """An argument as a JSON value."""
+    if isinstance(value, LearningRateSchedule):
+        return keras.saving.serialize_keras_object(value)
+    if isinstance(value, Duration):
+        return {value.unit: value.amount}
+    return [encode(item) for item in value] if isinstance(value, tuple) else value
+
+
+def decode(value: Any) -> Any:
+    """An argument out of its JSON value."""
+    if isinstance(value, dict) and "class_name" in value:
+        return from_serialized(value)
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in UNITS:
+        unit, amount = next(iter(value.items()))
+        return UNITS[unit](amount)
+    return [decode(item) for item in value] if isinstance(value, list) else value
+
+
+def comparable(value: Any) -> Any:
+    """A value to compare by; a schedule of Keras has no equality of its own, so its config is taken."""
+    if isinstance(value, tuple):
+        return tuple(map(comparable, value))
+    return json.dumps(encode(value), sort_keys=True) if is_external(value) else value
+
+
+def source(value: Any) -> str:
+    """Python source of an argument."""
+    if is_external(value):
+        arguments = ", ".join(f"{name}={argument!r}" for name, argument in value.get_config().items())
+        return f"keras.optimizers.schedules.{type(value).__name__}({arguments})"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(source, value)) + "]"
+    return repr(value)

@@ -1,0 +1,138 @@
+"""Turns of one length, which need not be whole: stairs, waves and cycles, exactly at any step.
+
+⌊t/751.2⌋ in floats is a step late at some stairs, and in float32, far from the start, at most of them. So it is
+computed in whole numbers, with 751.2 as 3756/5, in integers no wider than those of the step: a JAX counter is an int32.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction as Ratio
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lr.core.curves import Length, Step, Value, clip, exact, minimum, on_host, real
+
+
+def stair(step: Step, length: Length) -> Step:
+    """⌊t/n⌋, exactly, at any step."""
+    return turn(step, length).count
+
+
+class Turn(NamedTuple):
+    """Where in a sequence of turns of one length a step is: t = count·n + gone, with 0 ≤ gone < n.
+
+    Attributes:
+        count: whole turns before this one.
+        gone: steps since its beginning, in whole ones and
+        gone_parts: parts of one, of which `parts` make a step.
+        left: steps until its end, in whole ones and
+        left_parts: parts.
+        parts: the denominator of the length.
+    """
+
+    count: Step
+    gone: Step
+    gone_parts: Any
+    left: Step
+    left_parts: Any
+    parts: int
+
+    @property
+    def since(self) -> Value:
+        """Steps since the beginning, as a float."""
+        return real(self.gone) if self.parts == 1 else real(self.gone) + real(self.gone_parts) / self.parts
+
+    @property
+    def until(self) -> Value:
+        """Steps until the end, as a float."""
+        return real(self.left) if self.parts == 1 else real(self.left) + real(self.left_parts) / self.parts
+
+
+def turn(step: Step, length: Length) -> Turn:
+    """The turn that a step is in, in whole numbers: exact at any step that a schedule can come to."""
+    if isinstance(length, int):
+        gone = step % length
+        return Turn(step // length, gone, 0, length - gone, 0, 1)
+    ratio = exact(length)
+    if ratio.denominator == 1:
+        return turn(step, int(ratio))
+    return _in_64_bits(step, ratio) if on_host(step) or _has_64_bits(step) else _in_32_bits(step, ratio)
+
+
+def _has_64_bits(step: Step) -> bool:
+    return keras.config.backend() != "jax" or bool(keras.backend.standardize_dtype(step.dtype) == "int64")
+
+
+def _in_64_bits(step: Step, length: Ratio) -> Turn:
+    """The turn by counting in parts of a step, of which a turn has a whole number."""
+    size, parts = length.numerator, length.denominator
+    wide = step if on_host(step) else ops.cast(step, "int64")
+    if on_host(step) or keras.config.backend() == "tensorflow":
+        # Beyond the last step of any schedule the clock may stand still. (On torch a counter has 32 bits, and the
+        # minimum of two int64 is an int32 to Keras.)
+        wide = minimum(wide, 2**62 // parts)
+    gone = wide * parts % size
+    left = size - gone
+    return Turn(wide * parts // size, gone // parts, gone % parts, left // parts, left % parts, parts)
+
+
+# JAX has 32 bits, in which steps times parts have no room.
+
+
+def _in_32_bits(step: Step, length: Ratio) -> Turn:
+    whole, more = divmod(length.numerator, length.denominator)
+    parts = length.denominator
+    count = _turns(step, length)
+    # t − count·n is gone − behind/parts: the first step of those that are gone counts as the part of it in this turn.
+    gone, behind = _steps_and_parts(step, count, length)
+    begun = as_whole(behind > 0, step)
+    gone, gone_parts = gone - begun, (parts - behind) * begun
+    borrowed = as_whole(gone_parts > more, step)
+    return Turn(count, gone, gone_parts, whole - gone - borrowed, more - gone_parts + borrowed * parts, parts)
+
+
+def _turns(step: Step, length: Ratio) -> Step:
+    """⌊t/n⌋: estimated in floats, and put right in whole numbers."""
+    whole, more = divmod(length.numerator, length.denominator)
+    most = int((2**31 - 1) / length)
+    count = minimum(_estimate(step, length), most)
+    for _ in range(2):  # each time what the float was off by shrinks to a millionth of it
+        gone, _behind = _steps_and_parts(step, count, length)
+        count = clip(count + _estimate(gone, length), 0, most)
+    gone, behind = _steps_and_parts(step, count, length)
+    too_few = gone > whole + as_whole(more + behind > length.denominator, step)
+    too_many = (gone < 0) | ((gone == 0) & (behind > 0))
+    return count + as_whole(too_few, step) - as_whole(too_many, step)
+
+
+def _estimate(steps: Step, length: Ratio) -> Step:
+    """Steps as turns, by a float; no more than the largest float32 that is an int32."""
+    turns = ops.floor(minimum(real(steps) / float(length), float(2**31 - 128)))
+    return ops.cast(turns, keras.backend.standardize_dtype(steps.dtype))
+
+
+def _steps_and_parts(step: Step, count: Step, length: Ratio) -> tuple[Step, Step]:
+    """What t − count·n is, as whole steps minus parts of one: (t − ⌊count·n⌋, count·n·parts mod parts)."""
+    whole, more = divmod(length.numerator, length.denominator)
+    steps, parts = _scaled(count, more, length.denominator)
+    return step - count * whole - steps, parts
+
+
+def _scaled(count: Step, up: int, down: int) -> tuple[Step, Step]:
+    """⌊count·up/down⌋ and count·up mod down, by long division with digits so short that no product is too large."""
+    digit = 30 - down.bit_length()
+    quotient, rest = count * 0, count * 0
+    for shift in range(30 // digit * digit, -1, -digit):
+        rest = rest * 2**digit + count // 2**shift % 2**digit * up
+        quotient, rest = quotient * 2**digit + rest // down, rest % down
+    return quotient, rest
+
+
+def as_whole(condition: Any, like: Step) -> Step:
+    """1 where a condition holds, and 0 elsewhere, in the dtype of whole numbers."""
+    if on_host(condition):
+        return condition.astype(np.int64)
+    return ops.cast(condition, keras.backend.standardize_dtype(like.dtype))

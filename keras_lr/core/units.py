@@ -1,0 +1,180 @@
+"""Durations in epochs, or as a fraction of the training, wherever steps are asked for."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from keras_lr.core.duration import Duration
+from keras_lr.core.fields import FLAG, Real, Whole
+from keras_lr.core.plain import NoNumberYetError, plain
+from keras_lr.core.refusals import check, refuse
+
+# The two functions return Any, so that a type checker takes them where steps (int) are due.
+
+
+def epochs(count: float) -> Any:
+    """A duration of `count` epochs, in place of a number of steps.
+
+    Args:
+        count: epochs >= 0; ``epochs(0.5)`` is half an epoch. Rounded to whole steps (half a
+            step up) when the schedule is bound.
+
+    Raises:
+        TypeError, ValueError: `count` is not a finite number >= 0.
+
+    Example:
+        >>> LinearDecay(0.1, epochs(30)).bind(steps_per_epoch=100, epochs=90).duration
+        3000
+    """
+    return Duration("epochs", _amount("epochs", "count", count, math.inf))
+
+
+def fraction(share: float) -> Any:
+    """A duration as a share of all steps of the training, in place of a number of steps.
+
+    Args:
+        share: in [0, 1]. Rounded to whole steps (half a step up) when the schedule is bound.
+
+    Raises:
+        TypeError, ValueError: `share` is not a number in [0, 1].
+
+    Example:
+        >>> LinearDecay(0.1, fraction(0.1)).bind(steps_per_epoch=100, epochs=90).duration
+        900
+    """
+    return Duration("fraction", _amount("fraction", "share", share, 1.0))
+
+
+def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:
+    """Batches in an epoch, for a schedule that is bound by hand.
+
+    `BindSchedule` takes the number from `fit` itself; this is for training loops of your own,
+    and for plots before the training.
+
+    Args:
+        data: samples or batches, as `fit` takes them. Samples are a number of them, an array, tensor,
+            data frame or list, a dict or tuple of arrays, or a torch `Dataset`; they need `batch_size`.
+            Batches are a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or an
+            object of your own whose length counts them.
+        batch_size: samples in a batch. A data set that has its batches already takes none.
+        drop_last: whether a last batch that is not full is left out.
+
+    Raises:
+        TypeError: `data` has no length (a generator), `batch_size` is missing for samples or given
+            for batches, or a number is not whole.
+        ValueError: `data` is endless, does not know its length, has arrays of different lengths,
+            or has not one whole batch; or a number is below 1.
+
+    Example:
+        >>> steps_per_epoch(1000, 32), steps_per_epoch(1000, 32, drop_last=True)
+        (32, 31)
+    """
+    check(FLAG, "steps_per_epoch", "drop_last", drop_last)
+    samples = _samples(data)
+    if samples is None:
+        batches = _length(data)
+        if batch_size is not None:
+            allowed = "left out for a data set that has its batches already"
+            refuse("steps_per_epoch", "batch_size", allowed, batch_size, TypeError)
+    else:
+        if batch_size is None:
+            what = "a number of samples" if samples.is_number else f"samples ({type(data).__name__})"
+            refuse("steps_per_epoch", "batch_size", f"given with {what}", None, TypeError)
+        size = _whole("batch_size", batch_size)
+        count = _whole("data", data) if samples.is_number else samples.rows
+        batches = count // size if drop_last else -(-count // size)
+    if batches < 1:
+        raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
+    return batches
+
+
+class _Samples(NamedTuple):
+    """How many samples there are, if not the data are that number."""
+
+    rows: int
+    is_number: bool = False
+
+
+def _samples(data: Any) -> _Samples | None:
+    """The samples that data are, None if they are batches."""
+    if _is_number(data):
+        return _Samples(0, is_number=True)
+    allowed = "a data set, or samples: an array, or a dict or sequence of arrays that belong together"
+    if isinstance(data, str | bytes | Set):
+        refuse("steps_per_epoch", "data", allowed, data, TypeError)
+    if isinstance(data, Mapping | list | tuple):
+        parts = list(data.values()) if isinstance(data, Mapping) else list(data)
+        counts = [rows for part in parts if (rows := _rows(part)) is not None]
+        if isinstance(data, Mapping) or (counts and len(counts) == len(parts)):
+            if not counts or len(set(counts)) > 1:
+                error = ValueError if counts else TypeError
+                refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, error)
+            return _Samples(counts[0])
+        return _Samples(len(data))
+    rows = _rows(data)
+    if rows is not None:
+        return _Samples(rows)
+    return _Samples(_length(data)) if isinstance(data, range) or _is_torch_dataset(data) else None
+
+
+def _is_number(data: Any) -> bool:
+
+    try:
+        return isinstance(plain(data), numbers.Number)
+    except NoNumberYetError:
+        return True  # which `_whole` refuses in its words
+
+
+def _rows(data: Any) -> int | None:
+    """The first dimension of an array, a tensor, a data frame, or whatever else has a shape; None of what has none."""
+    if hasattr(data, "cardinality") or hasattr(data, "num_batches"):
+        return None
+    try:
+        shape = tuple(data.shape)
+        return int(shape[0])
+    except Exception:  # no shape, one without dimensions, or an object of the user's own that raises
+        return None
+
+
+def _is_torch_dataset(data: Any) -> bool:
+    """Whether this is a `torch.utils.data.Dataset`, or one of Hugging Face's, whose lengths count samples."""
+    origin = {(base.__module__.partition(".")[0], base.__name__) for base in type(data).__mro__}
+    return ("torch", "Dataset") in origin or ("datasets", "Dataset") in origin
+
+
+def _length(data: Any) -> int:
+    """The length of a data set."""
+    try:
+        if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
+            length = int(data.cardinality())
+        else:
+            batches = getattr(data, "num_batches", None)
+            length = len(data) if batches is None else int(batches)
+    except Exception as error:  # a data set of the user's own may raise anything
+        raise TypeError(f"steps_per_epoch: `data` must have a length, got {type(data).__name__}") from error
+    if length < 0:
+        what = "has no end" if length == -1 else "does not know its length"
+        raise ValueError(
+            f"steps_per_epoch: `data` must be a data set with a known length, and this one {what}; count the "
+            "batches yourself, or use `data.apply(tf.data.experimental.assert_cardinality(…))`"
+        )
+    return length
+
+
+def _whole(name: str, value: Any) -> int:
+
+    with suppress(NoNumberYetError):
+        number = plain(value)
+        if isinstance(number, numbers.Real) and number % 1 != 0:
+            refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
+    return int(check(Whole("a whole number >= 1", 1, 2**63, steps=False), "steps_per_epoch", name, value))
+
+
+def _amount(owner: str, name: str, value: Any, high: float) -> float:
+
+    allowed = "a finite number >= 0" if math.isinf(high) else "a number in [0, 1]"
+    return float(check(Real(allowed, 0.0, high), owner, name, value))

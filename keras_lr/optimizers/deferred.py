@@ -1,0 +1,72 @@
+"""Values of a variable after each batch, fetched later, so that nobody waits for the device."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_lr.core.evaluation import tensorflow_read
+from keras_lr.optimizers.lookup import read_float
+
+
+class Snapshots:
+    """The value of one optimizer variable after each batch, taken without waiting for the device.
+
+    JAX keeps the live values out of the variables during an epoch and gives their memory to
+    the next step, so a snapshot there is a small copy that is queued behind the step; reading
+    the variable instead would stop the queue (a step of a small MLP takes three times as
+    long). The numbers are fetched once, by `numbers`.
+    """
+
+    def __init__(self, model: Any, variable: keras.Variable) -> None:
+        self._model = model
+        self._variable = variable
+        self._taken: list[Any] = []
+        self._take = getattr(self, f"_take_{keras.config.backend()}")
+        self._index: int | None = None
+
+    def take(self) -> None:
+        self._taken.append(self._take())
+
+    def numbers(self) -> list[float]:
+        return [read_float(value) for value in self._taken]
+
+    def _take_tensorflow(self) -> Any:
+        # A mere read shares the variable's memory, which an assignment overwrites.
+        # The bare operation, since `ops.add` takes five times as long.
+        return sys.modules["tensorflow"].raw_ops.AddV2(x=tensorflow_read(self._variable.value), y=self._zero)
+
+    @cached_property
+    def _zero(self) -> Any:
+        return ops.zeros((), dtype=self._variable.dtype)
+
+    def _take_torch(self) -> Any:
+        return self._variable.value.detach().clone()
+
+    def _take_jax(self) -> Any:
+        # After a batch this is the state that its step gave, whatever callbacks have assigned since.
+        state = getattr(self._model, "_jax_state", None)
+        if not state:
+            return _queued_copy(self._variable.value)
+        if self._index is None:
+            known = [id(variable) for variable in self._model.optimizer.variables]
+            self._index = known.index(id(self._variable))
+        return _queued_copy(state["optimizer_variables"][self._index])
+
+
+_copy: Callable[[Any], Any] | None = None
+
+
+def _queued_copy(array: Any) -> Any:
+    """A copy of a JAX array: 9 µs, where `jax.numpy.copy` takes 80."""
+    global _copy
+    if _copy is None:
+        import jax
+
+        _copy = jax.jit(lambda value: value + 0)
+    return _copy(array)

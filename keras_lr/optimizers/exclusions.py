@@ -1,0 +1,97 @@
+"""The variables that `exclude_from_weight_decay` names, in the config of an optimizer.
+
+Keras keeps them as a pattern and as the identities of variables, and writes neither to a config, so a stock
+optimizer that is saved and loaded, cloned or pickled decays all variables. Identities mean nothing in another
+process. The config has the places of these variables among those that the optimizer was built for, by which
+Keras restores an optimizer's own variables too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from keras_lr.core.refusals import refuse
+
+KEY = "excluded_from_weight_decay"
+
+ALLOWED = (
+    "a dict of `pattern` (a regular expression or None), `variables` (places in [0, `of`)) and `of` (a whole number)"
+)
+
+
+class Exclusions:
+    """What a scheduled optimizer adds to the stock one's exclusions from weight decay."""
+
+    _saved_places: tuple[list[int], int] | None = None
+    """Places among so many variables, out of a config, until the optimizer is built."""
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Exclude variables from weight decay, as in Keras; what was excluded before is forgotten."""
+        stock: Any = super()
+        stock.exclude_from_weight_decay(var_list=var_list, var_names=var_names)
+        vars(self)["_saved_places"] = None
+
+    def build(self, variables: Any) -> None:
+        stock: Any = super()
+        this: Any = self
+        if this.built:
+            stock.build(variables)
+            return
+        if self._saved_places is not None:
+            places, count = self._saved_places
+            if len(variables) != count:
+                refuse(
+                    "Scheduled", "variables", f"{count}, some of which are excluded from weight decay", len(variables)
+                )
+            this._exclude_from_weight_decay = {this._var_key(variables[place]) for place in places}
+            this._exclude_from_weight_decay_cache = {}
+            vars(self)["_saved_places"] = None
+        stock.build(variables)
+
+
+def exclusions(optimizer: Any) -> dict[str, Any]:
+    """The exclusions of an optimizer as a part of its config; nothing where there are none.
+
+    Raises:
+        ValueError: single variables are excluded, and the optimizer is not built, so that their places are not fixed.
+    """
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    keys = getattr(optimizer, "_exclude_from_weight_decay", None) or ()
+    places, count = optimizer._saved_places or ([], 0)
+    if keys and not optimizer.built:
+        raise ValueError(
+            f"Scheduled: `var_list` of `exclude_from_weight_decay` ({len(keys)} variables) cannot be saved or copied "
+            "before the optimizer is built: call `optimizer.build(model.trainable_variables)` first, or use `var_names`"
+        )
+    if keys:
+        trained = optimizer._trainable_variables
+        places = [place for place, variable in enumerate(trained) if optimizer._var_key(variable) in keys]
+        count = len(trained)
+    if pattern is None and not places:
+        return {}
+    return {KEY: {"pattern": None if pattern is None else pattern.pattern, "variables": places, "of": count}}
+
+
+def exclude(optimizer: Any, config: Any) -> None:
+    """Exclude what a config of `exclusions` names.
+
+    Raises:
+        TypeError, ValueError: it is no such config.
+    """
+    if not isinstance(config, dict) or set(config) != {"pattern", "variables", "of"}:
+        refuse("Scheduled", KEY, ALLOWED, config, TypeError)
+    pattern, places, count = config["pattern"], config["variables"], config["of"]
+    if not isinstance(places, list) or not all(type(number) is int for number in [*places, count]):
+        refuse("Scheduled", KEY, ALLOWED, config, TypeError)
+    if not all(0 <= place < count for place in places):
+        refuse("Scheduled", KEY, ALLOWED, config)
+    if pattern is not None:
+        if not isinstance(pattern, str):
+            refuse("Scheduled", KEY, ALLOWED, config, TypeError)
+        try:
+            optimizer.exclude_from_weight_decay(var_names=[pattern])
+        except (re.error, RecursionError, OverflowError):
+            refuse("Scheduled", KEY, ALLOWED, config)
+    if places:
+        vars(optimizer)["_saved_places"] = (places, count)

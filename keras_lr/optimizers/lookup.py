@@ -1,0 +1,238 @@
+"""The optimizers of a model that have a learning rate, their rates, and their step counter.
+
+They are inside whatever `compile` was given: `LossScaleOptimizer` and `MultiOptimizer` wrap others. Nothing
+outside `keras_lr.optimizers` touches a Keras optimizer.
+
+Keras keeps the rate in the private `_learning_rate` and the counter in `_iterations`.
+The public `learning_rate` evaluates a schedule at once and `iterations` divides by
+`gradient_accumulation_steps`, while a schedule is called with the undivided counter;
+so neither can be used here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_lr.core.evaluation import host_steps, value_at
+from keras_lr.core.inner import values_of
+from keras_lr.core.tree import Formula, LearningRateSchedule
+from keras_lr.optimizers.scheduled import schedules_of
+
+Source = Any
+"""Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
+
+
+@dataclass(frozen=True, eq=False)
+class RatedOptimizer:
+    """An optimizer that owns a learning rate, and the name of its column in logs; the `MultiOptimizer` around it."""
+
+    column: str
+    optimizer: Any
+    multi: Any = None
+
+    @property
+    def source(self) -> Source:
+        return self.optimizer._learning_rate
+
+    @property
+    def counter(self) -> keras.Variable:
+        """Batches seen: the step that the next update passes to a schedule."""
+        return self.optimizer._iterations
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a `MultiOptimizer` gave it no variable, so that it trains nothing; no, where that is undecided."""
+        if self.multi is None:
+            return False
+        given = getattr(self.multi, "_var_to_optimizer_idx", None)
+        if given is None:
+            return bool(self.multi.built and not self.optimizer.built)
+        # Not by `built`: it may have trained before, in another `MultiOptimizer`.
+        return not any(self.multi.optimizers[index] is self.optimizer for index in set(given.values()))
+
+    @property
+    def accumulation(self) -> int | None:
+        """Batches whose gradients are applied together; None for one."""
+        batches: int | None = self.optimizer.gradient_accumulation_steps
+        return batches
+
+    @property
+    def patterns(self) -> list[str] | None:
+        """Patterns of an `OptimizerMap` that choose this optimizer; None where no map chooses."""
+        chosen = getattr(self.multi, "_optimizer_map", None)
+        if not isinstance(chosen, keras.optimizers.OptimizerMap):
+            return None
+        return [pattern for pattern, optimizer in chosen.items() if optimizer is self.optimizer]
+
+    def step(self) -> int:
+        return read_int(self.counter)
+
+    def rate(self, step: int | None = None) -> float:
+        """The rate of the next update, or at `step` if it comes from a schedule."""
+        source = self.source
+        if isinstance(source, LearningRateSchedule):
+            return _rate_at(source, self.step() if step is None else step)
+        return read_float(source() if is_function(source) else source)
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperparameter:
+    """A hyperparameter of an optimizer that a log has a column for: its rate, or a scheduled one."""
+
+    column: str
+    rated: RatedOptimizer
+    source: Source
+
+
+def hyperparameters(model: Any) -> list[Hyperparameter]:
+    """The rates of a model's optimizers, then their other hyperparameters that are scheduled."""
+    optimizers = rated_optimizers(model)
+    found = [Hyperparameter(rated.column, rated, rated.source) for rated in optimizers]
+    for rated in optimizers:
+        suffix = rated.column.removeprefix("learning_rate")
+        found += [
+            Hyperparameter(name + suffix, rated, schedule) for name, schedule in schedules_of(rated.optimizer).items()
+        ]
+    return found
+
+
+def is_schedule(source: Source) -> bool:
+    """Whether the rate comes from a schedule, ours or not."""
+    return isinstance(source, LearningRateSchedule)
+
+
+def is_function(source: Source) -> bool:
+    """Whether the rate comes from a function without arguments."""
+    return not isinstance(source, LearningRateSchedule | keras.Variable) and callable(source)
+
+
+def read_int(variable: Any) -> int:
+    """The number in a counter, also one mirrored over devices; waited for where it is on an accelerator."""
+    known = host_steps(variable)
+    return int(ops.convert_to_numpy(variable) if known is None else known)
+
+
+def _rate_at(schedule: LearningRateSchedule, step: int) -> float:
+    """The rate of any schedule at one step; those of ours are looked up among the rates of steps around it."""
+    if isinstance(schedule, Formula) and schedule.is_bound and not schedule.has_external:
+        return value_at(schedule, step)
+    return float(values_of(schedule, step))
+
+
+def read_float(value: Any) -> float:
+    """The number in a float variable, tensor or Python number."""
+    return float(value) if isinstance(value, float | int) else float(ops.convert_to_numpy(value))
+
+
+def optimizer_of(model: Any) -> Any:
+    """The model's optimizer, out of a `LossScaleOptimizer` if it is in one.
+
+    Raises:
+        ValueError: the model is not compiled with an optimizer.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        raise ValueError("the `model` has no optimizer: call `model.compile(optimizer=…)` first")
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def skips_updates(model: Any) -> bool:
+    """Whether some batches may leave the weights and the counter as they are (loss scaling)."""
+    return hasattr(model.optimizer, "inner_optimizer")
+
+
+def rated_optimizers(model: Any) -> list[RatedOptimizer]:
+    """Every optimizer of the model that owns a rate: one, or those of a `MultiOptimizer`."""
+    optimizer = optimizer_of(model)
+    if not hasattr(optimizer, "optimizers"):
+        return [RatedOptimizer("learning_rate", optimizer)]
+    optimizers: list[RatedOptimizer] = []
+    for part in optimizer.optimizers:
+        column = f"learning_rate_{part.name}"
+        taken = [rated.column for rated in optimizers]
+        if column in taken:
+            column = f"{column}_{len(taken)}"
+        optimizers.append(RatedOptimizer(column, part, optimizer))
+    return optimizers
+
+
+def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
+    """The optimizers that train something; all of them as long as that is undecided.
+
+    Keras leaves the counter of one of a `MultiOptimizer` to which no variable was given where it is.
+    """
+    return [rated for rated in optimizers if not rated.is_idle] or optimizers
+
+
+def primary(optimizers: list[RatedOptimizer]) -> RatedOptimizer:
+    """The optimizer whose counter tells the step: the first one that trains something.
+
+    Raises:
+        ValueError: there is none yet.
+    """
+    return training(at_least_one(optimizers))[0]
+
+
+def at_least_one(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
+    """The same optimizers.
+
+    Raises:
+        ValueError: there is none yet.
+    """
+    if not optimizers:
+        raise ValueError(
+            "the optimizers of a `MultiOptimizer` that is given a function are not there before the model is built: "
+            "begin the model with a `keras.Input`, or call `model.build`"
+        )
+    return optimizers
+
+
+def build(model: Any) -> None:
+    """Build a `MultiOptimizer`, which only then has its optimizers and knows which of them train something.
+
+    JAX and torch have done so when `fit` calls the first callback. TensorFlow does it in the first batch.
+    """
+    if not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
+        return
+    # As Keras asks itself whether a model still has variables to come.
+    if model.built and all(layer.built for layer in model._flatten_layers()):
+        model.optimizer.build(model.trainable_variables)
+
+
+def step_of(model: Any) -> int:
+    """Batches that the model has been trained with."""
+    return primary(rated_optimizers(model)).step()
+
+
+def build_optimizer(model: Any) -> None:
+    """Give the optimizer its variables, if `fit` has not done so yet; the model is built."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def counter_of(model: Any) -> keras.Variable:
+    """The step counter of the optimizer as a whole, also where it is undecided which part of it trains something."""
+    return optimizer_of(model)._iterations
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Every variable of a model, its metrics and its optimizer, once."""
+    optimizer = model.optimizer
+    found = [*model.variables, *model.metrics_variables]
+    while optimizer is not None:
+        found += optimizer.variables
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    for rated in rated_optimizers(model):
+        found += rated.optimizer.variables
+    return list({id(variable): variable for variable in found}.values())
+
+
+def sync(model: Any) -> None:
+    """Bring the variables up to date in the middle of an epoch (JAX keeps them apart)."""
+    getattr(model, "jax_state_sync", lambda: None)()

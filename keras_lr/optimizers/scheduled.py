@@ -1,0 +1,303 @@
+"""`Scheduled`: other hyperparameters than the rate on a schedule, inside the compiled training step.
+
+For each stock optimizer there is a class, `ScheduledSGD`, `ScheduledAdam` and so on: a subclass of the stock
+one, whose training step is in `updates`. `Scheduled(optimizer, …)` makes an object of the right one.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import SCHEDULE, Constant
+from keras_lr.core.evaluation import host_steps
+from keras_lr.core.fields import FLAG, Real
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.serialization import from_serialized
+from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
+from keras_lr.optimizers.updates import RMSpropStep, SGDStep, Step, hyperparameter
+
+EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
+
+OWN: dict[str, tuple[str, ...]] = {
+    "SGD": ("momentum",),
+    "RMSprop": ("rho", "momentum"),
+    "Adadelta": ("rho",),
+    "Adagrad": (),
+    "Adam": ("beta_1", "beta_2"),
+    "AdamW": ("beta_1", "beta_2"),
+    "Nadam": ("beta_1", "beta_2"),
+    "Adamax": ("beta_1", "beta_2"),
+    "Lamb": ("beta_1", "beta_2"),
+    "Lion": ("beta_1", "beta_2"),
+    "Muon": ("momentum", "adam_beta_1", "adam_beta_2", "adam_weight_decay"),
+    "Adafactor": (),
+    "Ftrl": (),
+}
+"""Hyperparameters of the stock optimizers beside those of all of them."""
+
+STOCK: dict[str, type] = {name: type(kind.__new__(kind)) for name in OWN for kind in [getattr(keras.optimizers, name)]}
+"""The class of what each stock name makes; torch has variants of its own of some."""
+
+CONFIG = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
+
+UNLIMITED = ("weight_decay", "adam_weight_decay", "clipnorm", "global_clipnorm")
+"""Hyperparameters that are not shares: the others are means over time, with a weight in [0, 1]."""
+
+SHARE = Real("a schedule of numbers in [0, 1]", low=0.0, high=1.0)
+
+# Optimizers leave out a slot, or a whole computation, where one of these is 0; a schedule may pass through 0.
+NEEDS_SLOT = ("momentum",)
+
+
+def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
+    optimizer: Any,
+    *,
+    momentum_correction: bool = False,
+    independent_weight_decay: bool = False,
+    **hyperparameters: Any,
+) -> Any:
+    """Make an optimizer like a stock Keras optimizer, with hyperparameters that follow schedules.
+
+    ``Scheduled(optimizer, momentum=schedule, …)`` is an optimizer of the same kind with the same
+    arguments, in which each named hyperparameter is ``schedule(step)`` in the update of that
+    step, computed inside the compiled training step from the optimizer's own counter, as the
+    learning rate is. Assigning to ``optimizer.momentum`` has no effect after the first batch on
+    TensorFlow and JAX; this has, on all backends.
+
+    What can be scheduled: `momentum` (SGD, RMSprop, Muon), `rho` (RMSprop, Adadelta), `beta_1` and
+    `beta_2` (Adam, AdamW, Nadam, Adamax, Lamb, Lion), Muon's `adam_beta_1`, `adam_beta_2` and
+    `adam_weight_decay`, and of every optimizer `weight_decay`, `ema_momentum` (with `use_ema`),
+    `clipnorm` and `global_clipnorm`.
+
+    A schedule is bound by `BindSchedule`, as that of the rate, and recorded by
+    `LearningRateLogger` in a column of the hyperparameter's name. The optimizer is saved, loaded,
+    pickled, wrapped and distributed as any other.
+
+    It begins with all that was set on the given optimizer before: its arguments, attributes assigned since,
+    the rate and the step counter, and what `exclude_from_weight_decay` excludes. Keras forgets exclusions when
+    an optimizer is saved and loaded, cloned, copied or pickled; here they are kept.
+
+    Args:
+        optimizer: a stock optimizer that has not been used yet; it is not changed. Its rate is a number,
+            a schedule or a function without arguments. A file holds a function as Keras has it: a registered
+            one by its name, a lambda so that loading needs ``safe_mode=False``.
+        momentum_correction: for SGD: keep the rate out of the velocity, v ← m·v + g and w ← w − lr·v,
+            as torch does. Keras has it inside, v ← m·v − lr·g and w ← w + v, so that after the rate
+            has fallen the velocity of the higher one goes on. Where the rate is not 0 this is
+            Keras's form with the velocity multiplied by lr_t/lr_(t−1): Goyal et al. 2017, arXiv
+            1706.02677, section 3, remark 2 and equation 10.
+        independent_weight_decay: subtract ``weight_decay · w`` from w, and not Keras's
+            ``learning_rate · weight_decay · w``: Loshchilov & Hutter 2019, arXiv 1711.05101,
+            algorithm 2.
+        hyperparameters: schedules by the name of the hyperparameter; a number is a constant.
+
+    Raises:
+        TypeError: `optimizer` is no stock optimizer, or a hyperparameter is no schedule or number.
+        ValueError: a hyperparameter cannot be scheduled (the message lists those that can), the
+            optimizer has been built, has variables or methods of its own, or an option does not go with it.
+
+    Example:
+        >>> cycle = OneCycle(0.1, 1000)
+        >>> optimizer = Scheduled(keras.optimizers.SGD(cycle, nesterov=True), momentum=cycle.momentum())
+        >>> optimizer.hyperparameters["momentum"].values([0, 299]).round(6).tolist()
+        [0.95, 0.85]
+    """
+    kind = _stock_name(optimizer)
+    schedules = _checked_schedules(kind, hyperparameters)
+    for name, value in (
+        ("momentum_correction", momentum_correction),
+        ("independent_weight_decay", independent_weight_decay),
+    ):
+        check(FLAG, "Scheduled", name, value)
+    if momentum_correction and kind != "SGD":
+        refuse("Scheduled", "momentum_correction", f"False for {kind}: it is for SGD", True)
+    if independent_weight_decay and optimizer.weight_decay is None and "weight_decay" not in schedules:
+        refuse("Scheduled", "independent_weight_decay", "False without a `weight_decay`", True)
+    if "ema_momentum" in schedules and not optimizer.use_ema:
+        refuse(
+            "Scheduled",
+            "ema_momentum",
+            "left out unless the optimizer has `use_ema=True`",
+            schedules["ema_momentum"],
+        )
+    made = _copy_of(optimizer, kind)
+    own = vars(made)
+    own["hyperparameters"] = schedules
+    own["momentum_correction"], own["independent_weight_decay"] = momentum_correction, independent_weight_decay
+    own["_as_given"] = {name: getattr(made, name) for name in schedules}
+    for name, given in own["_as_given"].items():
+        # Decides only which slots there are, and whether the stock code looks at it at all.
+        if name in NEEDS_SLOT and not given:
+            setattr(made, name, 0.9)
+        elif given is None:
+            setattr(made, name, 1.0)
+    return made
+
+
+class ScheduledOptimizer:
+    """What the optimizers that `Scheduled` makes have in common: hyperparameters on schedules, and their config."""
+
+    hyperparameters: dict[str, LearningRateSchedule]
+
+    def get_config(self) -> dict[str, Any]:
+        """The optimizer and the schedules, as Keras serializes them.
+
+        Raises:
+            ValueError: single variables are excluded from weight decay (`var_list`), and the optimizer is not built.
+            TypeError: the rate is a function that Keras cannot serialize.
+        """
+        own = vars(self)
+        config = {**_arguments(self), **own["_as_given"], "learning_rate": _serialized_rate(self)}
+        kind = type(self).__name__.removeprefix("Scheduled")
+        stock = {"module": "keras.optimizers", "class_name": kind, "config": config, "registered_name": None}
+        return {
+            "optimizer": stock,
+            "hyperparameters": {
+                name: keras.saving.serialize_keras_object(schedule) for name, schedule in self.hyperparameters.items()
+            },
+            "momentum_correction": own["momentum_correction"],
+            "independent_weight_decay": own["independent_weight_decay"],
+            **exclusions(self),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """The optimizer with these arguments."""
+        if not isinstance(config, dict) or set(config) - {KEY} != CONFIG:
+            refuse("Scheduled", "config", f"a dict of {', '.join(sorted(CONFIG))}", config)
+        stock, given = config["optimizer"], config["hyperparameters"]
+        names = (stock.get("module"), stock.get("class_name")) if isinstance(stock, dict) else (None, None)
+        if names[0] != "keras.optimizers" or str(names[1]) not in OWN:
+            refuse("Scheduled", "optimizer", f"the config of one of {', '.join(OWN)}", stock)
+        if not isinstance(given, dict):
+            refuse("Scheduled", "hyperparameters", "a dict of schedules by name", given, TypeError)
+        optimizer = keras.saving.deserialize_keras_object(stock, custom_objects)
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            hyperparameters = {name: from_serialized(schedule) for name, schedule in given.items()}
+        flags = {name: config[name] for name in ("momentum_correction", "independent_weight_decay")}
+        made = Scheduled(optimizer, **{**flags, **hyperparameters})
+        if KEY in config:
+            exclude(made, config[KEY])
+        return made
+
+
+def _stock_name(optimizer: Any) -> str:
+    """The name of the stock optimizer that this is, if all that it holds can be copied."""
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        refuse("Scheduled", "optimizer", "a Keras optimizer", optimizer, TypeError)
+    kind = next((name for name, stock in STOCK.items() if type(optimizer) is stock), None)
+    if kind is None:
+        inside = hasattr(optimizer, "inner_optimizer") or hasattr(optimizer, "optimizers")
+        hint = " (schedule what is inside, and wrap the result)" if inside else ""
+        refuse("Scheduled", "optimizer", f"one of {', '.join(OWN)} itself{hint}", optimizer, TypeError)
+    if optimizer.built:
+        refuse("Scheduled", "optimizer", "an optimizer that has not been built yet", optimizer)
+    replaced = [name for name in vars(optimizer) if callable(getattr(type(optimizer), name, None))]
+    if replaced:
+        allowed = f"an optimizer with the methods of its class, and not another `{replaced[0]}`"
+        refuse("Scheduled", "optimizer", allowed, optimizer)
+    if len(optimizer.variables) != 1 + isinstance(optimizer._learning_rate, keras.Variable):
+        refuse("Scheduled", "optimizer", "an optimizer to which no variable was added", optimizer)
+    return kind
+
+
+def _checked_schedules(kind: str, hyperparameters: dict[str, Any]) -> dict[str, LearningRateSchedule]:
+    allowed = OWN[kind] + EVERYWHERE
+    for name in hyperparameters:
+        if name not in allowed:
+            raise ValueError(f"Scheduled: {kind} has no `{name}` that can be scheduled; it has {', '.join(allowed)}")
+    schedules = {name: check(SCHEDULE, "Scheduled", name, value) for name, value in hyperparameters.items()}
+    for name, schedule in schedules.items():
+        if name not in UNLIMITED and isinstance(schedule, Constant):
+            check(SHARE, "Scheduled", name, schedule.learning_rate)
+    return schedules
+
+
+def _copy_of(optimizer: Any, kind: str) -> Any:
+    """An optimizer of the class for `kind`, with all that is set on this one, and variables of its own.
+
+    Not by way of `get_config`: that has neither the counter, nor exclusions from weight decay, nor a rate that
+    cannot be serialized, nor attributes of the user's.
+    """
+    made: Any = object.__new__(_classes[kind])
+    own = vars(made)
+    own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
+    own["_mirror"], own["_blocks"] = None, {}
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.Variable) or not callable(rate):
+        rate = float(ops.convert_to_numpy(rate))
+    with _strategy_scope(optimizer):
+        STOCK[kind].__init__(made, learning_rate=rate, name=optimizer.name)  # type: ignore[misc]
+        step = host_steps(optimizer._iterations)
+        made._iterations.assign(optimizer._iterations if step is None else int(step))
+    for name, value in vars(optimizer).items():
+        # What begins with an underscore is Keras's own book-keeping, and new here, or it is optional.
+        if not (name.startswith("_") and name in own) and not name.startswith("_self_"):
+            setattr(made, name, _copied(value))
+    return made
+
+
+def _copied(value: Any) -> Any:
+    """A value of an attribute; Keras's containers belong to one optimizer, and are filled anew."""
+    for container in (list, dict, set):
+        if isinstance(value, container):
+            return container(value)
+    return value
+
+
+def _strategy_scope(optimizer: Any) -> Any:
+    """Where an optimizer makes its variables: on TensorFlow in the scope of a distribution strategy."""
+    strategy = getattr(optimizer, "_distribution_strategy", None)
+    if strategy is None or type(strategy).__name__ == "_DefaultDistributionStrategy":
+        return nullcontext()
+    return strategy.scope()
+
+
+def _arguments(optimizer: Any) -> dict[str, Any]:
+    """The config of the stock optimizer, but for the rate, which Keras may be unable to serialize."""
+    twin: Any = object.__new__(type(optimizer))
+    vars(twin).update(vars(optimizer), _learning_rate=None)
+    found: dict[str, Any] = super(ScheduledOptimizer, twin).get_config()
+    return found
+
+
+def _serialized_rate(optimizer: Any) -> Any:
+    """The rate of an optimizer in its config: a number, or a schedule or function as Keras serializes it."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.Variable) or not callable(rate):
+        return float(ops.convert_to_numpy(rate))
+    if isinstance(rate, LearningRateSchedule):
+        return keras.saving.serialize_keras_object(rate)
+    try:
+        return keras.saving.serialize_keras_object(rate)
+    except Exception:  # of many types, by what the function is and what it refers to
+        allowed = "a number, a schedule or a function that Keras can serialize, for the optimizer to be saved or copied"
+        refuse("Scheduled", "learning_rate", allowed, rate, TypeError)
+
+
+def _class_for(kind: str) -> Any:
+    """The class of scheduled optimizers of one stock class."""
+    step = {"SGD": SGDStep, "RMSprop": RMSpropStep}.get(kind, Step)
+    body: dict[str, Any] = {name: hyperparameter(name) for name in OWN[kind] + EVERYWHERE}
+    about = f"A `keras.optimizers.{kind}` with hyperparameters that follow schedules: see `Scheduled`."
+    made = type(f"Scheduled{kind}", (ScheduledOptimizer, Exclusions, step, STOCK[kind]), {**body, "__doc__": about})
+    made.__module__ = __name__
+    # One name for all of them, that of the files of all versions: `ScheduledOptimizer.from_config` finds the class.
+    keras.saving.register_keras_serializable("keras_lr", "Scheduled")(made)
+    return made
+
+
+_classes = {kind: _class_for(kind) for kind in OWN}
+globals().update({made.__name__: made for made in _classes.values()})  # where pickle looks for them
+keras.saving.register_keras_serializable("keras_lr", "Scheduled")(ScheduledOptimizer)
+
+
+def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
+    """The schedules of an optimizer's other hyperparameters; empty for a stock one."""
+    found: dict[str, LearningRateSchedule] = vars(optimizer).get("hyperparameters", {})
+    return found if isinstance(optimizer, ScheduledOptimizer) else {}

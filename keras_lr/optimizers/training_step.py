@@ -1,0 +1,64 @@
+"""Exchange the training step of a model, for good or for a time. The only module that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def exchanged(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """For a time, let the model's `train_step` be ``wrap(train_step)``."""
+    attributes = vars(model)
+    own = attributes.get("train_step")
+    attributes["train_step"] = wrap(model.train_step)
+    try:
+        yield
+    finally:
+        attributes.pop("train_step", None)
+        if own is not None:
+            attributes["train_step"] = own
+
+
+def retrace(model: Any) -> None:
+    """Make Keras compile the training step anew, so that a new schedule takes effect.
+
+    A compiled step keeps the schedule that it was traced with; only torch, which runs it
+    eagerly, would notice. The cost is one compilation.
+
+    On JAX `make_train_function(force=True)` alone changes nothing: it calls
+    ``jax.jit(model.train_step)`` again, and JAX finds the old trace in its cache, because
+    bound methods of one object compare equal. So it is given a function that is new.
+    """
+    if getattr(model, "train_function", None) is None:
+        return
+    with exchanged(model, lambda step: lambda *args, **kwargs: step(*args, **kwargs)):
+        model.make_train_function(force=True)
+
+
+@contextmanager
+def uncompiled(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """For a time, let the model train with ``wrap(train_step)``, compiled anew, one batch in each call.
+
+    The caller puts `train_function` back.
+    """
+    executions = model.steps_per_execution
+    try:
+        model.steps_per_execution = 1
+        with exchanged(model, wrap):
+            model.train_function = None
+            yield
+    finally:
+        model.steps_per_execution = executions
+
+
+def replace_next_call(model: Any, function: Callable[..., Any]) -> None:
+    """Let the next call of the compiled training function be a call of `function` instead."""
+    own = model.train_function
+
+    def once(*arguments: Any) -> Any:
+        model.train_function = own
+        return function(*arguments)
+
+    model.train_function = once

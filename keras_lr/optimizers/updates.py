@@ -1,0 +1,198 @@
+"""The training step of an optimizer that `Scheduled` makes.
+
+Each hyperparameter is a property. While `apply` runs, and only then, a scheduled one is the value of its
+schedule at the optimizer's own step counter, so Keras's own code computes with it. On TensorFlow and JAX
+that value is a tensor of the traced step. On torch, which trains eagerly, it is a number: the counter is
+followed on the host, and read again only when somebody else has written it, so that nothing waits for the
+device.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import Constant
+from keras_lr.core.inner import values_of
+
+BLOCK = 256
+"""Steps whose values are computed at once on torch."""
+
+
+def hyperparameter(name: str) -> property:
+    """A hyperparameter: its value in the step that runs, and otherwise what the optimizer was made with."""
+
+    def read(self: Any) -> Any:
+        own = vars(self)
+        live = own.get("_values_now")
+        if live is not None and name in live:
+            return live[name]
+        if f"_made_with_{name}" not in own:  # TensorFlow looks before the first assignment
+            raise AttributeError(name)
+        return own[f"_made_with_{name}"]
+
+    def write(self: Any, value: Any) -> None:
+        vars(self)[f"_made_with_{name}"] = value
+
+    return property(read, write)
+
+
+class Step:
+    """What a scheduled optimizer adds to the step of the stock one, which stands behind it among the parents."""
+
+    hyperparameters: dict[str, LearningRateSchedule]
+
+    def build(self, variables: Any) -> None:
+        stock: Any = super()
+        own = vars(self)
+        # TensorFlow builds within the first step; which slots there are does not depend on its values.
+        values, own["_values_now"] = own["_values_now"], None
+        try:
+            stock.build(variables)
+        finally:
+            own["_values_now"] = values
+
+    # The step.
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        stock: Any = super()
+        own = vars(self)
+        # Replicas of MirroredStrategy take turns in here; the values are those of the first.
+        if own["_depth"] == 0:
+            own["_values_now"] = self._values()
+        own["_depth"] += 1
+        try:
+            stock.apply(grads, trainable_variables)
+        finally:
+            own["_depth"] -= 1
+            if own["_depth"] == 0:
+                own["_values_now"] = None
+        mirror = own["_mirror"]
+        # Without a gradient Keras makes no update, and the counter stays.
+        if mirror is not None and mirror[1]._version != mirror[2]:
+            own["_mirror"] = (mirror[0] + 1, mirror[1], mirror[1]._version)
+
+    def _values(self) -> dict[str, Any]:
+        counter: Any = self._iterations  # type: ignore[attr-defined]
+        if keras.config.backend() != "torch":
+            # A constant stays a number, with which the stock code computes to the last bit as ever.
+            return {
+                name: schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
+                for name, schedule in self.hyperparameters.items()
+            }
+        step = self._host_step(counter.value)
+        # Keras leaves out the slot where a momentum is 0; this is 0 to any float.
+        return {name: self._host_value(name, schedule, step) for name, schedule in self.hyperparameters.items()}
+
+    def _host_value(self, name: str, schedule: LearningRateSchedule, step: int) -> float:
+        """One value, out of those of many steps that were computed at once: a call for each takes as long."""
+        blocks = vars(self)["_blocks"]
+        known = blocks.get(name)
+        if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
+            values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), 1e-30)
+            blocks[name] = known = (schedule, step, values.tolist())
+        return float(known[2][step - known[1]])
+
+    def _host_step(self, counter: Any) -> int:
+        """Torch's counter without waiting for it: followed as long as nobody else writes to it."""
+        own = vars(self)
+        mirror = own["_mirror"]
+        if mirror is None or mirror[1] is not counter or mirror[2] != counter._version:
+            own["_mirror"] = mirror = (int(counter), counter, counter._version)
+        return int(mirror[0])
+
+    # Where the stock code branches on a value, which a traced step cannot.
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        stock: Any = super()
+        if "clipnorm" in self.hyperparameters:
+            clip = stock._clip_by_norm
+            return [gradient if gradient is None else clip(gradient) for gradient in grads]
+        if "global_clipnorm" in self.hyperparameters:
+            limit: Any = self.global_clipnorm  # type: ignore[attr-defined]
+            known = [ops.cast(gradient, "float32") for gradient in grads if gradient is not None]
+            norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in known))
+            factor = limit / ops.maximum(norm, limit)
+            return [
+                gradient if gradient is None else ops.multiply(gradient, ops.cast(factor, gradient.dtype))
+                for gradient in grads
+            ]
+        return stock._clip_gradients(grads)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        stock: Any = super()
+        this: Any = self
+        own = vars(self)
+        # torch's `_foreach_mul_`, which Keras calls, takes no empty list.
+        if keras.config.backend() == "torch" and not any(map(this._use_weight_decay, variables)):
+            return
+        own["_unit_rate"] = own["independent_weight_decay"]
+        try:
+            stock._apply_weight_decay(variables)
+        finally:
+            own["_unit_rate"] = False
+
+    def _get_current_learning_rate(self) -> Any:
+        stock: Any = super()
+        return 1.0 if vars(self).get("_unit_rate") else stock._get_current_learning_rate()
+
+
+class SGDStep(Step):
+    """SGD: momentum that may pass through 0, and the velocity without the rate in it."""
+
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        stock: Any = super()
+        if keras.config.backend() == "torch" and vars(self)["momentum_correction"]:
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                self.update_step(gradient, variable, learning_rate)
+        else:
+            stock._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        this: Any = self
+        if not this.momentums:
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
+        velocity = this.momentums[this._get_variable_index(variable)]
+        rate = ops.cast(learning_rate, variable.dtype)
+        momentum = ops.cast(this.momentum, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        if vars(self)["momentum_correction"]:
+            this.assign(velocity, ops.add(ops.multiply(velocity, momentum), gradient))
+            step = ops.add(ops.multiply(velocity, momentum), gradient) if this.nesterov else velocity
+            this.assign_sub(variable, ops.multiply(step, rate))
+            return
+        scaled = ops.multiply(gradient, rate)
+        this.assign(velocity, ops.subtract(ops.multiply(velocity, momentum), scaled))
+        if this.nesterov:
+            this.assign_add(variable, ops.subtract(ops.multiply(velocity, momentum), scaled))
+        else:
+            this.assign_add(variable, velocity)
+
+
+class RMSpropStep(Step):
+    """RMSprop with a momentum that may pass through 0."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        this: Any = self
+        if "momentum" not in self.hyperparameters:
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
+        index = this._get_variable_index(variable)
+        square, momentum = this._velocities[index], this._momentums[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        rho = this.rho  # a constant is a number still, and 1 − rho is exact then
+        this.assign(square, ops.add(ops.multiply(rho, square), ops.multiply(1 - rho, ops.square(gradient))))
+        spread = square
+        if this.centered:
+            mean = this._average_gradients[index]
+            this.assign(mean, ops.add(ops.multiply(rho, mean), ops.multiply(1 - rho, gradient)))
+            spread = ops.subtract(square, ops.square(mean))
+        rate = ops.cast(learning_rate, variable.dtype)
+        step = ops.divide(ops.multiply(rate, gradient), ops.sqrt(ops.add(spread, this.epsilon)))
+        this.assign(momentum, ops.add(ops.multiply(this.momentum, momentum), step))
+        this.assign_sub(variable, momentum)

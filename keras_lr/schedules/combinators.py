@@ -1,0 +1,238 @@
+"""Schedules made of others by name: warmup, sequences, repetition, noise, updates, another batch size."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
+from keras_lr.core.curves import Step, Value, cosine, mix, power, progress, real, remaining, since, where
+from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, OneOf, Share, Steps, StepsOrZero, Whole
+from keras_lr.core.inner import length_of, rate_at, rate_of
+from keras_lr.core.refusals import check
+
+BATCH = Whole("a whole number of examples in [1, 2**31)", 1, steps=False)
+SCALING = OneOf(("linear", "sqrt"))
+WarmupShape = Annotated[str, OneOf(("linear", "cosine", "exponential"))]
+
+
+class Warmup(Schedule):
+    """A rise to the first rate of another schedule, which then runs from its own step 0.
+
+    f(t) = schedule(0) · w(t/warmup_steps)    for t < warmup_steps
+    f(t) = schedule(t − warmup_steps)         from there on
+
+    where w rises from `start` to 1: in a straight line ("linear"), in half a cosine ("cosine"),
+    or by equal factors, start^(1 − x) ("exponential"). There is no jump: at `warmup_steps` the
+    rate is exactly ``schedule(0)``. The linear one is the "gradual warmup" of Goyal et al. 2017,
+    arXiv 1706.02677, section 2.2; the exponential one fastai's `SchedExp`.
+
+    Args:
+        schedule: what follows: a schedule (ours, Keras's, your own), or a constant rate.
+        warmup_steps: steps of the rise; 0 for none.
+        start: where it begins, as a fraction of ``schedule(0)``, in [0, 1]. With 0 the first
+            update does not move the weights.
+        shape: "linear", "cosine" or "exponential".
+
+    Raises:
+        ValueError: also for an exponential warmup from 0.
+
+    Example:
+        >>> Warmup(LinearDecay(0.1, 100), 10).values([0, 5, 10, 60, 110]).round(6).tolist()
+        [0.0, 0.05, 0.1, 0.05, 0.0]
+    """
+
+    template = "a {shape} warmup from {start:%} over {warmup_steps:steps}, then {schedule}"
+    schedule: AnySchedule
+    warmup_steps: StepsOrZero
+    start: Share = 0.0
+    shape: WarmupShape = "linear"
+
+    def validate(self) -> None:
+        if self.shape == "exponential" and self.start == 0.0:
+            self.refuse("start", "above 0 for an exponential warmup")
+
+    def length(self) -> int | None:
+        after = length_of(self.schedule)
+        return None if after is None else self.warmup_steps + after
+
+    def rate(self, step: Step) -> Value:
+        after = rate_of(self.schedule, since(step, self.warmup_steps))
+        if not self.warmup_steps:
+            return after
+        return where(step < self.warmup_steps, self._share(step) * rate_at(self.schedule, 0, step), after)
+
+    def _share(self, step: Step) -> Value:
+        if self.shape == "exponential":
+            return power(self.start, remaining(step, self.warmup_steps))
+        gone = progress(step, self.warmup_steps)
+        return mix(self.start, 1.0, cosine(gone) if self.shape == "cosine" else gone)
+
+
+class Sequential(Schedule):
+    """One schedule after another, each from its own step 0, at given boundaries.
+
+    f(t) = schedules[i](t − boundaries[i−1]),  i the number of boundaries ≤ t
+
+    torch's `SequentialLR` and optax's `join_schedules`. A part between equal boundaries is
+    skipped. ``a >> b`` needs no boundaries.
+
+    Args:
+        schedules: the parts: schedules or constant rates.
+        boundaries: steps at which the next part begins, one fewer than parts, none smaller
+            than the one before.
+
+    Raises:
+        ValueError: also when the numbers of parts and boundaries do not fit.
+
+    Example:
+        >>> Sequential([LinearDecay(0.4, 8), StepDecay(0.1, 2)], [4]).values([0, 3, 4, 6]).round(6).tolist()
+        [0.4, 0.25, 0.1, 0.05]
+    """
+
+    template = "{schedules:then}<, changing at {boundaries:at}>"
+    schedules: Schedules
+    boundaries: Boundaries
+
+    def validate(self) -> None:
+        if len(self.boundaries) != len(self.schedules) - 1:
+            self.refuse("boundaries", f"one fewer than there are `schedules` ({len(self.schedules) - 1})")
+
+    def length(self) -> int | None:
+        last = length_of(self.schedules[-1])
+        return None if last is None else sum(self.boundaries[-1:]) + last
+
+    def rate(self, step: Step) -> Value:
+        return joined(self.schedules, self.boundaries, step)
+
+
+class Repeat(Schedule):
+    """Another schedule again and again, each time scaled down by a factor.
+
+    f(t) = factor^⌊t/every⌋ · schedule(t mod every)
+
+    Restarts of any shape, and cycles whose two bounds shrink from cycle to cycle. (The floor of
+    `CosineDecayRestarts` stays, and so does that of timm's `cycle_decay`.)
+
+    Args:
+        schedule: what is repeated.
+        every: steps of one repetition.
+        factor: scale of a repetition relative to the one before, in (0, 1].
+
+    Example:
+        >>> Repeat(LinearDecay(0.4, 4), 4, factor=0.5).values([0, 2, 4, 6, 8]).round(6).tolist()
+        [0.4, 0.2, 0.2, 0.1, 0.1]
+    """
+
+    template = "{schedule}, again every {every:steps}<, each time multiplied by {factor}>"
+    schedule: AnySchedule
+    every: Steps
+    factor: Factor = 1.0
+
+    def rate(self, step: Step) -> Value:
+        value = rate_of(self.schedule, step % self.every)
+        return value if self.factor == 1.0 else power(self.factor, step // self.every) * value
+
+
+class PerUpdate(Schedule):
+    """A schedule written in optimizer updates, for an optimizer that accumulates gradients.
+
+    f(t) = schedule(⌊t / accumulation_steps⌋)
+
+    With ``gradient_accumulation_steps=k`` Keras applies the gradients at every k-th batch, but
+    calls the schedule with the number of batches.
+
+    Args:
+        schedule: a schedule in updates.
+        accumulation_steps: the optimizer's `gradient_accumulation_steps`.
+
+    Example:
+        >>> PerUpdate(LinearDecay(0.4, 4), 2).values([0, 1, 2, 3, 4]).round(6).tolist()
+        [0.4, 0.4, 0.3, 0.3, 0.2]
+    """
+
+    template = "{schedule}, counted in updates of {accumulation_steps} batches"
+    schedule: AnySchedule
+    accumulation_steps: Count
+
+    def length(self) -> int | None:
+        length = length_of(self.schedule)
+        return None if length is None else length * self.accumulation_steps
+
+    def rate(self, step: Step) -> Value:
+        return rate_of(self.schedule, step // self.accumulation_steps)
+
+
+class Noise(Schedule):
+    """Another schedule with a random factor at each step, the same for the same seed.
+
+    f(t) = schedule(t) · (1 + amplitude · n(t)),  n(t) uniform in [−1, 1)
+
+    n is a hash of step and seed, so a resumed training draws the same noise on every backend;
+    timm's `lr-noise` seeds its noise by the step for the same reason. Its `duration` is that
+    of the schedule: from there on it is noise around a rate that stays.
+
+    Args:
+        schedule: the schedule.
+        amplitude: largest relative change, in [0, 1].
+        seed: another seed gives another noise.
+
+    Example:
+        >>> noisy = Noise(Constant(0.1), 0.5)
+        >>> bool(abs(noisy.values(range(9)) - 0.1).max() <= 0.05)
+        True
+    """
+
+    template = "{schedule}, with random changes of up to {amplitude:%} (seed {seed})"
+    schedule: AnySchedule
+    amplitude: Share
+    seed: CountOrZero = 0
+
+    def length(self) -> int | None:
+        return length_of(self.schedule)
+
+    def rate(self, step: Step) -> Value:
+        return rate_of(self.schedule, step) * (1.0 + self.amplitude * (real(self._hash(step)) * (2.0 / PRIME) - 1.0))
+
+    def _hash(self, step: Step) -> Step:
+        """Whole numbers in [0, PRIME), by squarings and products that stay below 2**31."""
+        state = step % PRIME
+        for salt in (step // PRIME % PRIME, self.seed % PRIME, self.seed // PRIME % PRIME):
+            for multiplier, increment in ((31_607, 7_919), (27_893, 12_347)):
+                state = (state * multiplier + salt + increment) % PRIME
+                state = (state * state + state * 5) % PRIME
+        return state
+
+
+# The largest prime whose square is below 2**31; (p − 1)² + 5·(p − 1) is below it too.
+PRIME = 46_337
+
+
+def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: str = "linear") -> Schedule:
+    """A schedule for another batch size than the one it was found with.
+
+    linear: f(t) · batch_size / base_batch_size        (Goyal et al. 2017, arXiv 1706.02677, section 2.1)
+    sqrt:   f(t) · √(batch_size / base_batch_size)     (Krizhevsky 2014, arXiv 1404.5997, section 5)
+
+    The steps stay: a training of as many epochs with larger batches has fewer of them, which durations in
+    `epochs` follow by themselves. Goyal et al. add a warmup of 5 epochs.
+
+    Args:
+        schedule: a schedule, or a constant rate.
+        batch_size: examples in a batch over all devices.
+        base_batch_size: the batch size that the schedule is right for.
+        rule: "linear" (SGD) or "sqrt" (usual for Adam and its kin).
+
+    Raises:
+        TypeError, ValueError: for other arguments.
+
+    Example:
+        >>> scaled(Constant(0.1), 1024, 256).values(0).item(), scaled(Constant(0.1), 1024, 256, "sqrt").values(0).item()
+        (0.4, 0.2)
+    """
+    inner = check(SCHEDULE, "scaled", "schedule", schedule)
+    ratio = check(BATCH, "scaled", "batch_size", batch_size) / check(
+        BATCH, "scaled", "base_batch_size", base_batch_size
+    )
+    check(SCALING, "scaled", "rule", rule)
+    return multiplied(inner, ratio if rule == "linear" else math.sqrt(ratio))

@@ -1,0 +1,235 @@
+"""What callbacks put around a schedule, and in which order.
+
+From the inside: the binding to a training (`Bound`, by `BindSchedule`), the clock of a time budget (`Paced`, by
+`BindSchedule`), the reductions (`Reduced`, one by each `ReduceOnPlateau`). `Installed` takes a schedule apart into
+these layers and puts it together again, so that no other order can come about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from keras_lr.core.algebra import AnySchedule, Bound, Schedule
+from keras_lr.core.curves import Step, Value, lookup_steps, maximum, minimum, segment, since
+from keras_lr.core.fields import STRING, Rate, Several, Share, Whole
+from keras_lr.core.inner import length_of, rate_of
+from keras_lr.core.tree import LearningRateSchedule
+
+MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Shifted")
+"""Classes that callbacks and methods make. You meet them in the repr of a schedule, and need not write them."""
+
+StringOrEmpty = Annotated[str, STRING]
+
+MOST = 46_340
+"""Largest numerator and denominator of a pace: their product with each other is below 2**31."""
+
+Counters = Annotated[
+    Sequence[int],
+    Several(
+        "a non-empty sequence of whole numbers in [0, 2**31)", Whole("a whole number in [0, 2**31)", 0, steps=False)
+    ),
+]
+Parts = Annotated[
+    Sequence[int],
+    Several(
+        "a non-empty sequence of whole numbers in [1, 46340]",
+        Whole("a whole number in [1, 46340]", 1, high=MOST + 1, steps=False),
+    ),
+]
+
+
+class Reduced(Schedule):
+    """Another schedule scaled down, but not below a floor: what `ReduceOnPlateau` installs.
+
+    f(t) = max(scale · schedule(t), min(schedule(t), min_lr))
+
+    The floor limits the scaling alone: a schedule that goes below `min_lr` by itself is left as
+    it is.
+
+    Args:
+        schedule: the schedule underneath.
+        scale: factor, in [0, 1].
+        min_lr: rate below which nothing is scaled.
+        by: the callback that reduces, by the key of its saved state; empty for one that you write yourself.
+
+    Example:
+        >>> Reduced(LinearDecay(0.1, 100), 0.5, min_lr=0.02).values([0, 50, 90]).round(6).tolist()
+        [0.05, 0.025, 0.01]
+    """
+
+    template = "{schedule}, reduced to {scale:%}< but not below {min_lr}>"
+    schedule: AnySchedule
+    scale: Share
+    min_lr: Rate = 0.0
+    by: StringOrEmpty = ""
+
+    def length(self) -> int | None:
+        return length_of(self.schedule)
+
+    def changes(self) -> tuple[int, ...]:
+        return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
+
+    def rate(self, step: Step) -> Value:
+        rate = rate_of(self.schedule, step)
+        return maximum(self.scale * rate, minimum(rate, self.min_lr)) if self.min_lr else self.scale * rate
+
+
+class Paced(Schedule):
+    """Another schedule on a clock that changes its pace: what a time budget installs.
+
+    f(t) = schedule(ticks[i] + ⌊(t − steps[i]) · numerators[i] / denominators[i]⌋)
+
+    with i the last piece that has begun. The clock never jumps, so neither does the rate.
+
+    Args:
+        schedule: the schedule, in ticks.
+        steps: steps at which a pace begins; the first is 0.
+        ticks: the clock at these steps.
+        numerators: ticks of a piece for each `denominators` steps of it, in [1, 46340].
+        denominators: see there.
+
+    Raises:
+        ValueError: also when the sequences differ in length, or do not begin at 0 and increase.
+
+    Example:
+        >>> Paced(LinearDecay(0.8, 8), [0, 2], [0, 2], [1, 3], [1, 1]).values([0, 2, 3, 4]).round(6).tolist()
+        [0.8, 0.6, 0.3, 0.0]
+    """
+
+    template = "{schedule}, on the clock of a time budget"
+    schedule: AnySchedule
+    steps: Counters
+    ticks: Counters
+    numerators: Parts
+    denominators: Parts
+
+    def validate(self) -> None:
+        for name in ("ticks", "numerators", "denominators"):
+            if len(self.arguments()[name]) != len(self.steps):
+                self.refuse(name, f"as long as `steps` ({len(self.steps)})")
+        if self.steps[0] != 0 or any(b <= a for a, b in zip(self.steps, self.steps[1:], strict=False)):
+            self.refuse("steps", "0 and then strictly increasing")
+
+    def ticks_at(self, step: Step) -> Step:
+        """The clock at a step, in whole numbers that stay below 2**31."""
+        if len(self.steps) == 1:
+            start, tick, up, down = self.steps[0], self.ticks[0], self.numerators[0], self.denominators[0]
+            gone = since(step, start)
+        else:
+            piece = segment(step, self.steps[1:])
+            tables = (self.steps, self.ticks, self.numerators, self.denominators)
+            start, tick, up, down = (lookup_steps(table, piece, step) for table in tables)
+            gone = step - start
+        whole, rest = gone // down, gone % down
+        # Beyond the last step of any schedule the clock may stand still.
+        whole = minimum(whole, (2**31 - 1 - tick) // up - 1)
+        return tick + whole * up + rest * up // down
+
+    def pace(self) -> Fraction:
+        """Ticks a step, now."""
+        return Fraction(self.numerators[-1], self.denominators[-1])
+
+    @staticmethod
+    def nearest(pace: Fraction) -> Fraction:
+        """The nearest pace that a piece can have."""
+        if pace >= 1:
+            return min(pace.limit_denominator(max(int(MOST / (pace + 1)), 1)), Fraction(MOST))
+        return max(pace.limit_denominator(MOST), Fraction(1, MOST))
+
+    def from_here(self, step: int, pace: Fraction) -> Paced:
+        """The same up to `step`, and at another pace from there on."""
+        tick = int(self.ticks_at(np.int64(step)))
+        kept = [piece for piece in zip(*self.pieces().values(), strict=True) if piece[0] < step]
+        columns = zip(*kept, (step, tick, pace.numerator, pace.denominator), strict=True)
+        return Paced(self.schedule, *map(list, columns))
+
+    def pieces(self) -> dict[str, list[int]]:
+        """The clock, as JSON values."""
+        return {name: list(value) for name, value in self.arguments().items() if name != "schedule"}
+
+    def rate(self, step: Step) -> Value:
+        return rate_of(self.schedule, self.ticks_at(step))
+
+
+class Reduction(NamedTuple):
+    """What one callback has reduced a schedule to."""
+
+    by: str
+    scale: float
+    min_lr: float
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A schedule taken apart into what callbacks have put around it.
+
+    Attributes:
+        inner: the schedule, bound if it has units.
+        clock: the columns of `Paced`; None without a time budget.
+        reductions: those of the callbacks, from the inside.
+    """
+
+    inner: LearningRateSchedule
+    clock: dict[str, list[int]] | None = None
+    reductions: tuple[Reduction, ...] = ()
+
+    @classmethod
+    def around(cls, schedule: LearningRateSchedule) -> Installed:
+        """The layers of a schedule. A `Reduced` of the user's own is no layer."""
+        clock: dict[str, list[int]] | None = None
+        reductions: list[Reduction] = []
+        while isinstance(schedule, Reduced) and schedule.by:
+            reductions.insert(0, Reduction(schedule.by, schedule.scale, schedule.min_lr))
+            schedule = schedule.schedule
+        if isinstance(schedule, Paced):
+            clock, schedule = schedule.pieces(), schedule.schedule
+        return cls(schedule, clock, tuple(reductions))
+
+    def schedule(self) -> LearningRateSchedule:
+        """The layers put together."""
+        made: LearningRateSchedule = self.paced or self.inner
+        for by, scale, min_lr in self.reductions:
+            made = Reduced(made, scale, min_lr, by)
+        return made
+
+    @property
+    def paced(self) -> Paced | None:
+        """The schedule on the clock of a time budget, without reductions; None without a time budget."""
+        return None if self.clock is None else Paced(self.inner, **self.clock)
+
+    @property
+    def configured(self) -> LearningRateSchedule:
+        """The schedule as the user wrote it."""
+        return self.inner.schedule if isinstance(self.inner, Bound) else self.inner
+
+    def change(self, change: Callable[[LearningRateSchedule], LearningRateSchedule]) -> Installed:
+        """The same layers around a schedule that was changed."""
+        return dataclasses.replace(self, inner=change(self.inner))
+
+    def on_clock(self, clock: dict[str, list[int]]) -> Installed:
+        """The same on another clock."""
+        return dataclasses.replace(self, clock=clock)
+
+    def scale(self, by: str) -> float | None:
+        """The scale of one callback; None if it has not reduced."""
+        return next((reduction.scale for reduction in self.reductions if reduction.by == by), None)
+
+    def reduced(self, by: str, scale: float, min_lr: float) -> Installed:
+        """The same with another reduction of one callback; a new one comes outermost."""
+        new = Reduction(by, scale, min_lr)
+        if self.scale(by) is None:
+            return dataclasses.replace(self, reductions=(*self.reductions, new))
+        return dataclasses.replace(self, reductions=tuple(new if it.by == by else it for it in self.reductions))
+
+
+def with_key(schedule: LearningRateSchedule, by: str, scale: float) -> LearningRateSchedule:
+    """A schedule out of a file of version 0.1.0, whose reductions had no key: the outermost one gets it."""
+    if isinstance(schedule, Reduced) and not schedule.by and schedule.scale == scale:
+        return Reduced(schedule.schedule, scale, schedule.min_lr, by)
+    return schedule

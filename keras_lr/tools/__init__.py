@@ -1,0 +1,1 @@
+"""Tools around a training: range test, comparison, difference, checks, tuners."""

@@ -1,0 +1,138 @@
+"""Will this schedule work in a training step and survive a saved model? Asked before training."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+from numpy.typing import NDArray
+
+from keras_lr.core.evaluation import counter_dtype
+from keras_lr.core.fields import Whole
+from keras_lr.core.refusals import check, refuse
+
+STEPS = Whole("a whole number in [1, 2**31)", 1, steps=False)
+
+MOST = 33
+"""How many steps are tried, spread from the first to the last."""
+
+CLOSE = 1e-5
+"""Relative difference that float32 may make between two ways to evaluate one formula."""
+
+
+def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[str]:
+    """What is wrong with a schedule, before it is trained with.
+
+    For schedules of your own, and those found elsewhere: a step is evaluated eagerly and as the
+    backend compiles it (`tf.function` with and without XLA, `jax.jit`; torch trains eagerly), the
+    schedule is saved and loaded, and its rates are looked at. Nothing is trained.
+
+    Args:
+        schedule: any `LearningRateSchedule`: ours, Keras's, your own.
+        steps: how far to look: steps 0 to `steps` − 1, of which up to 33 are tried.
+
+    Returns:
+        One sentence for each finding; an empty list if all is well.
+
+    Raises:
+        TypeError: `schedule` is not a `LearningRateSchedule`.
+        TypeError, ValueError: `steps` is not a whole number >= 1.
+
+    Example:
+        >>> check_schedule(CosineDecay(0.1, 1000))
+        []
+    """
+    if not isinstance(schedule, LearningRateSchedule):
+        refuse("check_schedule", "schedule", "a LearningRateSchedule", schedule, TypeError)
+    count = check(STEPS, "check_schedule", "steps", steps)
+    tried = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64))
+    try:
+        rates = _rates(schedule, tried)
+    except Exception as error:  # whatever a user's code raises is the finding
+        return [f"it cannot be evaluated: {_said(error)}"]
+    found = _about_rates(tried, rates)
+    if not np.array_equal(_rates(schedule, tried[::-1])[::-1], rates, equal_nan=True):
+        found.append("it gives another rate when the same step is asked again: it must depend on the step alone")
+    for name, compile_ in _compilers():
+        found += _about_compiled(name, compile_(lambda step: schedule(step)), tried, rates)
+    return found + _about_saving(schedule, tried, rates)
+
+
+def _rates(function: Callable[[Any], Any], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The rates at steps, one after another, as an optimizer asks for them."""
+    tensors = [ops.convert_to_tensor(int(step), dtype=counter_dtype()) for step in steps]
+    return np.array([float(ops.convert_to_numpy(function(tensor))) for tensor in tensors])
+
+
+def _about_rates(steps: NDArray[np.int64], rates: NDArray[np.float64]) -> list[str]:
+    for what, wrong in (("not finite", ~np.isfinite(rates)), ("negative", rates < 0)):
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            return [f"its rate is {what} at step {steps[first]:,}: {rates[first]:g}"]
+    return []
+
+
+def _compilers() -> list[tuple[str, Callable[[Any], Any]]]:
+    """The ways in which the backend compiles a training step."""
+    backend = keras.config.backend()
+    if backend == "jax":
+        return [("jax.jit", importlib.import_module("jax").jit)]
+    if backend == "tensorflow":
+        function = importlib.import_module("tensorflow").function
+        # Keras's training step is not rewritten by AutoGraph either, so an `if` on the step fails there.
+        return [
+            ("tf.function", lambda f: function(f, autograph=False)),
+            ("tf.function with XLA", lambda f: function(f, autograph=False, jit_compile=True)),
+        ]
+    return []
+
+
+def _about_compiled(
+    name: str, function: Callable[[Any], Any], steps: NDArray[np.int64], rates: NDArray[np.float64]
+) -> list[str]:
+    try:
+        compiled = _rates(function, steps)
+    except Exception as error:
+        return [
+            f"it fails in a compiled training step ({name}), where the step is not a number: {_said(error)}; write it "
+            "with `keras.ops` (`ops.where` instead of `if`), or use `from_function`"
+        ]
+    return _difference(f"in a compiled training step ({name})", steps, compiled, rates)
+
+
+def _about_saving(schedule: Any, steps: NDArray[np.int64], rates: NDArray[np.float64]) -> list[str]:
+    try:
+        text = json.dumps(keras.saving.serialize_keras_object(schedule))
+    except Exception as error:
+        return [f"a model with it cannot be saved: {_said(error)}"]
+    try:
+        loaded = keras.saving.deserialize_keras_object(json.loads(text))
+        again = _rates(loaded, steps)
+    except Exception as error:
+        return [
+            f"a saved model with it cannot be loaded: {_said(error)}; decorate the class with "
+            "`keras.saving.register_keras_serializable`, and return all arguments in `get_config`"
+        ]
+    return _difference("after saving and loading", steps, again, rates)
+
+
+def _difference(where: str, steps: NDArray[np.int64], got: NDArray[np.float64], want: NDArray[np.float64]) -> list[str]:
+    finite = np.abs(want[np.isfinite(want)])
+    tolerance = CLOSE * (finite.max() if finite.size else 1.0)
+    wrong = ~np.isclose(got, want, rtol=CLOSE, atol=tolerance, equal_nan=True)
+    if not wrong.any():
+        return []
+    first = int(np.argmax(wrong))
+    return [f"it gives another rate {where}: {got[first]:g} instead of {want[first]:g} at step {steps[first]:,}"]
+
+
+def _said(error: Exception) -> str:
+    """An error in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

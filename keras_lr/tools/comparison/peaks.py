@@ -1,0 +1,345 @@
+"""The highest rate of a schedule, over its whole course, however long.
+
+Branch and bound: a range of steps is cut into smaller ones, those first that may hold the highest rate, until none is
+left that may hold a higher one than has been found. What the rate in a range is at most follows from the parts of a
+schedule: of a sum the sum of their limits, of a product the product, of `Noise` its amplitude more, and so on. Most
+schedules only rise or only fall between a few turning points, so the rates there and at both ends are the limit.
+A schedule of another kind, such as a user's own, is looked at step by step.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import keras
+import numpy as np
+
+from keras_lr.core import algebra
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.evaluation import external_rate
+from keras_lr.core.fields import STEP_LIMIT, OrNone, Several, StepCount
+from keras_lr.core.inner import values_of
+from keras_lr.core.tree import LearningRateSchedule, walk
+from keras_lr.schedules import combinators, cyclical, decay, installed, recipes, shaped, stepwise
+
+BLOCK, FEW = 16_384, 256
+"""Steps of a range that is not cut any more, but looked at step by step; fewer, where Keras's own may take milliseconds
+for each."""
+
+EXACT = 1e-7
+"""How much higher, relative to the highest rate found, the rate elsewhere may be: less than a float32 shows."""
+
+EASY, MOST, SLACK = 100, 1_000, 1e-5
+"""After so many blocks each one more lets the rate elsewhere be higher by `SLACK`, up to 1 % after `MOST` more."""
+
+LONG, SHORT = 1_000_000, 10_000
+"""Steps seen of noise, or of a schedule of another kind, without an end; fewer of one that takes one step at a time."""
+
+CLOSE = 1e-3
+"""Relative difference up to which highest rates in trainings of different lengths count as one."""
+
+LENGTHS = ((100, 100), (1_000, 90), (10_000, 1_000))
+"""Steps per epoch, and epochs, of trainings that stand for one of unknown length."""
+
+
+def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = None) -> float:
+    """The highest rate of a schedule, over its whole course.
+
+    Args:
+        schedule: a schedule, ours or Keras's.
+        training: steps per epoch, and epochs, for durations in `epochs` and `fraction`; where it is None, the highest
+            rate must not depend on them.
+
+    Raises:
+        ValueError: there is none: the rate rises on and on, is no number somewhere, or depends on the length of the
+            training; or the schedule cannot be bound.
+    """
+    if not isinstance(schedule, Schedule) or schedule.is_bound:
+        return _highest(schedule)
+    found: list[float] = []
+    for steps_per_epoch, epochs in LENGTHS if training is None else [training]:
+        try:
+            bound = schedule.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
+        except ValueError:  # the training is too short for a duration in steps
+            if not found and (training or steps_per_epoch == LENGTHS[-1][0]):
+                raise
+            continue
+        found.append(_highest(bound))
+    if max(found) - min(found) > CLOSE * max(found):
+        raise ValueError("its highest rate depends on the length of the training, which is not known here")
+    return found[-1]
+
+
+def _highest(schedule: LearningRateSchedule) -> float:
+    inside = list(walk(schedule))
+    unknown = [part for part in inside if _is_unknown(part)]
+    slow = any(map(_takes_one_step, unknown))
+    last, length = STEP_LIMIT - 1, None
+    if unknown or any(isinstance(part, combinators.Noise) for part in inside):
+        length = schedule.length() if isinstance(schedule, Schedule) else None
+        last = min(last, length or sum(map(_steps_in, inside)) + (SHORT if slow else LONG))
+    is_mixed = any(not isinstance(part, Schedule) for part in inside)
+    size = FEW if slow or (is_mixed and not unknown) else BLOCK
+    best = _search(schedule, last, size, 2 * SHORT // size if slow else EASY + MOST)
+    if not math.isfinite(best):
+        raise ValueError("its rate is not a number everywhere")
+    if unknown and not length and _rate(schedule, last) == best > _rate(schedule, last - 1):
+        raise ValueError(f"it still rises after {last:,} steps, and has no end")
+    return best
+
+
+def _search(schedule: LearningRateSchedule, last: int, size: int, most: int) -> float:
+    """The highest rate at the steps from 0 to `last`, by branch and bound, seeing at most so many blocks of a size."""
+    best, seen = -math.inf, 0
+    waiting = [(-ceiling(schedule, 0, last), 0, last)]
+    while waiting and -waiting[0][0] > best * (1.0 + max(EXACT, SLACK * (seen - EASY))):
+        if seen == most:
+            raise ValueError("its highest rate is not found within reasonable time")
+        _, first, end = heapq.heappop(waiting)
+        is_block = end - first < size
+        rates = values_of(schedule, np.arange(first, end + 1) if is_block else np.array([first, end]))
+        best = max(best, float(rates.max()))
+        seen += is_block
+        middle = first + (end - first + 1) // 2
+        for a, b in () if is_block else ((first, middle - 1), (middle, end)):
+            heapq.heappush(waiting, (-ceiling(schedule, a, b), a, b))
+    return best
+
+
+def ceiling(schedule: LearningRateSchedule, first: int, last: int) -> float:
+    """What the rate is at most at the steps from `first` to `last`; infinite where nothing is known about it."""
+    twin = _twin(schedule)
+    if type(twin) in LIMITS:
+        return LIMITS[type(twin)](twin, first, last)
+    if type(twin) in TURNS:
+        return _highest_at(twin, TURNS[type(twin)](twin, first), first, last)
+    length = schedule.length() if isinstance(schedule, Schedule) else None
+    return _rate(schedule, length) if length is not None and first >= length else math.inf
+
+
+def _highest_at(schedule: LearningRateSchedule, turns: Iterable[float], first: int, last: int) -> float:
+    """The highest rate at both ends and around turning points, which need not be whole steps."""
+    steps = {step for turn in turns for step in (math.floor(turn), math.floor(turn) + 1) if first < step < last}
+    return float(values_of(schedule, np.array([first, *steps, last])).max())
+
+
+def _rate(schedule: LearningRateSchedule, step: int) -> float:
+    return float(values_of(schedule, step))
+
+
+STOCK = {
+    "ExponentialDecay": decay.ExponentialDecay,
+    "InverseTimeDecay": decay.TimeBasedDecay,
+    "PolynomialDecay": decay.PolynomialDecay,
+    "CosineDecay": decay.CosineDecay,
+    "CosineDecayRestarts": cyclical.CosineDecayRestarts,
+    "PiecewiseConstantDecay": stepwise.PiecewiseConstantDecay,
+}
+
+
+def _twin(schedule: LearningRateSchedule) -> LearningRateSchedule:
+    """Ours of the same formula, for one of Keras's own; the schedule itself where there is none."""
+    name = type(schedule).__name__
+    if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name, None):
+        try:
+            twin: Schedule = STOCK[name](**schedule.get_config())
+            return twin
+        except (TypeError, ValueError):  # one that rises, for instance
+            return schedule
+    return schedule
+
+
+def _is_unknown(part: LearningRateSchedule) -> bool:
+    """Whether nothing is known about a schedule, not even where it ends."""
+    is_known = type(_twin(part)) in LIMITS or type(_twin(part)) in TURNS
+    return not is_known and (not isinstance(part, Schedule) or part.length() is None)
+
+
+def _takes_one_step(part: LearningRateSchedule) -> bool:
+    """Whether a schedule that is not ours is evaluated step by step, however many are asked for."""
+    calls = 0
+
+    def counted(step: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return part(step)
+
+    steps = np.arange(64)
+    if not isinstance(part, Schedule):
+        external_rate(cast(LearningRateSchedule, counted), steps)
+    return calls > len(steps)
+
+
+def _steps_in(part: LearningRateSchedule) -> int:
+    """All durations among the arguments of a schedule together."""
+    if not isinstance(part, Schedule):
+        try:
+            values = part.get_config().values()
+        except Exception:  # a schedule of a user's need not have one, and may raise anything
+            return 0
+        flat = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
+        return int(sum(item for item in flat if isinstance(item, int | float) and item < STEP_LIMIT))
+    total = 0.0
+    for name, value in part.arguments().items():
+        kind = part._arguments[name].kind
+        kind = kind.item if isinstance(kind, Several) else kind.kind if isinstance(kind, OrNone) else kind
+        if isinstance(kind, StepCount) and value is not None:
+            total += sum(map(abs, value)) if isinstance(value, tuple) else abs(value)
+    return math.ceil(total)
+
+
+# Steps at which a schedule may turn from rising to falling, or jump up; of those that come again and again, the first
+# from a step on, after which none is higher.
+
+
+def _never(schedule: Any, first: int) -> Iterable[float]:
+    return ()
+
+
+def _one_cycle(schedule: recipes.OneCycle, first: int) -> Iterable[int]:
+    top = math.floor(max(schedule.pct_start * schedule.total_steps - 1.0, 0.0))
+    return (top, top + 1, 2 * top, 2 * top + 1, 2 * top + 2, schedule.total_steps - 1)
+
+
+def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[float]:
+    if schedule.t_mul == 1.0:
+        return (_next(first, 0, schedule.first_decay_steps),)
+    starts = cyclical.restarts(schedule.first_decay_steps, schedule.t_mul)
+    index = bisect_left(starts, first)
+    return starts[index : index + 1]
+
+
+def _next(first: int, offset: float, period: float) -> float:
+    """The first of the steps offset, offset + period, … that is not before `first`."""
+    return first + (offset - first) % period
+
+
+TURNS: dict[type, Callable[[Any, int], Iterable[float]]] = {
+    algebra.Constant: _never,
+    stepwise.StepDecay: _never,
+    stepwise.MultiStepDecay: _never,
+    stepwise.PiecewiseConstantDecay: lambda it, first: it.boundaries,
+    stepwise.PiecewiseInterpolation: lambda it, first: it.boundaries,
+    decay.ExponentialDecay: _never,
+    decay.TimeBasedDecay: _never,
+    decay.LinearDecay: _never,
+    decay.PolynomialDecay: lambda it, first: (_next(first, 1, it.decay_steps),) if it.cycle else (),
+    decay.CosineDecay: lambda it, first: (it.warmup_steps,),
+    shaped.REXDecay: _never,
+    shaped.KDecay: _never,
+    shaped.TanhDecay: _never,
+    shaped.PowerLawDecay: _never,
+    shaped.InverseSquareRootDecay: lambda it, first: (it.warmup_steps,),
+    recipes.WarmupStableDecay: lambda it, first: (it.warmup_steps,),
+    recipes.OneCycle: _one_cycle,
+    cyclical.SinusoidalLearningRate: lambda it, first: (_next(first, it.step_size, 2 * it.step_size),),
+    cyclical.CosineDecayRestarts: _restart,
+}
+
+
+# What schedules that are made of others are at most, from what those are.
+
+
+def _zigzag(it: cyclical.CyclicalLearningRate, first: int, last: int) -> float:
+    up, down = it.step_size, it._down
+    top = _next(first, up, up + down)
+    if it.mode != "exp_range":
+        return _highest_at(it, (top,), first, last)
+    plain = cyclical.CyclicalLearningRate(0.0, 1.0, up, down)
+    height = _highest_at(plain, (top,), first, last)
+    low, high = it.initial_learning_rate, it.maximal_learning_rate
+    return low + (high - low) * height * it.gamma**first
+
+
+def _warmup(it: combinators.Warmup, first: int, last: int) -> float:
+    rising = _rate(it, min(last, it.warmup_steps - 1)) if first < it.warmup_steps else -math.inf
+    after = max(first - it.warmup_steps, 0)
+    return max(rising, ceiling(it.schedule, after, last - it.warmup_steps) if last >= it.warmup_steps else -math.inf)
+
+
+def _joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], first: int, last: int) -> float:
+    found = -math.inf
+    for part, start, end in zip(schedules, (0, *boundaries), (*boundaries, last + 1), strict=True):
+        a, b = max(first, start), min(last, end - 1)
+        if a <= b:
+            found = max(found, ceiling(part, a - start, b - start))
+    return found
+
+
+def _cooldown(it: algebra.Cooldown, first: int, last: int) -> float:
+    before = ceiling(it.schedule, first, min(last, it.at - 1)) if first < it.at else -math.inf
+    return max(before, *values_of(it, np.array([max(first, it.at), last])).tolist()) if last >= it.at else before
+
+
+def _product(it: algebra.Product, first: int, last: int) -> float:
+    limits = [it.factor, *(ceiling(part, first, last) for part in it.schedules)]
+    return math.prod(limits) if all(limits) else 0.0
+
+
+def _clip(it: algebra.Clip, first: int, last: int) -> float:
+    return min(max(ceiling(it.schedule, first, last), it.low), math.inf if it.high is None else it.high)
+
+
+def _reduced(it: installed.Reduced, first: int, last: int) -> float:
+    if it.scale == 0.0:
+        return it.min_lr
+    inner = ceiling(it.schedule, first, last)
+    return max(it.scale * inner, min(inner, it.min_lr))
+
+
+def _repeat(it: combinators.Repeat, first: int, last: int) -> float:
+    times, start = divmod(first, it.every)
+    more = last // it.every - times
+    found = ceiling(it.schedule, start, it.every - 1 if more else last % it.every) * it.factor**times
+    if more:
+        end = it.every - 1 if more > 1 else last % it.every
+        found = max(found, ceiling(it.schedule, 0, end) * it.factor ** (times + 1))
+    return found
+
+
+def _shifted(it: algebra.Shifted, first: int, last: int) -> float:
+    return ceiling(it.schedule, max(first + it.steps, 0), max(last + it.steps, 0))
+
+
+def _paced(it: installed.Paced, first: int, last: int) -> float:
+    return ceiling(it.schedule, int(it.ticks_at(np.int64(first))), int(it.ticks_at(np.int64(last))))
+
+
+LIMITS: dict[type, Callable[[Any, int, int], float]] = {
+    cyclical.CyclicalLearningRate: _zigzag,
+    cyclical.OppositePhase: lambda it, first, last: float(it.high),
+    combinators.Warmup: _warmup,
+    combinators.Sequential: lambda it, first, last: _joined(it.schedules, it.boundaries, first, last),
+    algebra.Chain: lambda it, first, last: _joined(it.schedules, it._boundaries(), first, last),
+    algebra.Cooldown: _cooldown,
+    algebra.Bound: lambda it, first, last: ceiling(it.in_steps, first, last),
+    stepwise.Tabulated: lambda it, first, last: max(it.levels[min(first, len(it.levels) - 1) : last + 1]),
+    installed.Paced: _paced,
+    installed.Reduced: _reduced,
+    algebra.Product: _product,
+    algebra.Sum: lambda it, first, last: sum(ceiling(part, first, last) for part in it.schedules),
+    algebra.Clip: _clip,
+    algebra.Shifted: _shifted,
+    combinators.Repeat: _repeat,
+    combinators.PerUpdate: lambda it, first, last: ceiling(
+        it.schedule, first // it.accumulation_steps, last // it.accumulation_steps
+    ),
+    combinators.Noise: lambda it, first, last: ceiling(it.schedule, first, last) * (1.0 + it.amplitude * LOUDEST),
+}
+
+
+def _loudest() -> float:
+    """The largest n(t) of `Noise`: its hash ends with s² + 5s, which does not take every value modulo the prime.
+
+    It takes v where 25 + 4v is a square: s = (−5 ± √(25 + 4v))/2.
+    """
+    prime = combinators.PRIME
+    top = next(v for v in range(prime - 1, 0, -1) if pow(25 + 4 * v, (prime - 1) // 2, prime) in (0, 1))
+    return top * 2.0 / prime - 1.0
+
+
+LOUDEST: float = _loudest()

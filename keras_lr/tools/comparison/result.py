@@ -1,0 +1,152 @@
+"""`Comparison`: the curves of a comparison, their summary and their picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_lr.core import drawing
+from keras_lr.core.fields import FLAG, OneOf, OrNone, Real
+from keras_lr.core.refusals import check
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TARGET = OrNone(Real("a finite number"))
+MODE = OneOf(("auto", "min", "max"))
+
+PREFERRED = ("val_accuracy", "val_sparse_categorical_accuracy", "val_loss", "accuracy", "loss")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The result of `compare`.
+
+    Attributes:
+        names: the schedules, in the order in which they were given.
+        frame: a row for each epoch of each training.
+        failures: a row for each training that failed: schedule, peak, seed, error.
+    """
+
+    names: tuple[str, ...]
+    frame: pd.DataFrame
+    failures: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics.
+
+        The peak of a schedule that has no highest rate, and was trained as it is, is infinite.
+        """
+        return self.frame.copy()
+
+    def summary(
+        self, metric: str | None = None, target: float | None = None, *, mode: str = "auto", all_peaks: bool = False
+    ) -> pd.DataFrame:
+        """A row for each schedule, with its best peak rate, the best schedule first.
+
+        Args:
+            metric: a column of the frame; by default the first of val_accuracy, val_loss, accuracy, loss
+                that there is.
+            target: a value of the metric; by default what the schedule given first has on average
+                at its end, with its best peak.
+            mode: "max", "min", or "auto": "max" if the name has "acc", "auc", "f1", "precision" or "recall" in it.
+            all_peaks: a row for each peak rate instead.
+
+        Returns:
+            schedule, peak, seeds (trainings that ended), mean and std of the metric after the last
+            epoch (std with n − 1; NaN for one seed), reached (trainings that came to the target), and
+            of these the mean epochs_to_target and seconds_to_target (NaN for none).
+
+        Raises:
+            ValueError: an unknown metric or mode.
+        """
+        import pandas as pd
+
+        metric = self._metric(metric)
+        target = check(TARGET, "summary", "target", target)
+        all_peaks = check(FLAG, "summary", "all_peaks", all_peaks)
+        sign = -1.0 if direction_of(metric, mode) == "min" else 1.0
+        groups: dict[Any, list[pd.DataFrame]] = {
+            key: [run for _, run in part.groupby("seed", sort=True)]
+            for key, part in self.frame.groupby(["schedule", "peak"], sort=False)
+        }
+        ends: dict[Any, Any] = {
+            key: np.array([run[metric].iloc[-1] for run in runs], np.float64) for key, runs in groups.items()
+        }
+        best: dict[str, Any] = {}
+        for key in ends:
+            name = key[0]
+            if name not in best or _better(sign * ends[key].mean(), sign * ends[best[name]].mean()):
+                best[name] = key
+        if target is None:
+            first = next((name for name in self.names if name in best), None)
+            target = math.nan if first is None else float(ends[best[first]].mean())
+        rows = []
+        for key, runs in groups.items():
+            if not all_peaks and best[key[0]] != key:
+                continue
+            hits = [run[sign * run[metric] >= sign * target] for run in runs]
+            hits = [hit for hit in hits if len(hit)]
+            rows.append(
+                {
+                    "schedule": key[0],
+                    "peak": key[1],
+                    "seeds": len(runs),
+                    "mean": ends[key].mean(),
+                    "std": ends[key].std(ddof=1) if len(runs) > 1 else math.nan,
+                    "reached": len(hits),
+                    "epochs_to_target": np.mean([hit["epoch"].iloc[0] for hit in hits]) if hits else math.nan,
+                    "seconds_to_target": np.mean([hit["seconds"].iloc[0] for hit in hits]) if hits else math.nan,
+                }
+            )
+        frame = pd.DataFrame(rows)
+        order = (sign * frame["mean"]).sort_values(ascending=False, kind="stable", na_position="last").index
+        frame = frame.loc[order].reset_index(drop=True)
+        frame.attrs.update(metric=metric, target=target)
+        return frame
+
+    def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: str = "auto") -> Axes:
+        """Draw the metric over the epochs: the mean of each schedule at its best peak, in a band of one std."""
+        return _draw(self, self._metric(metric), self.summary(metric, mode=mode), ax)
+
+    def _metric(self, metric: str | None) -> str:
+        names = list(self.frame.columns)[6:]
+        if metric is None:
+            return next((name for name in PREFERRED if name in names), names[0])
+        return str(check(OneOf(tuple(names)), "summary", "metric", metric))
+
+
+def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
+    ax = drawing.axes(ax)
+    from matplotlib.ticker import MaxNLocator
+
+    frame = result.frame
+    for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
+        part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]
+        curves = part.groupby("epoch")[metric].agg(["mean", "std"]).fillna({"std": 0.0})
+        (line,) = ax.plot(curves.index, curves["mean"], label=f"{name} ({peak:.3g})")
+        low, high = curves["mean"] - curves["std"], curves["mean"] + curves["std"]
+        ax.fill_between(curves.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(metric)
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(fontsize="small", title="schedule (peak rate)")
+    return ax
+
+
+def direction_of(metric: str, mode: str) -> str:
+    check(MODE, "summary", "mode", mode)
+    if mode != "auto":
+        return mode
+    return "max" if any(part in metric.lower() for part in ("acc", "auc", "f1", "precision", "recall")) else "min"
+
+
+def _better(a: float, b: float) -> bool:
+    """Whether a mean is better than another; one that is not finite never is."""
+    return a > b or (math.isfinite(a) and not math.isfinite(b))

@@ -1,0 +1,134 @@
+"""`diff`: where and by how much two schedules differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import SCHEDULE, Schedule
+from keras_lr.core.fields import NON_NEGATIVE, Whole
+from keras_lr.core.inner import length_of, values_of
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.tree import is_bound
+
+MOST = 10_000_000
+STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
+
+WITHOUT_END = 10_000
+"""Steps compared where neither schedule has an end."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What `diff` finds; as text, a few sentences.
+
+    Attributes:
+        steps: how many steps were compared, from step 0.
+        differing: at how many of them the rates differ.
+        first, last: the first and the last of these; None if there are none.
+        largest_at: the step with the largest absolute difference; None if there is none.
+        largest: that difference, second minus first.
+        rates: the two rates at that step.
+        means: the mean rates over all steps compared.
+        arguments: (path, first, second) for each argument that differs, such as ``schedule.decay_steps``.
+    """
+
+    steps: int
+    differing: int
+    first: int | None
+    last: int | None
+    largest_at: int | None
+    largest: float
+    rates: tuple[float, float]
+    means: tuple[float, float]
+    arguments: tuple[tuple[str, Any, Any], ...]
+
+    def __bool__(self) -> bool:
+        """Whether any rate differs."""
+        return self.differing > 0
+
+    def __str__(self) -> str:
+        told = [f"{path}: {one} and {other}." for path, one, other in self.arguments]
+        if not self:
+            return " ".join([f"The same rates at all of {self.steps:,} steps.", *told])
+        one, other = self.rates
+        relative = f", {self.largest / one:+.3g} of the first" if one else ""
+        return " ".join(
+            [
+                f"Different rates at {self.differing:,} of {self.steps:,} steps,",
+                f"from step {self.first:,} to {self.last:,};",
+                f"most at step {self.largest_at:,}: {one:.6g} and {other:.6g} ({self.largest:+.3g}{relative});",
+                f"means {self.means[0]:.6g} and {self.means[1]:.6g}.",
+                *told,
+            ]
+        )
+
+
+def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> Difference:
+    """Where and by how much two schedules differ.
+
+    Args:
+        a: a schedule (ours, Keras's, your own), or a constant rate.
+        b: the other one.
+        steps: how many to compare, from step 0; by default to the end of both (10,000 where neither has one).
+        tolerance: rates that differ by no more than this share of the larger one count as equal.
+
+    Returns:
+        A `Difference`, true if any rate differs; ``print`` it for the sentences.
+
+    Raises:
+        TypeError, ValueError: for other arguments, and schedules with durations in epochs or
+            fractions that are not bound.
+
+    Example:
+        >>> found = diff(LinearDecay(0.1, 100), LinearDecay(0.1, 200))
+        >>> found.largest_at, round(found.largest, 6), found.first
+        (100, 0.05, 1)
+    """
+    one: LearningRateSchedule = check(SCHEDULE, "diff", "a", a)
+    other: LearningRateSchedule = check(SCHEDULE, "diff", "b", b)
+    for name, schedule in (("a", one), ("b", other)):
+        if not is_bound(schedule):
+            refuse("diff", name, "a schedule whose durations are in steps (`bind` makes one)", schedule)
+    tolerance = check(NON_NEGATIVE, "diff", "tolerance", tolerance)
+    if steps is None:
+        lengths = [length_of(schedule) for schedule in (one, other)]
+        count = max([length + 1 for length in lengths if length is not None], default=WITHOUT_END)
+        if count > MOST:
+            refuse("diff", "steps", f"given for schedules of more than {MOST:,} steps ({count:,})", steps)
+    else:
+        count = check(STEPS, "diff", "steps", steps)
+    at = np.arange(count)
+    x, y = np.asarray(values_of(one, at)), np.asarray(values_of(other, at))
+    apart = np.abs(y - x)
+    differs = np.flatnonzero(apart > tolerance * np.maximum(np.abs(x), np.abs(y)))
+    most = int(np.argmax(apart))
+    found = len(differs) > 0
+    return Difference(
+        steps=int(count),
+        differing=len(differs),
+        first=int(differs[0]) if found else None,
+        last=int(differs[-1]) if found else None,
+        largest_at=most if found else None,
+        largest=float(y[most] - x[most]) if found else 0.0,
+        rates=(float(x[most]), float(y[most])),
+        means=(float(x.mean()), float(y.mean())),
+        arguments=tuple(_arguments(one, other, "")),
+    )
+
+
+def _arguments(a: Any, b: Any, path: str) -> list[tuple[str, Any, Any]]:
+    """The arguments that differ, down through schedules of the same classes."""
+    if isinstance(a, Schedule) and type(a) is type(b):
+        others = b.arguments()
+        parts = [_arguments(value, others[name], f"{path}.{name}") for name, value in a.arguments().items()]
+        return [found for part in parts for found in part]
+    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        parts = [
+            _arguments(one, other, f"{path}[{index}]") for index, (one, other) in enumerate(zip(a, b, strict=True))
+        ]
+        return [found for part in parts for found in part]
+    return [] if a == b else [(path.lstrip(".") or "schedule", a, b)]

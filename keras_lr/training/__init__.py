@@ -1,0 +1,1 @@
+"""What belongs to one training: its saved state, its audit, the rates of a checkpoint."""

@@ -1,0 +1,91 @@
+"""Does the schedule fit the training? What is likely a mistake, said when training starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import Bound, Constant, Schedule
+from keras_lr.core.warning import warn_user
+from keras_lr.optimizers import lookup
+from keras_lr.schedules.combinators import PerUpdate
+from keras_lr.training.position import batches_done
+from keras_lr.training.saved_state import of
+
+EARLY = 0.9
+"""A schedule that ends before this share of the training is too short."""
+
+LATE = 1.01
+"""A schedule that ends after this multiple of the training is cut off."""
+
+
+class ScheduleWarning(UserWarning):
+    """The learning-rate schedule does not fit the training."""
+
+
+def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> None:
+    """Warn of everything that `findings` finds."""
+    place = (lookup.step_of(model), first_epoch, epochs)
+    state = of(model)
+    if state.audited == place:  # another callback has audited the same start
+        return
+    state.audited = place
+    for finding in findings(model, first_epoch, epochs, steps_per_epoch):
+        warn_user(finding, ScheduleWarning)
+
+
+def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> list[str]:
+    """What does not fit, in sentences with both numbers.
+
+    Args:
+        model: a compiled model.
+        first_epoch: the epoch that begins now.
+        epochs: the epoch at which training ends, as in `fit`.
+        steps_per_epoch: batches in an epoch; None if it is not known.
+    """
+    found: list[str] = []
+    for rated in lookup.training(lookup.rated_optimizers(model)):
+        schedule = rated.source
+        if not isinstance(schedule, LearningRateSchedule):
+            continue
+        step = rated.step()
+        if first_epoch > 0 and step == 0:
+            found.append(
+                f"training starts at epoch {first_epoch}, but the optimizer's step counter is 0, so the schedule "
+                f"starts anew; `keras_lr.set_step(model, epoch={first_epoch}, steps_per_epoch=…)` moves it"
+            )
+        if isinstance(schedule, Schedule) and schedule.is_bound and steps_per_epoch is not None:
+            begun = step - batches_done(model)
+            found += _lengths(rated, schedule, begun + (epochs - first_epoch) * steps_per_epoch)
+    return found
+
+
+def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int) -> list[str]:
+    """Findings about a schedule and the step at which training ends."""
+    duration, accumulation = schedule.duration, rated.accumulation
+    fits = duration is not None and EARLY * end <= duration <= LATE * end
+    if accumulation and not fits and not contains(schedule, (PerUpdate, Bound)) and not isinstance(schedule, Constant):
+        return [
+            f"the optimizer applies its gradients every {accumulation} batches, and a schedule counts batches: "
+            f"training has {end:,} of them and {end // accumulation:,} updates; "
+            f"`PerUpdate(schedule, {accumulation})` counts updates"
+        ]
+    changes = schedule.changes()
+    if changes and min(changes) >= end:
+        return [f"the schedule first changes at step {min(changes):,}, but training ends at step {end:,}"]
+    if duration is None or fits:
+        return []
+    if duration < end:
+        share = duration / end
+        return [f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"]
+    return [f"the schedule ends at step {duration:,}, but training ends before it, at step {end:,}"]
+
+
+def contains(schedule: Any, classes: tuple[type, ...]) -> bool:
+    """Whether a schedule of one of the classes is the schedule or somewhere inside it."""
+    if isinstance(schedule, tuple):
+        return any(contains(part, classes) for part in schedule)
+    if not isinstance(schedule, Schedule):
+        return False
+    return isinstance(schedule, classes) or any(contains(part, classes) for part in schedule.arguments().values())

@@ -1,0 +1,74 @@
+"""Numbers in the epoch's logs for every callback of a `fit`, wherever the one that knows them stands.
+
+Keras hands the logs of an epoch from callback to callback, so what one of them adds is seen only
+by those after it. A filler stands first in Keras's own list (not in the user's) and does nothing
+but add the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_lr.training.others import running_list
+
+Numbers = Callable[[], dict[str, float]]
+
+
+class Filler(keras.callbacks.Callback):
+    """Puts numbers into the epoch's logs.
+
+    Args:
+        numbers: called at the end of each epoch.
+        before: the `CSVLogger` that this filler stands before, if any.
+    """
+
+    def __init__(self, numbers: Numbers, before: keras.callbacks.CSVLogger | None = None) -> None:
+        super().__init__()
+        self.numbers = numbers
+        self._before = before
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is None:
+            return
+        numbers = self.numbers()
+        logs.update(numbers)
+        # Where its first epoch has no validation, CSVLogger makes a `val_` column of every name,
+        # for epochs to come; there are no validation values of these numbers.
+        if self._before is not None and self._before.keys is None and not any(map(_is_of_validation, logs)):
+            self._before.keys = [*sorted(logs), *(f"val_{name}" for name in sorted(logs) if name not in numbers)]
+
+
+def _is_of_validation(name: str) -> bool:
+    return name.startswith("val_")
+
+
+def add_to_every_epoch(numbers: Numbers) -> None:
+    """Put numbers into the logs of each epoch before any callback sees them; from `on_train_begin`.
+
+    Without effect where no list of Keras calls the hooks. Keras is in the middle of a loop over the list,
+    so it gets a new one.
+    """
+    callbacks = running_list()
+    if callbacks is None:
+        return
+    remove(numbers)
+    fillers: list[Any] = [Filler(numbers)]
+    for callback in callbacks.callbacks:
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            fillers.append(Filler(numbers, callback))
+        fillers.append(callback)
+    callbacks.callbacks = fillers
+
+
+def remove(numbers: Numbers) -> None:
+    """Take the fillers of `add_to_every_epoch` out of the running list; another `fit` may use it again."""
+    callbacks = running_list()
+    if callbacks is not None:
+        callbacks.callbacks = [
+            callback
+            for callback in callbacks.callbacks
+            if not (isinstance(callback, Filler) and callback.numbers == numbers)
+        ]

@@ -1,0 +1,63 @@
+"""Where in an epoch a training goes on that was resumed from a backup.
+
+`BackupAndRestore` leaves the entry of its file in the model's memory until the first batch that
+is trained. Whoever works out from the step counter how many epochs are done needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.refusals import shown
+from keras_lr.training.saved_state import memory, of
+
+KEY = "backup"
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a training.
+
+    Attributes:
+        epoch: epochs that are over.
+        batch: batches of the next epoch that are trained already.
+        batches: batches that this epoch had when the backup was made; None if that was not known.
+    """
+
+    epoch: int
+    batch: int = 0
+    batches: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Position:
+        """The position in an entry; one without a batch is from a version that only had ends of epochs.
+
+        Raises:
+            KeyError, ValueError: it is not one.
+        """
+        found = cls(entry["epoch"], entry.get("batch", 0), entry.get("batches"))
+        for name, value in found.to_json().items():
+            if not (_is_count(value) or (name == "batches" and value is None)):
+                raise ValueError(f"its {name} is {shown(value)}")
+        return found
+
+
+def batches_done(model: Any) -> int:
+    """Batches of the present epoch that were trained before `fit` began; 0 once it trains."""
+    entry = memory(model).get(KEY)
+    return 0 if entry is None else Position.from_json(entry).batch
+
+
+def forget(model: Any) -> None:
+    """Remove the entry: training is at a later place."""
+    memory(model).pop(KEY, None)
+    of(model).arrays.pop(KEY, None)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < STEP_LIMIT
