@@ -1,8 +1,12 @@
 """Settings that every test needs before Keras is imported."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
+if "KERAS_BACKEND" not in os.environ:
+    # Keras takes TensorFlow, also where another backend is the only one.
+    os.environ["KERAS_BACKEND"] = next(name for name in ("tensorflow", "jax", "torch") if find_spec(name))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Processes that tests start find what the tests share.
@@ -44,6 +48,21 @@ def browser(tmp_path_factory):
         pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
     with site_checks.browser(programs, tmp_path_factory.mktemp("profile")) as driver:
         yield driver
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test marked ``few(n)`` only n cases are quick, evenly spread; the others are slow and wide."""
+    cases = {}
+    for item in items:
+        if (mark := item.get_closest_marker("few")) is not None:
+            cases.setdefault((item.function, mark.args[0]), []).append(item)
+    for (_, count), group in cases.items():
+        quick = {round(place * (len(group) - 1) / max(count - 1, 1)) for place in range(count)}
+        for place, item in enumerate(group):
+            if place not in quick:
+                item.add_marker(pytest.mark.slow)
+                item.add_marker(pytest.mark.wide)
 
 
 def pytest_deselected(items):

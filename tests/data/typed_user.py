@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 import keras_lr as klr
-from keras_lr.fields import Rate, Steps
+from keras_lr.core.fields import Rate, Steps
 
 decay = klr.CosineDecay(0.1, 900, alpha=0.01)
 assert_type(decay, klr.CosineDecay)

@@ -16,8 +16,8 @@ atheris = running.start()
 
 with atheris.instrument_imports(include=["keras_lr"]):
     import keras_lr
-    import keras_lr.cli
-    import keras_lr.source  # noqa: F401
+    import keras_lr.command.app
+    import keras_lr.command.source  # noqa: F401
 import invariants  # noqa: E402 - the package is imported first, to be instrumented
 
 

@@ -26,7 +26,8 @@ import numpy as np
 import typer
 
 import keras_lr as klr
-from keras_lr import cli, inspection, source
+from keras_lr.command import app as cli
+from keras_lr.command import inspection, source
 
 SECONDS = float(os.environ.get("KERAS_LR_FUZZ_SECONDS", "10"))
 """A single input may take this long, on a slow machine and instrumented."""

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 import keras_lr as klr
-from keras_lr import Scheduled, scheduled
+from keras_lr import Scheduled
+from keras_lr.optimizers import scheduled
 
 STEPS = 4
 KERNEL, BIAS = [[0.5], [-1.0], [0.25]], [2.0]

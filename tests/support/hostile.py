@@ -228,7 +228,7 @@ def comparison() -> klr.Comparison:
 
 
 def range_test() -> klr.RangeTest:
-    from keras_lr.finder import Sweep
+    from keras_lr.tools.range_test.find import Sweep
 
     rates = np.geomspace(1e-4, 1.0, 40)
     return klr.RangeTest((Sweep(rates, 2 - rates, 2 - rates),), 40, diverged=False)
@@ -358,7 +358,7 @@ def methods() -> Iterator[Target]:
     yield Target("RangeTest.plot", range_test().plot, {}, names_of(klr.RangeTest.plot))
     yield Target("LearningRateLogger.plot", klr.LearningRateLogger().plot, {}, names_of(klr.LearningRateLogger.plot))
     yield Target("ReduceOnPlateau.set_state", klr.ReduceOnPlateau().set_state, {}, ("state",))
-    yield Target("Scheduled.from_config", klr.Scheduled.from_config, {}, ("config",))
+    yield Target("Scheduled.from_config", klr.optimizers.scheduled.ScheduledOptimizer.from_config, {}, ("config",))
 
 
 def operators() -> Iterator[Target]:
@@ -533,6 +533,7 @@ ALLOWED: dict[str, set[str]] = {
     "ReduceOnPlateau.optimizers": {"None", "list of strings", "array of strings"},
     "OppositePhase.low": SHARE - {"one"},
     "OppositePhase.high": SHARE - {"one"},
+    "Reduced.by": TEXT,
     "OppositePhase.schedule": NOTHING,  # none of the values is a cycle
     "momentum.low": SHARE - {"one"},
     "momentum.high": SHARE - {"one"},

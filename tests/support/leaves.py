@@ -212,7 +212,7 @@ THEIRS = keras.optimizers.schedules
 FOREIGN = {"size": 0.0, "blur": 4, "relative": False, "exact": False}
 
 
-def foreign(pen):
+def external(pen):
     kind = pen.one_of(*2 * ("exponential", "inverse", "polynomial", "pieces", "cosine"), "warmup", "restarts")
     rate, steps, stairs = pen.rate(), pen.whole(1, 60), pen.one_of(False, True)
     divided = kind in ("restarts", "polynomial") or (stairs and kind in ("exponential", "inverse"))

@@ -1,4 +1,4 @@
-"""The playground without the rest of the site, and what a test reads from it."""
+"""The playground without the rest of the site, and what a test reads from it as a reader would."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 DOCS = Path(__file__).parents[2] / "docs"
 HEAD = '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
 
-POINTS = """
-const { plot } = document.getElementById("keras-lr-playground").playground;
-return [...document.querySelectorAll(".pg-curve")].map((path, i) => {
-  const { axis, y } = plot.marks[i];
-  const numbers = path.getAttribute("d").match(/-?[\\d.]+/g).map(Number);
-  const [bottom, top] = [y(axis.low), y(axis.high)];
-  const points = Array.from({length: numbers.length / 2}, (_, k) => [numbers[2 * k], numbers[2 * k + 1]]);
-  const log = plot.shown.log && path.dataset.curve.endsWith("rate");
-  return {
-    curve: path.dataset.curve,
-    precision: 0.006 * (axis.high - axis.low) / Math.abs(top - bottom),
-    steps: points.map(([x]) => x / plot.width * plot.shown.total),
-    values: points.map(([, at]) => {
-      const share = (bottom - at) / (bottom - top);
-      return log ? axis.low * (axis.high / axis.low) ** share : axis.low + share * (axis.high - axis.low);
-    }),
-  };
-});
+PICTURE = """
+const ticks = axis => {
+  const lines = [...document.querySelectorAll(".pg-grid-" + axis)];
+  const labels = [...document.querySelectorAll(".pg-tick-" + axis)];
+  return lines.map((line, i) => [labels[i].textContent.replace(/,/g, ""), line.getAttribute(axis + "1")].map(Number));
+};
+const curves = [...document.querySelectorAll(".pg-curve")].map(path => [
+  path.dataset.curve,
+  path.getAttribute("d").split(/[ML]/).slice(1).map(point => point.split(" ").map(Number)),
+]);
+return {x: ticks("x"), y: ticks("y"), curves: Object.fromEntries(curves), log: document.getElementById("pg-log").checked};
 """
-"""Curves back from their pixels: steps, values, and how exact the pixels are."""
 
 
 def write(folder: Path) -> str:
@@ -39,3 +33,30 @@ def write(folder: Path) -> str:
     path = folder / "playground.html"
     path.write_text(f"{HEAD}<body style='margin: 0; padding: 8px'>" + "\n".join(html))
     return path.as_uri()
+
+
+class Curve:
+    """A curve, read off the picture by the labels of its axes.
+
+    Attributes:
+        x: where its points are on the horizontal axis.
+        rates: their rates.
+        precision: how much of a rate (on a logarithmic axis, of its logarithm) a tenth of a pixel is.
+    """
+
+    def __init__(self, picture: dict, letter: str) -> None:
+        points = np.array(picture["curves"][letter])
+        self.x, _ = _read(picture["x"], points[:, 0])
+        if picture["log"]:
+            ticks = [[np.log(label), pixel] for label, pixel in picture["y"]]
+            logs, self.precision = _read(ticks, points[:, 1])
+            self.rates = np.exp(logs)
+        else:
+            self.rates, self.precision = _read(picture["y"], points[:, 1])
+
+
+def _read(ticks: list, pixels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pixels to values, by the first and the last tick."""
+    (first, start), (last, end) = ticks[0], ticks[-1]
+    scale = (last - first) / (end - start)
+    return first + (pixels - start) * scale, abs(scale) / 10

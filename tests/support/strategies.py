@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from support.joints import JOINTS, cooldown
-from support.leaves import LEAVES, foreign
+from support.leaves import LEAVES, external
 from support.pen import Made, Pen, Training
 
 
@@ -21,7 +21,7 @@ def drawn(pen: Pen, depth: int, inside: bool) -> Made:
         joint = pen.draw(st.sampled_from(list(JOINTS.values())))
         return joint(pen, lambda ends=False: composed(pen, depth - 1, ends, inside=True))
     if inside and pen.whole(0, 6) == 0:
-        return foreign(pen)
+        return external(pen)
     return pen.draw(st.sampled_from(list(LEAVES.values())))(pen)
 
 

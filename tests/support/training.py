@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_lr import optimizer as optimizers
+from keras_lr.optimizers import install, lookup, training_step
 
 
 def model_with(rate, optimizer=None, units=1, **compile_args):
@@ -108,7 +108,7 @@ class Fail(keras.callbacks.Callback):
 
 
 def calls(monkeypatch, *names):
-    """The calls of functions in `keras_lr.optimizer`, as they will come: name and model.
+    """The calls of functions in `keras_lr.optimizers`, as they will come: name and model.
 
     On torch a wrong model would not be noticed by most of them, which are for a compiled step or for JAX.
     """
@@ -122,7 +122,8 @@ def calls(monkeypatch, *names):
         return spy
 
     for name in names:
-        monkeypatch.setattr(optimizers, name, spied(name, getattr(optimizers, name)))
+        module = next(module for module in (lookup, training_step, install) if hasattr(module, name))
+        monkeypatch.setattr(module, name, spied(name, getattr(module, name)))
     return made
 
 

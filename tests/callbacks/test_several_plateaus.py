@@ -1,0 +1,138 @@
+"""Several `ReduceOnPlateau` in one `fit`: each has a factor, a state and a key of its own."""
+
+from pathlib import Path
+
+import keras
+import pytest
+from support.training import Metric, Weight, assert_applied, fit, model_with
+
+import keras_lr as klr
+
+BAD = [1.0] * 8
+RATES = {"number": lambda: 0.5, "schedule": lambda: klr.Constant(0.5)}
+
+
+class Two(keras.callbacks.Callback):
+    """Puts two metrics into the logs, by epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["a"] = 1.0
+        logs["b"] = 1.0
+
+
+def quick():
+    return klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
+
+
+def patient():
+    return klr.ReduceOnPlateau("metric", 0.9, 4, mode="min")
+
+
+def both():
+    """Metrics "b" and "a", of which "a" acts first."""
+    return [klr.ReduceOnPlateau("b", 0.5, 3, mode="min"), klr.ReduceOnPlateau("a", 0.5, 2, mode="min")]
+
+
+def saved_and_loaded(model, path, rate):
+    if path.suffix == ".keras":
+        model.save(path)
+        return keras.models.load_model(path)
+    model.save_weights(path)
+    again = model_with(rate)
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(path)
+    return again
+
+
+@pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
+@pytest.mark.parametrize("rate", RATES)
+def test_two_metrics(tmp_path, rate, form):
+    whole = model_with(RATES[rate]())
+    fit(whole, Two(), *both(), epochs=5)
+    model = model_with(RATES[rate]())
+    fit(model, Two(), *both(), epochs=4)
+    again = saved_and_loaded(model, tmp_path / form, RATES[rate]())
+    fit(again, Two(), *both(), initial_epoch=4, epochs=5)
+    # "a" acts after epochs 3 and 5, "b" after epoch 4: the first epoch sets the best value.
+    assert klr.get_learning_rate(whole) == pytest.approx(0.5 * 0.5**3)
+    assert klr.get_learning_rate(again) == pytest.approx(klr.get_learning_rate(whole))
+
+
+@pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
+@pytest.mark.parametrize("rate", RATES)
+def test_two_on_the_same_metric(tmp_path, rate, form):
+    whole, first, second = model_with(RATES[rate]()), Weight(), Weight()
+    fit(whole, first, Metric(BAD), quick(), patient(), epochs=8)
+    model = model_with(RATES[rate]())
+    fit(model, Metric(BAD), quick(), patient(), epochs=5)
+    again = saved_and_loaded(model, tmp_path / form, RATES[rate]())
+    second.seen = [float(again.get_weights()[0].item())]
+    fit(again, second, Metric(BAD), quick(), patient(), initial_epoch=5, epochs=8)
+    assert_applied(second, first.applied[5 * 5 :])
+
+
+def test_a_name_gives_the_state_whatever_the_order(tmp_path):
+    def named(name, factor):
+        return klr.ReduceOnPlateau("metric", factor, 1, mode="min", name=name)
+
+    model = model_with(klr.Constant(0.5))
+    fit(model, Metric(BAD), named("half", 0.5), named("tenth", 0.9), epochs=3)
+    model.save_weights(tmp_path / "x.weights.h5")
+    again = model_with(klr.Constant(0.5))
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(tmp_path / "x.weights.h5")
+    tenth, half = named("tenth", 0.9), named("half", 0.5)
+    fit(again, Metric(BAD), tenth, half, initial_epoch=3, epochs=4)
+    assert half.get_state()["scales"] == {"learning_rate": 0.125}
+    assert tenth.get_state()["scales"] == {"learning_rate": pytest.approx(0.9**3)}
+
+
+def test_two_of_one_name_are_refused():
+    two = [klr.ReduceOnPlateau("loss", name="mine"), klr.ReduceOnPlateau("loss", name="mine")]
+    with pytest.raises(ValueError, match="`name` must be different for each of these callbacks, got 'mine'"):
+        fit(model_with(0.5), *two)
+
+
+def test_another_schedule_is_not_scaled_by_old_reductions(tmp_path):
+    model = model_with(klr.Constant(0.5))
+    fit(model, Metric(BAD), quick(), epochs=3)
+    line = klr.LinearDecay(0.01, 1000)
+    klr.set_learning_rate(model, line)
+    model.save_weights(tmp_path / "x.weights.h5")
+    again = model_with(line)
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(tmp_path / "x.weights.h5")
+    fit(again, log := klr.LearningRateLogger(audit=False), Metric([0.1] * 9), quick(), initial_epoch=3, epochs=4)
+    assert log.to_frame().learning_rate.tolist() == pytest.approx(line.values(range(15, 20)).tolist())
+
+
+def test_the_floor_of_the_users_own_reduction_stays():
+    mine = klr.Reduced(klr.LinearDecay(0.1, 100), 0.5, min_lr=0.02)
+    model = model_with(mine)
+    fit(model, Metric(BAD), quick(), epochs=2)
+    assert klr.get_learning_rate(model) == pytest.approx(0.5 * mine.values(10))
+    source = model.optimizer._learning_rate
+    assert source.values(70) == pytest.approx(0.5 * 0.02)
+    assert source == klr.Reduced(mine, 0.5, by="ReduceOnPlateau/metric")
+
+
+FILES = Path(__file__).parents[1] / "data" / "files"
+
+
+@pytest.mark.parametrize("form", ["keras", "weights.h5"])
+def test_a_file_from_before_there_were_keys_goes_on(form, recwarn):
+    """Written by version 0.1.0 after two reductions of a half, in 3 epochs of 5 batches."""
+    schedule = klr.LinearDecay(0.5, klr.epochs(8))
+    if form == "keras":
+        model = keras.models.load_model(FILES / "reduced_0.1.0.keras")
+    else:
+        model = model_with(schedule)
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(FILES / "reduced_0.1.0.weights.h5")
+    log = klr.LearningRateLogger(audit=False)
+    plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
+    fit(model, klr.BindSchedule(audit=False), Metric(BAD), plateau, log, initial_epoch=3, epochs=5)
+    line = klr.LinearDecay(0.5, 40).values(range(15, 25))
+    assert log.to_frame().learning_rate.tolist() == pytest.approx([*(line[:5] * 0.25), *(line[5:] * 0.125)])
+    assert plateau.get_state()["scales"] == {"learning_rate": 0.0625}
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, klr.ScheduleWarning)] == []

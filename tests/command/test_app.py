@@ -1,0 +1,373 @@
+"""The command: what it shows, what it refuses, and that it runs nothing of what it is given."""
+
+import json
+import re
+import zipfile
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from support.catalogue import ROWS
+from support.needs import needs
+from typer.testing import CliRunner
+
+import keras_lr as klr
+from keras_lr.command import app as cli
+from keras_lr.command import inspection, source
+from keras_lr.schedules.installed import MADE_FOR_YOU
+
+pytestmark = pytest.mark.once
+
+RUNNER = CliRunner()
+
+
+def run(*arguments, code=0):
+    result = RUNNER.invoke(cli.app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def refused(*arguments):
+    return " ".join(run(*arguments, code=2).split())
+
+
+def test_list_has_a_line_and_a_sparkline_for_every_schedule():
+    text = run("list")
+    for name, schedule_class in source.classes().items():
+        if name in MADE_FOR_YOU:
+            continue
+        line = next(line for line in text.splitlines() if line.split("│")[1:2] and line.split("│")[1].strip() == name)
+        assert any(bar in line for bar in cli.BARS), line
+        assert isinstance(cli.example_of(schedule_class)[0], schedule_class), name
+
+
+def test_a_sparkline():
+    assert cli.sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert cli.sparkline([0.0, 0.0]) == "▁▁"
+    assert cli.sparkline([0.3, 0.3]) == "██"
+    assert cli.sparkline([0.95, 0.9, 0.85]) == "█▅▁"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id if hasattr(row, "id") else None)
+def test_every_repr_can_be_parsed(row):
+    text = repr(row.schedule)
+    if "tests" in text or len(text) > source.LONGEST:
+        pytest.skip("a schedule of the tests' own, or a long table")
+    known = set(source.classes()) | {name for name in dir(keras.optimizers.schedules) if name[0].isupper()}
+    if not {type(part).__name__ for part in parts(row.schedule)} <= known:
+        with pytest.raises(ValueError, match="there is no schedule|cannot be called"):
+            source.parse(text)
+        return
+    assert source.parse(text) == row.schedule
+
+
+def parts(schedule):
+    found = [schedule]
+    for value in schedule.arguments().values() if isinstance(schedule, klr.Schedule) else []:
+        for item in value if isinstance(value, tuple) else [value]:
+            if isinstance(item, keras.optimizers.schedules.LearningRateSchedule):
+                found += parts(item)
+    return found
+
+
+def test_operators_and_methods_are_parsed():
+    text = "(LinearDecay(0.1, 5) * 2 >> 0.5 * LinearDecay(0.1, 10)).clip(0.01).from_step(-3)"
+    expected = (klr.LinearDecay(0.1, 5) * 2 >> 0.5 * klr.LinearDecay(0.1, 10)).clip(0.01).from_step(-3)
+    assert source.parse(text) == expected
+    assert source.parse("ExponentialDecay.from_endpoints(0.1, 0.01, 50)") == klr.ExponentialDecay.from_endpoints(
+        0.1, 0.01, 50
+    )
+    assert source.parse("CosineDecay(0.1, epochs(3))") == klr.CosineDecay(0.1, klr.epochs(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "().__class__",
+        "Constant.__init__.__globals__",
+        "Constant(0.1).__class__(0.2)",
+        "Constant(0.1).rate.__globals__['x']",
+        "keras.utils.get_file('x')",
+        "keras.optimizers.schedules.deserialize({})",
+        "keras.optimizers.schedules.LearningRateSchedule()",
+        "[Constant(0.1) for _ in range(9)]",
+        "(lambda: Constant(0.1))()",
+        "Constant(9**9**9)",
+        "Constant(10 ** 100)",
+        "Constant(*[0.1])",
+        "Constant(**{'learning_rate': 0.1})",
+        "Constant(True)",
+        "Constant('0.1')",
+        "Constant(1" + "0" * 5000 + ")",
+        "Constant(",
+        "0.1",
+        "epochs(3)",
+        "None",
+        "Unknown(0.1)",
+        "from_function(3, 4)",
+        "Scheduled(0.1)",
+        "StepDecay(0.1, -5)",
+        "StepDecay(0.1)",
+        "Constant(0.1).bind",
+        "Constant(0.1).to_frame(10)",
+        "Constant(0.1) * 'x'",
+        "Constant(0.1) / 0",
+        "Constant(b'x')",
+        "Constant(...)",
+        "f'{Constant}'",
+        "a" * 30000,
+        "Constant(" * 3000 + "0.1" + ")" * 3000,
+        "-" * 5000 + "Constant(0.1)",
+        "\x00",
+        "",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_other_sources_are_refused(text):
+    with pytest.raises(ValueError, match=r".") as caught:
+        source.parse(text)
+    assert len(str(caught.value)) > 10
+
+
+def test_show():
+    text = run("show", "Warmup(CosineDecay(0.1, 900), 100)", "--steps", 1000)
+    assert "A linear warmup from 0 over 100 steps, then a cosine" in text
+    assert len(text.splitlines()) > 10
+    assert text.split("┘")[1].split() == ["0", "249", "499", "749", "999", "step"]
+    rows = run("show", "LinearDecay(0.5, 4)", "--csv").split()
+    assert rows == ["step,learning_rate", "0,0.5", "1,0.375", "2,0.25", "3,0.125", "4,0.0"]
+    assert len(run("show", "LinearDecay(0.5, 4)", "--csv", "--steps", 3).split()) == 4
+
+
+def test_show_with_epochs(tmp_path):
+    assert "--epochs and --steps-per-epoch" in refused("show", "CosineDecay(0.1, epochs(3))")
+    rows = run("show", "LinearDecay(0.5, epochs(2))", "--csv", "--epochs", 2, "--steps-per-epoch", 2).split()
+    assert rows[1:3] == ["0,0.5", "1,0.375"]
+    picture = tmp_path / "curve.png"
+    run("show", "LinearDecay(0.5, 4)", "--plot", picture)
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "not supported" in refused("show", "LinearDecay(0.5, 4)", "--plot", tmp_path / "curve.xyz")
+
+
+def test_show_says_what_is_wrong():
+    assert "`decay_steps` must be a number of steps in [1, 2**31), got -5" in refused("show", "StepDecay(0.1, -5)")
+    assert "there is no schedule 'Nothing'" in refused("show", "Nothing(0.1)")
+    run("show", "Constant(0.1)", "--steps", 0, code=2)
+    stock = "keras.optimizers.schedules."
+    assert "are not all finite" in refused("show", stock + "PolynomialDecay(0.1, 100, 0.01, -1.0)", "--steps", 200)
+    assert "ExponentialDecay cannot be evaluated: " in refused("show", stock + "ExponentialDecay('x', 10, 0.5)")
+
+
+def saved(tmp_path, optimizer, callbacks=(), epochs=1):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    if optimizer is not None:
+        model.compile(optimizer, loss="mse")
+        model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=2, verbose=0, epochs=epochs, callbacks=list(callbacks))
+    model.save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def test_inspect(tmp_path):
+    path = saved(tmp_path, keras.optimizers.AdamW(klr.Warmup(klr.LinearDecay(0.1, 8), 2)))
+    text = run("inspect", path, "--ahead", 4)
+    assert "Step: 4" in text
+    assert "learning_rate of AdamW: Warmup(LinearDecay(0.1, 8), 2)" in text
+    assert "now 0.075" in text
+    assert "0.075 at 4, 0.0625 at 5, 0.05 at 6" in text
+    assert "0.025 at 8" in text
+    over = saved(tmp_path, keras.optimizers.SGD(klr.LinearDecay(0.1, 3)))
+    assert "at its end" in run("inspect", over)
+
+
+def test_inspect_other_optimizers(tmp_path):
+    cycle = klr.OneCycle(0.1, 20)
+    text = run("inspect", saved(tmp_path, klr.Scheduled(keras.optimizers.SGD(cycle), momentum=cycle.momentum())))
+    assert "learning_rate of SGD: OneCycle(0.1, 20)" in text
+    assert "momentum of SGD: OppositePhase(" in text
+    text = run("inspect", saved(tmp_path, keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.25))))
+    assert "Step: 4" in text
+    assert "learning_rate of SGD: 0.25" in text
+    chosen = keras.optimizers.OptimizerMap(
+        default_optimizer=keras.optimizers.SGD(0.5, name="slow"),
+        optimizer_map={"other/.*": keras.optimizers.Adam(klr.Constant(0.125), name="fast")},
+    )
+    text = run("inspect", saved(tmp_path, keras.optimizers.MultiOptimizer(chosen)))
+    assert "learning_rate_slow of SGD: 0.5" in text
+    assert "learning_rate_fast of Adam: Constant(0.125)" in text
+    stock = keras.optimizers.schedules.ExponentialDecay(0.5, 4, 0.5)
+    assert "now 0.25" in run("inspect", saved(tmp_path, keras.optimizers.SGD(stock)))
+    assert "not compiled" in run("inspect", saved(tmp_path, None))
+    unbound = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    unbound.compile(keras.optimizers.SGD(klr.LinearDecay(0.1, klr.epochs(2))), loss="mse")
+    unbound.save(tmp_path / "unbound.keras")
+    assert "not bound yet" in run("inspect", tmp_path / "unbound.keras")
+
+
+def test_inspect_shows_the_memory_of_callbacks(tmp_path):
+    plateau = klr.ReduceOnPlateau("loss", patience=1, min_delta=100.0, factor=0.5)
+    text = run("inspect", saved(tmp_path, keras.optimizers.SGD(klr.Constant(0.1)), [plateau], epochs=3))
+    assert "Reduced(" in text
+    assert "ReduceOnPlateau" in text
+
+
+def forged(tmp_path, change):
+    path = saved(tmp_path, keras.optimizers.SGD(klr.Constant(0.1)))
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    change(contents)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+def with_rate(rate):
+    def change(contents):
+        config = json.loads(contents["config.json"])
+        config["compile_config"]["optimizer"]["config"]["learning_rate"] = rate
+        contents["config.json"] = json.dumps(config).encode()
+
+    return change
+
+
+def test_inspect_runs_nothing_of_the_file(tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    evil = {"module": "evil_module", "class_name": "Evil", "config": {}, "registered_name": "Evil"}
+    own = {
+        "module": "keras_lr.schedules.combine",
+        "class_name": "Warmup",
+        "config": {"schedule": evil, "warmup_steps": 3},
+        "registered_name": "keras_lr>Warmup",
+    }
+    lambdas = {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}, "module": "builtins"}
+    deep = {
+        "class_name": "Warmup",
+        "registered_name": "keras_lr>Warmup",
+        "config": {"schedule": lambdas, "warmup_steps": 1},
+    }
+    for rate in (evil, own, lambdas, deep):
+        text = run("inspect", forged(tmp_path, with_rate(rate)))
+        assert "not loaded here" in text
+    assert not (tmp_path / "ran").exists()
+    stock = {
+        "module": "keras.optimizers.schedules",
+        "class_name": "ExponentialDecay",
+        "config": {"initial_learning_rate": evil},
+        "registered_name": None,
+    }
+    assert "not plain" in run("inspect", forged(tmp_path, with_rate(stock)))
+    wrong = {"class_name": "Constant", "registered_name": "keras_lr>Constant", "config": {"learning_rate": "x", "y": 1}}
+    assert "'Constant' (" in run("inspect", forged(tmp_path, with_rate(wrong)))
+
+
+def test_inspect_of_damaged_files(tmp_path):
+    path = tmp_path / "model.keras"
+    for content in (b"", b"PK\x03\x04 nothing", b"x" * 1000):
+        path.write_bytes(content)
+        assert "is no `.keras` file" in refused("inspect", path)
+    assert "No such file" in refused("inspect", tmp_path / "nothing.keras")
+    assert "is no file" in refused("inspect", tmp_path)
+    locked = saved(tmp_path, keras.optimizers.SGD(0.1))
+    content = bytearray(locked.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for start in [match.start() for match in re.finditer(mark, bytes(content))]:
+            content[start + flags] |= 1
+    locked.write_bytes(content)
+    assert "encrypted" in refused("inspect", locked)
+    deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    for name, content in (
+        ("config.json", b"[1]"),
+        ("config.json", b"{"),
+        ("config.json", deep),
+        ("metadata.json", b"3"),
+        ("model.weights.h5", b"nothing"),
+    ):
+        damaged = forged(tmp_path, lambda contents, name=name, content=content: contents.update({name: content}))
+        assert "keras-lr: " in refused("inspect", damaged)
+
+
+def test_a_config_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "LARGEST", 100)
+    assert "config.json has more than" in refused("inspect", saved(tmp_path, None))
+
+
+def log(path, rates, losses):
+    frame = pd.DataFrame({"step": range(len(rates)), "epoch": 0, "batch": range(len(rates)), "learning_rate": rates})
+    frame = frame.assign(loss=losses)
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
+    return path
+
+
+@needs("pyarrow")
+def test_compare_logs(tmp_path):
+    one = log(tmp_path / "one.csv", [0.1, 0.2, 0.3, 0.2], [4.0, 3.0, 2.0, 1.5])
+    same = log(tmp_path / "same.parquet", [0.1, 0.2, 0.3], [4.0, 3.0, 2.5])
+    other = log(tmp_path / "other.csv", [0.1, 0.2, 0.25, 0.1], [4.0, 3.0, 2.0, 1.25])
+    text = run("compare", one, same, other, "--plot", tmp_path / "all.png")
+    flat = " ".join(text.replace("│", " ").split())
+    assert "nowhere in 3" in flat
+    assert "1.5" in flat
+    assert "1.25" in flat
+    assert "from step 2" in flat
+    assert (tmp_path / "all.png").stat().st_size > 1000
+
+
+def test_compare_what_is_no_log(tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b\n1,2\n")
+    assert "it has no column 'step'" in refused("compare", bad)
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    assert "is no log" in refused("compare", empty)
+    assert "must end in .csv or .parquet" in refused("compare", tmp_path / "x.txt")
+    assert "No such file" in refused("compare", tmp_path / "x.csv")
+
+
+def test_compare_logs_without_rates_or_with_text(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("step,epoch,batch,loss\n0,0,0,1\n")
+    assert "it has no column 'learning_rate'" in refused("compare", path, "--plot", tmp_path / "x.png")
+    for text in ("a,0,0,0.1,1", "0,0,0,b,1", "0,0,0,0.1,c"):
+        path.write_text(f"step,epoch,batch,learning_rate,loss\n{text}\n")
+        assert "has other values than numbers" in refused("compare", path)
+    path.write_text("step,epoch,batch,learning_rate,loss\n")
+    assert "log.csv" in run("compare", path)
+
+
+def test_compare_runs_with_other_columns_of_rates(tmp_path):
+    one = log(tmp_path / "one.csv", [0.1, 0.2], [4.0, 3.0])
+    two = log(tmp_path / "two.csv", [0.3, 0.4], [4.0, 3.0])
+    two.write_text(two.read_text().replace("learning_rate", "learning_rate_a"))
+    line = next(line for line in run("compare", one, two).splitlines() if "two.csv" in line)
+    assert "0.3" in line
+    assert "0.4" in line
+    assert "no common steps" in line
+
+
+def test_pictures_that_cannot_be_written(tmp_path):
+    for name in (".", tmp_path, "picture"):
+        assert "the name of a picture ends in" in refused("show", "Constant(0.1)", "--plot", name)
+    assert "not supported" in refused("show", "Constant(0.1)", "--plot", tmp_path / "x.xyz")
+    assert "give one of them" in refused("show", "Constant(0.1)", "--csv", "--plot", tmp_path / "x.png")
+
+
+def test_a_folder_of_the_demo_that_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    assert "File exists" in refused("demo", "--out", tmp_path / "file", "--epochs", 4)
+
+
+def test_the_version():
+    assert run("--version").strip() == f"keras-lr {klr.__version__}"
+
+
+def test_every_command_has_help():
+    assert {"list", "show", "inspect", "compare", "demo"} <= set(run("--help").split())
+    for command in ("list", "show", "inspect", "compare", "demo"):
+        assert "Usage" in run(command, "--help")

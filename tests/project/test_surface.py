@@ -1,0 +1,153 @@
+"""The public names, and what importing them costs."""
+
+import ast
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_lr
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).parents[2]
+
+NAMES = [
+    "BackupAndRestore",
+    "BindSchedule",
+    "Bound",
+    "Chain",
+    "Clip",
+    "Constant",
+    "Cooldown",
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "CyclicalLearningRate",
+    "ExponentialDecay",
+    "InverseSquareRootDecay",
+    "KDecay",
+    "LearningRateLogger",
+    "LinearDecay",
+    "MultiStepDecay",
+    "Noise",
+    "OneCycle",
+    "OppositePhase",
+    "Paced",
+    "PerUpdate",
+    "PiecewiseConstantDecay",
+    "PiecewiseInterpolation",
+    "PolynomialDecay",
+    "PowerLawDecay",
+    "Product",
+    "REXDecay",
+    "Comparison",
+    "RangeTest",
+    "ReduceOnPlateau",
+    "Reduced",
+    "Repeat",
+    "Schedule",
+    "ScheduleWarning",
+    "Scheduled",
+    "Sequential",
+    "Shifted",
+    "SinusoidalLearningRate",
+    "StepDecay",
+    "Sum",
+    "Tabulated",
+    "TanhDecay",
+    "TimeBasedDecay",
+    "Warmup",
+    "WarmupStableDecay",
+    "check_schedule",
+    "epochs",
+    "compare",
+    "diff",
+    "find_learning_rate",
+    "fraction",
+    "from_function",
+    "get_learning_rate",
+    "scaled",
+    "set_learning_rate",
+    "set_step",
+    "steps_per_epoch",
+]
+
+
+def test_the_public_names():
+    assert keras_lr.__all__ == sorted(NAMES)
+    assert all(inspect.getdoc(getattr(keras_lr, name)) for name in NAMES)
+
+
+def fresh(code, *args):
+    """The last line that a Python process of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, env=os.environ.copy()
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_the_import_is_light():
+    code = (
+        "import sys, keras; before = set(sys.modules); import keras_lr; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
+        "sorted(name for name in keras_lr._MODULES if f'keras_lr.{name}' in sys.modules))"
+    )
+    assert fresh(code) == "[] []"
+
+
+# What the README, the docs, the examples and the strings of the package spell.
+
+DOTTED = re.compile(r"(?<![\w./-])(?:keras_lr|klr)(?:\.[A-Za-z_]\w*)+")
+IMPORT = re.compile(r"^[ >]*from (keras_lr[\w.]*) import (\([^)]*\)|[^\n#]*)", re.MULTILINE)
+
+
+def spelled():
+    """Where a name is spelled, by the name: ``keras_lr.x.y``, written so or imported so."""
+    texts = {path: path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
+    texts |= {path: path.read_text() for path in (ROOT / "examples").glob("*.py")}
+    for path in (ROOT / "examples").glob("*.ipynb"):
+        texts[path] = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+    for path in Path(keras_lr.__file__).parent.rglob("*.py"):
+        constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        texts[path] = "\n".join(value for value in constants if isinstance(value, str))
+    names = {}
+    for path, text in texts.items():
+        for name in DOTTED.findall(text):
+            names.setdefault(re.sub("^klr", "keras_lr", name), path)
+        for module, imported in IMPORT.findall(text):
+            for part in re.sub(r"#.*", "", imported).strip("() \n").split(","):
+                if part.strip():
+                    names.setdefault(f"{module}.{part.split()[0]}", path)
+    return names
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_whatever_is_spelled_is_there_after_the_import():
+    names = spelled()
+    assert {"keras_lr.tuning.schedule", "keras_lr.Warmup", "keras_lr.custom.power", "keras_lr.set_step"} <= set(names)
+    assert len(names) > 30
+    code = (
+        "import functools, sys, keras_lr; missing, listed = [], 'tuning' in dir(keras_lr)\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: functools.reduce(getattr, name.split('.')[1:], keras_lr)\n"
+        "    except AttributeError as error: missing.append(f'{name}: {error}')\n"
+        "import keras_lr.tuning as module\n"
+        "print(missing, listed, module is keras_lr.tuning, hasattr(keras_lr, 'tunning'))"
+    )
+    assert fresh(code, *names) == "[] True True False", {name: str(path) for name, path in names.items()}
+    assert set(dir(keras_lr)) >= {*keras_lr.__all__, *keras_lr._MODULES, "__version__"}
+    with pytest.raises(AttributeError, match="module 'keras_lr' has no attribute 'tunning'"):
+        keras_lr.tunning  # noqa: B018
+
+
+def test_no_backend_is_imported_by_name():
+    for path in Path(keras_lr.__file__).parent.rglob("*.py"):
+        found = re.findall(r"^\s*(?:import|from) (tensorflow|torch|jax)\b", path.read_text(), re.MULTILINE)
+        assert found == (["jax"] if path.name == "deferred.py" else []), path

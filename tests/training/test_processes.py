@@ -1,0 +1,83 @@
+"""Several devices and processes: the rates of one device, one decision for all, and one process that writes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.backend import BACKEND
+
+RUN = Path(__file__).parents[1] / "devices" / "run.py"
+HOW = {"tensorflow": [("mirrored", 1)], "jax": [("data-parallel", 1), ("jax-processes", 2)], "torch": [("ddp", 2)]}
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def train(how, processes, folder, rate, epochs):
+    """What each process says at its end."""
+    port = free_port()
+    running = []
+    for rank in range(processes):
+        place = folder / str(rank)
+        place.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(RUN), how, str(rank), str(port), str(place), rate, str(epochs)]
+        running.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=os.environ | {"KERAS_BACKEND": BACKEND},
+            )
+        )
+    outputs = [process.communicate(timeout=240)[0] for process in running]
+    for process, output in zip(running, outputs, strict=True):
+        assert process.returncode == 0, output[-3000:]
+    return [json.loads(output[output.index("RESULT") + 6 :].splitlines()[0]) for output in outputs]
+
+
+def velocities(rates, momenta):
+    """How far a weight moves in each update at a gradient of 1, with the rate inside the velocity."""
+    moved, velocity = [], 0.0
+    for rate, momentum in zip(rates, momenta, strict=True):
+        velocity = momentum * velocity + rate
+        moved.append(velocity)
+    return np.array(moved)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["number", "schedule", "momentum"])
+@pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
+def test_several_devices(tmp_path, how, processes, rate):
+    """The chief's metric is flat, so it reduces after epochs 3 and 5; that of the other process improves."""
+    steps = np.arange(24)
+    base = 0.32 * (1 - steps / 80) if rate == "schedule" else np.full(24, 0.32)
+    expected = base * np.where(steps < 12, 1.0, np.where(steps < 20, 0.5, 0.25))
+    moved = expected
+    if rate == "momentum":
+        moved = velocities(expected, 0.9 * (1 - steps / 24))
+    # A training of 3 epochs, and one that goes on from its backup.
+    first = train(how, processes, tmp_path, rate, 3)
+    second = train(how, processes, tmp_path, rate, 6)
+    assert len(first) == len(second) == processes
+    for results, rows in ((first, slice(0, 12)), (second, slice(12, 24))):
+        for result in results:
+            assert result["steps"] == steps[rows].tolist()
+            np.testing.assert_allclose(result["applied"], moved[rows], rtol=5e-5)
+            np.testing.assert_allclose(result["logged"], expected[rows], rtol=1e-6)
+            assert result["state"] == results[0]["state"]
+    assert second[0]["state"]["n_reductions"] == 2
+    written = pd.read_csv(tmp_path / "0" / "log.csv")
+    assert written.step.tolist() == steps.tolist()
+    np.testing.assert_allclose(written.learning_rate, expected, rtol=1e-6)
+    assert [path.name for path in tmp_path.rglob("*.csv")] == ["log.csv"]
+    assert [path.name for path in tmp_path.rglob("*.h5")] == ["latest.weights.h5"]

@@ -1,0 +1,130 @@
+"""Round trips of models: the same schedule, counter and next rate, also in a fresh process."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from support.training import Metric, Weight, data, fit
+
+import keras_lr as klr
+
+NESTED = klr.Warmup(
+    klr.Sequential([keras.optimizers.schedules.ExponentialDecay(0.3, 7, 0.5), klr.LinearDecay(0.2, 30) * 0.5], [6]), 4
+)
+SCHEDULES = {
+    "nested": NESTED,
+    "one-cycle": klr.OneCycle(0.3, 40),
+    "unbound-then-bound": klr.LinearDecay(0.3, klr.epochs(6)).bind(steps_per_epoch=5, epochs=6),
+}
+
+
+def model_with(schedule):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(schedule), loss=keras.losses.MeanSquaredError())
+    return model
+
+
+def place(model):
+    return klr.optimizers.lookup.rated_optimizers(model)[0].step(), klr.get_learning_rate(model)
+
+
+@pytest.mark.few(6)
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("form", ["keras", "h5", "weights.h5", "pickle", "deepcopy"])
+def test_a_round_trip_keeps_schedule_counter_and_next_rate(tmp_path, name, form):
+    model = model_with(SCHEDULES[name])
+    fit(model, epochs=2)
+    path = tmp_path / f"model.{form}"
+    if form in ("keras", "h5"):
+        model.save(path)
+        again = keras.models.load_model(path)
+    elif form == "weights.h5":
+        model.save_weights(path)
+        again = model_with(SCHEDULES[name])
+        again.optimizer.build(again.trainable_variables)
+        again.load_weights(path)
+    else:
+        again = pickle.loads(pickle.dumps(model)) if form == "pickle" else copy.deepcopy(model)
+    assert again.optimizer._learning_rate == SCHEDULES[name]
+    assert place(again) == place(model)
+    assert place(model)[0] == 10
+
+
+def test_train_save_load_train_equals_train(tmp_path):
+    def linear():
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+        model.compile(keras.optimizers.SGD(NESTED, momentum=0.9), loss="mse")
+        return model
+
+    whole, first, rest = Weight(), Weight(), Weight()
+    fit(linear(), whole, epochs=4)
+    model = linear()
+    fit(model, first, epochs=2)
+    model.save(tmp_path / "half.keras")
+    fit(keras.models.load_model(tmp_path / "half.keras"), rest, initial_epoch=2, epochs=4)
+    np.testing.assert_array_equal(whole.seen[1:], first.seen[1:] + rest.seen[1:])
+
+
+@pytest.mark.slow
+def test_a_fresh_process_needs_only_the_import(tmp_path):
+    model = model_with(NESTED)
+    plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
+    fit(model, Metric([1.0, 1.0, 2.0]), plateau, epochs=3)
+    assert plateau.state.n_reductions == 2
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import keras_lr, keras\n"
+        f"model = keras.models.load_model({str(tmp_path / 'model.keras')!r})\n"
+        "print(repr((keras_lr.optimizers.lookup.rated_optimizers(model)[0].step(), keras_lr.get_learning_rate(model))))\n"
+        "print(type(model.optimizer._learning_rate).__name__, keras_lr.training.saved_state.memory(model)['ReduceOnPlateau/metric'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ.copy()
+    )
+    first, second = done.stdout.strip().splitlines()[-2:]
+    assert eval(first) == place(model)
+    assert second.startswith("Reduced {'best': 1.0")
+
+
+def test_a_file_with_our_state_loads_where_nobody_asks_for_it_and_without_one_nothing_is_written(tmp_path):
+    import h5py
+
+    model = model_with(NESTED)
+    fit(model, epochs=1)
+    model.save_weights(tmp_path / "plain.weights.h5")
+    fit(model, Metric([1.0]), klr.ReduceOnPlateau("metric", mode="min"), epochs=1)
+    model.save_weights(tmp_path / "state.weights.h5")
+    with h5py.File(tmp_path / "plain.weights.h5") as plain, h5py.File(tmp_path / "state.weights.h5") as state:
+        assert "keras_lr_state" not in plain
+        assert "keras_lr_state" in state
+    model.load_weights(tmp_path / "plain.weights.h5")
+    assert "ReduceOnPlateau/metric" in klr.training.saved_state.memory(model)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is damaged"), ('{"version": 1}', "is damaged"), ('{"version": 2, "entries": {}}', "has version 2")],
+)
+def test_damaged_and_future_states_are_refused(text, message):
+    state = klr.training.saved_state.TrainingState()
+    with pytest.raises(ValueError, match=message):
+        state.load_own_variables({"json": np.frombuffer(text.encode(), np.uint8)})
+    assert state.entries == {}
+
+
+def test_an_unbound_schedule_is_saved_as_written(tmp_path):
+    schedule = klr.Warmup(klr.CosineDecay(0.1, klr.epochs(3)), klr.fraction(0.25))
+    model = model_with(schedule)
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.optimizer._learning_rate == schedule
+    x, _ = data()
+    with pytest.raises(ValueError, match=r"give `BindSchedule\(\)` to `fit`"):
+        again.fit(x, np.zeros((20, 2)), verbose=0)
