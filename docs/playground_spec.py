@@ -1,10 +1,10 @@
-"""What the playground knows of the schedules: arguments, defaults, ranges and words, from the classes.
+"""What the playground knows of the schedules: arguments, limits, defaults and texts, from the classes.
 
     python docs/playground_spec.py
 
-writes docs/javascripts/playground_spec.js anew; tests/test_playground.py fails if it is not current.
-A new schedule class needs a formula in docs/javascripts/playground_formulas.js (or _cycles, or _combine)
-and an example here; its fields, words and refusals follow.
+writes docs/javascripts/playground_spec.js anew; tests/site/test_playground.py fails if it is not current.
+A new schedule class needs an example here and a formula in docs/javascripts/playground_formulas.js;
+its fields, limits and texts follow. Schedules that are made of other schedules are not on the page.
 """
 
 from __future__ import annotations
@@ -16,91 +16,100 @@ from pathlib import Path
 from typing import Any
 
 import keras_lr as klr
-from keras_lr import source
-from keras_lr.fields import Flag, Inner, Kind, OneOf, Optional, Real, Several, StepCount, Text, Whole
-from keras_lr.schedule import Schedule
+from keras_lr.core.algebra import Inner
+from keras_lr.core.fields import FLOAT32_MAX, FLOAT32_TINY, Flag, OneOf, OrNone, Real, Several, StepCount, String, Whole
+from keras_lr.core.refusals import Kind
 
 TARGET = Path(__file__).parent / "javascripts" / "playground_spec.js"
 
-INNER = klr.CosineDecay(0.1, 1000)
-
-# What the page shows when a class is chosen; the horizon of the page is 1,000 steps at first.
-EXAMPLES: dict[str, Schedule] = {
-    "Bound": klr.Bound(klr.Warmup(klr.CosineDecay(0.1, klr.epochs(9)), klr.fraction(0.1)), 100, 10),
-    "Chain": klr.Chain([klr.LinearDecay(0.1, 500, 0.05), klr.CosineDecay(0.05, 500)]),
-    "Clip": klr.Clip(INNER, 0.02, 0.08),
+# What the page shows when a class is chosen: its shape must be seen in the 1,000 steps of a fresh page.
+EXAMPLES: dict[str, klr.Schedule] = {
     "Constant": klr.Constant(0.05),
-    "Cooldown": klr.Cooldown(INNER, 600, 200),
-    "CosineDecay": INNER,
+    "CosineDecay": klr.CosineDecay(0.1, 900),
     "CosineDecayRestarts": klr.CosineDecayRestarts(0.1, 150, m_mul=0.8),
     "CyclicalLearningRate": klr.CyclicalLearningRate(0.01, 0.1, 100),
     "ExponentialDecay": klr.ExponentialDecay(0.1, 250, 0.5),
     "InverseSquareRootDecay": klr.InverseSquareRootDecay(0.1, 100),
     "KDecay": klr.KDecay(0.1, 1000, 2.0),
-    "LinearDecay": klr.LinearDecay(0.1, 1000),
+    "LinearDecay": klr.LinearDecay(0.1, 900),
     "MultiStepDecay": klr.MultiStepDecay(0.1, [300, 600, 900]),
-    "Noise": klr.Noise(INNER, 0.3),
     "OneCycle": klr.OneCycle(0.1, 1000),
-    "OppositePhase": klr.OppositePhase(klr.OneCycle(0.1, 1000), 0.85, 0.95),
-    "Paced": klr.Paced(INNER, [0, 400], [0, 400], [1, 3], [1, 2]),
-    "PerUpdate": klr.PerUpdate(klr.CosineDecay(0.1, 250), 4),
     "PiecewiseConstantDecay": klr.PiecewiseConstantDecay([300, 700], [0.1, 0.03, 0.01]),
     "PiecewiseInterpolation": klr.PiecewiseInterpolation([0, 200, 1000], [0.02, 0.1, 0.0]),
     "PolynomialDecay": klr.PolynomialDecay(0.1, 1000, power=2.0),
     "PowerLawDecay": klr.PowerLawDecay(0.1, 100),
-    "Product": klr.Product([INNER], 0.5),
     "REXDecay": klr.REXDecay(0.1, 1000),
-    "Reduced": klr.Reduced(INNER, 0.5, 0.01),
-    "Repeat": klr.Repeat(klr.LinearDecay(0.1, 250), 250, 0.7),
-    "Sequential": klr.Sequential([klr.LinearDecay(0.1, 500, 0.05), klr.CosineDecay(0.03, 400)], [400]),
-    "Shifted": klr.Shifted(INNER, 200),
     "SinusoidalLearningRate": klr.SinusoidalLearningRate(0.01, 0.1, 100),
     "StepDecay": klr.StepDecay(0.1, 250),
-    "Sum": klr.Sum([INNER, klr.Constant(0.01)]),
-    "Tabulated": klr.Tabulated([0.1, 0.08, 0.02, 0.05, 0.01]),
     "TanhDecay": klr.TanhDecay(0.1, 1000),
     "TimeBasedDecay": klr.TimeBasedDecay(0.1, 100, 0.5),
-    "Warmup": klr.Warmup(INNER, 100),
     "WarmupStableDecay": klr.WarmupStableDecay(0.1, 1000, 100, 250),
 }
 
-# Schedule classes that the page does not have, each with its reason, which the page shows.
-LEFT_OUT: dict[str, str] = {}
+# Classes without an example.
+LEFT_OUT = {"Tabulated": "a rate for each step: hundreds of them, for which there is no field"}
+
+# Arguments without a field: the page puts `Warmup` around a cosine, which does the same in one way for all schedules.
+NO_FIELD = {("CosineDecay", "warmup_target"), ("CosineDecay", "warmup_steps")}
+
+
+def on_the_page() -> dict[str, type[klr.Schedule]]:
+    """The schedule classes that are not made of other schedules, by name."""
+    public = {name: getattr(klr, name) for name in klr.__all__}
+    return {
+        name: cls
+        for name, cls in sorted(public.items())
+        if inspect.isclass(cls) and issubclass(cls, klr.Schedule) and cls is not klr.Schedule and name not in LEFT_OUT
+        if not any(_holds_schedules(argument.kind) for argument in cls._arguments.values())
+    }
+
+
+def _holds_schedules(kind: Kind) -> bool:
+    return isinstance(kind, Inner) or (isinstance(kind, Several) and isinstance(kind.item, Inner))
 
 
 def spec() -> dict[str, Any]:
     """Everything the page is told: JSON values."""
-    chosen = {name: cls for name, cls in source.classes().items() if name not in LEFT_OUT}
-    missing = sorted(set(chosen) - set(EXAMPLES))
+    classes = on_the_page()
+    missing = sorted(set(classes) - set(EXAMPLES))
     if missing:
-        raise KeyError(f"an example for {', '.join(missing)} in {Path(__file__).name}, or a reason to leave it out")
+        raise LookupError(f"no example for {', '.join(missing)}: add it to EXAMPLES in docs/{Path(__file__).name}")
     return {
-        "version": klr.__version__,
-        "classes": {name: _class(cls) for name, cls in sorted(chosen.items())},
-        "momentum": {name: _defaults(cls.momentum) for name, cls in sorted(chosen.items()) if hasattr(cls, "momentum")},
-        "leftOut": LEFT_OUT,
+        "warmup": _argument(klr.Warmup, "warmup_steps", 0.1) | {"default": 0},
+        "classes": {name: _class(cls, EXAMPLES[name]) for name, cls in classes.items()},
     }
 
 
-def _class(cls: type[Schedule]) -> dict[str, Any]:
-    described = _described(cls)
+def _class(cls: type[klr.Schedule], example: klr.Schedule) -> dict[str, Any]:
+    given = example.arguments()
+    largest = max((value for value in given.values() if type(value) is float), default=1.0)
     arguments = []
     for name, parameter in cls._signature.parameters.items():
-        argument = {"name": name, "kind": _kind(cls._arguments[name].kind), "help": described[name]}
+        if (cls.__name__, name) in NO_FIELD or name == "name":
+            continue
+        argument = _argument(cls, name, given[name] or largest)
+        # A rate that is 0 can be moved up to the largest one, another number to ten times what it is.
+        if argument.get("log") and not given[name]:
+            argument["to"] = largest
+        argument["example"] = _text(given[name])
         if parameter.default is not parameter.empty:
             argument["default"] = parameter.default
         arguments.append(argument)
+    start, then = example.values([0, 1])
     return {
-        "summary": (inspect.getdoc(cls) or "").splitlines()[0],
-        "module": cls.__module__.rsplit(".", 1)[-1],
-        "words": cls.words,
-        "ends": cls.length is not Schedule.length,
-        "example": repr(EXAMPLES[cls.__name__]),
+        "summary": (inspect.getdoc(cls) or "").splitlines()[0].replace("``", "`"),
+        # A schedule that begins with a rise needs no warmup before it.
+        "warmup": bool(start >= then),
         "arguments": arguments,
     }
 
 
-def _described(cls: type[Schedule]) -> dict[str, str]:
+def _argument(cls: type[klr.Schedule], name: str, size: Any) -> dict[str, Any]:
+    told = {"name": name, "help": _described(cls)[name], **_kind(cls._arguments[name].kind)}
+    return told | _slider(told, size) if told["type"] == "number" and not told["whole"] else told
+
+
+def _described(cls: type[klr.Schedule]) -> dict[str, str]:
     """The sentence of each argument in the docstring."""
     section = re.search(r"^Args:\n(.*?)(?:^\S|\Z)", inspect.getdoc(cls) or "", re.DOTALL | re.MULTILINE)
     found = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", section[1] if section else "", re.DOTALL | re.MULTILINE)
@@ -108,50 +117,58 @@ def _described(cls: type[Schedule]) -> dict[str, str]:
 
 
 def _kind(kind: Kind) -> dict[str, Any]:
-    """A kind of argument, with its bounds and the sentence that refuses a value."""
-    told: dict[str, Any] = {"type": type(kind).__name__, "allowed": kind.allowed}
+    """What a field takes: its type and limits, and the words of the kind itself for what is allowed."""
+    told: dict[str, Any] = {"allowed": kind.allowed}
     match kind:
         case Real():
-            bounds = {"low": kind.low, "high": kind.high}
-            told |= {name: bound for name, bound in bounds.items() if abs(bound) != float("inf")}
-            told["openLow"] = kind.open_low
-        case StepCount():
-            told |= {"low": kind.low, "high": kind.high, "steps": True, "rounding": kind.rounding}
-        case Whole():
-            told |= {"low": kind.low, "high": kind.high, "steps": kind.steps}
+            low = max(kind.low, -FLOAT32_MAX)
+            high = min(kind.high, FLOAT32_MAX)
+            return told | {"type": "number", "whole": False, "min": low + FLOAT32_TINY * kind.open_low, "max": high}
+        case StepCount() | Whole():
+            steps = isinstance(kind, StepCount) or kind.steps
+            return told | {"type": "number", "whole": True, "steps": steps, "min": kind.low, "max": kind.high - 1}
         case OneOf():
-            told["choices"] = list(kind.choices)
+            return told | {"type": "choice", "choices": list(kind.choices)}
+        case Flag():
+            return told | {"type": "flag"}
         case Several():
             order = None if kind.order is None else kind.order.__name__
-            told |= {"item": _kind(kind.item), "order": order, "atLeast": kind.at_least}
-        case Optional():
-            told["kind"] = _kind(kind.kind)
-        case Inner():
-            from keras_lr.fields import RATE
-
-            told["rate"] = _kind(RATE)
-        case Flag() | Text():
-            pass
-        case _:
-            raise TypeError(f"the playground knows no {type(kind).__name__}")
-    return told
+            return told | {"type": "list", "item": _kind(kind.item), "order": order, "atLeast": kind.at_least}
+        case OrNone():
+            return _kind(kind.kind) | told | {"optional": True}
+        case String():
+            return told | {"type": "text"}
+    raise TypeError(f"the playground knows no {type(kind).__name__}")
 
 
-def _defaults(method: Any) -> dict[str, Any]:
-    parameters = list(inspect.signature(method).parameters.values())[1:]
-    return {parameter.name: parameter.default for parameter in parameters}
+def _slider(told: dict[str, Any], size: float) -> dict[str, Any]:
+    """Where the slider of a number goes from and to; those of steps follow the picture."""
+    low, high = told["min"], told["max"]
+    if low < 0:
+        return {"from": max(low, -2 * abs(size)), "to": min(high, 2 * abs(size)), "log": False}
+    if high <= 1:
+        return {"from": 0, "to": high, "log": False}
+    return {"from": size / 1000, "to": 10 * size, "log": True}
+
+
+def _text(value: Any) -> str:
+    """A value as it stands in a field and in the address of the page."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return "" if value is None else str(value)
 
 
 def script() -> str:
     """The spec as a script that a page can load from a file: a line for each class, to be read in a diff."""
     told = spec()
-    named = told.pop("classes")
-    lines = [f"{_json(name)}: {_json(value)}" for name, value in told.items()]
-    lines.append(
-        '"classes": {\n  ' + ",\n  ".join(f"{_json(name)}: {_json(value)}" for name, value in named.items()) + "\n}"
-    )
+    lines = [f"{_json(name)}: {_json(value)}" for name, value in told["classes"].items()]
     return (
-        "// Written by docs/playground_spec.py: do not edit.\nwindow.KERAS_LR_SPEC = {\n" + ",\n".join(lines) + "\n};\n"
+        "// Written by docs/playground_spec.py: do not edit.\n"
+        f'window.KERAS_LR_SPEC = {{\n"warmup": {_json(told["warmup"])},\n"classes": {{\n  '
+        + ",\n  ".join(lines)
+        + "\n}\n};\n"
     )
 
 

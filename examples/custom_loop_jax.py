@@ -1,4 +1,4 @@
-"""A schedule in a training loop of your own on JAX, with a pure step (TensorFlow, torch: the files beside this one)."""
+"""A schedule in your own training loop on JAX, with a pure step (see also the TensorFlow and torch files)."""
 
 import os
 
@@ -31,7 +31,7 @@ def loss_and_updates(weights, others, x, y):
 def train_step(state, x, y):
     weights, others, slots = state
     (loss, others), gradients = jax.value_and_grad(loss_and_updates, has_aux=True)(weights, others, x, y)
-    rate = schedule(slots[0])  # the step counter is the optimizer's first variable, and part of the state
+    rate = schedule(slots[0])  # the step counter is the optimizer's first variable, and a part of the state
     slots, (new, *rest) = optimizer.stateless_apply(slots, gradients, weights)[::-1]
     applied = jnp.linalg.norm(new - weights[0]) / jnp.linalg.norm(gradients[0])
     return ([new, *rest], others, slots), loss, rate, applied
@@ -46,5 +46,5 @@ for step in range(87):
         print(f"{step:4d} {float(loss):6.3f}  {float(rate):.6f}  {float(applied):.6f}")
 
 for variable, value in zip([*model.trainable_variables, *optimizer.variables], [*state[0], *state[2]], strict=True):
-    variable.assign(value)  # back into the model, for `save` and `evaluate`
+    variable.assign(value)  # write the values back into the model, for `save` and `evaluate`
 print("steps counted by the optimizer:", int(optimizer.iterations))

@@ -1,4 +1,4 @@
-"""A schedule in a training loop of your own on TensorFlow (for JAX and torch see the files beside this one)."""
+"""A schedule in your own training loop on TensorFlow (see also the JAX and torch files)."""
 
 import os
 
@@ -27,7 +27,7 @@ def train_step(x, y):
         loss = loss_of(y, model(x, training=True))
     gradients = tape.gradient(loss, model.trainable_variables)
     before = tf.identity(model.trainable_variables[0])
-    rate = schedule(optimizer.iterations)  # of this update; after it, the counter is one further
+    rate = schedule(optimizer.iterations)  # the rate of this update; afterwards the counter is one higher
     optimizer.apply(gradients, model.trainable_variables)
     applied = tf.norm(model.trainable_variables[0] - before) / tf.norm(gradients[0])
     return loss, rate, applied

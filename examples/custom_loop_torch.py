@@ -1,6 +1,6 @@
-"""A schedule in a training loop of your own on torch (for TensorFlow and JAX see the files beside this one).
+"""A schedule in your own training loop on torch (see also the TensorFlow and JAX files).
 
-An optimizer of torch takes a schedule too:
+You can also use a schedule with a torch optimizer:
 `torch.optim.lr_scheduler.LambdaLR(torch.optim.SGD(parameters, lr=1.0), schedule.values)`.
 """
 
@@ -32,7 +32,7 @@ def train_step(x, y):
     loss.backward()
     gradients = [variable.value.grad for variable in model.trainable_variables]
     before = model.trainable_variables[0].value.detach().clone()
-    rate = schedule(optimizer.iterations)  # of this update; after it, the counter is one further
+    rate = schedule(optimizer.iterations)  # the rate of this update; afterwards the counter is one higher
     with torch.no_grad():
         optimizer.apply(gradients, model.trainable_variables)
         applied = (model.trainable_variables[0].value - before).norm() / gradients[0].norm()

@@ -1,19 +1,17 @@
-"""A schedule of your own: fields and a formula; checks, saving and previews come with the base class."""
+"""Your own schedule: fields and a formula. Checks, saving and previews come with the base class."""
 
 import tempfile
 from pathlib import Path
 
 import keras
 
-from keras_lr import Schedule
-from keras_lr.curves import power
-from keras_lr.fields import Rate, Steps
+from keras_lr.custom import Rate, Schedule, Steps, power
 
 
 class HalfLife(Schedule, package="my_project"):
     """Halves every `half_life` steps."""
 
-    words = "{learning_rate}, halved every {half_life:steps}"
+    template = "{learning_rate}, halved every {half_life:steps}"
     learning_rate: Rate
     half_life: Steps
 

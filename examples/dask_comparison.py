@@ -1,4 +1,4 @@
-"""Compare schedules on a Dask cluster: here two processes of this machine, elsewhere `Client("scheduler:8786")`.
+"""Compare schedules on a Dask cluster: here two local processes, on a real cluster `Client("scheduler:8786")`.
 
 Needs `pip install "keras-lr[distributed]"`.
 """
@@ -19,7 +19,7 @@ def build_model(rate):
 
 
 def fit(model, callbacks):
-    # The data are loaded where the training is, so they need not be sent.
+    # Each worker loads the data itself, so they need not be sent.
     x, y = load_digits(return_X_y=True)
     x = x.astype("float32") / 16
     held_out = x[1400:], y[1400:]

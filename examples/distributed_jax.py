@@ -1,4 +1,4 @@
-"""`keras.distribution` on JAX, here on two virtual CPU devices: the rates are those of one device.
+"""`keras.distribution` on JAX, here with two virtual CPU devices: the rates are the same as on one device.
 
 `keras.distribution` trains on JAX; for TensorFlow and torch see `distributed_tensorflow.py` and `distributed_torch.py`.
 """
@@ -6,7 +6,7 @@
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # not with real GPUs or TPUs
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # not needed with real GPUs or TPUs
 
 import keras
 from sklearn.datasets import load_digits
@@ -18,7 +18,7 @@ keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devi
 
 keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
-x, y = x[:1792], y[:1792]  # batches of 64 that each device can have half of
+x, y = x[:1792], y[:1792]  # batches of 64, of which each device gets half
 model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, "softmax")])
 model.compile(keras.optimizers.SGD(CosineDecay(0.5, epochs(3))), "sparse_categorical_crossentropy")
 log = LearningRateLogger()

@@ -1,6 +1,6 @@
-"""torch's DistributedDataParallel with `fit`, here two processes on the CPU: the same rates in both, one log.
+"""torch's DistributedDataParallel with `fit`, here with two CPU processes: the same rates in both, and one log.
 
-TensorFlow and JAX drive several devices from one process: `distributed_tensorflow.py`, `distributed_jax.py`.
+TensorFlow and JAX use several devices from one process: see `distributed_tensorflow.py` and `distributed_jax.py`.
 """
 
 import os
@@ -21,7 +21,7 @@ class Parallel(keras.Model):
     def __init__(self, inner):
         super().__init__()
         self.inner = inner
-        self._parallel = [torch.nn.parallel.DistributedDataParallel(inner)]  # in a list: not one more layer
+        self._parallel = [torch.nn.parallel.DistributedDataParallel(inner)]  # in a list: it is not another layer
 
     def call(self, x):
         return self.inner(x)
@@ -41,11 +41,11 @@ def train(rank, processes):
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     keras.utils.set_random_seed(0)
     x, y = load_digits(return_X_y=True)
-    x, y = x[rank::processes].astype("float32") / 16, y[rank::processes]  # each has its own half
+    x, y = x[rank::processes].astype("float32") / 16, y[rank::processes]  # each process has its own half
     inner = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, "softmax")])
     model = Parallel(inner)
     model.compile(keras.optimizers.SGD(CosineDecay(0.5, epochs(3))), "sparse_categorical_crossentropy")
-    log = LearningRateLogger(path="log.csv")  # the first process writes
+    log = LearningRateLogger(path="log.csv")  # only the first process writes
     model.fit(x[:896], y[:896], 32, epochs=3, verbose=0, callbacks=[BindSchedule(), log])
     weights = sum(float(keras.ops.sum(weight**2)) for weight in model.trainable_variables)
     rates = log.to_frame().groupby("epoch").learning_rate.last().round(6).tolist()

@@ -1,4 +1,4 @@
-"""Fine-tuning: the new head at the full rate, the trained body at a tenth of it, on one schedule."""
+"""Fine-tuning with one schedule: the new head uses the full rate, and the trained base a tenth of it."""
 
 import keras
 from sklearn.datasets import load_digits
@@ -9,7 +9,7 @@ keras.utils.set_random_seed(0)
 x, y = load_digits(return_X_y=True)
 x, small = x.astype("float32") / 16, y < 5
 
-# A body that has learned to tell the digits 0 to 4 apart.
+# A base that was trained on the digits 0 to 4.
 body = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, "relu")], name="body")
 before = keras.Sequential([body, keras.layers.Dense(5, "softmax")])
 before.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")

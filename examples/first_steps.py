@@ -1,4 +1,4 @@
-"""A schedule in `compile`, the logger in `fit`, and what every batch got."""
+"""A schedule in `compile`, the logger in `fit`, and the rate of every batch."""
 
 import keras
 from sklearn.datasets import load_digits

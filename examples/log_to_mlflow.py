@@ -1,6 +1,6 @@
-"""Every step's rate, and the metrics of each epoch, in MLflow. Needs `pip install "keras-lr[mlflow]"`.
+"""Log the rate of every step, and the metrics of each epoch, to MLflow. Needs `pip install "keras-lr[mlflow]"`.
 
-Runs go where MLFLOW_TRACKING_URI says, for instance `sqlite:///mlflow.db`.
+MLFLOW_TRACKING_URI sets where runs are stored, for example `sqlite:///mlflow.db`.
 """
 
 import time
@@ -14,7 +14,7 @@ from keras_lr import CosineDecay, LearningRateLogger, Warmup
 
 
 class ToMlflow(keras.callbacks.Callback):
-    """Sends what is new in the log at the end of each epoch: one call for 1,000 numbers, not one for each."""
+    """Sends the new rows of the log at the end of each epoch, up to 1,000 numbers in a call."""
 
     def __init__(self, log, run):
         super().__init__()

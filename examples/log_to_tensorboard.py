@@ -1,4 +1,4 @@
-"""The rate in TensorBoard: Keras's own tag once an epoch, and ours at every step. TensorBoard needs `tensorflow`."""
+"""Log the rate to TensorBoard: Keras's tag for each epoch, and ours for each step. TensorBoard needs `tensorflow`."""
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ log = LearningRateLogger(metrics=("loss",))
 board = keras.callbacks.TensorBoard("logs")
 model.fit(x.astype("float32") / 16, y, batch_size=32, epochs=3, verbose=0, callbacks=[board, log])
 
-# The logger knows each step; a second run in the same folder shows them, with the step on the axis.
+# The logger has every step. A second run in the same folder shows them, with the step on the axis.
 with tf.summary.create_file_writer("logs/steps").as_default():
     for row in log.to_frame().itertuples():
         tf.summary.scalar("learning_rate", row.learning_rate, step=row.step)

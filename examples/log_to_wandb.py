@@ -1,6 +1,6 @@
-"""Every step's rate, and the metrics of each epoch, in Weights & Biases, offline. Needs `pip install wandb`.
+"""Log the rate of every step, and the metrics of each epoch, to Weights & Biases, offline. Needs `pip install wandb`.
 
-`wandb sync wandb/offline-run-*` sends it later; without `mode="offline"` it is sent at once.
+`wandb sync wandb/offline-run-*` uploads the run later. Without `mode="offline"` it is uploaded at once.
 """
 
 import keras
@@ -11,7 +11,7 @@ from keras_lr import CosineDecay, LearningRateLogger, Warmup
 
 
 class ToWandb(keras.callbacks.Callback):
-    """Sends what is new in the log at the end of each epoch. W&B wants steps that only grow: so are the logger's."""
+    """Sends the new rows of the log at the end of each epoch. W&B needs increasing steps, as the logger has."""
 
     def __init__(self, log, run):
         super().__init__()
@@ -21,7 +21,7 @@ class ToWandb(keras.callbacks.Callback):
         new = self.log.to_frame().iloc[self.sent :]
         for row in new.itertuples():
             values = {"learning_rate": row.learning_rate, "loss": row.loss}
-            if row.Index == new.index[-1]:  # one call a step: W&B takes no step twice
+            if row.Index == new.index[-1]:  # one call for each step: W&B accepts each step only once
                 values |= {f"epoch/{name}": float(value) for name, value in logs.items()}
             self.run.log(values, step=row.step)
         self.sent += len(new)

@@ -1,4 +1,4 @@
-"""One cycle of the rate, with the momentum in the opposite phase: both computed in the compiled step."""
+"""One cycle of the rate, with the momentum in the opposite phase. Both are computed in the compiled step."""
 
 import keras
 from sklearn.datasets import load_digits
@@ -10,7 +10,7 @@ x, y = load_digits(return_X_y=True)
 x = x.astype("float32") / 16
 
 cycle = OneCycle(0.2, fraction(1.0))
-# Assigning to `optimizer.momentum` during training has no effect on TensorFlow and JAX; this has.
+# Assigning to `optimizer.momentum` during training has no effect on TensorFlow and JAX. `Scheduled` works.
 optimizer = Scheduled(keras.optimizers.SGD(cycle, nesterov=True), momentum=cycle.momentum(0.85, 0.95))
 model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, "relu"), keras.layers.Dense(10, "softmax")])
 model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])

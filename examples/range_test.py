@@ -12,7 +12,7 @@ x = x.astype("float32") / 16
 model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(10, "softmax")])
 model.compile(keras.optimizers.SGD(momentum=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
-# The model is afterwards as it was: weights, optimizer, step counter, random states.
+# Afterwards the model is as it was: weights, optimizer, step counter, random states.
 result = klr.find_learning_rate(model, x[:1400], y[:1400], batch_size=32, repeats=3)
 print(result.suggestions().to_string())
 result.plot().figure.savefig("range_test.png")

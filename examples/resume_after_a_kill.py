@@ -1,4 +1,4 @@
-"""A training that is killed, and the same script once more: no step is lost and none is made twice."""
+"""A training is killed, and the same script runs again: no step is lost, and none is repeated."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def train(kill_in_epoch):
 
         def on_train_batch_end(self, batch, logs=None):
             if (self.epoch, batch) == (kill_in_epoch, 10):
-                os.kill(os.getpid(), signal.SIGKILL)  # no exception, no clean-up: as a machine that goes away
+                os.kill(os.getpid(), signal.SIGKILL)  # no exception, no clean-up: like a machine that is switched off
 
     keras.utils.set_random_seed(0)
     x, y = load_digits(return_X_y=True)
@@ -30,7 +30,7 @@ def train(kill_in_epoch):
         BindSchedule(),
         ReduceOnPlateau("loss", 0.5, patience=1, min_delta=0.1),
         LearningRateLogger(path="log.csv"),
-        BackupAndRestore("backup"),  # this line is all that a resume needs
+        BackupAndRestore("backup"),  # a resume needs only this line
         Kill(),
     ]
     model.fit(x.astype("float32") / 16, y, batch_size=32, epochs=EPOCHS, verbose=0, callbacks=callbacks)

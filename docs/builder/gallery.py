@@ -43,6 +43,9 @@ def index() -> str:
         "first update has the rate of step 0."
     ]
     for group in reference.FAMILIES:
+        if group.page == "installed":
+            parts.append(f"## {group.title}\n\n[{group.about}]({group.page}.md)")
+            continue
         cards = "\n".join(_card(group, name) for name in family(group))
         parts.append(f'## {group.title}\n\n{group.about}\n\n<div class="klr-cards" markdown>\n{cards}\n</div>')
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""What MkDocs adds to the pages in docs/: the gallery, the API reference, the examples and the changelog."""
+"""What MkDocs adds to the pages in docs/: gallery, API reference, examples, changelog, and the list of modules."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 import docstrings
 import gallery
+import layout
 import reference
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {"GALLERY": ("gallery", reference.FAMILIES), "REFERENCE": ("reference", reference.GROUPS)}
+LAYOUT = "design/layout.md"
 OPTIONAL = ("playground.md", "reliability.md", "benchmarks.md")
 
 
@@ -32,6 +34,8 @@ def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
     """Public names in backticks lead to the reference, also from pages by hand; not in code, headings and tables."""
     if page.file.generated_by:
         return markdown
+    if page.file.src_uri == LAYOUT:
+        markdown = layout.filled(markdown)
     blocks = re.split(r"(^ *```.*?^ *```$|^#+ [^\n]*$|^\|[^\n]*$)", markdown, flags=re.DOTALL | re.MULTILINE)
     return "".join(block if index % 2 else docstrings.linked(block) for index, block in enumerate(blocks))
 
@@ -62,7 +66,7 @@ def _changelog() -> str:
 
 def _examples() -> str:
     """Every script in examples/, under the first line of its docstring, and the notebook."""
-    parts = ["# Examples", "Each is a script in `examples/`, run by the tests on every backend that it is for."]
+    parts = ["# Examples", "The scripts are in `examples/`. The tests run each on every backend that it supports."]
     for path in sorted((ROOT / "examples").glob("*.py")):
         code = path.read_text()
         told = re.match(r'"""(.*?)"""\n+', code, re.DOTALL)
@@ -87,5 +91,5 @@ def _notebook(path: Path) -> str:
                 parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
             if "image/png" in output.get("data", {}):
                 picture = "".join(output["data"]["image/png"].split())
-                parts.append(f"![What the cell above draws](data:image/png;base64,{picture})")
+                parts.append(f"![The plot of the cell above](data:image/png;base64,{picture})")
     return "\n\n".join(parts)

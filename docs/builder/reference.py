@@ -6,6 +6,7 @@ import inspect
 from typing import NamedTuple
 
 import keras_lr
+from keras_lr.schedules.installed import MADE_FOR_YOU
 
 
 class Group(NamedTuple):
@@ -23,32 +24,51 @@ FAMILIES = (
     Group("shaped", "Decays from papers", "Falls of other shapes, each from a paper.", ("schedules.shaped",)),
     Group("cyclical", "Cycles and restarts", "Schedules that rise and fall again and again.", ("schedules.cyclical",)),
     Group("recipes", "Whole trainings", "Rise, course and end of a training in one schedule.", ("schedules.recipes",)),
-    Group("combine", "Warmup and joining", "Schedules one after another, and in units.", ("schedules.combine",)),
-    Group("modify", "Changing a schedule", "One schedule changed as a whole.", ("schedules.modify", "schedules.pace")),
+    Group(
+        "combine",
+        "Combining and changing",
+        "Schedules one after another, multiplied, added, limited, repeated.",
+        ("schedules.combinators", "core.algebra"),
+    ),
+    Group(
+        "installed",
+        "What callbacks and methods make",
+        "Classes that you meet in the repr of a schedule, and need not write yourself.",
+        ("schedules.installed",),
+    ),
 )
 
 GROUPS = (
-    Group("schedule", "Schedule, units, checks", "The base of all schedules.", ("schedule", "units", "checking")),
+    Group("schedule", "Schedule, units, checks", "The base of all schedules.", ("core.units", "tools.checking")),
     *FAMILIES,
     Group(
         "callbacks",
         "Callbacks",
         "What is given to `fit`.",
-        ("callbacks.bind", "callbacks.plateau", "callbacks.logger", "callbacks.backup", "audit"),
+        ("callbacks.bind", "callbacks.plateau", "callbacks.logger", "callbacks.backup", "training.audit"),
     ),
     Group(
         "optimizer",
         "Optimizers",
         "The rate of a compiled model, and other hyperparameters on schedules.",
-        ("optimizer", "scheduled"),
+        ("optimizers.access", "optimizers.scheduled"),
     ),
     Group(
         "tools",
         "Finding, comparing, tuning",
         "A range test, comparisons of schedules, and search spaces for tuners.",
-        ("finder", "compare", "difference"),
+        (
+            "tools.range_test.find",
+            "tools.range_test.result",
+            "tools.comparison.compare",
+            "tools.comparison.result",
+            "tools.difference",
+        ),
     ),
 )
+
+PLACED = {"Schedule": "schedule", "Constant": "stepwise", **dict.fromkeys(MADE_FOR_YOU, "installed")}
+"""Names that are looked for on another page than that of their module."""
 
 BESIDE = {"tools": ("keras_lr.tuning.schedule",), "schedule": ()}
 """Documented names that are no part of `keras_lr` itself, since they need an extra."""
@@ -72,6 +92,9 @@ def group_of(name: str) -> Group:
     """
     module = getattr(keras_lr, name).__module__.removeprefix("keras_lr.")
     for group in GROUPS:
+        if PLACED.get(name) == group.page:
+            return group
+    for group in GROUPS:
         if module in group.modules:
             return group
     raise LookupError(
@@ -82,7 +105,13 @@ def group_of(name: str) -> Group:
 def members(group: Group) -> list[str]:
     """The public names of a group, in the order of its modules and of their source."""
     names = [name for name in keras_lr.__all__ if group_of(name) is group]
-    return sorted(names, key=lambda name: (group.modules.index(_module(name)), _line(name)))
+    return sorted(names, key=lambda name: (_place(group, name), _line(name)))
+
+
+def _place(group: Group, name: str) -> int:
+    """Where the module of a name stands in its group; names from elsewhere come first."""
+    module = _module(name)
+    return group.modules.index(module) if module in group.modules else -1
 
 
 def pages() -> dict[str, str]:

@@ -1,276 +1,363 @@
-// The playground: up to three schedules, their lines of Python, and the state in the URL.
+// The playground: two schedules, their fields and their lines of Python.
+// Its state is what stands after the "#" of the address, as key=value, and nothing else:
+//   a=StepDecay, a.decay_steps=250, a.warmup=50, the same for b, shown=1000, log=1,
+//   and epoch=100 where durations are in epochs of 100 steps.
 (function (P) {
   "use strict";
-  const { Call, Num, Refusal, html, LETTERS, MOST_STEPS } = P;
-  const SECOND = ["OneCycle(0.1, 1000)", "WarmupStableDecay(0.1, 1000, 100, 250)"];
+  const SPEC = window.KERAS_LR_SPEC;
+  const FIRST = "a=CosineDecay&a.warmup=100";
+  const LETTERS = ["a", "b"];
+  const EXAMPLE_STEPS = 1000; // the picture that the examples are made for
+  const MOST = 2 ** 31 - 1;
+  const STEPS = "a number of steps in [1, 2**31)";
+  const SHOWN = { name: "shown", type: "number", whole: true, steps: true, min: 1, max: MOST, allowed: STEPS, from: 10, to: 1e6, log: true };
+  const EPOCH = { ...SHOWN, name: "epoch", steps: false };
+  const WARMUP = { ...SPEC.warmup, name: "warmup", example: "0" };
+
+  // ---- Values: what the text of a field stands for, { value, source } or { wrong: what is allowed }.
+
+  const inOrder = { lt: (a, b) => a < b, le: (a, b) => a <= b };
+
+  // `perEpoch` is 0 where steps are meant; an amount of epochs is the nearest whole number of steps.
+  function read(kind, text, perEpoch) {
+    if (kind.optional && !text.trim()) return { value: null, source: "None" };
+    if (kind.type === "flag") return { value: text === "True", source: text === "True" ? "True" : "False" };
+    if (kind.type === "choice") return kind.choices.includes(text) ? { value: text, source: JSON.stringify(text) } : { wrong: kind.allowed };
+    if (kind.type === "list") return readList(kind, text, perEpoch);
+    const given = text.trim() ? Number(text) : NaN;
+    const inEpochs = kind.steps && perEpoch;
+    const value = kind.whole ? Math.floor(given * (inEpochs ? perEpoch : 1) + 0.5) : given;
+    const isShare = kind.whole && !inEpochs && given > 0 && given < 1; // what `fraction` is for
+    if (!(value >= kind.min && value <= kind.max) || isShare || (given < 0 && kind.min >= 0)) return { wrong: kind.allowed };
+    return { value, given, source: inEpochs ? `epochs(${given})` : String(value) };
+  }
+
+  function readList(kind, text, perEpoch) {
+    const items = text.trim() ? text.split(",").map((item) => read(kind.item, item, perEpoch)) : [];
+    const follows = (key) => items.every((item, i) => !kind.order || i === 0 || inOrder[kind.order](items[i - 1][key], item[key]));
+    if (items.length < kind.atLeast || items.some((item) => item.wrong) || !follows("value") || !follows("given")) return { wrong: kind.allowed };
+    return { value: items.map((item) => item.value), source: `[${items.map((item) => item.source).join(", ")}]` };
+  }
+
+  // The shortest number of epochs that is so many steps.
+  function inEpochs(steps, perEpoch) {
+    for (let digits = 1; digits < 17; digits += 1) {
+      const amount = Number((steps / perEpoch).toPrecision(digits));
+      if (Math.floor(amount * perEpoch + 0.5) === steps) return amount;
+    }
+    return steps / perEpoch;
+  }
+
+  // The numbers of a text, each turned into another one.
+  function each(text, change) {
+    if (!text.trim()) return text;
+    return text.split(",").map((item) => (item.trim() && Number.isFinite(Number(item)) ? String(change(Number(item))) : item)).join(", ");
+  }
+
+  const isSteps = (kind) => Boolean(kind.steps || (kind.item && kind.item.steps));
+
+  // ---- Sliders: each has a list of values, all different, so that a key always moves it.
+
+  // Numbers of two digits, evenly on a logarithmic scale, more or less.
+  function grid(from, to) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(from)) - 1; 10 ** (power + 1) <= to; power += 1) {
+      for (let digits = 10; digits < 100; digits += 1) found.push(Number(`${digits}e${power}`));
+    }
+    return found.filter((value) => value >= from * 0.999 && value <= to * 1.001);
+  }
+
+  const spread = (from, to, count) => Array.from({ length: count + 1 }, (_, i) => Number((from + ((to - from) * i) / count).toPrecision(6)));
+
+  function notches(kind, total, perEpoch) {
+    const unit = (kind.steps && perEpoch) || 1;
+    let found;
+    if (kind.log) found = [0, ...grid(kind.from / unit, kind.to / unit)];
+    else found = kind.steps ? spread(0, total / unit, 200) : spread(kind.from, kind.to, 100);
+    if (kind.whole && unit === 1) found = found.map(Math.round);
+    return [...new Set(found)].filter((value) => !read(kind, String(value), perEpoch).wrong);
+  }
+
+  // ---- Elements
+
+  function html(name, attributes, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+      else if (value !== false) element.setAttribute(key, value === true ? "" : value);
+    }
+    element.append(...children);
+    return element;
+  }
+
+  // A text in which `names` stand in backticks.
+  const marked = (text) => text.split("`").map((part, i) => (i % 2 ? html("code", {}, part) : part));
+
+  function select(id, choices, chosen, change) {
+    const box = html("select", { id, onchange: () => change(box.value) }, ...choices.map((choice) => html("option", { value: choice }, choice || "none")));
+    box.value = chosen;
+    return box;
+  }
+
+  function check(id, label, checked, change) {
+    const box = html("input", { id, type: "checkbox", onchange: () => change(box.checked) });
+    box.checked = checked;
+    return html("div", { class: "pg-field pg-flag" }, box, html("label", { for: id }, label));
+  }
 
   class Playground {
     constructor(root) {
-      this.root = root;
-      this.state = null;
-      this.fields = [];
-      this.context = {
-        ids: 0,
-        fields: this.fields,
-        total: () => this.state.total,
-        changed: () => this.refresh(),
-        restructured: () => {
-          this.edit();
-          this.refresh();
-        },
-      };
-      this.layout();
+      this.canvas = html("div", { class: "pg-canvas" });
+      const readout = html("p", { class: "pg-readout", role: "status" });
+      this.settings = html("div", { class: "pg-settings" });
+      this.lines = html("div", { class: "pg-lines" });
+      this.cards = html("div", { class: "pg-cards" });
+      const picture = html("div", { class: "pg-picture" }, this.canvas, readout);
+      root.replaceChildren(html("div", { class: "pg-left" }, picture, this.settings, this.lines), this.cards);
+      this.plot = new P.Plot(this.canvas, readout);
       window.addEventListener("hashchange", () => this.load());
       this.load();
     }
 
-    layout() {
-      this.canvas = html("div", { class: "pg-canvas" });
-      this.refusals = html("div", { class: "pg-refusals", role: "alert" });
-      this.readout = html("p", { class: "pg-readout", role: "status" });
-      this.lines = html("div", { class: "pg-lines" });
-      this.editorBox = html("div", { class: "pg-editor" });
-      this.settings = html("div", { class: "pg-settings" });
-      const picture = html("div", { class: "pg-picture" }, this.canvas, this.readout);
-      this.root.replaceChildren(html("div", { class: "pg-left" }, picture, this.settings, this.lines), this.editorBox);
-      this.canvas.append(this.refusals);
-      this.plot = new P.Plot(this.canvas, this.readout);
-      this.layoutSettings();
+    // The state from the address; an address that is an anchor of the page says nothing of it.
+    load(hash = window.location.hash.slice(1)) {
+      if (this.state && (hash === this.state.toString() || (hash && !hash.includes("=")))) return;
+      this.state = new URLSearchParams(hash.includes("=") ? hash : FIRST);
+      const known = (letter) => Object.hasOwn(SPEC.classes, this.get(letter));
+      if (!known("a")) this.state.set("a", "CosineDecay");
+      if (!known("b")) this.state.delete("b");
+      this.perEpoch = this.state.has("epoch") ? read(EPOCH, this.get("epoch"), 0).value || 100 : 0;
+      if (!this.state.has("shown")) this.state.set("shown", this.perEpoch ? 10 : EXAMPLE_STEPS);
+      this.total = read(SHOWN, this.get("shown"), this.perEpoch).value || EXAMPLE_STEPS;
+      LETTERS.forEach((letter) => this.complete(letter));
+      this.build();
     }
 
-    layoutSettings() {
-      this.totalField = html("input", { id: "pg-total", type: "text", inputmode: "numeric", autocomplete: "off", class: "pg-number" });
-      this.totalSlider = html("input", { type: "range", min: 0, max: 600, step: 1, "aria-label": "total steps, slider" });
-      this.totalField.addEventListener("input", () => this.setTotal(this.totalField.value));
-      this.totalSlider.addEventListener("input", () => {
-        this.totalField.value = Number((10 ** (1 + Number(this.totalSlider.value) / 100)).toPrecision(2));
-        this.setTotal(this.totalField.value);
-      });
-      this.log = html("input", { id: "pg-log", type: "checkbox" });
-      this.log.addEventListener("change", () => {
-        this.state.log = this.log.checked;
+    get(key) {
+      return this.state.get(key) || "";
+    }
+
+    // The arguments of a schedule, with the key of each.
+    fields(letter) {
+      const chosen = SPEC.classes[this.get(letter)];
+      const found = chosen ? [...chosen.arguments, ...(chosen.warmup ? [WARMUP] : [])] : [];
+      return found.map((kind) => ({ kind, key: `${letter}.${kind.name}` }));
+    }
+
+    // Every argument has a text: one that is not given that of the example, drawn out to the steps that are shown.
+    complete(letter) {
+      const fields = this.fields(letter);
+      const keys = fields.map(({ key }) => key);
+      for (const key of [...this.state.keys()]) {
+        if (key.startsWith(`${letter}.`) && !keys.includes(key)) this.state.delete(key);
+      }
+      for (const { kind, key } of fields) {
+        if (this.state.has(key)) continue;
+        const steps = (number) => (number ? Math.max(Math.round((number * this.total) / EXAMPLE_STEPS), 1) : 0);
+        const inUnit = (number) => (this.perEpoch ? inEpochs(steps(number), this.perEpoch) : steps(number));
+        this.state.set(key, isSteps(kind) ? each(kind.example, inUnit) : kind.example);
+      }
+    }
+
+    choose(letter, name) {
+      const warmup = this.get(`${letter}.warmup`);
+      for (const { key } of this.fields(letter)) this.state.delete(key);
+      if (name) this.state.set(letter, name);
+      else this.state.delete(letter);
+      if (warmup) this.state.set(`${letter}.warmup`, warmup);
+      this.complete(letter);
+      this.build();
+    }
+
+    // Steps into epochs, or back.
+    turn(on) {
+      const perEpoch = on ? 100 : this.perEpoch;
+      const change = (number) => (on ? inEpochs(Math.round(number), perEpoch) : Math.floor(number * perEpoch + 0.5));
+      for (const { kind, key } of [{ kind: SHOWN, key: "shown" }, ...LETTERS.flatMap((letter) => this.fields(letter))]) {
+        if (isSteps(kind)) this.state.set(key, each(this.get(key), change));
+      }
+      if (on) this.state.set("epoch", perEpoch);
+      else this.state.delete("epoch");
+      this.perEpoch = on ? perEpoch : 0;
+      this.build();
+    }
+
+    // Everything anew; the element that had the focus has it again.
+    build() {
+      const { id } = document.activeElement;
+      this.marks = {};
+      const settle = (change) => () => {
+        change();
+        this.buildCards();
         this.refresh();
-      });
-      const presets = html("select", { id: "pg-presets" }, html("option", { value: "" }, "Choose …"));
-      for (const name of P.presets) presets.append(html("option", {}, name));
-      presets.addEventListener("change", () => {
-        window.location.hash = P.preset(presets.value);
-        presets.value = "";
-      });
-      this.totalMessage = html("p", { class: "pg-refusal", role: "alert", hidden: true });
-      const total = html("div", { class: "pg-field" }, html("label", { for: "pg-total" }, "Steps shown"), this.totalSlider, this.totalField);
-      const log = html("div", { class: "pg-field pg-flag" }, html("label", { for: "pg-log" }, "Logarithmic rates"), this.log);
-      const choice = html("div", { class: "pg-field" }, html("label", { for: "pg-presets" }, "Examples"), presets);
-      this.settings.append(total, log, choice, this.totalMessage);
-    }
-
-    setTotal(text) {
-      let value = null;
-      try {
-        value = P.value(text);
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-      }
-      const right = value instanceof Num && Number.isInteger(value.value) && value.value >= 1 && value.value <= MOST_STEPS;
-      this.totalMessage.hidden = right;
-      this.totalMessage.textContent = right ? "" : `The number of steps must be a whole number in [1, 2**31), got ${text || "nothing"}`;
-      if (!right) return;
-      this.state.total = value.value;
-      this.totalSlider.value = (Math.log10(value.value) - 1) * 100;
-      this.edit();
-      this.refresh();
-    }
-
-    // State from the URL; an address that is an anchor of the page says nothing of it.
-    load() {
-      const hash = window.location.hash.slice(1);
-      if (this.state && (hash === P.written(this.state) || (hash && !hash.includes("=")))) return;
-      this.state = P.read(hash);
-      this.totalField.value = this.state.total;
-      this.totalSlider.value = (Math.log10(this.state.total) - 1) * 100;
-      this.log.checked = this.state.log;
-      this.rebuild();
-    }
-
-    // The lines and the editor anew.
-    rebuild() {
-      const letters = Object.keys(this.state.slots);
-      this.rows = {};
-      this.lines.replaceChildren(...letters.map((letter) => this.row(letter)));
-      if (letters.length < LETTERS.length) {
-        this.lines.append(html("button", { type: "button", class: "pg-compare", onclick: () => this.compare() }, "Compare with another"));
-      }
-      this.edit();
-      this.refresh();
-    }
-
-    // The editor anew: after a change of structure, not of a value, so that an input keeps the focus.
-    edit() {
-      const { slots, selected } = this.state;
-      const chosen = slots[selected];
-      const at = window.scrollY;
-      this.fields.length = 0;
-      this.editorBox.replaceChildren(html("p", { class: `pg-title pg-${selected}` }, `Schedule ${selected.toUpperCase()}`));
-      if (chosen.raw) {
-        const replace = (other) => (chosen.raw = other);
-        this.editorBox.append(P.editor(chosen.raw, replace, this.context));
-        if (P.SPEC.momentum[chosen.raw.name]) this.editorBox.append(this.momentumCard(chosen));
-      }
-      window.scrollTo(window.scrollX, at);
-    }
-
-    row(letter) {
-      const chosen = this.state.slots[letter];
-      const selected = letter === this.state.selected;
-      const select = html("button", { type: "button", class: `pg-select pg-${letter}`, onclick: () => this.choose(letter) }, letter.toUpperCase());
-      select.setAttribute("aria-pressed", selected);
-      select.setAttribute("aria-label", `Edit schedule ${letter.toUpperCase()}`);
-      const line = html("textarea", { rows: 1, spellcheck: "false", class: "pg-line", "aria-label": `Schedule ${letter.toUpperCase()} in Python` });
-      line.addEventListener("input", () => this.typed(letter, line.value));
-      line.addEventListener("change", () => this.refresh());
-      const copy = this.copier(`the line of schedule ${letter.toUpperCase()}`, () => chosen.text);
-      const partnerLine = html("code", {});
-      const copyPartner = this.copier(`the momentum of schedule ${letter.toUpperCase()}`, () => partnerLine.textContent);
-      const partner = html("div", { class: "pg-partner", hidden: true }, partnerLine, copyPartner);
-      const names = html("code", { class: "pg-import" });
-      const words = html("p", { class: "pg-words" });
-      const message = html("p", { class: "pg-refusal", hidden: true });
-      const head = html("div", { class: "pg-row" }, select, line, copy);
-      if (Object.keys(this.state.slots).length > 1) head.append(this.remover(letter));
-      this.rows[letter] = { line, partner, partnerLine, names, words, message };
-      return html("div", { class: "pg-slot", "data-slot": letter }, names, head, partner, message, words);
-    }
-
-    remover(letter) {
-      const button = html("button", { type: "button", class: "pg-quiet", onclick: () => this.remove(letter) }, "Remove");
-      button.setAttribute("aria-label", `Remove schedule ${letter.toUpperCase()}`);
-      return button;
-    }
-
-    momentumCard(chosen) {
-      const change = (event) => {
-        const { low, high } = P.SPEC.momentum[chosen.raw.name];
-        const args = { schedule: chosen.raw, low: new Num(low, false), high: new Num(high, false) };
-        chosen.momentum = event.target.checked ? new Call(P.partner, args) : null;
-        this.context.restructured();
       };
-      const box = html("input", { id: "pg-momentum", type: "checkbox", onchange: change });
-      box.checked = Boolean(chosen.momentum);
-      const card = html("fieldset", { class: "pg-card" }, html("legend", { class: "pg-hidden" }, "Momentum"));
-      card.append(html("div", { class: "pg-field pg-flag" }, html("label", { for: "pg-momentum" }, "Momentum partner, in opposite phase"), box));
-      if (!chosen.momentum) return card;
-      const fields = html("div", { class: "pg-fields" });
-      for (const argument of P.SPEC.classes[P.partner].arguments.slice(1)) {
-        fields.append(P.field(chosen.momentum, argument, this.context));
-      }
-      card.append(fields);
-      return card;
-    }
-
-    choose(letter) {
-      this.state.selected = letter;
-      this.rebuild();
-    }
-
-    compare() {
-      const free = LETTERS.find((letter) => !(letter in this.state.slots));
-      this.state.slots[free] = P.slot(SECOND[Object.keys(this.state.slots).length - 1]);
-      this.state.slots = Object.fromEntries(Object.entries(this.state.slots).sort());
-      this.choose(free);
-    }
-
-    remove(letter) {
-      delete this.state.slots[letter];
-      this.choose(Object.keys(this.state.slots)[0]);
-    }
-
-    // What is typed in a line counts at once; it is written as the page writes it when the line is left.
-    typed(letter, text) {
-      const chosen = Object.assign(this.state.slots[letter], P.slot(text), { typing: true });
-      if (chosen.raw && letter === this.state.selected) this.edit();
-      this.refresh();
-      delete chosen.typing;
-    }
-
-    copier(what, text) {
-      const button = html("button", { type: "button", class: "pg-copy" }, "Copy");
-      button.setAttribute("aria-label", `Copy ${what}`);
-      const done = (word) => {
-        button.textContent = word;
-        window.setTimeout(() => (button.textContent = "Copy"), 1500);
+      const setTotal = () => (this.total = read(SHOWN, this.get("shown"), this.perEpoch).value || this.total);
+      const shown = () => this.field(SHOWN, "shown", this.perEpoch ? "Epochs shown" : "Steps shown", settle(setTotal));
+      const setEpoch = () => {
+        this.perEpoch = read(EPOCH, this.get("epoch"), 0).value || this.perEpoch;
+        setTotal();
+        this.settings.firstChild.replaceWith(shown());
       };
-      const old = () => done(copied(text()) ? "Copied" : "Not copied");
-      button.addEventListener("click", () => {
-        if (navigator.clipboard) navigator.clipboard.writeText(text()).then(() => done("Copied"), old);
-        else old();
-      });
-      return button;
-    }
-
-    // Everything that follows from the arguments: curves, lines, words, refusals, URL.
-    refresh() {
-      const curves = [];
-      const refused = [];
-      for (const [letter, chosen] of Object.entries(this.state.slots)) {
-        const result = P.evaluated(chosen);
-        if (result.error) refused.push([letter, result.error]);
-        else curves.push({ letter, ...result });
-        this.show(letter, chosen, result);
-      }
-      this.mark(refused.map(([, error]) => error));
-      this.refusals.replaceChildren(
-        ...refused.map(([letter, error]) => html("p", { class: `pg-${letter}` }, `${letter.toUpperCase()}: ${error.message}`))
+      const log = (on) => {
+        if (on) this.state.set("log", "1");
+        else this.state.delete("log");
+        this.refresh();
+      };
+      this.settings.replaceChildren(
+        shown(),
+        check("pg-log", "Logarithmic rates", this.state.has("log"), log),
+        check("pg-epochs", "Durations in epochs", Boolean(this.perEpoch), (on) => this.turn(on)),
+        ...(this.perEpoch ? [this.field(EPOCH, "epoch", "Steps per epoch", settle(setEpoch))] : [])
       );
-      this.plot.draw({ total: this.state.total, log: this.state.log, curves });
-      const hash = P.written(this.state);
-      if (window.location.hash.slice(1) !== hash) window.history.replaceState(window.history.state, "", `#${hash}`);
+      this.buildCards();
+      this.refresh();
+      if (id && document.getElementById(id)) document.getElementById(id).focus();
     }
 
-    show(letter, chosen, { error, built }) {
-      const { line, partner, partnerLine, names, words, message } = this.rows[letter];
-      if (chosen.raw && !chosen.typing) chosen.text = P.line(chosen.raw);
-      if (!chosen.typing) line.value = chosen.text;
-      line.style.height = "auto";
-      line.style.height = `${line.scrollHeight + 2}px`;
-      const used = chosen.raw ? P.names(chosen.text) : [];
-      names.textContent = used.length ? `from keras_lr import ${used.join(", ")}` : "";
-      partner.hidden = !chosen.momentum;
-      partnerLine.textContent = chosen.momentum ? P.line(chosen.momentum) : "";
-      message.hidden = !error;
-      message.textContent = error ? error.message : "";
-      line.setAttribute("aria-invalid", Boolean(error));
-      words.textContent = built ? P.describe(built) : "";
+    buildCards() {
+      const names = Object.keys(SPEC.classes);
+      this.cards.replaceChildren(
+        ...LETTERS.map((letter) => {
+          const [id, name] = [`pg-${letter}`, this.get(letter)];
+          const box = select(id, letter === "a" ? names : ["", ...names], name, (other) => this.choose(letter, other));
+          const label = html("label", { for: id }, letter === "a" ? "Curve A" : "Curve B, to compare");
+          const card = html("section", { class: `pg-card pg-${letter}` }, label, box);
+          if (name) card.append(html("p", { class: "pg-help" }, ...marked(SPEC.classes[name].summary)));
+          for (const { kind, key } of this.fields(letter)) {
+            const unit = this.perEpoch && isSteps(kind) ? ", in epochs" : "";
+            card.append(this.field(kind, key, kind.name + unit, () => this.refresh()));
+          }
+          return card;
+        })
+      );
     }
 
-    mark(errors) {
-      for (const { call, name, input, message } of this.fields) {
-        const error = errors.find((one) => one.node === call && one.argument === name);
-        input.setAttribute("aria-invalid", Boolean(error));
-        message.hidden = !error;
-        message.textContent = error ? error.message : "";
+    field(kind, key, label, changed) {
+      const id = `pg-${key}`;
+      const set = (text) => {
+        this.state.set(key, text);
+        changed();
+      };
+      if (kind.type === "flag") return check(id, label, this.get(key) === "True", (on) => set(on ? "True" : "False"));
+      const message = html("p", { class: "pg-wrong", id: `${id}-message`, hidden: true });
+      let parts;
+      if (kind.type === "choice") parts = [select(id, kind.choices, this.get(key), set)];
+      else {
+        const box = html("input", { id, type: "text", autocomplete: "off", spellcheck: "false", placeholder: kind.optional ? "None" : "" });
+        box.value = this.get(key);
+        const slider = kind.type === "number" && this.slider(kind, key, label, box, set);
+        box.addEventListener("input", () => {
+          set(box.value);
+          if (slider) slider.place();
+        });
+        parts = slider ? [slider, box] : [box];
       }
+      const input = parts[parts.length - 1];
+      input.setAttribute("aria-describedby", `${id}-message`);
+      this.marks[key] = { input, message };
+      const help = kind.help ? [html("p", { class: "pg-help" }, ...marked(kind.help))] : [];
+      return html("div", { class: `pg-field pg-${kind.type}` }, html("label", { for: id }, label), ...parts, message, ...help);
+    }
+
+    slider(kind, key, label, box, set) {
+      const list = notches(kind, this.total, this.perEpoch);
+      const slider = html("input", { id: `pg-${key}-slider`, type: "range", min: 0, max: list.length - 1, step: 1, "aria-label": `${label}, slider` });
+      slider.place = () => {
+        const above = list.findIndex((value) => value >= Number(box.value));
+        slider.value = above < 0 ? list.length - 1 : above;
+        slider.setAttribute("aria-valuetext", box.value || "None");
+      };
+      slider.addEventListener("input", () => {
+        box.value = String(list[Number(slider.value)]);
+        slider.setAttribute("aria-valuetext", box.value);
+        set(box.value);
+      });
+      slider.place();
+      return slider;
+    }
+
+    // What follows from the state: marks, curves, lines of Python, the address.
+    refresh() {
+      this.mark("shown", read(SHOWN, this.get("shown"), this.perEpoch));
+      if (this.marks.epoch) this.mark("epoch", read(EPOCH, this.get("epoch"), 0));
+      const steps = P.samples(this.total);
+      const made = LETTERS.filter((letter) => this.get(letter)).map((letter) => this.schedule(letter, steps));
+      const curves = made.filter(({ values }) => values);
+      this.plot.draw({ total: this.total, perEpoch: this.perEpoch, log: this.state.has("log"), steps, curves });
+      this.lines.replaceChildren(...made.map((one) => this.line(one)));
+      const hint = "In training, `BindSchedule()` among the callbacks of `fit` turns epochs into steps.";
+      if (this.perEpoch) this.lines.append(html("p", { class: "pg-help" }, ...marked(hint)));
+      // Not at each move of a slider: browsers refuse a page that changes its address too often.
+      window.clearTimeout(this.timer);
+      this.timer = window.setTimeout(() => window.history.replaceState(window.history.state, "", `#${this.state}`), 250);
+    }
+
+    mark(key, { wrong }) {
+      const { input, message } = this.marks[key] || {};
+      if (!input) return;
+      input.setAttribute("aria-invalid", Boolean(wrong));
+      message.hidden = !wrong;
+      message.textContent = wrong ? `must be ${wrong}` : "";
+    }
+
+    // A schedule from its fields: the rates and the Python, or the reason why there are none.
+    schedule(letter, steps) {
+      const name = this.get(letter);
+      const given = {};
+      const shown = [];
+      let problem = null;
+      for (const { kind, key } of this.fields(letter)) {
+        const found = read(kind, this.get(key), this.perEpoch);
+        this.mark(key, found);
+        if (found.wrong) problem = `${kind.name} must be ${found.wrong}`;
+        given[kind.name] = found;
+        if (kind === WARMUP) continue;
+        if (!("default" in kind)) shown.push(found.source);
+        else if (JSON.stringify(found.value) !== JSON.stringify(kind.default)) shown.push(`${kind.name}=${found.source}`);
+      }
+      if (problem) return { letter, problem };
+      const warmup = given.warmup && given.warmup.given ? given.warmup : null;
+      const own = P.formulas[name](Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value])));
+      const rate = warmup ? P.warmedUp(own, warmup.value) : own;
+      const values = steps.map(rate);
+      if (!values.every((value) => value >= 0 && value < Infinity)) return { letter, problem: "These arguments do not fit together." };
+      const call = `${name}(${shown.join(", ")})`;
+      const python = warmup ? `Warmup(${call}, ${warmup.source})` : call;
+      const names = [name, ...(warmup ? ["Warmup"] : []), ...(python.includes("epochs(") ? ["epochs"] : [])].sort();
+      return { letter, rate, values, python: `from keras_lr import ${names.join(", ")}\n\nschedule = ${python}\n` };
+    }
+
+    line({ letter, python, problem }) {
+      const upper = letter.toUpperCase();
+      if (problem) return html("div", { class: `pg-line pg-${letter} pg-wrong`, role: "alert" }, `${upper}: ${problem}`);
+      const button = html("button", { type: "button", "aria-label": `Copy the Python of curve ${upper}` }, "Copy");
+      button.addEventListener("click", () => copy(python).then((done) => (button.textContent = done ? "Copied" : "Not copied")));
+      return html("div", { class: `pg-line pg-${letter}` }, html("pre", { "aria-label": `Curve ${upper} in Python` }, python), button);
     }
   }
 
-  // To the clipboard in the old way, for browsers that keep the new one from pages opened from a file.
-  function copied(text) {
-    const area = html("textarea", { class: "pg-hidden", "aria-hidden": "true" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
+  // To the clipboard; in the old way where a browser keeps the new one from pages opened from a file.
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch (error) {
+      const area = html("textarea", { class: "pg-hidden", "aria-hidden": "true" });
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      const done = document.execCommand("copy");
+      area.remove();
+      return done;
+    }
   }
 
   function start() {
     const root = document.getElementById("keras-lr-playground");
     if (root && !root.playground) root.playground = new Playground(root);
-    const left = document.getElementById("keras-lr-left-out");
-    if (left) left.replaceChildren(...Object.entries(P.SPEC.leftOut).map(([name, why]) => html("li", {}, `${name}: ${why}`)));
   }
 
-  P.start = start;
+  P.read = read;
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })(window.KerasLRPlayground);

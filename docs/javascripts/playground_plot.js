@@ -1,13 +1,17 @@
-// The picture: curves in SVG, a second panel for momenta, and the values under the cursor.
+// The picture: curves in SVG, and the rates at the step under the pointer or chosen by the arrow keys.
 (function (P) {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
-  const MARGIN = { left: 62, right: 26, top: 14, bottom: 40 };
-  const HEIGHTS = { rate: 300, momentum: 110 };
-  const LOW_HEIGHTS = { rate: 190, momentum: 80 };
-  const GAP = 26;
+  const MARGIN = { right: 34, top: 24, bottom: 40 };
+  const LETTER = 7; // pixels of a letter in a label, at most
   const MOST_SAMPLES = 20001;
   const DECADES = 7;
+
+  // The steps of a picture: all of them, or as many as can be seen.
+  P.samples = function (total) {
+    const count = Math.min(total + 1, MOST_SAMPLES);
+    return Array.from({ length: count }, (_, i) => (i === count - 1 ? total : Math.floor((i * total) / (count - 1))));
+  };
 
   function svg(name, attributes, parent, text) {
     const element = document.createElementNS(SVG, name);
@@ -17,216 +21,164 @@
     return element;
   }
 
-  // The steps of a picture: all of them, or as many as can be seen.
-  function samples(total) {
-    const count = Math.min(total + 1, MOST_SAMPLES);
-    return Array.from({ length: count }, (_, i) => (i === count - 1 ? total : Math.floor((i * total) / (count - 1))));
+  function ticks(high, count) {
+    const power = 10 ** Math.floor(Math.log10(high / count));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= (high / count) * 0.999);
+    return Array.from({ length: Math.floor((high / step) * (1 + 1e-9)) + 1 }, (_, i) => Number((i * step).toPrecision(12)));
   }
 
-  // Of many points in one pixel column the first, lowest, highest and last, so that no spike is lost.
-  function thinned(points) {
-    const kept = [];
-    let column = [];
-    const flush = () => {
-      if (!column.length) return;
-      const low = column.reduce((a, b) => (b[1] < a[1] ? b : a));
-      const high = column.reduce((a, b) => (b[1] > a[1] ? b : a));
-      const chosen = new Set([column[0], low, high, column[column.length - 1]]);
-      kept.push(...column.filter((point) => chosen.has(point)));
-      column = [];
-    };
-    for (const point of points) {
-      if (column.length && Math.floor(point[0]) !== Math.floor(column[0][0])) flush();
-      column.push(point);
-    }
-    flush();
-    return kept;
-  }
-
-  function niceTicks(low, high, count) {
-    const raw = (high - low) / count;
-    const power = 10 ** Math.floor(Math.log10(raw));
-    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999);
-    const ticks = [];
-    for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9); i += 1) {
-      ticks.push(Number((i * step).toPrecision(12)));
-    }
-    return ticks;
-  }
-
+  // An axis: its ticks, and where between 0 and 1 a value is.
   function linear(values) {
-    const top = Math.max(...values, 0) * 1.05 || 1;
-    return { low: 0, high: top, share: (value) => value / top, ticks: niceTicks(0, top, 5) };
-  }
-
-  function zoomed(values) {
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const pad = (high - low) * 0.08 || 0.05;
-    const [from, to] = [low - pad, high + pad];
-    return { low: from, high: to, share: (value) => (value - from) / (to - from), ticks: niceTicks(from, to, 3) };
+    const high = Math.max(...values) * 1.05 || 1;
+    return { ticks: ticks(high, 6), share: (value) => value / high };
   }
 
   function logarithmic(values) {
     const positive = values.filter((value) => value > 0);
     if (!positive.length) return linear(values);
-    const high = Math.max(...positive) * 1.15;
-    const low = Math.max(Math.min(...positive) / 1.15, high / 10 ** DECADES);
-    const [a, b] = [Math.log10(low), Math.log10(high)];
-    const factors = b - a > 3 ? [1] : b - a > 1 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
-    const ticks = [];
-    for (let power = Math.floor(a); power <= b; power += 1) {
-      for (const factor of factors) ticks.push(Number((factor * 10 ** power).toPrecision(3)));
+    const high = Math.log10(Math.max(...positive) * 1.15);
+    const low = Math.max(Math.log10(Math.min(...positive) / 1.15), high - DECADES);
+    const factors = high - low > 3 ? [1] : high - low > 1 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
+    const found = [];
+    for (let power = Math.floor(low); power <= high; power += 1) {
+      for (const factor of factors) found.push(Number((factor * 10 ** power).toPrecision(3)));
     }
-    const share = (value) => (value > 0 ? (Math.log10(value) - a) / (b - a) : null);
-    return { low, high, share, ticks: ticks.filter((tick) => tick >= low && tick <= high) };
+    const share = (value) => (value > 0 ? (Math.log10(value) - low) / (high - low) : -1);
+    return { ticks: found.filter((tick) => share(tick) >= 0 && share(tick) <= 1), share };
+  }
+
+  // Short figures: 0.05, 2e-5.
+  function short(value, digits) {
+    const text = String(Number(value.toPrecision(digits)));
+    return Math.abs(value) < 1e-3 && value !== 0 ? Number(text).toExponential() : text;
   }
 
   class Plot {
     constructor(root, readout) {
       this.root = root;
       this.readout = readout;
-      this.step = null;
-      this.svg = svg("svg", { class: "pg-svg", tabindex: 0, role: "slider", "aria-label": "Step to read" });
-      this.root.prepend(this.svg);
-      const move = (event) => this.point((event.clientX - this.svg.getBoundingClientRect().left - MARGIN.left) / this.width);
-      this.svg.addEventListener("pointermove", move);
-      this.svg.addEventListener("pointerdown", move);
+      this.at = null;
+      this.svg = svg("svg", { class: "pg-svg", tabindex: 0, role: "slider", "aria-label": "Step to read" }, root);
+      const point = (event) => {
+        const share = (event.clientX - this.svg.getBoundingClientRect().left - this.left) / this.width;
+        this.read(Math.round(Math.min(Math.max(share, 0), 1) * this.shown.total));
+      };
+      this.svg.addEventListener("pointermove", point);
+      this.svg.addEventListener("pointerdown", point);
       this.svg.addEventListener("pointerleave", () => this.read(null));
       this.svg.addEventListener("blur", () => this.read(null));
       this.svg.addEventListener("keydown", (event) => this.key(event));
-      new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(this.root);
-    }
-
-    point(share) {
-      if (this.shown) this.read(Math.round(Math.min(Math.max(share, 0), 1) * this.shown.total));
+      new ResizeObserver(() => this.shown && this.draw(this.shown)).observe(root);
     }
 
     key(event) {
-      if (!this.shown) return;
       const { total } = this.shown;
       const stride = event.shiftKey ? 1 : Math.max(Math.round(total / 100), 1);
       const moves = { ArrowLeft: -stride, ArrowDown: -stride, ArrowRight: stride, ArrowUp: stride, Home: -Infinity, End: Infinity };
       if (!(event.key in moves)) return;
       event.preventDefault();
-      this.read(Math.min(Math.max((this.step === null ? 0 : this.step) + moves[event.key], 0), total));
+      this.read(Math.min(Math.max((this.at || 0) + moves[event.key], 0), total));
     }
 
-    // `shown` is { total, log, curves: [{ letter, rate, momentum }] }.
+    // `shown` is { total, perEpoch, log, steps, curves: [{ letter, rate, values }] }; perEpoch is 0 for an axis in steps.
     draw(shown) {
       this.shown = shown;
-      const momenta = shown.curves.filter((curve) => curve.momentum);
       const outer = Math.max(this.root.clientWidth, 240);
-      this.width = outer - MARGIN.left - MARGIN.right;
-      const heights = outer < 500 ? LOW_HEIGHTS : HEIGHTS;
-      this.height = heights.rate + (momenta.length ? GAP + heights.momentum : 0);
-      const total = this.height + MARGIN.top + MARGIN.bottom;
-      this.svg.replaceChildren();
-      for (const [key, value] of Object.entries({ viewBox: `0 0 ${outer} ${total}`, width: outer, height: total })) {
+      this.height = outer < 500 ? 190 : 300;
+      const lowest = (values) => values.reduce((low, value) => (value > 0 && value < low ? value : low), Infinity);
+      const highest = (values) => values.reduce((high, value) => Math.max(high, value), 0);
+      const ends = shown.curves.flatMap(({ values }) => [lowest(values), highest(values)]).filter(Number.isFinite);
+      this.axis = (shown.log ? logarithmic : linear)(ends.length ? ends : [1]);
+      const labels = this.axis.ticks.map((tick) => short(tick, 4));
+      this.left = 12 + LETTER * Math.max(...labels.map((label) => label.length));
+      this.width = outer - this.left - MARGIN.right;
+      const height = this.height + MARGIN.top + MARGIN.bottom;
+      for (const [key, value] of Object.entries({ viewBox: `0 0 ${outer} ${height}`, width: outer, height })) {
         this.svg.setAttribute(key, value);
       }
-      this.plane = svg("g", { transform: `translate(${MARGIN.left} ${MARGIN.top})` }, this.svg);
-      this.steps = samples(shown.total);
-      this.marks = [];
-      this.stepAxis();
-      const rates = shown.curves.filter((curve) => curve.rate);
-      this.panel(rates, "rate", 0, heights.rate, shown.log ? logarithmic : linear, "learning rate");
-      if (momenta.length) this.panel(momenta, "momentum", heights.rate + GAP, heights.momentum, zoomed, "momentum");
-      this.cursor = svg("line", { class: "pg-cursor", y1: 0, y2: this.height, visibility: "hidden" }, this.plane);
-      this.read(this.step);
-    }
-
-    stepAxis() {
-      const ticks = niceTicks(0, this.shown.total, this.width < 420 ? 4 : 8).filter(Number.isInteger);
-      for (const tick of ticks) {
-        const x = (tick / this.shown.total) * this.width;
-        svg("line", { class: "pg-grid", x1: x, x2: x, y1: 0, y2: this.height }, this.plane);
-        svg("text", { class: "pg-tick", x, y: this.height + 17, "text-anchor": "middle" }, this.plane, P.grouped(tick));
+      this.svg.replaceChildren();
+      this.plane = svg("g", { transform: `translate(${this.left} ${MARGIN.top})` }, this.svg);
+      this.axis.ticks.forEach((tick, i) => this.tick("y", this.y(tick), labels[i]));
+      const unit = shown.perEpoch || 1;
+      const most = Math.max(2, Math.floor(this.width / (LETTER * String(shown.total / unit).slice(0, 12).length + 40)));
+      for (const tick of ticks(shown.total / unit, Math.min(most, 8))) {
+        this.tick("x", this.x(tick * unit), tick.toLocaleString("en", { maximumFractionDigits: 9 }));
       }
-      svg("text", { class: "pg-axis", x: this.width / 2, y: this.height + 34, "text-anchor": "middle" }, this.plane, "step");
-    }
-
-    panel(curves, which, top, height, scale, label) {
-      const sampled = curves.map((curve) => this.steps.map(curve[which]));
-      const axis = scale(sampled.flatMap(extremes));
-      const y = (value) => top + height - axis.share(value) * height;
-      for (const tick of axis.ticks) {
-        svg("line", { class: "pg-grid", x1: 0, x2: this.width, y1: y(tick), y2: y(tick) }, this.plane);
-        svg("text", { class: "pg-tick", x: -7, y: y(tick) + 4, "text-anchor": "end" }, this.plane, P.general(tick, 4));
+      svg("rect", { class: "pg-frame", x: 0, y: 0, width: this.width, height: this.height }, this.plane);
+      svg("text", { class: "pg-axis", x: -this.left + 2, y: 11 - MARGIN.top }, this.plane, "learning rate");
+      const below = { class: "pg-axis", x: this.width / 2, y: this.height + 34, "text-anchor": "middle" };
+      svg("text", below, this.plane, shown.perEpoch ? "epoch" : "step");
+      for (const { letter, values } of shown.curves) {
+        svg("path", { class: `pg-curve pg-${letter}`, d: this.path(values), "data-curve": letter }, this.plane);
       }
-      svg("rect", { class: "pg-frame", x: 0, y: top, width: this.width, height }, this.plane);
-      const place = `translate(${14 - MARGIN.left} ${top + height / 2}) rotate(-90)`;
-      svg("text", { class: "pg-axis", transform: place, "text-anchor": "middle" }, this.plane, label);
-      curves.forEach((curve, i) => {
-        const style = `pg-curve pg-${curve.letter}`;
-        svg("path", { class: style, d: this.path(sampled[i], axis, y), "data-curve": curve.letter + "-" + which }, this.plane);
-        const dot = svg("circle", { class: `pg-dot pg-${curve.letter}`, r: 4, visibility: "hidden" }, this.plane);
-        this.marks.push({ curve, which, dot, axis, y });
-      });
+      this.cursor = svg("g", {}, this.plane);
+      this.read(this.at);
     }
 
-    path(values, axis, y) {
-      const { total } = this.shown;
-      const inside = (share) => share !== null && share >= -1e-9;
-      let text = "";
-      let piece = [];
-      const flush = () => {
-        const points = thinned(piece).map(([px, py]) => `${px.toFixed(2)} ${py.toFixed(2)}`);
-        if (points.length) text += "M" + points.join("L") + (points.length === 1 ? "h0.01" : "");
-        piece = [];
-      };
+    x(step) {
+      return (step / this.shown.total) * this.width;
+    }
+
+    y(value) {
+      return (1 - this.axis.share(value)) * this.height;
+    }
+
+    tick(axis, at, label) {
+      const line = axis === "x" ? { x1: at, x2: at, y1: 0, y2: this.height } : { x1: 0, x2: this.width, y1: at, y2: at };
+      const text = axis === "x" ? { x: at, y: this.height + 17, "text-anchor": "middle" } : { x: -7, y: at + 4, "text-anchor": "end" };
+      svg("line", { class: `pg-grid pg-grid-${axis}`, ...line }, this.plane);
+      svg("text", { class: `pg-tick pg-tick-${axis}`, ...text }, this.plane, label);
+    }
+
+    // Of the points in one column of pixels the first, lowest, highest and last, so that no spike is lost.
+    path(values) {
+      const columns = new Map();
       values.forEach((value, i) => {
-        if (inside(axis.share(value))) piece.push([(this.steps[i] / total) * this.width, y(value)]);
-        else flush();
+        const [x, y] = [this.x(this.shown.steps[i]), this.axis.share(value) < -1e-9 ? null : this.y(value)];
+        const column = Math.floor(x);
+        if (!columns.has(column)) columns.set(column, []);
+        columns.get(column).push([x, y]);
       });
-      flush();
+      let text = "";
+      let pen = "M";
+      for (const points of columns.values()) {
+        const drawn = points.filter(([, y]) => y !== null).map(([, y]) => y);
+        const [low, high] = [Math.min(...drawn), Math.max(...drawn)];
+        points.forEach(([x, y], i) => {
+          if (y === null) pen = "M";
+          else if (i === 0 || i === points.length - 1 || y === low || y === high) {
+            text += `${pen}${x.toFixed(2)} ${y.toFixed(2)}`;
+            pen = "L";
+          }
+        });
+      }
       return text;
     }
 
-    // Show the values at a step, or nothing.
+    // Show the rates at a step, or nothing.
     read(step) {
-      this.step = step;
-      if (!this.shown || !this.cursor) return;
-      const at = step !== null && step <= this.shown.total ? step : null;
-      this.cursor.setAttribute("visibility", at === null ? "hidden" : "visible");
-      const x = at === null ? 0 : (at / this.shown.total) * this.width;
-      this.cursor.setAttribute("x1", x);
-      this.cursor.setAttribute("x2", x);
-      for (const { curve, which, dot, axis, y } of this.marks) {
-        const share = at === null ? null : axis.share(curve[which](at));
-        dot.setAttribute("visibility", share === null || share < -1e-9 ? "hidden" : "visible");
-        if (share === null) continue;
-        dot.setAttribute("cx", x);
-        dot.setAttribute("cy", y(curve[which](at)));
+      this.at = step;
+      const at = step === null || step > this.shown.total ? null : step;
+      const { perEpoch, curves, total } = this.shown;
+      this.cursor.replaceChildren();
+      const told = at === null ? "Point at the picture, or use the arrow keys in it, to read a step." : `step ${at.toLocaleString("en")}`;
+      const epoch = at !== null && perEpoch ? `, epoch ${short(at / perEpoch, 4)}` : "";
+      this.readout.replaceChildren(told + epoch);
+      if (at !== null) {
+        svg("line", { class: "pg-cursor", x1: this.x(at), x2: this.x(at), y1: 0, y2: this.height }, this.cursor);
+        for (const { letter, rate } of curves) {
+          const value = rate(at);
+          if (this.axis.share(value) >= 0) svg("circle", { class: `pg-dot pg-${letter}`, r: 4, cx: this.x(at), cy: this.y(value) }, this.cursor);
+          const figure = document.createElement("span");
+          figure.className = `pg-value pg-${letter}`;
+          figure.textContent = `${letter.toUpperCase()} ${short(value, 6)}`;
+          this.readout.append(" ", figure);
+        }
       }
-      this.say(at);
-    }
-
-    say(at) {
-      const parts = [];
-      for (const { curve, which } of at === null ? [] : this.marks) {
-        const span = document.createElement("span");
-        span.className = `pg-value pg-${curve.letter}`;
-        span.textContent = `${curve.letter.toUpperCase()}${which === "momentum" ? " momentum" : ""} ${P.general(curve[which](at), 6)}`;
-        parts.push(" ", span);
-      }
-      const start = at === null ? "Point at the plot or use the arrow keys to read a step." : `step ${P.grouped(at)}`;
-      this.readout.replaceChildren(start, ...parts);
-      const told = at === null ? "none" : this.readout.innerText;
-      const state = { "aria-valuemin": 0, "aria-valuemax": this.shown.total, "aria-valuenow": at || 0, "aria-valuetext": told };
+      const state = { "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": at || 0, "aria-valuetext": this.readout.textContent };
       for (const [key, value] of Object.entries(state)) this.svg.setAttribute(key, value);
     }
   }
 
-  // Lowest and highest value, and the lowest that is positive.
-  function extremes(values) {
-    let [low, high, positive] = [Infinity, -Infinity, Infinity];
-    for (const value of values) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-      if (value > 0 && value < positive) positive = value;
-    }
-    return positive < Infinity ? [low, high, positive] : [low, high];
-  }
-
-  Object.assign(P, { Plot, samples });
+  P.Plot = Plot;
 })(window.KerasLRPlayground);
