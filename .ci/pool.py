@@ -35,8 +35,9 @@ def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
 
 
 JOBS = [
-    pytest("TensorFlow: what takes long", 240, "tensorflow", "-m", "slow and not once and not site"),
-    pytest("JAX: all that depends on the backend", 600, "jax", "-m", "not once and not site"),
+    # `wide` are further cases of tests that run here with others: on torch, and in `.ci/nightly` on all backends.
+    pytest("TensorFlow: what depends on the backend", 700, "tensorflow", "-m", "not once and not site and not wide"),
+    pytest("JAX: what depends on the backend", 600, "jax", "-m", "not once and not site and not wide"),
     # Here also what is independent of the backend, since the README's command had no optional libraries.
     pytest("torch: everything", 500, "torch", "-m", "not site"),
     pytest("the site in a browser", 200, "jax", "-m", "site"),

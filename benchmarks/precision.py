@@ -83,7 +83,7 @@ def ours(steps: np.ndarray) -> list[dict[str, Any]]:
     for row in ROWS:
         got = np.asarray(keras.ops.convert_to_numpy(compiled(row.schedule.rate)(counter(steps))), np.float64)
         exact = np.array([row.oracle(step) for step in steps.tolist()])
-        rows.append({"system": "keras_lr", "case": row.id, "foreign": row.schedule.has_foreign, **errors(got, exact)})
+        rows.append({"system": "keras_lr", "case": row.id, "foreign": row.schedule.has_external, **errors(got, exact)})
     return rows
 
 

@@ -96,7 +96,7 @@ def main(quick: bool = False) -> None:
     steps, rows = np.arange(count), []
     for row in catalogue():
         milliseconds = best(lambda row=row: row.schedule.values(steps), 1 if quick else 7)
-        rows.append({"case": row.id, "ours": True, "milliseconds": milliseconds, "foreign": row.schedule.has_foreign})
+        rows.append({"case": row.id, "ours": True, "milliseconds": milliseconds, "foreign": row.schedule.has_external})
     rows += [
         {"case": name, "ours": False, "milliseconds": value, "foreign": False}
         for name, value in peers(count, quick).items()

@@ -136,7 +136,7 @@ def child(folder: Path, case: dict, kill: dict | None) -> None:
     result = {
         "state": parts["plateau"].get_state(),
         "weights": weights,
-        "step": klr.optimizer.rate_owners(model)[0].step(),
+        "step": klr.optimizers.lookup.rated_optimizers(model)[0].step(),
     }
     (folder / "result.json").write_text(json.dumps(result))
 
