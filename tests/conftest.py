@@ -91,5 +91,5 @@ def pytest_terminal_summary(terminalreporter, config):
     if count and config.option.markexpr == config.getini("addopts")[-1]:
         terminalreporter.write_line(
             f"Left out: {count} tests that take long or look at the site in a browser. `pytest -m slow` and "
-            "`pytest -m site` run them, `pytest -m ''` all of them, and `.ci/run` all of them on the three backends."
+            "`pytest -m site` run them, `pytest -m ''` all of them, and `.ci/run` is the whole check on three backends."
         )
