@@ -6,7 +6,7 @@ from pathlib import Path
 
 if "KERAS_BACKEND" not in os.environ:
     # Keras takes TensorFlow, also where another backend is the only one.
-    os.environ["KERAS_BACKEND"] = next(name for name in ("tensorflow", "jax", "torch") if find_spec(name))
+    os.environ["KERAS_BACKEND"] = next(filter(find_spec, ("tensorflow", "jax", "torch")), "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Processes that tests start find what the tests share.

@@ -78,7 +78,7 @@ class BindSchedule(keras.callbacks.Callback):
         self._net = self.model
         lookup.build(self._net)
         self._session: Session | None = Session.join(self)
-        self._session.bind = self._begin
+        self._session.binders.append(self._begin)
         self._looked_for_idle = not self.audit
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")

@@ -132,8 +132,8 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         self._unfinished = NOTHING
         # Numbers that are to be reduced before the next batch.
         self._due = False
-        # A state from `set_state` or from a file, until a training takes it up.
-        self._given: PlateauEntry | None = None
+        # Scales from `set_state`, until a training takes them up.
+        self._given: dict[str, float] | None = None
         # Which training this state is of.
         self._follower = Follower()
         self._session: Session | None = None
@@ -145,8 +145,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
         checks.check_model(model)
-        checks.check_rates(self, self._rated())
-        checks.warn_at_start(self, self._rated())
+        optimizers = self._rated()
+        checks.check_rates(self, optimizers)
+        checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
         if self.name is None:
             self._key = self._session.key(self._options.key())
@@ -311,7 +312,7 @@ class ReduceOnPlateau(keras.callbacks.Callback):
             self._set(PlateauEntry())
             of(model).arrays.pop(self._key, None)
         elif self._given is not None:
-            self._set(self._given)
+            self._scale(self._given)
         elif met == Follower.LOADED and entry is not None:
             self._set(PlateauEntry.from_json(entry))
         elif met != Follower.SAME:
@@ -322,16 +323,20 @@ class ReduceOnPlateau(keras.callbacks.Callback):
     def _set(self, entry: PlateauEntry) -> None:
         self.state, self._last_epoch, self._unfinished = entry.state, entry.last_epoch, entry.unfinished
         self._due = False
+        self._scale(entry.scales)
+
+    def _scale(self, scales: dict[str, float]) -> None:
+        """Scale the schedules as they were when the state was saved."""
         for rated in self._rated():
             asked = memory(self.model).get(RATES, {}).get(rated.column, {}).get("schedule")
             # A version before keys noted the schedule without its reduction.
-            if rated.column in entry.scales and asked is not None and asked.get("class_name") != "Reduced":
-                install.name_reduction(rated, self._key, entry.scales[rated.column])
+            if rated.column in scales and asked is not None and asked.get("class_name") != "Reduced":
+                install.name_reduction(rated, self._key, scales[rated.column])
         # A `.keras` file has the scaled schedules themselves, but a file of weights has none.
         changed = [
-            install.set_scale(self.model, rated, self._key, entry.scales[rated.column], self.min_lr)
+            install.set_scale(self.model, rated, self._key, scales[rated.column], self.min_lr)
             for rated in self._rated()
-            if rated.column in entry.scales and lookup.is_schedule(rated.source)
+            if rated.column in scales and lookup.is_schedule(rated.source)
         ]
         if any(changed):
             training_step.retrace(self.model)
@@ -350,10 +355,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         memory(self.model)[self._key] = self._entry().to_json(pending, unfinished)
 
     def _entry(self) -> PlateauEntry:
-        model = self.model
-        if self._given is not None:
-            return self._given
-        scales = {} if model is None or model.optimizer is None else install.scales(model, self._key)
+        model, scales = self.model, self._given
+        if scales is None:
+            scales = {} if model is None or model.optimizer is None else install.scales(model, self._key)
         return PlateauEntry(self.state, self._last_epoch, scales)
 
     def _resolve_pending(self, epoch: int) -> None:
@@ -376,5 +380,5 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         Raises:
             ValueError: it is not one.
         """
-        self._given = PlateauEntry.from_json(state)
-        self.state, self._last_epoch = self._given.state, self._given.last_epoch
+        entry = PlateauEntry.from_json(state)
+        self.state, self._last_epoch, self._given, self._due = entry.state, entry.last_epoch, entry.scales, False

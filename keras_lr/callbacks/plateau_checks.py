@@ -7,14 +7,13 @@ from typing import Any
 import keras
 
 from keras_lr.callbacks.metrics import nearest
+from keras_lr.callbacks.plateau_options import OWNER
 from keras_lr.core.duration import Duration
 from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.others import others
-
-OWNER = "ReduceOnPlateau"
 
 
 def chosen(optimizers: list[RatedOptimizer], names: tuple[str, ...] | None) -> list[RatedOptimizer]:

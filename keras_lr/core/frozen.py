@@ -164,10 +164,5 @@ def _annotations(cls: type) -> dict[str, Any]:
     return get_type_hints(cls, include_extras=True)
 
 
-def arguments_of(cls: type[Frozen]) -> dict[str, Argument]:
-    """The arguments of a class by name, in their order."""
-    return cls._arguments
-
-
 def _made_of(kind: type[Frozen], arguments: dict[str, Any]) -> Frozen:
     return kind(**arguments)

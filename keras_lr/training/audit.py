@@ -7,6 +7,7 @@ from typing import Any
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import Bound, Constant, Schedule
+from keras_lr.core.tree import contains
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.schedules.combinators import PerUpdate
@@ -80,12 +81,3 @@ def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int) -> list
         share = duration / end
         return [f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"]
     return [f"the schedule ends at step {duration:,}, but training ends before it, at step {end:,}"]
-
-
-def contains(schedule: Any, classes: tuple[type, ...]) -> bool:
-    """Whether a schedule of one of the classes is the schedule or somewhere inside it."""
-    if isinstance(schedule, tuple):
-        return any(contains(part, classes) for part in schedule)
-    if not isinstance(schedule, Schedule):
-        return False
-    return isinstance(schedule, classes) or any(contains(part, classes) for part in schedule.arguments().values())

@@ -17,11 +17,11 @@ class Session:
     """What the callbacks of one `fit` share.
 
     Attributes:
-        bind: binds the schedules when the first epoch begins, from its number; set by `BindSchedule`.
+        binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
     """
 
     def __init__(self, params: Any) -> None:
-        self.bind: Callable[[int], None] | None = None
+        self.binders: list[Callable[[int], None]] = []
         self.params = params
         self._members: dict[int, Any] = {}
         self._keys: set[str] = set()
@@ -65,5 +65,5 @@ class Session:
         """Do what comes once before the first epoch; from `on_epoch_begin` of any callback."""
         if not self._has_begun:
             self._has_begun = True
-            if self.bind is not None:
-                self.bind(epoch)
+            for bind in self.binders:
+                bind(epoch)

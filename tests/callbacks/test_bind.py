@@ -696,3 +696,13 @@ def test_operators_leave_strangers_to_python():
     assert (LEAVES[0] / 2).values(0) == pytest.approx(0.2)
     assert (2 * LEAVES[0]).factor == 2.0
     assert (0.5 + LEAVES[0]).values(0) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("budget_first", [True, False])
+def test_two_of_them_both_act(monkeypatch, budget_first):
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    model, both = model_with(klr.LinearDecay(0.3, fraction(1.0))), [BindSchedule(60), BindSchedule(audit=False)]
+    drive(model, *(both if budget_first else both[::-1]), Tick(clock), epochs=200)
+    assert model.stop_training
+    assert klr.optimizers.lookup.step_of(model) == 240

@@ -93,6 +93,19 @@ def test_two_of_one_name_are_refused():
         fit(model_with(0.5), *two)
 
 
+def test_a_state_that_is_given_within_an_epoch_is_gone_on_with():
+    class Give(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if not given:
+                given.append(plateau.set_state({**plateau.get_state(), "best": 0.5, "n_reductions": 7}))
+
+    given, plateau = [], quick()
+    fit(model_with(klr.Constant(0.5)), Metric(BAD), Give(), plateau, epochs=2)
+    # Both epochs are worse than the given best value.
+    assert plateau.get_state()["n_reductions"] == 9
+    assert plateau.get_state()["scales"] == {"learning_rate": 0.25}
+
+
 def test_another_schedule_is_not_scaled_by_old_reductions(tmp_path):
     model = model_with(klr.Constant(0.5))
     fit(model, Metric(BAD), quick(), epochs=3)
