@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import keras_lr as klr
 from keras_lr.command import app as cli
-from keras_lr.command import inspection, source
+from keras_lr.command import inspection, render, source
 from keras_lr.schedules.installed import MADE_FOR_YOU
 
 pytestmark = pytest.mark.once
@@ -39,15 +39,15 @@ def test_list_has_a_line_and_a_sparkline_for_every_schedule():
         if name in MADE_FOR_YOU:
             continue
         line = next(line for line in text.splitlines() if line.split("│")[1:2] and line.split("│")[1].strip() == name)
-        assert any(bar in line for bar in cli.BARS), line
+        assert any(bar in line for bar in render.BARS), line
         assert isinstance(cli.example_of(schedule_class)[0], schedule_class), name
 
 
 def test_a_sparkline():
-    assert cli.sparkline([0.0, 0.5, 1.0]) == "▁▅█"
-    assert cli.sparkline([0.0, 0.0]) == "▁▁"
-    assert cli.sparkline([0.3, 0.3]) == "██"
-    assert cli.sparkline([0.95, 0.9, 0.85]) == "█▅▁"
+    assert render.sparkline([0.0, 0.5, 1.0]) == "▁▅█"
+    assert render.sparkline([0.0, 0.0]) == "▁▁"
+    assert render.sparkline([0.3, 0.3]) == "██"
+    assert render.sparkline([0.95, 0.9, 0.85]) == "█▅▁"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id if hasattr(row, "id") else None)

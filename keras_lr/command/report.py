@@ -1,0 +1,61 @@
+"""The lines of `keras-lr inspect`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_lr.command.inspection import Inspection, Rate
+from keras_lr.command.render import ENDLESS, rates_at
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.inner import length_of
+from keras_lr.core.tree import is_bound
+
+LONGEST_ENTRY = 400
+"""Characters that are printed of what a callback remembers."""
+
+
+def lines(path: str, found: Inspection, ahead: int | None) -> Iterator[str]:
+    """What a saved model trains with, line by line.
+
+    Args:
+        path: the file.
+        found: what is in it.
+        ahead: steps from the present one whose rates are listed; to the end of the schedule by default.
+    """
+    yield f"{path}, saved by Keras {found.keras_version}"
+    if not found.rates:
+        yield "The model is not compiled: no optimizer."
+        return
+    yield "Step: " + (f"{found.step:,}" if found.step is not None else "unknown (no optimizer state)")
+    for rate in found.rates:
+        yield from _rate_lines(rate, found.step or 0, ahead)
+    for key, entry in found.callbacks.items():
+        yield f"{key}: {json.dumps(entry)[:LONGEST_ENTRY]}"
+
+
+def _rate_lines(rate: Rate, step: int, ahead: int | None) -> Iterator[str]:
+    schedule = rate.source
+    if isinstance(schedule, float | str):
+        number = schedule if isinstance(schedule, str) else f"{schedule:.6g}"
+        yield f"{rate.name} of {rate.optimizer}: {number}"
+        return
+    yield f"{rate.name} of {rate.optimizer}: {schedule!r}"
+    if not is_bound(schedule):
+        yield "  not bound yet: it has durations in epochs or fractions"
+        return
+    if isinstance(schedule, Schedule):
+        yield "  " + schedule.describe()
+    yield f"  now {float(rates_at(schedule, step)):.6g}"
+    length = length_of(schedule)
+    until = step + (ahead or (max(length - step, 0) if length is not None else ENDLESS))
+    until = min(until, STEP_LIMIT - 1)
+    if until <= step:
+        yield "  the schedule is at its end"
+        return
+    at = np.unique(np.linspace(step, until, 9).astype(np.int64))
+    rates = rates_at(schedule, at)
+    yield "  next " + ", ".join(f"{value:.4g} at {place:,}" for place, value in zip(at, rates, strict=True))
