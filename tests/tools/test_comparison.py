@@ -1,7 +1,7 @@
 """`compare` and `diff`: equal terms, the same answer wherever it is trained, nothing lost or counted twice."""
 
-import io
 import os
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 from sklearn.datasets import load_digits
 
 import keras_lr as klr
@@ -421,7 +420,7 @@ def test_an_executor_whose_workers_cannot_do_it(monkeypatch):
         here(build_model, PICKLABLE, fit, seeds=1)
 
 
-def test_the_display_shows_how_the_schedules_stand():
+def test_the_display_shows_how_the_schedules_stand(capsys):
     rates = {"a": 0.1, "b": 0.2}
     made = [trials.Trial(name, rate, seed, rate) for name, rate in rates.items() for seed in (0, 1)]
     wanted = {trial.key(): trial for trial in made}
@@ -431,12 +430,15 @@ def test_the_display_shows_how_the_schedules_stand():
         keys[1]: Outcome([{"epoch": 1, "val_accuracy": 0.75}]),
         keys[2]: Outcome([], "Error: x"),
     }
-    screen = io.StringIO()
-    Console(width=80, file=screen).print(Display(wanted, outcomes, visible=False).draw())
-    text = screen.getvalue()
-    assert "0.5000" in text
-    assert "2/2" in text
-    assert "1/2" in text
+    display = Display(wanted, outcomes, visible=True)
+    assert display.standings() == {"a": 0.5}
+    display.update()
+    assert re.search(r"3/4.* - a: 0\.5000", capsys.readouterr().out)
+
+
+def test_the_display_is_silent_if_asked(capsys):
+    Display({}, {}, visible=False).update()
+    assert capsys.readouterr().out == ""
 
 
 # diff

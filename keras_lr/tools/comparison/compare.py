@@ -92,16 +92,16 @@ def compare(
     if book is not None:
         outcomes = {key: outcome for key, outcome in book.read().items() if key in wanted and not outcome.error}
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
-    with Display(wanted, outcomes, visible=progress) as display:
-        if executor is None:
-            coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads)
-        else:
-            coming = trials.on_executor(executor, payloads)
-        for key, outcome in coming:
-            outcomes[key] = outcome
-            if book is not None:
-                book.write(key, outcome)
-            display.update()
+    display = Display(wanted, outcomes, visible=progress)
+    if executor is None:
+        coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads)
+    else:
+        coming = trials.on_executor(executor, payloads)
+    for key, outcome in coming:
+        outcomes[key] = outcome
+        if book is not None:
+            book.write(key, outcome)
+        display.update()
     return _result(tuple(schedules), wanted, outcomes)
 
 

@@ -70,39 +70,18 @@ class Comparison:
         target = check(TARGET, "summary", "target", target)
         all_peaks = check(FLAG, "summary", "all_peaks", all_peaks)
         sign = -1.0 if direction_of(metric, mode) == "min" else 1.0
-        groups: dict[Any, list[pd.DataFrame]] = {
-            key: [run for _, run in part.groupby("seed", sort=True)]
-            for key, part in self.frame.groupby(["schedule", "peak"], sort=False)
-        }
-        ends: dict[Any, Any] = {
-            key: np.array([run[metric].iloc[-1] for run in runs], np.float64) for key, runs in groups.items()
-        }
-        best: dict[str, Any] = {}
-        for key in ends:
-            name = key[0]
-            if name not in best or _better(sign * ends[key].mean(), sign * ends[best[name]].mean()):
-                best[name] = key
+        parts: Any = self.frame.groupby(["schedule", "peak"], sort=False)
+        groups = [
+            _Group(schedule, peak, [run for _, run in part.groupby("seed", sort=True)], metric, sign)
+            for (schedule, peak), part in parts
+        ]
+        best: dict[str, _Group] = {}
+        for group in groups:
+            if group.schedule not in best or group.is_better_than(best[group.schedule]):
+                best[group.schedule] = group
         if target is None:
-            first = next((name for name in self.names if name in best), None)
-            target = math.nan if first is None else float(ends[best[first]].mean())
-        rows = []
-        for key, runs in groups.items():
-            if not all_peaks and best[key[0]] != key:
-                continue
-            hits = [run[sign * run[metric] >= sign * target] for run in runs]
-            hits = [hit for hit in hits if len(hit)]
-            rows.append(
-                {
-                    "schedule": key[0],
-                    "peak": key[1],
-                    "seeds": len(runs),
-                    "mean": ends[key].mean(),
-                    "std": ends[key].std(ddof=1) if len(runs) > 1 else math.nan,
-                    "reached": len(hits),
-                    "epochs_to_target": np.mean([hit["epoch"].iloc[0] for hit in hits]) if hits else math.nan,
-                    "seconds_to_target": np.mean([hit["seconds"].iloc[0] for hit in hits]) if hits else math.nan,
-                }
-            )
+            target = next((best[name].mean for name in self.names if name in best), math.nan)
+        rows = [group.row(target) for group in groups if all_peaks or best[group.schedule] is group]
         frame = pd.DataFrame(rows)
         order = (sign * frame["mean"]).sort_values(ascending=False, kind="stable", na_position="last").index
         frame = frame.loc[order].reset_index(drop=True)
@@ -118,6 +97,44 @@ class Comparison:
         if metric is None:
             return next((name for name in PREFERRED if name in names), names[0])
         return str(check(OneOf(tuple(names)), "summary", "metric", metric))
+
+
+class _Group:
+    """The trainings of one schedule at one peak, looked at by one metric.
+
+    Args:
+        schedule: its name.
+        peak: its highest rate.
+        runs: the rows of each training, one per seed.
+        metric: the column.
+        sign: 1 if a higher metric is better, and -1 if a lower one is.
+    """
+
+    def __init__(self, schedule: str, peak: float, runs: list[pd.DataFrame], metric: str, sign: float) -> None:
+        self.schedule, self.peak, self._runs, self._metric, self._sign = schedule, peak, runs, metric, sign
+        self._ends = np.array([run[metric].iloc[-1] for run in runs], np.float64)
+        self.mean = float(self._ends.mean())
+
+    def is_better_than(self, other: _Group) -> bool:
+        """Whether the mean is better; one that is not finite never is."""
+        mean, others = self._sign * self.mean, self._sign * other.mean
+        return mean > others or (math.isfinite(mean) and not math.isfinite(others))
+
+    def row(self, target: float) -> dict[str, Any]:
+        """The group's row of the summary."""
+        sign, metric = self._sign, self._metric
+        hits = [run[sign * run[metric] >= sign * target] for run in self._runs]
+        first = [hit.iloc[0] for hit in hits if len(hit)]
+        return {
+            "schedule": self.schedule,
+            "peak": self.peak,
+            "seeds": len(self._runs),
+            "mean": self.mean,
+            "std": self._ends.std(ddof=1) if len(self._runs) > 1 else math.nan,
+            "reached": len(first),
+            "epochs_to_target": np.mean([hit["epoch"] for hit in first]) if first else math.nan,
+            "seconds_to_target": np.mean([hit["seconds"] for hit in first]) if first else math.nan,
+        }
 
 
 def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -145,8 +162,3 @@ def direction_of(metric: str, mode: str) -> str:
     if mode != "auto":
         return mode
     return "max" if any(part in metric.lower() for part in ("acc", "auc", "f1", "precision", "recall")) else "min"
-
-
-def _better(a: float, b: float) -> bool:
-    """Whether a mean is better than another; one that is not finite never is."""
-    return a > b or (math.isfinite(a) and not math.isfinite(b))

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_lr.core.fields import COUNT, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrNone, Real, Several, Whole
-from keras_lr.core.refusals import RefusedError, check, refuse
+from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.schedules.combinators import Warmup
@@ -26,16 +27,17 @@ from keras_lr.tools.range_test.result import RangeTest, Sweep
 from keras_lr.tools.range_test.sweep import Sweeper, Watch
 from keras_lr.training.seeding import undisturbed
 
-if TYPE_CHECKING:
-    pass
-
-
-STEPS = Whole("a whole number of batches in [10, 1000000]", 10, 1_000_001, steps=False)
-REPEATS = Whole("a whole number in [1, 1000]", 1, 1001, steps=False)
-SEED = OrNone(Whole("a whole number in [0, 2**31)", 0, steps=False))
+OWNER = "find_learning_rate"
 BATCH = OrNone(COUNT)
-SMOOTHING = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
-DIVERGENCE = Real("a number > 1", low=1.0, open_low=True)
+FIELDS: dict[str, Kind] = {
+    "min_rate": POSITIVE,
+    "max_rate": POSITIVE,
+    "steps": Whole("a whole number of batches in [10, 1000000]", 10, 1_000_001, steps=False),
+    "smoothing": Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0)),
+    "divergence": Real("a number > 1", low=1.0, open_low=True),
+    "repeats": Whole("a whole number in [1, 1000]", 1, 1001, steps=False),
+    "seed": OrNone(Whole("a whole number in [0, 2**31)", 0, steps=False)),
+}
 
 
 def find_learning_rate(
@@ -95,49 +97,70 @@ def find_learning_rate(
     Raises:
         TypeError, ValueError: for wrong arguments; if the model is not compiled, or reports no `loss`.
     """
-    from rich.progress import Progress
-
-    owner = "find_learning_rate"
-    min_rate = check(POSITIVE, owner, "min_rate", min_rate)
-    max_rate = check(POSITIVE, owner, "max_rate", max_rate)
-    steps = check(STEPS, owner, "steps", steps)
-    batch_size = check(BATCH, owner, "batch_size", batch_size)
-    smoothing = check(SMOOTHING, owner, "smoothing", smoothing)
-    divergence = check(DIVERGENCE, owner, "divergence", divergence)
-    repeats = check(REPEATS, owner, "repeats", repeats)
-    seed = check(SEED, owner, "seed", seed)
-    shuffle = check(FLAG, owner, "shuffle", shuffle)
-    check(FLAG, owner, "progress", progress)
+    sweep = _checked(Sweeping(min_rate, max_rate, steps, smoothing, divergence, repeats, seed))
+    batch_size = check(BATCH, OWNER, "batch_size", batch_size)
+    shuffle = check(FLAG, OWNER, "shuffle", shuffle)
+    progress = check(FLAG, OWNER, "progress", progress)
     if class_weight is not None and not _is_class_weight(class_weight):
-        refuse(owner, "class_weight", "a dict of weights >= 0 by class, or None", class_weight, TypeError)
-    if max_rate <= min_rate:
-        refuse(owner, "max_rate", f"more than `min_rate` ({min_rate})", max_rate)
+        refuse(OWNER, "class_weight", "a dict of weights >= 0 by class, or None", class_weight, TypeError)
     if not isinstance(model, keras.Model):
-        refuse(owner, "model", "a compiled Keras model", model, TypeError)
-    owners = _chosen(model, only)
-    rates = min_rate * (max_rate / min_rate) ** (np.arange(steps) / (steps - 1))
+        refuse(OWNER, "model", "a compiled Keras model", model, TypeError)
     data = {"x": x, "y": y, "batch_size": batch_size, "sample_weight": sample_weight, "class_weight": class_weight}
     # Keras warns of data that it cannot shuffle.
     data["shuffle"] = shuffle and (y is not None or isinstance(x, keras.utils.PyDataset | np.ndarray))
-    test = Sweeper(model, owners, Warmup(max_rate, int(steps) - 1, min_rate / max_rate, "exponential"), data)
-    seeds = [seed] if repeats == 1 else [(seed or 0) + number for number in range(repeats)]
-    sweeps, diverged = [], True
-    with Progress(transient=True, disable=not progress) as bar:
-        task = bar.add_task("range test", total=int(steps) * repeats)
-        for number, one in enumerate(seeds):
-            watch = Watch(int(steps), smoothing, divergence, lambda: bar.advance(task))
-            with undisturbed():
-                test.run(watch, one, mix=repeats > 1)
-            bar.update(task, completed=int(steps) * (number + 1))
-            losses = np.array(watch.losses, np.float64)
-            sweeps.append(Sweep(rates[: len(losses)], losses, np.array(watch.smoothed, np.float64)))
-            diverged = diverged and watch.diverged
-            if not watch.diverged and len(losses) < steps:
-                warn_user(
-                    f"find_learning_rate: the data ended after {len(losses)} of {steps} batches, at the rate "
-                    f"{rates[max(len(losses) - 1, 0)]:.3g}; ask for as many `steps` as there are",
-                )
-    return RangeTest(tuple(sweeps), int(steps), diverged)
+    return _run(sweep, Sweeper(model, _chosen(model, only), sweep.schedule(), data), progress=progress)
+
+
+class Sweeping(NamedTuple):
+    """How a range test sweeps; the fields are arguments of `find_learning_rate`."""
+
+    min_rate: float
+    max_rate: float
+    steps: int
+    smoothing: float
+    divergence: float
+    repeats: int
+    seed: int | None
+
+    def schedule(self) -> Warmup:
+        """The rising rate."""
+        return Warmup(self.max_rate, self.steps - 1, self.min_rate / self.max_rate, "exponential")
+
+    def rates(self) -> NDArray[np.float64]:
+        """The rate of each batch."""
+        return self.min_rate * (self.max_rate / self.min_rate) ** (np.arange(self.steps) / (self.steps - 1))
+
+    def seeds(self) -> list[int | None]:
+        """The seed of each repeat; None is the random state of the moment."""
+        return [self.seed] if self.repeats == 1 else [(self.seed or 0) + number for number in range(self.repeats)]
+
+
+def _checked(sweep: Sweeping) -> Sweeping:
+    """The same, checked, with Python's own numbers."""
+    checked = Sweeping(**{name: check(FIELDS[name], OWNER, name, value) for name, value in sweep._asdict().items()})
+    if checked.max_rate <= checked.min_rate:
+        refuse(OWNER, "max_rate", f"more than `min_rate` ({checked.min_rate})", checked.max_rate)
+    return checked
+
+
+def _run(sweep: Sweeping, sweeper: Sweeper, *, progress: bool) -> RangeTest:
+    """Sweep once for each repeat."""
+    sweeps, has_diverged, rates = [], True, sweep.rates()
+    bar = keras.utils.Progbar(sweep.steps * sweep.repeats, verbose=int(progress), unit_name="batch")
+    for number, seed in enumerate(sweep.seeds()):
+        watch = Watch(sweep.steps, sweep.smoothing, sweep.divergence, lambda: bar.add(1))
+        with undisturbed():
+            sweeper.run(watch, seed, mix=sweep.repeats > 1)
+        bar.update(sweep.steps * (number + 1))
+        losses = np.array(watch.losses, np.float64)
+        sweeps.append(Sweep(rates[: len(losses)], losses, np.array(watch.smoothed, np.float64)))
+        has_diverged = has_diverged and watch.diverged
+        if not watch.diverged and len(losses) < sweep.steps:
+            warn_user(
+                f"find_learning_rate: the data ended after {len(losses)} of {sweep.steps} batches, at the rate "
+                f"{rates[max(len(losses) - 1, 0)]:.3g}; ask for as many `steps` as there are",
+            )
+    return RangeTest(tuple(sweeps), sweep.steps, has_diverged)
 
 
 def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
@@ -147,7 +170,7 @@ def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
         return owners
     names = [owner.optimizer.name for owner in owners]
     allowed = f"a sequence of names out of {', '.join(map(repr, names))}"
-    check(Several(allowed, OneOf(tuple(names))), "find_learning_rate", "only", only)
+    check(Several(allowed, OneOf(tuple(names))), OWNER, "only", only)
     return [owner for owner in owners if owner.optimizer.name in only]
 
 
