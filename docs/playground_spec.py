@@ -18,6 +18,7 @@ from typing import Any
 import keras_lr as klr
 from keras_lr.core.algebra import Inner
 from keras_lr.core.fields import FLOAT32_MAX, FLOAT32_TINY, Flag, OneOf, OrNone, Real, Several, StepCount, String, Whole
+from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.refusals import Kind
 
 TARGET = Path(__file__).parent / "javascripts" / "playground_spec.js"
@@ -60,7 +61,7 @@ def on_the_page() -> dict[str, type[klr.Schedule]]:
         name: cls
         for name, cls in sorted(public.items())
         if inspect.isclass(cls) and issubclass(cls, klr.Schedule) and cls is not klr.Schedule and name not in LEFT_OUT
-        if not any(_holds_schedules(argument.kind) for argument in cls._arguments.values())
+        if not any(_holds_schedules(argument.kind) for argument in declared_arguments(cls).values())
     }
 
 
@@ -105,7 +106,7 @@ def _class(cls: type[klr.Schedule], example: klr.Schedule) -> dict[str, Any]:
 
 
 def _argument(cls: type[klr.Schedule], name: str, size: Any) -> dict[str, Any]:
-    told = {"name": name, "help": _described(cls)[name], **_kind(cls._arguments[name].kind)}
+    told = {"name": name, "help": _described(cls)[name], **_kind(declared_arguments(cls)[name].kind)}
     return told | _slider(told, size) if told["type"] == "number" and not told["whole"] else told
 
 

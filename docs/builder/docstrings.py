@@ -13,6 +13,7 @@ from typing import Any
 import griffe
 
 import keras_lr
+from keras_lr.core.frozen import declared_arguments
 
 FORMULA = re.compile(r"f\(t\) |\w+:\s+f\(t\) |decay_steps = ")
 SECTIONS = ("Args", "Returns", "Raises", "Example", "Attributes")
@@ -66,7 +67,7 @@ class Docstrings(griffe.Extension):
         parameters = [griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)]
         for name, parameter in found._signature.parameters.items():
             default = None if parameter.default is inspect.Parameter.empty else repr(parameter.default)
-            annotation = cls.members[found._arguments[name].attribute].annotation
+            annotation = cls.members[declared_arguments(found)[name].attribute].annotation
             kind = griffe.ParameterKind.positional_or_keyword
             parameters.append(griffe.Parameter(name, kind=kind, default=default, annotation=annotation))
         constructor = griffe.Function("__init__", parameters=griffe.Parameters(*parameters))

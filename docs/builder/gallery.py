@@ -17,6 +17,7 @@ import reference
 from support.catalogue import ROWS, Row
 
 import keras_lr
+from keras_lr.core.frozen import declared_arguments
 
 SVGS: dict[str, str] = {}
 """Marks in the Markdown → curves; `hooks.py` puts them into the finished page."""
@@ -139,7 +140,7 @@ def arguments(schedule_class: type[keras_lr.Schedule]) -> str:
     for name, parameter in schedule_class._signature.parameters.items():
         default = "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
         meaning = docstrings.linked(meanings[name], schedule_class.__name__)
-        rows.append(f"| `{name}` | {default} | {meaning} | {schedule_class._arguments[name].kind.allowed} |")
+        rows.append(f"| `{name}` | {default} | {meaning} | {declared_arguments(schedule_class)[name].kind.allowed} |")
     return "\n".join(rows)
 
 

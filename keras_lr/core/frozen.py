@@ -28,6 +28,12 @@ def field(*, alias: str) -> Any:
     return dataclasses.field(metadata={"alias": alias})
 
 
+def declared_arguments(schedule_class: type) -> dict[str, Argument]:
+    """The arguments that a class declares, by name, in their order."""
+    declared: dict[str, Argument] = schedule_class._arguments  # type: ignore[attr-defined]
+    return declared
+
+
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 class Frozen:
     """A record whose annotated fields are the arguments of its constructor.
@@ -40,10 +46,10 @@ class Frozen:
     """The arguments by name, in their order."""
 
     _signature: ClassVar[inspect.Signature]
+    """The signature of the constructor, without `self`."""
 
     _owner: ClassVar[str] = ""
     """Whose arguments they are, for error texts; the class itself if it is empty."""
-    """The signature of the constructor, without `self`."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -155,7 +155,7 @@ def test_callbacks_and_functions(kind):
 
 @pytest.mark.once
 def test_tuning_and_comparing():
-    from keras_lr.tools.comparison.compare import _trials
+    from keras_lr.tools.comparison.compare import trials_of
 
     class Tuner:
         def Choice(self, name, choices):  # noqa: N802
@@ -167,7 +167,7 @@ def test_tuning_and_comparing():
     tensor = np.array
     made = keras_lr.tuning.schedule(Tuner(), total_steps=tensor(100), peak=(tensor(0.01), tensor(0.1)))
     assert made == keras_lr.tuning.schedule(Tuner(), total_steps=100, peak=(0.01, 0.1))
-    trials = _trials({"a": klr.Constant(0.5)}, [0], [np.array(0.25), np.float32(0.1)])
+    trials = trials_of({"a": klr.Constant(0.5)}, [0], [np.array(0.25), np.float32(0.1)])
     assert [trial.peak for trial in trials] == [0.25, 0.1]
 
 

@@ -23,6 +23,7 @@ from keras_lr import schedules
 from keras_lr.core import units
 from keras_lr.core.curves import power
 from keras_lr.core.fields import Rate, Steps
+from keras_lr.core.frozen import declared_arguments
 
 EVAL = {"keras": keras, **{name: getattr(klr, name) for name in klr.__all__}}
 LAST = 2**31 - 2
@@ -355,7 +356,7 @@ def test_every_exported_schedule_has_a_row():
 @pytest.mark.once
 def test_every_mode_has_a_row():
     for row in ROWS:
-        for name, argument in type(row.schedule)._arguments.items():
+        for name, argument in declared_arguments(type(row.schedule)).items():
             for choice in getattr(argument.kind, "choices", ()):
                 same = [r.schedule for r in ROWS if type(r.schedule) is type(row.schedule)]
                 assert any(s.arguments()[name] == choice for s in same), (row.id, name, choice)
@@ -379,7 +380,7 @@ def test_every_schedule_has_an_example_and_its_arguments_documented():
     for row in ROWS:
         text = type(row.schedule).__doc__
         assert ">>>" in text, row.id
-        for name in type(row.schedule)._arguments:
+        for name in declared_arguments(type(row.schedule)):
             assert f"{name}:" in text, (row.id, name)
 
 

@@ -14,6 +14,7 @@ from support import site_checks
 from support.site_checks import LOOKS, Look
 
 import keras_lr as klr
+from keras_lr.core.frozen import declared_arguments
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "docs" / "builder" / "mkdocs.yml"
@@ -123,7 +124,7 @@ def test_every_schedule_is_in_the_gallery(builder):
         assert frameworks.is_decided(name), (
             f"say in docs/migrating.md or docs/builder/frameworks.py where {name} is found elsewhere, or that it is not"
         )
-        for argument in schedule_class._arguments:
+        for argument in declared_arguments(schedule_class):
             assert f"| `{argument}` |" in part, f"the docstring of {name} does not explain {argument}"
         for row in gallery.rows(name):
             assert repr(row.schedule) in part, f"no line to copy for {row.id}"

@@ -12,6 +12,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 import keras_lr as klr
 from keras_lr.core.fields import Flag, OneOf, OrNone, Real, Several, StepCount
+from keras_lr.core.frozen import declared_arguments
 from support.catalogue import ROWS, Row
 
 
@@ -46,7 +47,7 @@ class Drawn(NamedTuple):
 
 def arguments(name: str) -> dict[str, Any]:
     """The kinds of the arguments that have a field."""
-    found = getattr(klr, name)._arguments
+    found = declared_arguments(getattr(klr, name))
     return {key: found[key].kind for key in found if key != "name" and (name, key) not in WITHOUT_FIELD}
 
 

@@ -86,7 +86,7 @@ def compare(
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
     workers = check(WORKERS, "compare", "workers", workers)
-    wanted = {trial.key(): trial for trial in _trials(schedules, _seeds(seeds), rates, _length(fit))}
+    wanted = {trial.key(): trial for trial in trials_of(schedules, _seeds(seeds), rates, _length(fit))}
     outcomes = {}
     book = None if journal is None else Journal(Path(check(PATH, "compare", "journal", journal)))
     if book is not None:
@@ -136,7 +136,15 @@ def _seeds(seeds: Any) -> list[int]:
     return list(range(check(SEEDS, "compare", "seeds", seeds)))
 
 
-def _trials(schedules: Any, seeds: list[int], rates: Any, length: tuple[int, int] | None = None) -> list[Trial]:
+def trials_of(schedules: Any, seeds: list[int], rates: Any, length: tuple[int, int] | None = None) -> list[Trial]:
+    """Each schedule at each peak rate with each seed, checked.
+
+    Args:
+        schedules: schedules, numbers or functions of the peak rate, by name.
+        seeds: the seeds.
+        rates: the peak rates, or None to take the schedules as they are.
+        length: steps per epoch and epochs, where they are known.
+    """
     if not isinstance(schedules, Mapping) or not schedules or not all(isinstance(name, str) for name in schedules):
         refuse("compare", "schedules", "a non-empty dict of schedules by name", schedules, TypeError)
     if rates is not None:

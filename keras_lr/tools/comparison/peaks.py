@@ -22,6 +22,7 @@ from keras_lr.core import algebra
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.evaluation import external_rate
 from keras_lr.core.fields import STEP_LIMIT, OrNone, Several, StepCount
+from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.inner import values_of
 from keras_lr.core.tree import LearningRateSchedule, walk
 from keras_lr.schedules import combinators, cyclical, decay, installed, recipes, shaped, stepwise
@@ -185,7 +186,7 @@ def _steps_in(part: LearningRateSchedule) -> int:
         return int(sum(item for item in flat if isinstance(item, int | float) and item < STEP_LIMIT))
     total = 0.0
     for name, value in part.arguments().items():
-        kind = part._arguments[name].kind
+        kind = declared_arguments(type(part))[name].kind
         kind = kind.item if isinstance(kind, Several) else kind.kind if isinstance(kind, OrNone) else kind
         if isinstance(kind, StepCount) and value is not None:
             total += sum(map(abs, value)) if isinstance(value, tuple) else abs(value)
