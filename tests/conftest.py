@@ -1,6 +1,8 @@
 """Settings that every test needs before Keras is imported."""
 
 import os
+import shutil
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,13 +11,21 @@ if "KERAS_BACKEND" not in os.environ:
     os.environ["KERAS_BACKEND"] = next(filter(find_spec, ("tensorflow", "jax", "torch")), "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Many tests compile the same small step: JAX keeps what XLA made of it, for one run and its workers.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["KERAS_LR_JAX_CACHE"] = tempfile.mkdtemp(prefix="jax-cache-")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Processes that tests start find what the tests share.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
 
 import keras
 import pytest
 from hypothesis import settings
-from support import site_checks
+from support import needs, site_checks
+
+CACHE = os.environ.pop("KERAS_LR_JAX_CACHE", None)
+"""The folder that this process made and deletes."""
 
 LONG = os.environ.get("KERAS_LR_LONG") == "1"
 
@@ -50,19 +60,37 @@ def browser(tmp_path_factory):
         yield driver
 
 
+CASES = 3
+"""Cases of a parametrized test that CI runs on every backend; the rest of them is `wide`."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of a test marked ``few(n)`` only n cases are quick, evenly spread; the others are slow and wide."""
+    """Mark what is left out: all but n cases of a test marked ``few(n)``, and of others what is `wide`."""
     cases = {}
     for item in items:
-        if (mark := item.get_closest_marker("few")) is not None:
-            cases.setdefault((item.function, mark.args[0]), []).append(item)
-    for (_, count), group in cases.items():
-        quick = {round(place * (len(group) - 1) / max(count - 1, 1)) for place in range(count)}
-        for place, item in enumerate(group):
-            if place not in quick:
-                item.add_marker(pytest.mark.slow)
-                item.add_marker(pytest.mark.wide)
+        needs.skip_where_missing(item)
+        cases.setdefault(item.function, []).append(item)
+    for group in cases.values():
+        few = group[0].get_closest_marker("few")
+        if few is not None:
+            mark_all_but(few.args[0], group, "slow", "wide")
+        elif "laws" not in group[0].path.parts:  # there a case is a schedule
+            mark_all_but(CASES, group, "wide")
+
+
+def mark_all_but(count, group, *marks):
+    """Mark the cases of a test but for some, which are evenly spread."""
+    kept = {round(place * (len(group) - 1) / max(count - 1, 1)) for place in range(count)}
+    for place, item in enumerate(group):
+        if place not in kept:
+            for mark in marks:
+                item.add_marker(mark)
+
+
+def pytest_unconfigure(config):
+    if CACHE is not None:
+        shutil.rmtree(CACHE, ignore_errors=True)
 
 
 def pytest_deselected(items):

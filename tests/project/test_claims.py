@@ -13,14 +13,14 @@ import keras
 import numpy as np
 import pytest
 from support.backend import compiled, counter
-from support.needs import library
+from support.needs import library, needs
 
 import keras_lr as klr
 from keras_lr.optimizers.scheduled import OWN
 
 TESTS = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("jax", "optax", "torch")]
 
 jax, optax, torch = library("jax"), library("optax"), library("torch")
 

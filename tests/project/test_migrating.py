@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 from support.migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
-from support.needs import library
+from support.needs import library, needs
 
 import keras_lr as klr
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("jax", "optax", "torch")]
 
 jax, optax, torch = library("jax"), library("optax"), library("torch")
 

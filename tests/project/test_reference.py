@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from support.needs import library
+from support.needs import library, needs
 
 import keras_lr as klr
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("optax", "torch")]
 
 optax, torch = library("optax"), library("torch")
 

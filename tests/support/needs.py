@@ -19,14 +19,21 @@ def _is_there(name):
 
 def needs(*names):
     """A mark for a test, or for a module as `pytestmark`: it runs where all these libraries are installed."""
+    return pytest.mark.needs(*names)
+
+
+def skip_where_missing(item):
+    """Add the skip to a test that has the mark, if one of the libraries is missing."""
+    names = [name for mark in item.iter_markers("needs") for name in mark.args]
     missing = [name for name in names if not _is_there(name)]
     if missing and COMPLETE:
         raise ImportError(f"missing with KERAS_LR_COMPLETE=1: {', '.join(missing)}")
-    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}: {INSTALL}")
+    if missing:
+        item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}: {INSTALL}"))
 
 
 def library(name):
-    """An optional library, for a module that cannot be imported without it."""
+    """An optional library, for a module that cannot be imported without it; `needs` is its mark as well."""
     if COMPLETE or _is_there(name):
         return importlib.import_module(name)
     return pytest.skip(f"needs {name}: {INSTALL}", allow_module_level=True)

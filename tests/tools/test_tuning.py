@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from support.needs import library
+from support.needs import library, needs
 
 import keras_lr as klr
 from keras_lr import tuning
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, needs("keras_tuner", "optuna")]
 
 keras_tuner, optuna = library("keras_tuner"), library("optuna")
 
