@@ -38,8 +38,8 @@ JOBS = [
     # `wide` are further cases of tests that run here with others: on torch, and in `.ci/nightly` on all backends.
     pytest("TensorFlow: what depends on the backend", 700, "tensorflow", "-m", "not once and not site and not wide"),
     pytest("JAX: what depends on the backend", 600, "jax", "-m", "not once and not site and not wide"),
-    # Here also what is independent of the backend, since the README's command had no optional libraries.
-    pytest("torch: everything", 500, "torch", "-m", "not site"),
+    # The README's command has run the other tests on torch, without the optional libraries.
+    pytest("torch: what takes long or needs a library", 500, "torch", "-m", "(slow or needs) and not site"),
     pytest("the site in a browser", 200, "jax", "-m", "site"),
     Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
     Job("types", 40, [PYTHON, "-m", "mypy"]),
