@@ -1,4 +1,4 @@
-"""`Scheduled`: other hyperparameters than the rate on a schedule, inside the compiled training step.
+"""`Scheduled`: other hyperparameters than the rate on a schedule, and rates for groups of variables.
 
 For each stock optimizer there is a class, `ScheduledSGD`, `ScheduledAdam` and so on: a subclass of the stock
 one, whose training step is in `updates`. `Scheduled(optimizer, …)` makes an object of the right one.
@@ -6,6 +6,7 @@ one, whose training step is in `updates`. `Scheduled(optimizer, …)` makes an o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +20,8 @@ from keras_lr.core.fields import FLAG, Real
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
+from keras_lr.optimizers.groups import Groups
+from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
 from keras_lr.optimizers.updates import RMSpropStep, SGDStep, Step, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
@@ -43,7 +46,7 @@ OWN: dict[str, tuple[str, ...]] = {
 STOCK: dict[str, type] = {name: type(kind.__new__(kind)) for name in OWN for kind in [getattr(keras.optimizers, name)]}
 """The class of what each stock name makes; torch has variants of its own of some."""
 
-CONFIG = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
+REQUIRED = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
 
 UNLIMITED = ("weight_decay", "adam_weight_decay", "clipnorm", "global_clipnorm")
 """Hyperparameters that are not shares: the others are means over time, with a weight in [0, 1]."""
@@ -57,11 +60,13 @@ NEEDS_SLOT = ("momentum",)
 def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     optimizer: Any,
     *,
+    multipliers: Mapping[str, Any] | None = None,
+    weight_decay_multipliers: Mapping[str, Any] | None = None,
     momentum_correction: bool = False,
     independent_weight_decay: bool = False,
     **hyperparameters: Any,
 ) -> Any:
-    """Make an optimizer like a stock Keras optimizer, with hyperparameters that follow schedules.
+    """Make an optimizer like a stock Keras optimizer, with schedules for hyperparameters and rates for layers.
 
     ``Scheduled(optimizer, momentum=schedule, …)`` is an optimizer of the same kind with the same
     arguments, in which each named hyperparameter is ``schedule(step)`` in the update of that
@@ -78,6 +83,12 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     `LearningRateLogger` in a column of the hyperparameter's name. The optimizer is saved, loaded,
     pickled, wrapped and distributed as any other.
 
+    ``Scheduled(optimizer, multipliers={"head/": 10, "embedding": 0.1})`` trains the variables whose path a pattern is
+    found in with the rate times the factor. A factor is a number or a schedule of the step; with 0 a variable is
+    frozen: it neither moves nor decays. While a schedule is 0, its slots go on as at a rate of 0, so that Adam
+    has its averages when the variable thaws; with the number 0 its slots stay as they are.
+    `layerwise_decay` makes such a mapping for a model.
+
     It begins with all that was set on the given optimizer before: its arguments, attributes assigned since,
     the rate and the step counter, and what `exclude_from_weight_decay` excludes. Keras forgets exclusions when
     an optimizer is saved and loaded, cloned, copied or pickled; here they are kept.
@@ -86,6 +97,10 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
         optimizer: a stock optimizer that has not been used yet; it is not changed. Its rate is a number,
             a schedule or a function without arguments. A file holds a function as Keras has it: a registered
             one by its name, a lambda so that loading needs ``safe_mode=False``.
+        multipliers: factors of the rate, by regular expressions that are searched in `variable.path`. The
+            first one that is found counts, in the order of the mapping; the other variables have 1. The weight
+            decay of Keras, ``learning_rate · weight_decay · w``, is multiplied too.
+        weight_decay_multipliers: factors of the weight decay alone, in the same form: ``{"bias|gamma|beta": 0}``.
         momentum_correction: for SGD: keep the rate out of the velocity, v ← m·v + g and w ← w − lr·v,
             as torch does. Keras has it inside, v ← m·v − lr·g and w ← w + v, so that after the rate
             has fallen the velocity of the higher one goes on. Where the rate is not 0 this is
@@ -93,13 +108,14 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
             1706.02677, section 3, remark 2 and equation 10.
         independent_weight_decay: subtract ``weight_decay · w`` from w, and not Keras's
             ``learning_rate · weight_decay · w``: Loshchilov & Hutter 2019, arXiv 1711.05101,
-            algorithm 2.
+            algorithm 2. `multipliers` do not change it, but a frozen variable does not decay.
         hyperparameters: schedules by the name of the hyperparameter; a number is a constant.
 
     Raises:
-        TypeError: `optimizer` is no stock optimizer, or a hyperparameter is no schedule or number.
+        TypeError: `optimizer` is no stock optimizer, or a hyperparameter or factor is no schedule or number.
         ValueError: a hyperparameter cannot be scheduled (the message lists those that can), the
-            optimizer has been built, has variables or methods of its own, or an option does not go with it.
+            optimizer has been built, has variables or methods of its own, or an option does not go with it; a
+            pattern is no regular expression. When the optimizer is built: a pattern matches no trainable variable.
 
     Example:
         >>> cycle = OneCycle(0.1, 1000)
@@ -125,8 +141,11 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
             "left out unless the optimizer has `use_ema=True`",
             schedules["ema_momentum"],
         )
+    rates, decays = Multipliers(RATE, multipliers), Multipliers(DECAY, weight_decay_multipliers)
+    check_multipliers(kind, optimizer, rates, decays, set(schedules))
     made = _copy_of(optimizer, kind)
     own = vars(made)
+    own["_rate_multipliers"], own["_decay_multipliers"] = rates, decays
     own["hyperparameters"] = schedules
     own["momentum_correction"], own["independent_weight_decay"] = momentum_correction, independent_weight_decay
     own["_as_given"] = {name: getattr(made, name) for name in schedules}
@@ -143,6 +162,18 @@ class ScheduledOptimizer:
     """What the optimizers that `Scheduled` makes have in common: hyperparameters on schedules, and their config."""
 
     hyperparameters: dict[str, LearningRateSchedule]
+
+    @property
+    def multipliers(self) -> dict[str, Any]:
+        """The factors of the rate by pattern, numbers or schedules: a copy."""
+        factors: dict[str, Any] = vars(self)["_rate_multipliers"].shown()
+        return factors
+
+    @property
+    def weight_decay_multipliers(self) -> dict[str, Any]:
+        """The factors of the weight decay by pattern, numbers or schedules: a copy."""
+        factors: dict[str, Any] = vars(self)["_decay_multipliers"].shown()
+        return factors
 
     def get_config(self) -> dict[str, Any]:
         """The optimizer and the schedules, as Keras serializes them.
@@ -162,14 +193,15 @@ class ScheduledOptimizer:
             },
             "momentum_correction": own["momentum_correction"],
             "independent_weight_decay": own["independent_weight_decay"],
+            **{it.name: it.get_config() for it in self._multipliers() if it},  # type: ignore[attr-defined]
             **exclusions(self),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The optimizer with these arguments."""
-        if not isinstance(config, dict) or set(config) - {KEY} != CONFIG:
-            refuse("Scheduled", "config", f"a dict of {', '.join(sorted(CONFIG))}", config)
+        if not isinstance(config, dict) or set(config) - {KEY, RATE, DECAY} != REQUIRED:
+            refuse("Scheduled", "config", f"a dict of {', '.join(sorted(REQUIRED))}", config)
         stock, given = config["optimizer"], config["hyperparameters"]
         names = (stock.get("module"), stock.get("class_name")) if isinstance(stock, dict) else (None, None)
         if names[0] != "keras.optimizers" or str(names[1]) not in OWN:
@@ -179,8 +211,12 @@ class ScheduledOptimizer:
         optimizer = keras.saving.deserialize_keras_object(stock, custom_objects)
         with keras.saving.custom_object_scope(custom_objects or {}):
             hyperparameters = {name: from_serialized(schedule) for name, schedule in given.items()}
+            saved = {name: Multipliers.from_config(name, config[name]) for name in (RATE, DECAY) if name in config}
         flags = {name: config[name] for name in ("momentum_correction", "independent_weight_decay")}
-        made = Scheduled(optimizer, **{**flags, **hyperparameters})
+        factors = {name: it.factors for name, it in saved.items()}
+        made = Scheduled(optimizer, **{**flags, **factors, **hyperparameters})
+        for name, it in saved.items():
+            vars(made)["_rate_multipliers" if name == RATE else "_decay_multipliers"] = it
         if KEY in config:
             exclude(made, config[KEY])
         return made
@@ -227,7 +263,8 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
     made: Any = object.__new__(_classes[kind])
     own = vars(made)
     own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
-    own["_mirror"], own["_blocks"] = None, {}
+    own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
+    own["_decay_now"], own["_moving"] = 1.0, None
     rate = optimizer._learning_rate
     if isinstance(rate, keras.Variable) or not callable(rate):
         rate = float(ops.convert_to_numpy(rate))
@@ -285,7 +322,9 @@ def _class_for(kind: str) -> Any:
     step = {"SGD": SGDStep, "RMSprop": RMSpropStep}.get(kind, Step)
     body: dict[str, Any] = {name: hyperparameter(name) for name in OWN[kind] + EVERYWHERE}
     about = f"A `keras.optimizers.{kind}` with hyperparameters that follow schedules: see `Scheduled`."
-    made = type(f"Scheduled{kind}", (ScheduledOptimizer, Exclusions, step, STOCK[kind]), {**body, "__doc__": about})
+    made = type(
+        f"Scheduled{kind}", (ScheduledOptimizer, Exclusions, Groups, step, STOCK[kind]), {**body, "__doc__": about}
+    )
     made.__module__ = __name__
     # One name for all of them, that of the files of all versions: `ScheduledOptimizer.from_config` finds the class.
     keras.saving.register_keras_serializable("keras_lr", "Scheduled")(made)

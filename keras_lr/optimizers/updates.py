@@ -88,12 +88,19 @@ class Step:
         # Keras leaves out the slot where a momentum is 0; this is 0 to any float.
         return {name: self._host_value(name, schedule, step) for name, schedule in self.hyperparameters.items()}
 
-    def _host_value(self, name: str, schedule: LearningRateSchedule, step: int) -> float:
+    def _factor_now(self, key: Any, schedule: LearningRateSchedule) -> Any:
+        """The value of a scheduled factor in this step, which may be 0: a tensor, on torch a number."""
+        counter: Any = self._iterations  # type: ignore[attr-defined]
+        if keras.config.backend() != "torch":
+            return schedule(counter)
+        return self._host_value(key, schedule, self._host_step(counter.value), least=0.0)
+
+    def _host_value(self, name: Any, schedule: LearningRateSchedule, step: int, least: float = 1e-30) -> float:
         """One value, out of those of many steps that were computed at once: a call for each takes as long."""
         blocks = vars(self)["_blocks"]
         known = blocks.get(name)
         if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
-            values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), 1e-30)
+            values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), least)
             blocks[name] = known = (schedule, step, values.tolist())
         return float(known[2][step - known[1]])
 
@@ -104,6 +111,21 @@ class Step:
         if mirror is None or mirror[1] is not counter or mirror[2] != counter._version:
             own["_mirror"] = mirror = (int(counter), counter, counter._version)
         return int(mirror[0])
+
+    # For groups of variables with factors of their own (`groups`).
+
+    def _coasts(self) -> bool:
+        """Whether a variable goes on moving at a rate of 0, by a velocity with earlier rates in it."""
+        return False
+
+    def _rate_for_groups(self, learning_rate: Any) -> Any:
+        """The rate as it is multiplied for each group, on torch."""
+        return learning_rate
+
+    def _moved(self, amount: Any) -> Any:
+        """By how much a variable moves: not at all while its factor, which follows a schedule, is 0."""
+        factor = vars(self).get("_moving")
+        return amount if factor is None else ops.where(ops.greater(factor, 0), amount, ops.zeros_like(amount))
 
     # Where the stock code branches on a value, which a traced step cannot.
 
@@ -169,9 +191,17 @@ class SGDStep(Step):
         scaled = ops.multiply(gradient, rate)
         this.assign(velocity, ops.subtract(ops.multiply(velocity, momentum), scaled))
         if this.nesterov:
-            this.assign_add(variable, ops.subtract(ops.multiply(velocity, momentum), scaled))
+            this.assign_add(variable, self._moved(ops.subtract(ops.multiply(velocity, momentum), scaled)))
         else:
-            this.assign_add(variable, velocity)
+            this.assign_add(variable, self._moved(velocity))
+
+    def _coasts(self) -> bool:
+        this: Any = self
+        return bool(this.momentums) and not vars(self)["momentum_correction"]
+
+    def _rate_for_groups(self, learning_rate: Any) -> Any:
+        # Keras's fused update needs a number: it is fetched once, and not for each group.
+        return float(ops.convert_to_numpy(learning_rate))
 
 
 class RMSpropStep(Step):
@@ -179,7 +209,7 @@ class RMSpropStep(Step):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         this: Any = self
-        if "momentum" not in self.hyperparameters:
+        if "momentum" not in self.hyperparameters and (vars(self).get("_moving") is None or not self._coasts()):
             super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
             return
         index = this._get_variable_index(variable)
@@ -195,4 +225,8 @@ class RMSpropStep(Step):
         rate = ops.cast(learning_rate, variable.dtype)
         step = ops.divide(ops.multiply(rate, gradient), ops.sqrt(ops.add(spread, this.epsilon)))
         this.assign(momentum, ops.add(ops.multiply(this.momentum, momentum), step))
-        this.assign_sub(variable, momentum)
+        this.assign_sub(variable, self._moved(momentum))
+
+    def _coasts(self) -> bool:
+        this: Any = self
+        return bool(getattr(this, "_momentums", None))

@@ -1,0 +1,168 @@
+"""The part of the training step in which groups of variables have rates and a weight decay of their own.
+
+Keras hands the rate to `update_step` for each variable, so there it is multiplied. On torch most optimizers update all
+variables in one call: they are called once for each group of variables with the same factor. The weight decay goes by
+groups on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import Constant
+from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
+
+
+class Groups:
+    """What stands before a `Step` among the parents of a scheduled optimizer: factors of the rate and of the decay."""
+
+    def build(self, variables: Any) -> None:
+        stock: Any = super()
+        this: Any = self
+        if not this.built:
+            vars(self)["_splits"] = {}
+            for multipliers in self._multipliers():
+                multipliers.resolve(variables)
+        stock.build(variables)
+
+    def _multipliers(self) -> tuple[Multipliers, Multipliers]:
+        own = vars(self)
+        return own["_rate_multipliers"], own["_decay_multipliers"]
+
+    def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
+        """Give a pattern another factor. A step that is compiled already keeps the old one."""
+        rate, decay = self._multipliers()
+        (rate if name == RATE else decay).factors[pattern] = factor
+        vars(self)["_splits"] = {}
+
+    # Values of the step.
+
+    def _values(self) -> dict[Any, Any]:
+        """The scheduled hyperparameters by name, and the factors by name and number of the pattern."""
+        values: dict[Any, Any] = super()._values()  # type: ignore[misc]
+        this: Any = self
+        for multipliers in self._multipliers():
+            for place, factor in enumerate(multipliers.factors.values()):
+                key = multipliers.name, place
+                values[key] = factor.learning_rate if isinstance(factor, Constant) else this._factor_now(key, factor)
+        return values
+
+    def _factor(self, name: str, place: int) -> Any:
+        """A factor in the step that runs: a number, or on TensorFlow and JAX a tensor if it follows a schedule."""
+        return 1.0 if place < 0 else vars(self)["_values_now"][name, place]
+
+    def _is_left_out(self, place: int) -> bool:
+        """Whether the factor of the rate is the number 0: nothing of such a variable is computed."""
+        if place < 0:
+            return False
+        factor = [*self._multipliers()[0].factors.values()][place]
+        return isinstance(factor, Constant) and factor.learning_rate == 0.0
+
+    def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
+        """The groups of variables, by the numbers of both factors, and for each the places of its variables.
+
+        With `by` "rate" the factor of the decay makes no difference. The variables are the same ones in each step.
+        """
+        splits, this = vars(self)["_splits"], self
+        known = splits.get(by)
+        if known is None or len(known[0]) != len(variables) or any(map(_differ, known[0], variables)):
+            indices = [this._get_variable_index(variable) for variable in variables]  # type: ignore[attr-defined]
+            count = len(this._trainable_variables)  # type: ignore[attr-defined]
+            rates, decays = (multipliers.keys(count) for multipliers in self._multipliers())
+            found: dict[tuple[int, int], list[int]] = {}
+            for position, index in enumerate(indices):
+                key = rates[index], decays[index] if by == "decay" else -1
+                found.setdefault(key, []).append(position)
+            known = splits[by] = (list(variables), list(found.items()), rates)
+        groups: list[tuple[tuple[int, int], list[int]]] = known[1]
+        return groups
+
+    # The update.
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        stock: Any = super()
+        own, this = vars(self), self
+        rates = self._multipliers()[0]
+        if not rates:
+            stock.update_step(gradient, variable, learning_rate)
+            return
+        if "keys" not in own["_splits"]:
+            own["_splits"]["keys"] = rates.keys(len(this._trainable_variables))  # type: ignore[attr-defined]
+        place = own["_splits"]["keys"][this._get_variable_index(variable)]  # type: ignore[attr-defined]
+        if self._is_left_out(place):
+            return
+        factor = self._factor(RATE, place)
+        own["_moving"] = None if isinstance(factor, float) else factor
+        try:
+            stock.update_step(gradient, variable, _times(learning_rate, factor))
+        finally:
+            own["_moving"] = None
+
+    def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
+        """The update of many variables in one call, on torch."""
+        stock: Any = super()
+        if not self._multipliers()[0]:
+            stock._parallel_update_step(grads, variables, learning_rate)
+            return
+        this: Any = self
+        rate = this._rate_for_groups(learning_rate)
+        # Nadam has a product that goes on once a step, and not with each group.
+        product: Any = getattr(self, "_u_product", None)
+        before = None if product is None else product.value.clone()
+        for (place, _), positions in self._split("rate", variables):
+            if self._is_left_out(place):
+                continue
+            if before is not None:
+                product.assign(before)
+            factor = self._factor(RATE, place)
+            group = [variables[position] for position in positions]
+            kept = [it.value.clone() for it in group] if factor == 0.0 and this._coasts() else []
+            stock._parallel_update_step([grads[position] for position in positions], group, _times(rate, factor))
+            for variable, value in zip(group, kept, strict=False):
+                variable.value.copy_(value)
+
+    # The decay.
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        stock: Any = super()
+        if not any(self._multipliers()):
+            stock._apply_weight_decay(variables)
+            return
+        own, this = vars(self), self
+        if all(getattr(this, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
+            return
+        for (rate, decay), positions in self._split("decay", variables):
+            factor = self._decay_factor(rate, decay)
+            if isinstance(factor, float) and factor == 0.0:
+                continue
+            own["_decay_now"] = factor
+            try:
+                stock._apply_weight_decay([variables[position] for position in positions])
+            finally:
+                own["_decay_now"] = 1.0
+
+    def _decay_factor(self, rate: int, decay: int) -> Any:
+        """What `weight_decay` is multiplied by beside the rate; an independent one stops in a frozen variable."""
+        of_rate, of_decay = self._factor(RATE, rate), self._factor(DECAY, decay)
+        if vars(self)["independent_weight_decay"]:
+            is_number = isinstance(of_rate, float)
+            of_rate = float(of_rate > 0.0) if is_number else ops.cast(ops.greater(of_rate, 0), keras.config.floatx())
+        return _times(of_decay, of_rate)
+
+    def _get_current_learning_rate(self) -> Any:
+        stock: Any = super()
+        return _times(stock._get_current_learning_rate(), vars(self).get("_decay_now", 1.0))
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return a is not b
+
+
+def _times(value: Any, factor: Any) -> Any:
+    """The product; by the number 1 it is the same object, so that variables without a factor train as ever."""
+    return value if isinstance(factor, float) and factor == 1.0 else value * factor

@@ -1,0 +1,194 @@
+"""Factors of the learning rate, or of the weight decay, for the variables whose paths match a pattern.
+
+A pattern is a regular expression that is searched in `variable.path`; the first one that is found counts. The patterns
+are compared with the paths once, when the optimizer is built. Keras gives a variable another path when it loads a
+model (`model/dense/kernel` becomes `dense/kernel`), so a config has the result of that comparison too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import keras
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_lr.core.algebra import Constant, Inner
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.serialization import from_serialized
+from keras_lr.core.warning import warn_user
+
+RATE, DECAY = "multipliers", "weight_decay_multipliers"
+
+FACTOR = Inner("a schedule or a number >= 0")
+
+ALLOWED = "a mapping of regular expressions to factors, each a schedule or a number >= 0"
+
+CONFIG = (
+    "a dict of `factors` (pairs of a pattern and a factor), `variables` (a text or None) and `places` (whole numbers)"
+)
+
+NEAR = 5
+"""Paths that an error names."""
+
+
+class Multipliers:
+    """The factors of one argument of `Scheduled`, and which of them belongs to which variable.
+
+    Args:
+        name: the argument, for errors: ``"multipliers"`` or ``"weight_decay_multipliers"``.
+        given: factors by pattern; None for none.
+
+    Raises:
+        TypeError: `given` is no mapping, a pattern is no text, or a factor is no number or schedule.
+        ValueError: a pattern is no regular expression, or a number is negative or not finite.
+    """
+
+    def __init__(self, name: str, given: Any) -> None:
+        self.name = name
+        if given is not None and not isinstance(given, Mapping):
+            refuse("Scheduled", name, ALLOWED, given, TypeError)
+        self.factors: dict[str, LearningRateSchedule] = {}
+        self._patterns: list[re.Pattern[str]] = []
+        for pattern, factor in (given or {}).items():
+            self._patterns.append(_compiled(name, pattern))
+            self.factors[pattern] = check(FACTOR, "Scheduled", f"{name}[{pattern!r}]", factor)
+        self.places: list[int] | None = None
+        self._saved: tuple[str, list[int]] | None = None
+        self._fingerprint: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.factors)
+
+    def shown(self) -> dict[str, Any]:
+        """The factors by pattern, as they were given: a constant is a number."""
+        return {pattern: _number_or_schedule(factor) for pattern, factor in self.factors.items()}
+
+    # Which variable has which factor.
+
+    def resolve(self, variables: Sequence[Any]) -> None:
+        """Find the pattern of each variable.
+
+        Raises:
+            ValueError: a pattern matches no path.
+        """
+        if not self.factors:
+            return
+        self._fingerprint = _fingerprint(variables)
+        if self._saved is not None and self._saved[0] == self._fingerprint:
+            self.places = self._saved[1]
+            return
+        paths = [_path(variable) for variable in variables]
+        found = [[place for place, it in enumerate(self._patterns) if it.search(path)] for path in paths]
+        for place, pattern in enumerate(self.factors):
+            if not any(place in matching for matching in found):
+                raise ValueError(
+                    f"Scheduled: `{self.name}` must be patterns of paths of trainable variables, got {pattern!r}, "
+                    f"which matches none; near it: {', '.join(near(pattern, paths)) or 'no variable is trained'}"
+                )
+            if not any(matching[:1] == [place] for matching in found):
+                warn_user(
+                    f"Scheduled: {pattern!r} in `{self.name}` has no effect, since patterns before it match all of its "
+                    "variables: put it before them"
+                )
+        self.places = [matching[0] if matching else -1 for matching in found]
+
+    def keys(self, count: int) -> list[int]:
+        """Of each variable the number of its factor; equal ones have the same number, −1 stands for 1.0."""
+        if not self.factors:
+            return [-1] * count
+        assert self.places is not None
+        firsts: dict[Any, int] = {1.0: -1}
+        numbers = []
+        for place, factor in enumerate(self.factors.values()):
+            numbers.append(firsts.setdefault(_number_or_schedule(factor), place))
+        return [-1 if place < 0 else numbers[place] for place in self.places]
+
+    # The config.
+
+    def get_config(self) -> dict[str, Any]:
+        """The factors as Keras serializes them, in their order, and the places of the variables once they are found."""
+        fingerprint, places = (self._fingerprint, self.places) if self.places is not None else self._saved or ("", None)
+        factors = [
+            [pattern, it if isinstance(it, float) else keras.saving.serialize_keras_object(it)]
+            for pattern, it in self.shown().items()
+        ]
+        return {"factors": factors, "variables": fingerprint or None, "places": places or []}
+
+    @classmethod
+    def from_config(cls, name: str, config: Any) -> Multipliers:
+        """The factors of a config of `get_config`.
+
+        Raises:
+            TypeError, ValueError: it is no such config.
+        """
+        if not isinstance(config, dict) or set(config) != {"factors", "variables", "places"}:
+            refuse("Scheduled", name, CONFIG, config, TypeError)
+        pairs, fingerprint, places = config["factors"], config["variables"], config["places"]
+        if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+            refuse("Scheduled", name, CONFIG, config, TypeError)
+        factors = {
+            pattern: from_serialized(factor) if isinstance(factor, dict) else factor for pattern, factor in pairs
+        }
+        made = cls(name, factors)
+        if not isinstance(places, list) or not all(type(place) is int and -1 <= place < len(pairs) for place in places):
+            refuse("Scheduled", name, CONFIG, config)
+        if isinstance(fingerprint, str):
+            made._saved = fingerprint, places
+        return made
+
+
+def check_multipliers(
+    kind: str, optimizer: Any, rates: Multipliers, decays: Multipliers, scheduled: Collection[str]
+) -> None:
+    """Refuse factors that do not go with the optimizer.
+
+    Raises:
+        ValueError: Ftrl is to be frozen, or a decay that is not there multiplied.
+    """
+    if kind == "Ftrl":
+        for pattern, factor in rates.shown().items():
+            if not isinstance(factor, float) or factor == 0.0:
+                # It computes the weights from sums that are divided by the rate.
+                refuse("Scheduled", f"{RATE}[{pattern!r}]", "a number > 0 for Ftrl, which divides by the rate", factor)
+    names = ("weight_decay", "adam_weight_decay")
+    if decays and all(getattr(optimizer, name, None) is None and name not in scheduled for name in names):
+        refuse("Scheduled", DECAY, "left out without a `weight_decay`", decays.shown())
+
+
+def _compiled(name: str, pattern: Any) -> re.Pattern[str]:
+    if not isinstance(pattern, str):
+        refuse("Scheduled", name, ALLOWED, pattern, TypeError)
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        refuse("Scheduled", name, "a mapping of regular expressions", pattern)
+
+
+def _number_or_schedule(factor: LearningRateSchedule) -> Any:
+    return float(factor.learning_rate) if isinstance(factor, Constant) else factor
+
+
+def _path(variable: Any) -> str:
+    """The path of a variable; a variable of TensorFlow has only a name."""
+    return str(getattr(variable, "path", None) or variable.name)
+
+
+def _fingerprint(variables: Sequence[Any]) -> str:
+    """What the variables of a model have in common with those of its copy: their own names and shapes, in order."""
+    text = ";".join(f"{variable.name.split('/')[-1]}{tuple(variable.shape)}" for variable in variables)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def near(pattern: str, paths: Sequence[str]) -> list[str]:
+    """The paths that are most like a pattern, or a part of which is, as Python writes them."""
+    plain = re.sub(r"[\\^$.*+?()\[\]{}|]", "", pattern).strip("/")
+
+    def likeness(path: str) -> float:
+        parts = [path, *path.split("/")]
+        return max(difflib.SequenceMatcher(None, plain, part).ratio() for part in parts)
+
+    return [repr(path) for path in sorted(dict.fromkeys(paths), key=likeness, reverse=True)[:NEAR]]
