@@ -16,7 +16,6 @@ from keras_lr.core.refusals import check
 from keras_lr.core.tree import contains
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
-from keras_lr.optimizers.scheduled import schedules_of
 from keras_lr.schedules.installed import Installed
 from keras_lr.training import audit, checkpoint_rates, idle
 from keras_lr.training.position import batches_done
@@ -134,8 +133,8 @@ class BindSchedule(keras.callbacks.Callback):
         return self._follower.meet(self._net) != Follower.NEW
 
     def _needs_numbers(self) -> bool:
-        sources = [hyperparameter.source for hyperparameter in lookup.hyperparameters(self._net)]
-        return any(isinstance(source, Schedule) and _has_units(source) for source in sources)
+        found = [install.schedules(self._net, rated) for rated in lookup.rated_optimizers(self._net)]
+        return any(isinstance(source, Schedule) and _has_units(source) for part in found for source, _ in part)
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
         """Bind the schedules of an optimizer; whether that changed one of them."""
@@ -144,17 +143,13 @@ class BindSchedule(keras.callbacks.Callback):
             # The whole of the training, what was made of it before this `fit` included.
             epochs = max(round((lookup.step_of(self._net) - batches_done(self._net)) / steps) + epochs - epoch, 1)
         changed = False
-        for name, source in [("learning_rate", rated.source), *schedules_of(rated.optimizer).items()]:
+        for source, assign in install.schedules(self._net, rated):
             if not (isinstance(source, Schedule) and _has_units(source)):
                 continue
             bound = Installed.around(source).change(lambda inner: rebound(inner, steps, epochs)).schedule()
-            if bound == source:
-                continue
-            changed = True
-            if name == "learning_rate":
-                install.replace(self._net, rated, bound)
-            else:
-                install.assign_hyperparameter(rated, name, bound)
+            if bound != source:
+                changed = True
+                assign(bound)
         return changed
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_lr.callbacks import logfile
 from keras_lr.callbacks.backup import BackupAndRestore
+from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.recording import Recording, Segment, frame_of
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
@@ -69,6 +70,9 @@ class LearningRateLogger(keras.callbacks.Callback):
             the one that is resumed) are dropped at the start of `fit`. In a training of several
             processes only the first one writes.
 
+        groups: add a column ``learning_rate[pattern]`` for each pattern in the `multipliers` of a `Scheduled`
+            optimizer: the rate times the factor. The column `learning_rate` is the rate without factors.
+
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
             file in `path` is damaged, or is no log with the same columns; after the first
@@ -81,6 +85,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         path: str | os.PathLike[str] | None = None,
         *,
         audit: bool = True,
+        groups: bool = False,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -88,6 +93,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
+        self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
         self._stretches: list[Segment] = []
         self._file: logfile.LogFile | None = None
         self._open: Recording | None = None
@@ -244,7 +250,10 @@ class LearningRateLogger(keras.callbacks.Callback):
 
     def _start(self, first_batch: int) -> None:
         hyperparameters = lookup.hyperparameters(self._net)
-        self._open = Recording(self._net, self._epoch, first_batch, hyperparameters, self._sources(), self.metrics)
+        groups = group_columns(hyperparameters) if self.groups else []
+        self._open = Recording(
+            self._net, self._epoch, first_batch, hyperparameters, self._sources(), self.metrics, groups
+        )
 
     def _close(self) -> None:
         if self._open is not None:

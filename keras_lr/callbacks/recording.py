@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr.callbacks.group_columns import GroupColumn
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.core.inner import values_of
 from keras_lr.core.tree import LearningRateSchedule
@@ -77,8 +79,10 @@ class Recording:
         hyperparameters: list[Hyperparameter],
         sources: list[Source],
         metrics: tuple[str, ...],
+        groups: Sequence[GroupColumn] = (),
     ) -> None:
         self.sources = sources
+        self._groups = groups
         self._epoch = epoch
         self._first_batch = first_batch
         self._hyperparameters = hyperparameters
@@ -145,6 +149,8 @@ class Recording:
                 columns[hyperparameter.column] = values_of(source, np.arange(start, start + count))
             else:
                 columns[hyperparameter.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+        for group in self._groups:
+            columns[group.column] = group.rates(columns, self._first_steps[group.rated])
         for name, values in self._metrics.items():
             columns[name] = np.full(count, np.nan)
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from keras_lr.core.algebra import Constant
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
+from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
 from keras_lr.schedules.installed import Installed, with_key
 
 
@@ -22,6 +25,20 @@ def assign_source(rated: RatedOptimizer, source: Source) -> None:
 def assign_hyperparameter(rated: RatedOptimizer, name: str, schedule: LearningRateSchedule) -> None:
     """Give a hyperparameter of an optimizer that `Scheduled` made another schedule."""
     rated.optimizer.hyperparameters[name] = schedule
+
+
+def schedules(model: Any, rated: RatedOptimizer) -> list[tuple[Source, Callable[[LearningRateSchedule], None]]]:
+    """All that may follow a schedule in an optimizer, and how to give it another one. The caller retraces."""
+    optimizer = rated.optimizer
+    found: list[tuple[Source, Callable[[LearningRateSchedule], None]]] = [
+        (rated.source, partial(replace, model, rated))
+    ]
+    for name, schedule in schedules_of(optimizer).items():
+        found.append((schedule, partial(assign_hyperparameter, rated, name)))
+    for multipliers in multipliers_of(optimizer):
+        for pattern, factor in multipliers.factors.items():
+            found.append((factor, partial(optimizer.assign_multiplier, multipliers.name, pattern)))
+    return found
 
 
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:

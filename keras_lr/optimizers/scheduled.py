@@ -340,3 +340,9 @@ def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
     """The schedules of an optimizer's other hyperparameters; empty for a stock one."""
     found: dict[str, LearningRateSchedule] = vars(optimizer).get("hyperparameters", {})
     return found if isinstance(optimizer, ScheduledOptimizer) else {}
+
+
+def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:
+    """The factors of an optimizer's rate and of its weight decay; nothing for a stock one."""
+    found: tuple[Multipliers, ...] = optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]
+    return found
