@@ -11,6 +11,7 @@ from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
 from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
+from keras_lr.optimizers.layerwise import layerwise_decay
 from keras_lr.optimizers.scheduled import Scheduled
 from keras_lr.schedules.combinators import Noise, PerUpdate, Repeat, Sequential, Warmup, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
@@ -115,6 +116,7 @@ __all__ = [
     "fraction",
     "from_function",
     "get_learning_rate",
+    "layerwise_decay",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -65,7 +65,7 @@ class Multipliers:
 
     def shown(self) -> dict[str, Any]:
         """The factors by pattern, as they were given: a constant is a number."""
-        return {pattern: _number_or_schedule(factor) for pattern, factor in self.factors.items()}
+        return {pattern: number_or_schedule(factor) for pattern, factor in self.factors.items()}
 
     # Which variable has which factor.
 
@@ -104,7 +104,7 @@ class Multipliers:
         firsts: dict[Any, int] = {1.0: -1}
         numbers = []
         for place, factor in enumerate(self.factors.values()):
-            numbers.append(firsts.setdefault(_number_or_schedule(factor), place))
+            numbers.append(firsts.setdefault(number_or_schedule(factor), place))
         return [-1 if place < 0 else numbers[place] for place in self.places]
 
     # The config.
@@ -168,7 +168,8 @@ def _compiled(name: str, pattern: Any) -> re.Pattern[str]:
         refuse("Scheduled", name, "a mapping of regular expressions", pattern)
 
 
-def _number_or_schedule(factor: LearningRateSchedule) -> Any:
+def number_or_schedule(factor: LearningRateSchedule) -> Any:
+    """A factor as it is given: a constant is a number."""
     return float(factor.learning_rate) if isinstance(factor, Constant) else factor
 
 

@@ -71,6 +71,7 @@ NAMES = [
     "fraction",
     "from_function",
     "get_learning_rate",
+    "layerwise_decay",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -1,0 +1,98 @@
+"""`layerwise_decay`: a factor of the learning rate for each block of a model, smaller towards the input."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import keras
+
+from keras_lr.core.fields import Real
+from keras_lr.core.refusals import check, refuse
+from keras_lr.optimizers.blocks import HEAD, blocks_of, pattern_of
+from keras_lr.optimizers.multipliers import FACTOR, number_or_schedule
+
+DECAY = Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)
+
+
+class LayerwiseMultipliers(dict[str, Any]):
+    """Factors by pattern, from the input to the head: a dict, to be edited, that prints as a table.
+
+    Each line of the table is a pattern with its factor and the variables for which it is the first that matches.
+    """
+
+    def __init__(self, factors: dict[str, Any], sizes: list[tuple[str, int]]) -> None:
+        super().__init__(factors)
+        self._sizes = sizes
+
+    def __str__(self) -> str:
+        rows = [("factor", "variables", "parameters", "pattern")]
+        left = list(self._sizes)
+        for pattern, factor in self.items():
+            own = [it for it in left if re.search(pattern, it[0])]
+            left = [it for it in left if it not in own]
+            rows.append((_shown(factor), f"{len(own)}", f"{sum(size for _, size in own):,}", pattern))
+        if left:
+            rows.append(("1", f"{len(left)}", f"{sum(size for _, size in left):,}", "(the rest)"))
+        widths = [max(len(row[place]) for row in rows) for place in range(3)]
+        return "\n".join(
+            "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+        )
+
+
+def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> LayerwiseMultipliers:
+    """Factors of the learning rate that fall from the head of a model to its input, for `Scheduled(multipliers=…)`.
+
+    The factor of a block is decay^d, where d = 1 for the highest block below the head, 2 for the one below it, and so
+    on. What stands below all blocks (embeddings, the patches and the stem of an image model, weights of the model
+    itself) has the largest d. A normalization between the last block and the head has 1.0. This is BEiT's rule
+    (Bao et al. 2021, arXiv 2106.08254; ELECTRA, Clark et al. 2020, arXiv 2003.10555, has the same one).
+
+    The blocks are found in the order of the model's layers, with these rules:
+
+    - A nested model, or a layer with a list of several layers that have layers themselves (an encoder), is taken
+      apart. Every other layer is one block: a Transformer block, a convolution, a dense layer.
+    - Layers whose names share a part such as ``conv2_block1``, ``block_3`` or ``stage_0_block_2`` are one block, as
+      in Keras Applications. A normalization belongs to the block before it.
+    - The head is what follows the last nested model; in a model without one, the last block.
+
+    Only variables that are trainable now are in the mapping: freeze layers before.
+
+    Args:
+        model: a model that is built.
+        decay: in (0, 1]. BEiT uses 0.65 to 0.95, more for larger models.
+        head: the factor of the head, a number >= 0 or a schedule.
+
+    Returns:
+        A dict from patterns to factors, from the input to the head. Printed it is a table; entries can be replaced.
+
+    Raises:
+        TypeError: `model` is no Keras model, or `decay` or `head` is no number (or schedule).
+        ValueError: the model has no trainable variables or is not built, `decay` or `head` is out of its range, or
+            two layers of different blocks have variables with the same path.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((4,)), *[keras.layers.Dense(4, name=name) for name in "abc"]])
+        >>> layerwise_decay(model, 0.5, head=10)
+        {'(^|/)a/': 0.25, '(^|/)b/': 0.5, '(^|/)c/': 10.0}
+    """
+    if not isinstance(model, keras.Model):
+        refuse("layerwise_decay", "model", "a Keras model", model, TypeError)
+    decay = check(DECAY, "layerwise_decay", "decay", decay)
+    factor = number_or_schedule(check(FACTOR, "layerwise_decay", "head", head))
+    if not model.built or not model.trainable_variables:
+        refuse("layerwise_decay", "model", "a model that is built and has trainable variables", model)
+    blocks = blocks_of(model)
+    sizes = [(variable.path, math.prod(variable.shape)) for variable in model.trainable_variables]
+    paths = [path for path, _ in sizes]
+    steps = sum(block.kind not in ("final", HEAD) for block in blocks)
+    factors: dict[str, Any] = {}
+    for number, block in enumerate(blocks):
+        below = {"final": 1.0, HEAD: factor}.get(block.kind, decay ** (steps - number))
+        factors[pattern_of(block, paths)] = below
+    return LayerwiseMultipliers(factors, sizes)
+
+
+def _shown(factor: Any) -> str:
+    return f"{factor:.4g}" if isinstance(factor, float | int) else str(factor)
