@@ -17,13 +17,24 @@ import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import Constant, Inner
-from keras_lr.core.refusals import check, refuse
+from keras_lr.core.refusals import RefusedError, check, refuse
 from keras_lr.core.serialization import from_serialized
 from keras_lr.core.warning import warn_user
 
 RATE, DECAY = "multipliers", "weight_decay_multipliers"
 
-FACTOR = Inner("a schedule or a number >= 0")
+
+class Factor(Inner):
+    """A factor: a schedule, or a number, which is a constant."""
+
+    def coerce(self, value: Any) -> LearningRateSchedule:
+        try:
+            return super().coerce(value)
+        except RefusedError as refused:
+            raise RefusedError(refused.error, self.allowed, refused.hint) from None
+
+
+FACTOR = Factor("a schedule or a finite number >= 0")
 
 ALLOWED = "a mapping of regular expressions to factors, each a schedule or a number >= 0"
 
