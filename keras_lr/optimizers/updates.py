@@ -125,7 +125,10 @@ class Step:
     def _moved(self, amount: Any) -> Any:
         """By how much a variable moves: not at all while its factor, which follows a schedule, is 0."""
         factor = vars(self).get("_moving")
-        return amount if factor is None else ops.where(ops.greater(factor, 0), amount, ops.zeros_like(amount))
+        if factor is None:
+            return amount
+        amount = ops.convert_to_tensor(amount)
+        return ops.where(ops.greater(factor, 0), amount, ops.zeros_like(amount))
 
     # Where the stock code branches on a value, which a traced step cannot.
 
