@@ -21,6 +21,8 @@ BACKENDS = ("tensorflow", "jax", "torch")
 PARTS: dict[str, tuple[str, ...]] = {
     "steps": BACKENDS,
     "scheduled_step": BACKENDS,
+    "groups": BACKENDS,
+    "fine_tuning": ("torch",),
     "reads": BACKENDS,
     "preview": ("jax",),
     "logger": ("jax",),

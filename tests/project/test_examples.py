@@ -187,6 +187,49 @@ def fine_tuning_two_rates(output, folder):
     assert accuracies[-1] > 0.8
 
 
+def tuned(output, low=0.8):
+    """The accuracies of a fine-tuning, of which the last one is higher than the first."""
+    accuracies = json.loads(found(r"accuracy by epoch: (\[.*\])", output)[0])
+    assert accuracies[-1] > max(low, accuracies[0])
+
+
+def head_times_ten(output, folder):
+    rows = table(output)
+    highest = [0.002 * 28 / 29, 0.002, cosine(0.002, 87, 29), cosine(0.002, 87, 58)]
+    np.testing.assert_allclose(column(rows, 1), highest, rtol=0.02)
+    np.testing.assert_allclose(column(rows, 2), np.multiply(column(rows, 1), 10), rtol=1e-3)
+    tuned(output)
+
+
+def layerwise_decay(output, folder):
+    lines = [line.split() for line in output.splitlines() if "(^|/)" in line]
+    assert [line[3] for line in lines] == ["(^|/)layer_0/", "(^|/)layer_1/", "(^|/)layer_2/", "(^|/)head/"]
+    assert [float(line[0]) for line in lines] == [0.343, 0.49, 0.7, 1.0]
+    moves = json.loads(found(r"first step: (\[.*\])", output)[0])
+    np.testing.assert_allclose(moves, 0.003 * np.array([0.343, 0.49, 0.7]), atol=2e-6)
+    tuned(output)
+
+
+def gradual_thawing(output, folder):
+    moved = re.findall(r"after epoch \d: low moved (\w+), middle moved (\w+)", output)
+    assert moved == [("False", "False"), ("False", "True"), ("True", "True"), ("True", "True")]
+    rows = table(output)
+    np.testing.assert_allclose(column(rows, 1), [0.005] * 4)
+    np.testing.assert_allclose(column(rows, 2), [0.0, 0.0, 0.005, 0.005])
+    np.testing.assert_allclose(column(rows, 3), [0.0, 0.005, 0.005, 0.005])
+    tuned(output)
+
+
+def lora_two_rates(output, folder):
+    assert "'low lora_kernel_a', 'low lora_kernel_b'" in output
+    assert "low kernel" not in output
+    rows = table(output)
+    rates = [cosine(0.001, 116, 29 * epoch) for epoch in range(4)]
+    for place, factor in ((1, 1), (2, 16), (3, 10)):
+        np.testing.assert_allclose(column(rows, place), np.multiply(rates, factor), rtol=0.01)
+    tuned(output, 0.5)
+
+
 def distributed_in_one_process(output, folder):
     steps = 29 if BACKEND == "tensorflow" else 28
     assert f"2 devices, {3 * steps} steps" in output
@@ -239,10 +282,14 @@ TABLE = {
     "epochs_and_fractions": (ALL, epochs_and_fractions),
     "fine_tuning_two_rates": (ALL, fine_tuning_two_rates),
     "first_steps": (ALL, first_steps),
+    "gradual_thawing": (ALL, gradual_thawing),
+    "head_times_ten": (ALL, head_times_ten),
     "keras_tuner_search": (ALL, keras_tuner_search),
+    "layerwise_decay": (ALL, layerwise_decay),
     "log_to_mlflow": (ALL, log_to_mlflow),
     "log_to_tensorboard": (ALL, log_to_tensorboard),
     "log_to_wandb": (ALL, log_to_wandb),
+    "lora_two_rates": (ALL, lora_two_rates),
     "one_cycle_with_momentum": (ALL, one_cycle_with_momentum),
     "optuna_search": (ALL, optuna_search),
     "plateau_over_warmup": (ALL, plateau_over_warmup),
