@@ -18,8 +18,8 @@ import keras_lr as klr
 from benchmarks import common
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "fine_tuning.svg"
-PEAKS = (0.003, 0.01, 0.03, 0.1)
-TUNING, FINAL = range(2), range(100, 112)
+PEAKS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+TUNING, FINAL = range(5), range(100, 120)
 STEPS, BATCH, EACH, EVERY = 60, 10, 10, 10
 BODY = ("conv_1", "conv_2", "dense")
 

@@ -21,7 +21,7 @@ for layer in layers:
     layer.enable_lora(4)
 model = keras.Sequential([body, keras.layers.Dense(5, "softmax", name="head")])
 print("trained:", [f"{layer.name} {variable.name}" for layer in layers for variable in layer.trainable_variables])
-optimizer = Scheduled(keras.optimizers.Adam(CosineDecay(0.001, 116)), multipliers={"lora_kernel_b": 16, "head/": 10})
+optimizer = Scheduled(keras.optimizers.Adam(CosineDecay(0.001, 112)), multipliers={"lora_kernel_b": 16, "head/": 10})
 model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 log = LearningRateLogger(groups=True)
 history = model.fit(x[~small], y[~small] - 5, epochs=4, verbose=0, callbacks=[log]).history
