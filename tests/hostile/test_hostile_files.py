@@ -19,7 +19,7 @@ import pytest
 from support.needs import needs
 
 import keras_lr as klr
-from keras_lr.callbacks import logfile
+from keras_lr.callbacks import log_reader, logfile
 from keras_lr.command import app as cli
 from keras_lr.command import inspection
 from keras_lr.core import serialization, tree
@@ -594,7 +594,7 @@ def test_what_is_no_log_is_refused(name, tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(LOGS[name])
     with pytest.raises(ValueError, match="is no log: ."):
-        logfile.read_frame(path)
+        log_reader.read_frame(path)
     assert invariants.command(cli.compare, [path], plot=None) == "refused"
     if name not in ("empty", "a rate in words", "a quote without end"):  # the resume reads the steps alone
         with pytest.raises(ValueError, match="is not a whole log of this training"):
@@ -610,13 +610,13 @@ def test_parquet_that_is_none(tmp_path):
     for content in (b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1", whole[:-9], whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is no log: ."):
-            logfile.read_frame(path)
+            log_reader.read_frame(path)
         with pytest.raises(ValueError, match="is not a whole log of this training"):
             logfile.ParquetLog(path).cut(5)
     for wrong in (frame.assign(step=["a", "b"]), frame.assign(step=[0.5, 1.5])):
         wrong.to_parquet(path)
         with pytest.raises(ValueError, match="other values than numbers"):
-            logfile.read_frame(path)
+            log_reader.read_frame(path)
         with pytest.raises(ValueError, match="no column `step` of whole numbers"):
             logfile.ParquetLog(path).cut(5)
 
@@ -629,7 +629,7 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(logfile, "MOST_CELLS", 2 * rows - 1)
     with pytest.raises(ValueError, match="6,000,000 values"):
-        logfile.read_frame(path)
+        log_reader.read_frame(path)
 
 
 HEAD = b'{"keras_lr journal": 1}\n'
