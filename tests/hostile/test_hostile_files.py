@@ -573,6 +573,41 @@ def test_load_model_says_what_is_wrong_with_a_schedule(name, tmp_path):
         keras.saving.load_model(path)
 
 
+def doubled(levels):
+    """A schedule that is added to itself again and again: a file of a few megabytes, and millions of parts."""
+    config = keras.saving.serialize_keras_object(klr.LinearDecay(0.1, 100))
+    for _ in range(levels):
+        config = {
+            "module": "keras_lr",
+            "class_name": "Sum",
+            "registered_name": "keras_lr>Sum",
+            "config": {"schedules": [config, config]},
+        }
+    return config
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("levels", [10, 13, 20, 40])
+def test_a_schedule_that_doubles_itself_is_refused(levels):
+    with pytest.raises(ValueError, match="made of at most 1,000 schedules"):
+        serialization.from_serialized(doubled(levels))
+    with pytest.raises(ValueError, match="made of at most 1,000 schedules"):
+        klr.Sum.from_config(doubled(levels)["config"])
+
+
+@pytest.mark.once
+def test_as_many_parts_as_a_file_may_have_can_be_made_and_no_more():
+    part = klr.LinearDecay(0.1, 100)
+    whole = klr.Sum([part] * (tree.MOST_PARTS - 1))
+    assert serialization.from_serialized(keras.saving.serialize_keras_object(whole)) == whole
+    with pytest.raises(ValueError, match="Sum: `schedules` must be made of at most 999 schedules, got"):
+        klr.Sum([part] * tree.MOST_PARTS)
+    for _ in range(8):
+        part = klr.Product([part, klr.Warmup(part, 10)])
+    with pytest.raises(ValueError, match="must be made of at most 999 schedules, got"):
+        klr.Product([part, part])
+
+
 # Logs and journals.
 
 LOGS = {
@@ -598,7 +633,7 @@ def test_what_is_no_log_is_refused(name, tmp_path):
     assert invariants.command(cli.compare, [path], plot=None) == "refused"
     if name not in ("empty", "a rate in words", "a quote without end"):  # the resume reads the steps alone
         with pytest.raises(ValueError, match="is not a whole log of this training"):
-            logfile.CsvLog(path).cut(5)
+            logfile.CsvLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
@@ -612,13 +647,13 @@ def test_parquet_that_is_none(tmp_path):
         with pytest.raises(ValueError, match="is no log: ."):
             log_reader.read_frame(path)
         with pytest.raises(ValueError, match="is not a whole log of this training"):
-            logfile.ParquetLog(path).cut(5)
+            logfile.ParquetLog(path).cut(0, 5)
     for wrong in (frame.assign(step=["a", "b"]), frame.assign(step=[0.5, 1.5])):
         wrong.to_parquet(path)
         with pytest.raises(ValueError, match="other values than numbers"):
             log_reader.read_frame(path)
         with pytest.raises(ValueError, match="no column `step` of whole numbers"):
-            logfile.ParquetLog(path).cut(5)
+            logfile.ParquetLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
