@@ -15,7 +15,7 @@ from keras_lr.callbacks.backup_folder import BackupFolder, read_along
 from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import capture as capture_states
-from keras_lr.callbacks.keras_state import restore
+from keras_lr.callbacks.keras_state import has_stopped, restore
 from keras_lr.callbacks.skipping import Skip, assign, values_of
 from keras_lr.core.fields import FLAG, PATH, Whole
 from keras_lr.core.refusals import check, refuse
@@ -115,10 +115,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._folder.prepare()
         if self._folder.backups():
             # How Keras's own callback tells `fit` where to go on.
-            position = self._load()
-            # A training that had been stopped has no epochs left.
-            is_stopped = bool(self._resumed and self._resumed.get("stopped"))
-            model._initial_epoch = (self.params or {}).get("epochs", position.epoch) if is_stopped else position.epoch
+            model._initial_epoch = self._first_epoch(self._load())
         self._frame.set_up()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -163,6 +160,11 @@ class BackupAndRestore(keras.callbacks.Callback):
         backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
         return entry is not None and any(other._resumed is entry for other in backups)
 
+    def _first_epoch(self, position: Position) -> int:
+        """Where `fit` goes on: at its end, if `EarlyStopping` had stopped the training."""
+        epochs: int = (self.params or {}).get("epochs", position.epoch)
+        return epochs if self._states is not None and has_stopped(self._states[0], position.epoch) else position.epoch
+
     def _load(self) -> Position:
         """Load the latest backup, or the one before where that is damaged."""
         errors: list[tuple[Path, Exception]] = []
@@ -194,8 +196,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         trained, now = entry.get("optimizer"), optimizer_of(model)
         if trained not in (None, now):
             raise OtherTrainingError(
-                f"BackupAndRestore: {str(path)!r} is of a training with {trained}, and the model is compiled with {now}; "
-                "compile it with the optimizer of then, or move the backup away to begin anew"
+                f"BackupAndRestore: {str(path)!r} is of a training with {trained}, and the model is compiled with "
+                f"{now}; compile it with the optimizer of then, or move the backup away to begin anew"
             )
         model.load_weights(path)
         entry = memory(model)[KEY]
@@ -276,7 +278,7 @@ def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any], st
     seeds = values_of(seeds_of(model))
     metrics = values_of(model.metrics_variables) if position.batch else []
     entry = {**position.to_json(), "seeds": len(seeds), "random": capture(), "sealed": True}
-    entry |= {"optimizer": optimizer_of(model), "stopped": bool(model.stop_training), "callbacks": states[0]}
+    entry |= {"optimizer": optimizer_of(model), "callbacks": states[0]}
     if position.batch:
         entry["random_of_epoch"] = random_of_epoch
     memory(model)[KEY] = entry

@@ -127,7 +127,9 @@ def header(columns: list[str]) -> bytes:
     try:
         return (",".join(map(_quoted, columns)) + "\n").encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(f"LearningRateLogger: a column {ascii(error.object)[:60]} cannot be written in UTF-8") from error
+        raise ValueError(
+            f"LearningRateLogger: a column {ascii(error.object)[:60]} cannot be written in UTF-8"
+        ) from error
 
 
 def _quoted(name: str) -> str:

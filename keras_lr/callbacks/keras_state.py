@@ -53,20 +53,28 @@ def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays)
         for name in FIELDS[kind]:
             value = entry["state"].get(name)
             if value is not None and type(value) not in (int, float):
-                raise ValueError(f"BackupAndRestore: the backup is damaged: `{name}` of {kind.__name__} is {shown(value)}")
+                raise ValueError(
+                    f"BackupAndRestore: the backup is damaged: `{name}` of {kind.__name__} is {shown(value)}"
+                )
             setattr(callback, name, value)
         if weights:
             setattr(callback, WEIGHTS, weights)
 
 
+def has_stopped(entries: list[dict[str, Any]], epochs: int) -> bool:
+    """Whether an `EarlyStopping` stopped a training at the end of the last of so many epochs."""
+    return any(entry["state"].get("stopped_epoch") == epochs - 1 > 0 for entry in entries)
+
+
 def _known(callbacks: list[Any]) -> list[tuple[type, Any]]:
-    pairs = [(kind, callback) for callback in callbacks for kind in FIELDS if isinstance(callback, kind)]
-    return pairs
+    return [(kind, callback) for callback in callbacks for kind in FIELDS if isinstance(callback, kind)]
 
 
 def _names(callback: Any) -> dict[str, Any]:
     """What tells callbacks of one class apart."""
-    return {name: str(value) for name in ("monitor", "filepath") if (value := getattr(callback, name, None)) is not None}
+    return {
+        name: str(value) for name in ("monitor", "filepath") if (value := getattr(callback, name, None)) is not None
+    }
 
 
 def _number(value: Any) -> float | int | None:

@@ -73,7 +73,9 @@ class Logbook:
             return
         if file.is_gone():
             file.restore()
-        missing = [part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None]
+        missing = [
+            part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
+        ]
         if missing:
             file.append(frame_of(missing))
 

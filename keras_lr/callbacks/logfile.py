@@ -102,8 +102,8 @@ class LogFile:
     def _check_before_write(self) -> None:
         if self._found() != self._mark:
             raise ValueError(
-                f"LearningRateLogger: {str(self.path)!r} was written to by another logger or another process since this "
-                "one wrote last; give each training a `path` of its own"
+                f"LearningRateLogger: {str(self.path)!r} was written to by another logger or another process since "
+                "this one wrote last; give each training a `path` of its own"
             )
 
     def _columns_for(self, rows: pd.DataFrame) -> list[str]:
@@ -111,7 +111,10 @@ class LogFile:
         names = list(rows.columns)
         if not self.last or names == self._columns:
             return names
-        if self._trainings(rows) & set(self.last) and {*names} - {TRAINING} != {*self._columns} - {TRAINING}:
+        # In a file of several trainings a column of one of them may be missing in another.
+        there, new = {*self._columns} - {TRAINING}, {*names} - {TRAINING}
+        is_alike = new <= there if TRAINING in self._columns else new == there
+        if self._trainings(rows) & set(self.last) and not is_alike:
             raise self._damaged(f"its columns are {', '.join(self._columns)}, and not {', '.join(names)}")
         return joined_columns(self._columns, names)
 

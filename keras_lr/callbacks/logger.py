@@ -21,7 +21,7 @@ from keras_lr.callbacks.watch import Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup
-from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle, processes
+from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
 from keras_lr.training.others import others
 from keras_lr.training.saved_state import of
 

@@ -113,6 +113,7 @@ class Watch:
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
         hyperparameters = lookup.hyperparameters(self.model)
-        is_traced = self._traced is not None and self._traced[0] is self.model.train_function is not None
-        sources = self._traced[1] if is_traced else [it.source for it in hyperparameters]
+        sources = [it.source for it in hyperparameters]
+        if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
+            sources = self._traced[1]
         return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, self._metrics, after)

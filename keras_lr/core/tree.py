@@ -33,7 +33,7 @@ DEEPEST = 64
 """How deep schedules can be nested; Python's recursion would end a few hundred levels deeper, without a clear error."""
 
 MOST_PARTS = 1000
-"""How many schedules one can be made of; reading them out of a file takes a millisecond for each. Files may say more."""
+"""How many schedules one can be made of; reading them out of a file takes a millisecond for each."""
 
 
 class Cache:

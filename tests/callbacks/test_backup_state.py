@@ -44,7 +44,7 @@ def test_a_backup_of_another_optimizer_is_refused_before_anything_is_touched(tmp
     killed(klr.BackupAndRestore(tmp_path / "run", double_checkpoint=True), log)
     written, backup = path.read_bytes(), (tmp_path / "run" / "latest.weights.h5").read_bytes()
     other = model(now())
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="is of a training with") as caught:
         fit(other, klr.BackupAndRestore(tmp_path / "run"), klr.LearningRateLogger(path=path, audit=False))
     message = str(caught.value)
     assert f"is of a training with {SGD}, and the model is compiled with {named}" in message
@@ -100,7 +100,7 @@ def test_a_backup_of_before_has_no_checksum(tmp_path, monkeypatch):
             def __enter__(self):
                 manager.__enter__()
                 entry = klr.training.saved_state.memory(model)["backup"]
-                for name in ("sealed", "optimizer", "stopped", "callbacks"):
+                for name in ("sealed", "optimizer", "callbacks"):
                     del entry[name]
 
             def __exit__(self, *error):
@@ -186,6 +186,20 @@ def test_a_training_with_keras_callbacks_is_that_without_a_kill(tmp_path, order,
         it.load_weights(tmp_path / folder / "best.weights.h5")
     assert found[0].get_weights() == found[1].get_weights()
     assert not (tmp_path / "killed" / "run").exists()
+
+
+def test_a_training_that_somebody_else_stopped_goes_on(tmp_path):
+    """A callback that stops for a signal, say; that `EarlyStopping` has not stopped it is in the backup."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    weight = Weight()
+    callbacks = [keras.callbacks.EarlyStopping("loss"), klr.BackupAndRestore(tmp_path, delete_checkpoint=False)]
+    fit(model(), *callbacks, Stop(), epochs=3)
+    fit(model(), *callbacks, weight, epochs=3)
+    np.testing.assert_allclose(weight.seen[1:], -0.125 * np.arange(11, 16), rtol=1e-5)
 
 
 def test_a_kill_within_an_epoch_keeps_them_too(tmp_path):

@@ -125,7 +125,10 @@ def test_a_write_that_fails_is_made_up_for_by_the_next_one(tmp_path, ending):
     fit(trained, log, epochs=2)
     before = path.read_bytes()
     # In the middle of a line: each one is longer than 20 bytes.
-    with full(len(before) + 30), pytest.raises(OSError, match=rf"log.{ending}' could not be written \(.*File too large"):
+    with (
+        full(len(before) + 30),
+        pytest.raises(OSError, match=rf"log.{ending}' could not be written \(.*File too large"),
+    ):
         fit(trained, log, epochs=1)
     assert path.read_bytes() == before
     assert [it.name for it in tmp_path.iterdir()] == [path.name]
@@ -331,7 +334,7 @@ def two_phases(folder, *crash, ending="csv", columns=False):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("columns", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fine_tuning_with_one_logger_is_resumed(tmp_path, ending, columns):
     (tmp_path / "whole").mkdir()
     expected = two_phases(tmp_path / "whole", ending=ending, columns=columns).to_frame()
@@ -346,6 +349,28 @@ def test_fine_tuning_with_one_logger_is_resumed(tmp_path, ending, columns):
         two_phases(tmp_path, Crash(), ending=ending, columns=columns)
     two_phases(tmp_path, ending=ending, columns=columns)
     pd.testing.assert_frame_equal(read_frame(tmp_path / f"log.{ending}"), expected)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_second_training_may_have_other_columns(tmp_path, ending):
+    path = tmp_path / f"log.{ending}"
+    file, first, second = open_log(path), named("a,b", 0, 3), rows(0, 2, 1, learning_rate=[0.5, 0.25], c=[1.0, 2.0])
+    file.open()
+    file.append(first)
+    file.append(second)
+    file.append(named("a,b", 3, 1))
+    expected = [first.assign(training=0), second, named("a,b", 3, 1).assign(training=0)]
+    columns = ["training", "step", "epoch", "batch", "learning_rate", "a,b", "c"]
+    pd.testing.assert_frame_equal(read_frame(path), pd.concat(expected, ignore_index=True)[columns])
+    assert file.last == {0: 3, 1: 1}
+    with pytest.raises(ValueError, match=r"its columns are training, step, .*, and not .*other"):
+        file.append(rows(2, 1, 1, other=[1.0]))
+    path.unlink()
+    assert file.is_gone()
+    file.restore()
+    if ending == "csv":  # what was appended since it was opened is the caller's to write
+        assert (file.last, path.exists()) == ({}, False)
 
 
 def test_folds_with_one_logger(tmp_path):

@@ -68,7 +68,7 @@ def test_the_users_own_eager_loop(case):
         for batch in range(3):
             for callback in callbacks:
                 callback.on_train_batch_begin(batch)
-            optimizer.apply([keras.ops.ones_like(variable) for variable in variables], variables)
+            optimizer.apply([keras.ops.ones(variable.shape) for variable in variables], variables)
             for callback in callbacks:
                 callback.on_train_batch_end(batch, {})
         for callback in callbacks:
