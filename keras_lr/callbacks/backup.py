@@ -192,7 +192,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         lookup.build_optimizer(model)
         forget(model)
         entry = entry_of(path)
-        position = Position.from_json(entry)
+        Position.from_json(entry)
         trained, now = entry.get("optimizer"), optimizer_of(model)
         if trained not in (None, now):
             raise OtherTrainingError(
@@ -201,6 +201,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             )
         model.load_weights(path)
         entry = memory(model)[KEY]
+        position = Position.from_json(entry)
         values = of(model).arrays.pop(KEY, [])
         if "seeds" in entry:  # a backup of before has none
             seeds, values = values[: entry["seeds"]], values[entry["seeds"] :]

@@ -133,7 +133,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._fit.break_off()
             self._end(self._fit)
         model = self.model
-        fit = self._fit = Watch(model, self.metrics, self._book)
+        fit = self._fit = Watch(model, self.metrics, self._book, (self.params or {}).get("steps"))
         lookup.build(model)
         epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
         if self.path is not None:

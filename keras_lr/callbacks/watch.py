@@ -19,16 +19,18 @@ class Watch:
         model: the model that is trained.
         metrics: names of metrics that are recorded.
         book: gets the rows.
+        steps: batches of an epoch, if that is known.
 
     Attributes:
         model: the same.
         epoch: the epoch that runs.
     """
 
-    def __init__(self, model: Any, metrics: tuple[str, ...], book: Logbook) -> None:
+    def __init__(self, model: Any, metrics: tuple[str, ...], book: Logbook, steps: int | None) -> None:
         self.model = model
         self._metrics = metrics
         self._book = book
+        self._steps = steps
         self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
         self.epoch = 0
         self._done: set[str] = set()
@@ -67,7 +69,8 @@ class Watch:
             first, before = self._open.next_batch, self._open
             self._add(before)
             self._open = self._recording(first, before)
-        self._open.note(batch, logs or {})
+        # With `steps_per_execution` the last number of an epoch may be past its end.
+        self._open.note(batch if self._steps is None else min(batch, self._steps - 1), logs or {})
 
     def break_off(self) -> None:
         """Note the last batch of a training that has ended with an error, if its update was made."""
