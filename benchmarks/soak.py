@@ -189,7 +189,7 @@ def train(options: argparse.Namespace, folder: str) -> dict:
         in_order = bool((frame.step == np.arange(len(expected))).all() and (file[:, 0] == frame.step).all())
         same = bool(np.allclose(file[:, 1], frame.learning_rate, rtol=1e-12, atol=0.0))
         result["rows_right"] = in_order and same
-        held = sum(values.nbytes for stretch in log._stretches for values in stretch.columns.values())
+        held = sum(values.nbytes for stretch in log._book.segments for values in stretch.columns.values())
         result["log_bytes"] = round(held / len(frame), 1)
     return result
 

@@ -12,6 +12,10 @@ import keras
 import numpy as np
 
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
+from keras_lr.callbacks.backup_frame import Frame
+from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
+from keras_lr.callbacks.keras_state import capture as capture_states
+from keras_lr.callbacks.keras_state import has_stopped, restore
 from keras_lr.callbacks.skipping import Skip, assign, values_of
 from keras_lr.core.fields import FLAG, PATH, Whole
 from keras_lr.core.refusals import check, refuse
@@ -23,6 +27,9 @@ from keras_lr.training.position import KEY, Position, forget
 from keras_lr.training.random_state import RandomStates, capture
 from keras_lr.training.saved_state import memory, of
 from keras_lr.training.snapshot import seeds_of
+
+STATES = "backup of callbacks"
+"""Of the arrays of Keras's callbacks."""
 
 SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 
@@ -73,13 +80,16 @@ class BackupAndRestore(keras.callbacks.Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = Path(check(PATH, "BackupAndRestore", "backup_dir", backup_dir))
+        # Absolute, since the process may go to another folder while it trains.
+        self.backup_dir = Path(os.path.abspath(check(PATH, "BackupAndRestore", "backup_dir", backup_dir)))
         self.save_freq: int | str = _save_freq(save_freq)
         self.double_checkpoint: bool = check(FLAG, "BackupAndRestore", "double_checkpoint", double_checkpoint)
         self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
         self._folder = BackupFolder(self.backup_dir)
         self._skip: Skip | None = None
         self._resumed: dict[str, Any] | None = None
+        self._frame = Frame(self._give_back_states, self._write_epoch)
+        self._states: tuple[list[dict[str, Any]], list[Any]] | None = None
 
     @property
     def path(self) -> Path:
@@ -98,13 +108,15 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._seen, self._begun = 0, False
         self._damaged = False
         self._resumed = None
+        self._states = None
         if not self._is_of_another(memory(model).get(KEY)):
             forget(model)
         if processes.is_chief():
             self._folder.prepare()
         if self._folder.backups():
             # How Keras's own callback tells `fit` where to go on.
-            model._initial_epoch = self._load().epoch
+            model._initial_epoch = self._first_epoch(self._load())
+        self._frame.set_up()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch, 0
@@ -130,11 +142,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         forget(self._net)
         # The last execution may be a short one; what it lacks makes a backup early, and not late.
         self._seen += self._net.steps_per_execution
-        if self.save_freq == "epoch" or self._is_due():
-            self._write(Position(epoch + 1))
+        if not self._frame.is_set_up():
+            self._write_epoch(epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         forget(self._net)
+        self._frame.take_down()
         if self._resumed is not None:
             self._net._initial_epoch = None
         if self.delete_checkpoint and processes.is_chief():
@@ -147,12 +160,19 @@ class BackupAndRestore(keras.callbacks.Callback):
         backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
         return entry is not None and any(other._resumed is entry for other in backups)
 
+    def _first_epoch(self, position: Position) -> int:
+        """Where `fit` goes on: at its end, if `EarlyStopping` had stopped the training."""
+        epochs: int = (self.params or {}).get("epochs", position.epoch)
+        return epochs if self._states is not None and has_stopped(self._states[0], position.epoch) else position.epoch
+
     def _load(self) -> Position:
         """Load the latest backup, or the one before where that is damaged."""
         errors: list[tuple[Path, Exception]] = []
         for path in self._folder.backups():
             try:
                 position = self._load_from(path)
+            except OtherTrainingError:
+                raise
             except Exception as error:  # h5py raises errors of many classes for damaged files
                 errors.append((path, error))
                 continue
@@ -163,13 +183,22 @@ class BackupAndRestore(keras.callbacks.Callback):
                     f"{position.epoch:,} and batch {position.batch:,} (the first ones are 0)",
                 )
             return position
-        raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to begin anew") from errors[0][1]
+        hint = "" if self.double_checkpoint else "; with `double_checkpoint=True` the backup before it is kept too"
+        raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to begin anew{hint}") from errors[0][1]
 
     def _load_from(self, path: Path) -> Position:
         model = self._net
         # A counter of 0 in the model would be taken for the start of a training.
         lookup.build_optimizer(model)
         forget(model)
+        entry = entry_of(path)
+        Position.from_json(entry)
+        trained, now = entry.get("optimizer"), optimizer_of(model)
+        if trained not in (None, now):
+            raise OtherTrainingError(
+                f"BackupAndRestore: {str(path)!r} is of a training with {trained}, and the model is compiled with "
+                f"{now}; compile it with the optimizer of then, or move the backup away to begin anew"
+            )
         model.load_weights(path)
         entry = memory(model)[KEY]
         position = Position.from_json(entry)
@@ -179,6 +208,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             # On torch every process has seeds of its own, and those in the file are the first one's.
             if processes.is_chief() or keras.config.backend() != "torch":
                 assign(seeds_of(model), seeds, "seeds")
+        if "callbacks" in entry:
+            self._states = entry["callbacks"], of(model).arrays.pop(STATES, [])
         # Those at the start of the epoch draw the order of its data once more.
         random = [RandomStates(entry[name]) for name in ("random_of_epoch", "random") if name in entry]
         self._resumed, self._metrics = entry, values
@@ -203,7 +234,17 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skip = Skip(self._net, callbacks, position, self._metrics, self._random)
         self._batch = position.batch
 
+    def _give_back_states(self) -> None:
+        """Give Keras's callbacks, which have reset themselves by now, what they had remembered."""
+        if self._states is not None:
+            states, self._states = self._states, None
+            restore(others(self), *states)
+
     # Writing.
+
+    def _write_epoch(self, epoch: int) -> None:
+        if self.save_freq == "epoch" or self._is_due():
+            self._write(Position(epoch + 1))
 
     def _is_due(self) -> bool:
         return isinstance(self.save_freq, int) and self._seen >= self.save_freq
@@ -211,29 +252,43 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _write(self, position: Position) -> None:
         self._seen = 0
         model = self.model
-        with _entered(model, position, self._random_of_epoch):
+        with _entered(model, position, self._random_of_epoch, capture_states(others(self))):
             if processes.is_chief():
                 keep_latest = self.double_checkpoint and not self._damaged
-                self._folder.write(lambda path: model.save_weights(path, overwrite=True), keep_latest=keep_latest)
+                self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)
                 self._damaged = False
             elif keras.config.backend() == "jax":
                 read_along(model)
 
 
+class OtherTrainingError(ValueError):
+    """A backup is whole, and of another training."""
+
+
+def _save(model: Any, path: Path) -> None:
+    model.save_weights(path, overwrite=True)
+    seal(path)
+
+
 @contextmanager
-def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any]) -> Iterator[None]:
-    """What a backup has and no other file of weights: the position, random states, and metrics within an epoch."""
+def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any], states: Any) -> Iterator[None]:
+    """What a backup has and no other file of weights.
+
+    That is the position, the optimizer, random states, the states of Keras's callbacks, and within an epoch metrics.
+    """
     seeds = values_of(seeds_of(model))
     metrics = values_of(model.metrics_variables) if position.batch else []
-    entry = {**position.to_json(), "seeds": len(seeds), "random": capture()}
+    entry = {**position.to_json(), "seeds": len(seeds), "random": capture(), "sealed": True}
+    entry |= {"optimizer": optimizer_of(model), "callbacks": states[0]}
     if position.batch:
         entry["random_of_epoch"] = random_of_epoch
     memory(model)[KEY] = entry
-    of(model).arrays[KEY] = [*seeds, *metrics]
+    of(model).arrays |= {KEY: [*seeds, *metrics], STATES: states[1]}
     try:
         yield
     finally:
         forget(model)
+        of(model).arrays.pop(STATES, None)
 
 
 def _save_freq(value: Any) -> int | str:

@@ -3,15 +3,21 @@
 CSV is appended to. A kill in the middle leaves half a line, which has no line end and is dropped
 by `cut`. Parquet cannot be appended to, so the file is written anew beside the old one and put
 in its place, which is never half there; what is in it stays in memory, so it is read once.
+
+A write that fails leaves the file as it was before. A file that has changed since the last write was
+written to by somebody else, and is refused.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from keras_lr.callbacks import csv_text
+from keras_lr.callbacks.columns import STEP, TRAINING, as_columns, joined_columns
 from keras_lr.core import optional
 
 if TYPE_CHECKING:
@@ -22,51 +28,305 @@ MOST_CELLS = 500_000_000
 """Values in the largest Parquet file that is read: 4 GB."""
 
 
-class LogFile(Protocol):
-    """A table on disk with a column `step`."""
+class LogFile:
+    """A table on disk, with a column `step`, and a column `training` once it has rows of several trainings.
 
-    def cut(self, step: int) -> int | None:
-        """Drop the rows from `step` on; the last step that stays, None if there is none."""
+    Attributes:
+        path: where it is, behind links.
+        last: the last step in the file, by the number of the training.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last: dict[int, int] = {}
+        self._columns: list[str] = []
+        self._mark: tuple[int, int] | None = None
+
+    def open(self) -> None:
+        """Read what is there, unless this object has written it.
+
+        Raises:
+            ValueError: it is no whole log.
+        """
+        if self._mark is None or self._mark != self._found():
+            self._read()
+            self._mark = self._found()
+
+    def cut(self, training: int, step: int) -> int | None:
+        """Drop the rows of a training from `step` on; the last step that stays, None if there is none."""
+        raise NotImplementedError
 
     def append(self, rows: pd.DataFrame) -> None:
-        """Write rows at the end."""
+        """Write rows at the end.
+
+        Raises:
+            ValueError: it has other columns in this training, or somebody else has written to the file.
+            OSError: it cannot be written; the file is as before.
+        """
+        raise NotImplementedError
+
+    def is_gone(self) -> bool:
+        """Whether somebody has deleted the file."""
+        return self._mark is not None and self._found() is None
+
+    def restore(self) -> None:
+        """Write what the file had when it was opened; `last` says what that was."""
+        raise NotImplementedError
+
+    def set_aside(self) -> Path:
+        """Rename the file, for another log in its place; the new name."""
+        number = 1
+        while os.path.lexists(aside := self.path.with_name(f"{self.path.name}.{number}")):
+            number += 1
+        os.rename(self.path, aside)
+        self.last, self._columns, self._mark = {}, [], None
+        self._forget()
+        return aside
+
+    # For the two kinds.
+
+    def _read(self) -> None:
+        raise NotImplementedError
+
+    def _forget(self) -> None:
+        raise NotImplementedError
+
+    def _found(self) -> tuple[int, int] | None:
+        """What tells one state of the file from another; None where there is no file."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_size
+
+    def _check_before_write(self) -> None:
+        if self._found() != self._mark:
+            raise ValueError(
+                f"LearningRateLogger: {str(self.path)!r} was written to by another logger or another process since "
+                "this one wrote last; give each training a `path` of its own"
+            )
+
+    def _columns_for(self, rows: pd.DataFrame) -> list[str]:
+        """The columns of the file with these rows: a training that begins may have others."""
+        names = list(rows.columns)
+        if not self.last or names == self._columns:
+            return names
+        # In a file of several trainings a column of one of them may be missing in another.
+        there, new = {*self._columns} - {TRAINING}, {*names} - {TRAINING}
+        is_alike = new <= there if TRAINING in self._columns else new == there
+        if self._trainings(rows) & set(self.last) and not is_alike:
+            raise self._damaged(f"its columns are {', '.join(self._columns)}, and not {', '.join(names)}")
+        return joined_columns(self._columns, names)
+
+    def _count(self, rows: pd.DataFrame) -> None:
+        """Note the last steps of rows that are in the file now."""
+        if TRAINING in rows.columns:
+            last = rows.groupby(TRAINING, sort=False)[STEP].last()
+            self.last |= {int(training): int(step) for training, step in last.items()}  # type: ignore[call-overload]
+        elif len(rows):
+            self.last[0] = int(rows[STEP].iloc[-1])
+
+    def _trainings(self, rows: pd.DataFrame) -> set[int]:
+        return set(rows[TRAINING].tolist()) if TRAINING in rows.columns else {0}
+
+    def _replace(self, write: Callable[[Path], object]) -> None:
+        """Write a file whole and put it in the place of the old one, so that at no moment half of one is there."""
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            write(part)
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+            if self.path.exists():
+                shutil.copymode(self.path, part)
+            os.replace(part, self.path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise self._unwritten(error) from error
+        self._mark = self._found()
+
+    def _unwritten(self, error: OSError) -> OSError:
+        return OSError(
+            error.errno,
+            f"LearningRateLogger: {str(self.path)!r} could not be written ({error.strerror or error}); the file is as "
+            "before, and the next write has the rows that are missing",
+        )
+
+    def _damaged(self, why: str) -> ValueError:
+        return ValueError(
+            f"LearningRateLogger: {str(self.path)!r} is not a whole log of this training: {why}; move it away, or give "
+            "another `path`"
+        )
+
+
+class CsvLog(LogFile):
+    """A log in a CSV file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._forget()
+
+    def _forget(self) -> None:
+        # The content when the file was opened or cut, and its last steps: the rows since then are the caller's.
+        self._opened = b""
+        self._last_opened: dict[int, int] = {}
+
+    def _read(self) -> None:
+        content = self.path.read_bytes() if self.path.exists() else b""
+        if csv_text.is_torn_header(content):
+            self.path.unlink(missing_ok=True)  # killed while its first line was written
+            content = b""
+        self._keep(content)
+        if content:
+            self._truncate(len(self._opened))
+
+    def _keep(self, content: bytes) -> None:
+        """Take a content for that of the file, up to its last whole line."""
+        if not content:
+            self.last, self._columns = {}, []
+            self._forget()
+            return
+        table = self._parsed(content)
+        self.last, self._columns = table.last, table.columns
+        self._opened, self._last_opened = content[: table.size], table.last
+
+    def _parsed(self, content: bytes) -> csv_text.Table:
+        try:
+            return csv_text.parse(content)
+        except ValueError as error:
+            raise self._damaged(str(error)) from error
+
+    def cut(self, training: int, step: int) -> int | None:
+        self.open()
+        if self.last.get(training, -1) >= step:
+            content = self.path.read_bytes()
+            kept = self._parsed(content).without(training, step)
+            if content.startswith(kept):
+                self._truncate(len(kept))
+            else:
+                self._replace(lambda part: part.write_bytes(kept))
+            self._keep(kept)
+        return self.last.get(training)
+
+    def append(self, rows: pd.DataFrame) -> None:
+        self._check_before_write()
+        columns = self._columns_for(rows)
+        if self._mark is None:
+            text = csv_text.header(columns) + csv_text.lines(as_columns(rows, columns))
+            self._replace(lambda part: part.write_bytes(text))
+        elif columns != self._columns:
+            widened = csv_text.widened(self.path.read_bytes(), columns) + csv_text.lines(as_columns(rows, columns))
+            self._replace(lambda part: part.write_bytes(widened))
+            # A deletion is undone with these columns.
+            self._opened = csv_text.widened(self._opened, columns) if self._opened else b""
+        else:
+            self._write_at_end(csv_text.lines(as_columns(rows, columns)))
+        self._columns = columns
+        self._count(rows)
+
+    def restore(self) -> None:
+        self.last = dict(self._last_opened)
+        self._mark = None
+        if self._opened:
+            self._replace(lambda part: part.write_bytes(self._opened))
+        else:
+            self._columns = []
+
+    def _write_at_end(self, text: bytes) -> None:
+        assert self._mark is not None
+        size = self._mark[1]
+        with self.path.open("r+b", buffering=0) as file:
+            try:
+                file.seek(size)
+                rest = memoryview(text)
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError as error:
+                file.truncate(size)
+                raise self._unwritten(error) from error
+        self._mark = self._found()
+
+    def _truncate(self, size: int) -> None:
+        """In place, so that links and rights stay."""
+        if size != self.path.stat().st_size:
+            with self.path.open("r+b") as file:
+                file.truncate(size)
+                os.fsync(file.fileno())
+        self._mark = self._found()
+
+
+class ParquetLog(LogFile):
+    """A log in a Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        optional.require("pyarrow", "parquet", "a log in a .parquet file")
+        super().__init__(path)
+        self._rows: pd.DataFrame | None = None
+
+    def _forget(self) -> None:
+        self._rows = None
+
+    def _read(self) -> None:
+        rows = None
+        if self.path.exists():
+            try:
+                rows = read_parquet(self.path)
+            except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
+                raise self._damaged(first_line(error)) from error
+            for name in (STEP, TRAINING):
+                if (name in rows.columns or name == STEP) and (
+                    name not in rows.columns or rows[name].dtype.kind not in "iu"
+                ):
+                    raise self._damaged(f"it has no column `{name}` of whole numbers")
+        self._set(rows)
+
+    def _set(self, rows: pd.DataFrame | None) -> None:
+        self._rows, self.last = rows, {}
+        self._columns = [] if rows is None else list(rows.columns)
+        if rows is not None:
+            self._count(rows)
+
+    def cut(self, training: int, step: int) -> int | None:
+        self.open()
+        if self._rows is None:
+            return None
+        is_later = self._rows[STEP] >= step
+        if TRAINING in self._rows.columns:
+            is_later &= self._rows[TRAINING] == training
+        elif training != 0:
+            return None
+        if is_later.any():
+            kept = self._rows[~is_later].reset_index(drop=True)
+            self._replace(lambda part: kept.to_parquet(part, index=False))
+            self._set(kept)
+        return self.last.get(training)
+
+    def append(self, rows: pd.DataFrame) -> None:
+        import pandas as pd
+
+        self._check_before_write()
+        columns = self._columns_for(rows)
+        parts = [rows] if self._rows is None else [self._rows, rows]
+        joined = pd.concat([as_columns(part, columns) for part in parts], ignore_index=True)
+        self._replace(lambda part: joined.to_parquet(part, index=False))
+        self._rows, self._columns = joined, columns
+        self._count(rows)
+
+    def restore(self) -> None:
+        rows = self._rows
+        self._mark = None
+        if rows is not None:
+            self._replace(lambda part: rows.to_parquet(part, index=False))
 
 
 def open_log(path: Path) -> LogFile:
     """The log in a file, which need not exist, by the ending of its name."""
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """The rows of a log that was written.
-
-    Raises:
-        ValueError: it is no log.
-        OSError: there is no such file.
-    """
-    import pandas as pd
-
-    if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"{str(path)!r} is no log: its name must end in .csv or .parquet")
-    if path.suffix == ".parquet":
-        _require_pyarrow()
-    try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
-        raise ValueError(f"{str(path)!r} is no log: {_first_line(error)}") from error
-    missing = [name for name in ("step", "epoch") if name not in frame.columns]
-    if missing:
-        raise ValueError(f"{str(path)!r} is no log: it has no column {missing[0]!r}")
-    for name in frame.columns:
-        if len(frame) and frame[name].dtype.kind not in ("iu" if name in ("step", "epoch") else "iuf"):
-            raise ValueError(f"{str(path)!r} is no log: its column {str(name)[:60]!r} has other values than numbers")
-    return frame
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> pd.DataFrame:
     """A Parquet file, of a size that fits into memory: a file of a kilobyte may say that it has a billion rows."""
     import pandas as pd
     from pyarrow import parquet
@@ -78,116 +338,5 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-class CsvLog:
-    """A log in a CSV file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def cut(self, step: int) -> int | None:
-        if not self._path.exists():
-            return None
-        try:
-            header, *rows = self._path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
-        except UnicodeDecodeError as error:
-            raise self._damaged("it is no text in UTF-8") from error
-        if not header.endswith("\n"):
-            if "step,epoch,batch".startswith(header[:16]):
-                self._path.unlink()  # killed while its first line was written
-                return None
-            raise self._damaged("it has no header")
-        columns = header.count(",")
-        if not header.startswith("step,epoch,batch,"):
-            raise self._damaged("it does not begin with the columns step, epoch, batch")
-        if rows and not rows[-1].endswith("\n"):
-            rows.pop()
-        kept, last = [], None
-        for number, row in enumerate(rows, 2):
-            first = row.split(",", 1)[0]
-            is_step = first.isascii() and first.isdecimal() and len(first) < 19
-            if row.count(",") != columns or not is_step or (last is not None and int(first) <= last):
-                raise self._damaged(f"line {number} is {row.strip()[:60]!r}")
-            if int(first) >= step:
-                break
-            kept.append(row)
-            last = int(first)
-        _replace(self._path, lambda part: part.write_text("".join([header, *kept]), encoding="utf-8", newline="\n"))
-        return last
-
-    def append(self, rows: pd.DataFrame) -> None:
-        if self._path.exists():
-            with self._path.open(encoding="utf-8") as file:
-                there = file.readline().strip().split(",")
-            if there != list(rows.columns):
-                raise self._damaged(f"its columns are {', '.join(there)}, and not {', '.join(rows.columns)}")
-        text = rows.to_csv(None, index=False, header=not self._path.exists(), lineterminator="\n")
-        with self._path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _damaged(self, why: str) -> ValueError:
-        return _damaged(self._path, why)
-
-
-class ParquetLog:
-    """A log in a Parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        _require_pyarrow()
-        self._path = path
-        self._rows: pd.DataFrame | None = None
-
-    def cut(self, step: int) -> int | None:
-        if self._rows is None and self._path.exists():
-            try:
-                self._rows = _read_parquet(self._path)
-            except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
-                raise _damaged(self._path, _first_line(error)) from error
-            if "step" not in self._rows.columns or self._rows["step"].dtype.kind not in "iu":
-                raise _damaged(self._path, "it has no column `step` of whole numbers")
-        if self._rows is None:
-            return None
-        whole = len(self._rows)
-        self._rows = self._rows[self._rows["step"] < step]
-        if len(self._rows) < whole:
-            self._write()
-        return int(self._rows["step"].iloc[-1]) if len(self._rows) else None
-
-    def append(self, rows: pd.DataFrame) -> None:
-        import pandas as pd
-
-        if self._rows is not None and list(self._rows.columns) != list(rows.columns):
-            there = ", ".join(self._rows.columns)
-            raise _damaged(self._path, f"its columns are {there}, and not {', '.join(rows.columns)}")
-        self._rows = rows if self._rows is None else pd.concat([self._rows, rows], ignore_index=True)
-        self._write()
-
-    def _write(self) -> None:
-        rows = self._rows
-        assert rows is not None
-        _replace(self._path, lambda part: rows.to_parquet(part, index=False))
-
-
-def _require_pyarrow() -> None:
-    optional.require("pyarrow", "parquet", "a log in a .parquet file")
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole and put it in the place of the old one, so that at no moment half of one is there."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    with part.open("r+b") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def _damaged(path: Path, why: str) -> ValueError:
-    return ValueError(
-        f"LearningRateLogger: {str(path)!r} is not a whole log of this training: {why}; move it away, or give another "
-        "`path`"
-    )

@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
-from keras_lr.callbacks import logfile
-from keras_lr.callbacks.backup import BackupAndRestore
-from keras_lr.callbacks.group_columns import group_columns
-from keras_lr.callbacks.recording import Recording, Segment, frame_of
+from keras_lr.callbacks.columns import RESERVED
+from keras_lr.callbacks.logbook import Logbook
+from keras_lr.callbacks.recording import Segment
+from keras_lr.callbacks.watch import Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
-from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
-from keras_lr.optimizers.lookup import Source
-from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle, processes
+from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
 from keras_lr.training.others import others
 from keras_lr.training.saved_state import of
 
@@ -53,8 +50,12 @@ class LearningRateLogger(keras.callbacks.Callback):
     a last column `update` counts the updates before it. With `steps_per_execution` Keras reports
     metrics once for several batches: they stand in the last row of them, NaN in the others.
 
-    A rate that is a number is read at the end of each batch: put the logger before callbacks that
-    assign another one there (on JAX it does not matter).
+    It may stand anywhere in the list of callbacks: a batch is noted before any of them has seen its end.
+    (In your own loop it is noted where you call the hook, so call the logger's before those that assign a rate.)
+
+    With one logger for several trainings (compiled anew for fine-tuning, two models, folds) the rows of the
+    second one and of later ones follow, and a first column `training` numbers them from 0. The number is saved
+    with the model's weights, so a resume goes on in the training it belongs to.
 
     A rate that is a function is called once more after each batch; a compiled training step
     (TensorFlow, JAX) has called it only when it was traced, so a function that returns
@@ -67,8 +68,9 @@ class LearningRateLogger(keras.callbacks.Callback):
             an optimizer trains nothing.
         path: a file ending in .csv or .parquet, written at the end of each epoch and before each
             checkpoint. Rows in it with steps that are to come (from a run that went further than
-            the one that is resumed) are dropped at the start of `fit`. In a training of several
-            processes only the first one writes.
+            the one that is resumed) are dropped at the start of `fit`. A training that begins at
+            step 0 renames a log that a run before has left (``log.csv.1``), and warns. In a
+            training of several processes only the first one writes.
 
         groups: add a column ``learning_rate[pattern]`` for each pattern in the `multipliers` of a `Scheduled`
             optimizer: the rate times the factor. The column `learning_rate` is the rate without factors.
@@ -76,7 +78,10 @@ class LearningRateLogger(keras.callbacks.Callback):
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
             file in `path` is damaged, or is no log with the same columns; after the first
-            batch, if a metric is not among those that Keras reports.
+            batch, if a metric is not among those that Keras reports; when rows are written, if another
+            logger or process has written to the file.
+        OSError: the file cannot be written. It is as before then, and the next write, in the same `fit` or
+            another one with this logger, has all that is missing.
     """
 
     def __init__(
@@ -89,16 +94,23 @@ class LearningRateLogger(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
-        self.path = None if path is None else Path(check(PATH, "LearningRateLogger", "path", path))
+        for name in self.metrics:
+            if name in RESERVED:
+                refuse("LearningRateLogger", "metrics", f"names other than {', '.join(RESERVED)}", name)
+            if any("\ud800" <= char <= "\udfff" for char in name):
+                refuse("LearningRateLogger", "metrics", "names that can be written in UTF-8", name)
+        # Absolute, since the process may go to another folder while it trains.
+        self.path = None if path is None else Path(os.path.abspath(check(PATH, "LearningRateLogger", "path", path)))
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
-        self._stretches: list[Segment] = []
-        self._file: logfile.LogFile | None = None
-        self._open: Recording | None = None
-        # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
-        self._traced: tuple[Any, list[Source]] | None = None
+        self._book = Logbook(self.path)
+        self._fit: Watch | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model and its `fit` are no part of a log.
+        return {**vars(self), "_model": None, "_fit": None, "_book": self._book.copy(self._unfinished())}
 
     # Results.
 
@@ -111,11 +123,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         trains nothing, since no variable was given to it, makes no steps: its rate is that of the step at
         which it stands, 0 for a new one.
         """
-        self._close()
-        if not self._stretches:
-            empty = Segment(0, 0, range(0), {name: np.zeros(0) for name in ("learning_rate", *self.metrics)})
-            return frame_of([empty])
-        return frame_of(self._stretches)
+        return self._book.frame(self._unfinished(), ["learning_rate", *self.metrics])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the recorded rates over the step. Returns the axes."""
@@ -126,154 +134,96 @@ class LearningRateLogger(keras.callbacks.Callback):
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self._open is not None and self._net is not self.model:
-            self._open = None
-        # The rows of a training before this one that failed, for which `on_train_end` was not called.
-        self._close()
-        self._write()
-        self._net: Any = self.model
-        lookup.build(self._net)
-        self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
-        self._audited = self._looked_for_idle = not self.audit
-        self._resumed = False
-        epoch_logs.add_to_every_epoch(self._last_rates)
+        if self._fit is not None:  # a training before this one failed, for which `on_train_end` was not called
+            self._fit.break_off()
+            self._end(self._fit)
+        model = self.model
+        fit = self._fit = Watch(model, self.metrics, self._book, (self.params or {}).get("steps"), groups=self.groups)
+        lookup.build(model)
+        epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
         if self.path is not None:
             # A checkpoint must not know of updates that the file does not.
-            of(self._net).hooks[f"LearningRateLogger/{id(self)}"] = self._flush
-            self._warn_of_savers_in_batches()
+            of(model).hooks[self._hook] = self._flush
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._close()
-        if not self._resumed:
+        fit = self._running()
+        fit.close()
+        if fit.once("begin"):
             # Only now have all callbacks begun, one of which may have loaded weights.
-            self._resumed = True
-            checkpoint_rates.note(self._net)
-            self._take_up()
-        self._epoch = epoch
-        self._start(0)
+            checkpoint_rates.note(fit.model)
+            self._book.begin(fit.model, lookup.step_of(fit.model), self._key())
+        fit.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._audited:
-            # Not before the first batch: until then a callback may bind the schedule.
-            self._audited = True
-            self._audit()
-        self._running = self._net.train_function
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
-        if self._open is not None and not (self._open.is_of(self._sources()) and self._open.goes_on_with(batch)):
-            self._close()
-            self._start(batch)
+        fit = self._running()
+        if fit.once("audit") and self.audit:
+            # Not before the first batch: until then a callback may bind the schedule.
+            params = self.params or {}
+            checkpoint_rates.warn(fit.model)
+            audit.warn(fit.model, fit.epoch, params.get("epochs", fit.epoch + 1), params.get("steps"))
+        fit.begin_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        assert self._open is not None
-        if self._is_compiled:
-            # The step that has just run, not one that another callback has made since.
-            self._traced = (self._running, self._open.sources)
-        if not self._looked_for_idle:
+        fit = self._running()
+        # Where a list of Keras runs, `fit` was noted before any callback.
+        fit.end_batch(batch, logs)
+        if fit.once("idle") and self.audit:
             # Not before: TensorFlow may build the model in the first batch.
-            self._looked_for_idle = True
-            idle.warn(self._net)
-        # With `steps_per_execution` the last number of an epoch may be past its end.
-        steps = (self.params or {}).get("steps")
-        self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
+            idle.warn(fit.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Once more, for a loop that calls the hooks itself.
         if logs is not None:
             logs.update(self._last_rates())
-        self._close()
-        self._write()
+        self._running().close()
+        self._book.write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._close()
-        self._write()
-        of(self._net).hooks.pop(f"LearningRateLogger/{id(self)}", None)
+        fit = self._running()
+        fit.close()
         epoch_logs.remove(self._last_rates)
+        self._end(fit)
 
     # Parts.
 
+    @property
+    def _hook(self) -> str:
+        return f"LearningRateLogger/{id(self)}"
+
+    def _key(self) -> str:
+        """Of the model's memory: of the loggers of one file name, the second and later ones have a number."""
+        name = "" if self.path is None else self.path.name
+        alike = [
+            it
+            for it in others(self, including=True)
+            if isinstance(it, LearningRateLogger) and (it.path.name if it.path else "") == name
+        ]
+        place = next((number for number, it in enumerate(alike, 1) if it is self), 1)
+        return f"log/{name}" + (f"/{place}" if place > 1 else "")
+
+    def _running(self) -> Watch:
+        if self._fit is None:
+            raise ValueError("LearningRateLogger: `on_train_begin` must be called before the other hooks")
+        return self._fit
+
+    def _end(self, fit: Watch) -> None:
+        """Let go of a `fit`, and write what the file has not yet."""
+        of(fit.model).hooks.pop(self._hook, None)
+        self._fit = None
+        self._book.write()
+
+    def _unfinished(self) -> Segment | None:
+        return None if self._fit is None else self._fit.unfinished()
+
     def _last_rates(self) -> dict[str, float]:
         """What the last update used, by column."""
-        self._close()
-        if not self._stretches:
+        self._running().close()
+        if not self._book.segments:
             return {}
-        columns = self._stretches[-1].columns
+        columns = self._book.segments[-1].columns
         return {name: float(values[-1]) for name, values in columns.items() if name not in self.metrics}
-
-    def _take_up(self) -> None:
-        """Make log and file end where this training begins."""
-        step = lookup.step_of(self._net)
-        if self._stretches and step == 0:
-            return  # another training, whose rows follow
-        self._stretches = [kept for segment in self._stretches if (kept := segment.until(step)) is not None]
-        self._written = len(self._stretches)
-        if self.path is None or not processes.is_chief():
-            return
-        if self._file is None:
-            self._file = logfile.open_log(self.path)
-        last = self._file.cut(step)
-        # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
-        if last is not None and last < step - 2:
-            warn_user(
-                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
-                f"{step:,}; the rows between are missing",
-            )
 
     def _flush(self) -> None:
         """Write what is known so far, since a checkpoint is about to be written."""
-        if self._file is None:
-            return
-        lookup.sync(self._net)
-        self._append(None if self._open is None else self._open.finish())
-
-    def _warn_of_savers_in_batches(self) -> None:
-        before = True
-        for other in others(self, including=True):
-            before = before and other is not self
-            # Ours saves when all callbacks have seen the batch.
-            late = not isinstance(other, BackupAndRestore)
-            if before and late and isinstance(getattr(other, "save_freq", None), int):
-                warn_user(
-                    f"LearningRateLogger: put {type(other).__name__}, which saves every {other.save_freq} batches, "
-                    "after the logger: a resume from its file would miss the row of one batch",
-                )
-
-    def _audit(self) -> None:
-        params = self.params or {}
-        checkpoint_rates.warn(self._net)
-        audit.warn(self._net, self._epoch, params.get("epochs", self._epoch + 1), params.get("steps"))
-
-    def _sources(self) -> list[Source]:
-        """Where the rates come from in the training step that will run."""
-        if self._traced is not None and self._traced[0] is self._net.train_function:
-            return self._traced[1]
-        return [hyperparameter.source for hyperparameter in lookup.hyperparameters(self._net)]
-
-    def _start(self, first_batch: int) -> None:
-        hyperparameters = lookup.hyperparameters(self._net)
-        groups = group_columns(hyperparameters) if self.groups else []
-        self._open = Recording(
-            self._net, self._epoch, first_batch, hyperparameters, self._sources(), self.metrics, groups
-        )
-
-    def _close(self) -> None:
-        if self._open is not None:
-            lookup.sync(self._net)
-            segment = self._open.finish()
-            if segment is not None:
-                self._stretches.append(segment)
-        self._open = None
-
-    def _write(self) -> None:
-        if self._file is not None:
-            self._append(None)
-        # Rows of the segment that is being recorded which are in the file already.
-        self._ahead = 0
-
-    def _append(self, unfinished: Segment | None) -> None:
-        """Write the rows that the file has not yet, those of an unfinished segment included."""
-        assert self._file is not None
-        new = [*self._stretches[self._written :], *([] if unfinished is None else [unfinished])]
-        if new and len(missing := frame_of(new).iloc[self._ahead :]):
-            self._file.append(missing)
-        self._written = len(self._stretches)
-        self._ahead = 0 if unfinished is None else len(unfinished)
+        self._book.write(self._unfinished())

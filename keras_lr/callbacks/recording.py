@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr.callbacks.columns import TRAINING
 from keras_lr.callbacks.group_columns import GroupColumn
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.core.inner import values_of
@@ -27,42 +28,59 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive updates of one epoch; `batches` is their number within the epoch."""
+    """Consecutive updates of one epoch; `batches` is their number within the epoch, `training` that of the training."""
 
     epoch: int
     first_step: int
     batches: NDArray[np.int64] | range
     columns: dict[str, Floats]
     accumulation: int | None = None
+    training: int = 0
+
+    @classmethod
+    def empty(cls, columns: list[str]) -> Segment:
+        """One without rows."""
+        return cls(0, 0, range(0), {name: np.zeros(0) for name in columns})
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def until(self, step: int) -> Segment | None:
         """The rows before a step; None if there are none."""
-        count = min(step - self.first_step, len(self))
-        if count <= 0:
-            return None
-        columns = {name: values[:count] for name, values in self.columns.items()}
-        return replace(self, batches=self.batches[:count], columns=columns)
+        return self._part(0, min(step - self.first_step, len(self)))
 
-    def table(self) -> dict[str, NDArray[Any]]:
-        """The columns, as arrays."""
+    def after(self, step: int) -> Segment | None:
+        """The rows after a step; None if there are none."""
+        return self._part(max(step + 1 - self.first_step, 0), len(self))
+
+    def _part(self, first: int, end: int) -> Segment | None:
+        if first >= end:
+            return None
+        columns = {name: values[first:end] for name, values in self.columns.items()}
+        return replace(self, first_step=self.first_step + first, batches=self.batches[first:end], columns=columns)
+
+    def table(self, numbered: bool = False) -> dict[str, NDArray[Any]]:
+        """The columns, as arrays; `numbered`: with that of the training."""
         count, batches = len(self), self.batches
         if isinstance(batches, range):
             batches = np.arange(batches.start, batches.stop, dtype=np.int64)
         steps = np.arange(self.first_step, self.first_step + count, dtype=np.int64)
         update = {} if self.accumulation is None else {"update": steps // self.accumulation}
         epoch = np.full(count, self.epoch, np.int64)
-        return {"step": steps, "epoch": epoch, "batch": batches, **self.columns, **update}
+        training = {TRAINING: np.full(count, self.training, np.int64)} if numbered else {}
+        return {**training, "step": steps, "epoch": epoch, "batch": batches, **self.columns, **update}
 
 
 def frame_of(segments: list[Segment]) -> pd.DataFrame:
-    """The rows of segments; those with the same columns are joined as arrays: a DataFrame for each takes long."""
+    """The rows of segments, with the number of their training if that is not 0 for all of them.
+
+    Those with the same columns are joined as arrays: a DataFrame for each takes long.
+    """
     import pandas as pd
 
     frames = []
-    for names, alike in itertools.groupby((segment.table() for segment in segments), key=tuple):
+    numbered = any(segment.training for segment in segments)
+    for names, alike in itertools.groupby((segment.table(numbered) for segment in segments), key=tuple):
         tables = list(alike)
         frames.append(pd.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names}))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -80,13 +98,15 @@ class Recording:
         sources: list[Source],
         metrics: tuple[str, ...],
         groups: Sequence[GroupColumn] = (),
+        after: Recording | None = None,
     ) -> None:
         self.sources = sources
+        self.optimizer = model.optimizer
         self._groups = groups
         self._epoch = epoch
         self._first_batch = first_batch
         self._hyperparameters = hyperparameters
-        self._first_steps = {it.rated: it.rated.step() for it in hyperparameters}
+        self._first_steps = _first_steps(hyperparameters) if after is None else after.steps_after(hyperparameters)
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
@@ -94,7 +114,7 @@ class Recording:
         # The counter of the whole, since it may be undecided which optimizer of a `MultiOptimizer` trains something.
         counter = lookup.counter_of(model)
         self._counters = Snapshots(model, counter) if lookup.skips_updates(model) else None
-        self._first_count = lookup.read_int(counter)
+        self._first_count = lookup.read_int(counter) if after is None else after.count_after()
         # Between its two ends a segment of a schedule needs nothing from its batches.
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
 
@@ -103,14 +123,23 @@ class Recording:
         return lookup.primary([hyperparameter.rated for hyperparameter in self._hyperparameters])
 
     def is_of(self, sources: list[Source]) -> bool:
-        return all(a is b for a, b in zip(self.sources, sources, strict=True))
+        return len(self.sources) == len(sources) and all(a is b for a, b in zip(self.sources, sources, strict=True))
+
+    @property
+    def next_batch(self) -> int:
+        """The batch after the last one that was noted."""
+        return self._last_batch + 1
 
     def goes_on_with(self, batch: int) -> bool:
         """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
-        return batch == self._last_batch + 1
+        return batch == self.next_batch
 
-    def note(self, last_batch: int, logs: dict[str, Any]) -> None:
-        """After an execution of the training step, of which `last_batch` was the last batch."""
+    def note(self, last_batch: int, logs: dict[str, Any] | None) -> None:
+        """After an execution of the training step, of which `last_batch` was the last batch; None: no metrics."""
+        for name in self._metrics:
+            if logs is not None and name not in logs:
+                there = ", ".join(sorted(logs))
+                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
         self._last_batch = last_batch
         if self._idle:
             return
@@ -121,20 +150,45 @@ class Recording:
         if self._counters is not None:
             self._counters.take()
         for name, values in self._metrics.items():
-            if name not in logs:
-                there = ", ".join(sorted(logs))
-                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
-            values.append(logs[name])
+            values.append(np.nan if logs is None else logs[name])
 
-    def finish(self) -> Segment | None:
+    def note_broken_off(self, most: int) -> None:
+        """Note the execution in which training broke off, if its update was made.
+
+        Args:
+            most: batches in an execution. A counter that is further was set by somebody.
+        """
+        primary = self._primary()
+        made = primary.step() - self._first_steps[primary] - self._made()
+        if 0 < made <= most:
+            self.note(self._last_batch + made, None)
+
+    def _made(self) -> int:
+        """Updates that were noted."""
+        if self._counters is None:
+            return self._last_batch + 1 - self._first_batch
+        return self.count_after() - self._first_count
+
+    def count_after(self) -> int:
+        """The counter of the whole at the last note; it is needed where loss scaling skips batches."""
+        return self._first_count if self._counters is None else self._counters.last(self._first_count)
+
+    def steps_after(self, hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
+        """The counters at the last note."""
+        before = {id(rated.optimizer): step for rated, step in self._first_steps.items()}
+        made = self._made()
+        return {
+            it.rated: before.get(id(it.rated.optimizer), it.rated.step() - made) + (0 if it.rated.is_idle else made)
+            for it in hyperparameters
+        }
+
+    def finish(self, training: int = 0) -> Segment | None:
         """Fetch what was noted and make the rows; None if no update was made."""
         primary = self._primary()
         first = self._first_steps[primary]
-        count = primary.step() - first
-        if self._counters is None:
-            # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
-            count = min(count, self._last_batch + 1 - self._first_batch)
-        if count == 0:
+        # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
+        count = min(primary.step() - first, self._made())
+        if count <= 0:
             return None
         ends = self._updates_after(count)
         batches: NDArray[np.int64] | range = range(self._first_batch, self._first_batch + count)
@@ -156,7 +210,7 @@ class Recording:
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
                 if end > before:
                     columns[name][end - 1] = metric_number("LearningRateLogger", name, value)
-        return Segment(self._epoch, first, batches, columns, primary.accumulation)
+        return Segment(self._epoch, first, batches, columns, primary.accumulation, training)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
         """Updates made by the end of each execution."""
@@ -170,6 +224,10 @@ class Recording:
         made = np.diff(ends, prepend=0)
         last = np.array(self._last_batches, np.int64)
         return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
+
+
+def _first_steps(hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
+    return {it.rated: it.rated.step() for it in hyperparameters}
 
 
 def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:

@@ -9,11 +9,12 @@ import numpy as np
 from rich.table import Column, Table
 from rich.text import Text
 
-from keras_lr.callbacks import logfile
+from keras_lr.callbacks import log_reader
+from keras_lr.callbacks.columns import RESERVED
 from keras_lr.command.render import printable
 
-PLACES = ("step", "epoch", "batch", "update")
-"""Columns that say where in the training a row is."""
+MOST_COLUMNS = 20
+"""Metrics, and rates, of a log that are shown."""
 
 
 def read_logs(paths: list[Path]) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def read_logs(paths: list[Path]) -> dict[str, Any]:
     Raises:
         ValueError: a file is no log, or has no rates.
     """
-    frames = {str(path): logfile.read_frame(path) for path in paths}
+    frames = {str(path): log_reader.read_frame(path) for path in paths}
     for path, frame in frames.items():
         if not rate_columns(frame):
             raise ValueError(f"{path!r} is no log: it has no column 'learning_rate'")
@@ -37,16 +38,30 @@ def rate_columns(frame: Any) -> list[str]:
 def comparison_table(frames: dict[str, Any]) -> Table:
     """A row for each log: its length, its rates, its last metrics, and where its rates part from the first log."""
     rates = _union(map(rate_columns, frames.values()))
-    columns = _union(frame.columns for frame in frames.values())
-    metrics = [name for name in columns if name not in (*PLACES, *rates)]
+    every = _metrics(frames, rates)
+    metrics, rates = every[:MOST_COLUMNS], rates[:MOST_COLUMNS]
     titles = ["run", "steps", "epochs", "first rate", "highest", "last", "mean", *metrics]
-    table = Table(*[Column(_plain(title)) for title in (*titles, "rates part from the first run")])
+    left_out = f"{len(every) - len(metrics):,} further columns are not shown" if len(every) > len(metrics) else None
+    columns = [Column(_plain(title)) for title in (*titles, "rates part from the first run")]
+    table = Table(*columns, caption=left_out, caption_justify="left")
     first = next(iter(frames.values()))
     for path, frame in frames.items():
         parting = "" if frame is first else _parting(first, frame, rates)
-        cells = [path, f"{len(frame):,}", f"{frame['epoch'].nunique():,}", *_numbers(frame, metrics), parting]
+        cells = [path, f"{len(frame):,}", _epochs(frame), *_numbers(frame, metrics), parting]
         table.add_row(*map(_plain, cells))
     return table
+
+
+def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:
+    """The columns of metrics."""
+    taken = {*RESERVED, *rates}
+    return [name for name in _union(frame.columns for frame in frames.values()) if name not in taken]
+
+
+def _epochs(frame: Any) -> str:
+    """How many epochs there are, in all trainings of a log."""
+    keys = [name for name in ("training", "epoch") if name in frame]
+    return f"{len(frame[keys].drop_duplicates()):,}"
 
 
 def _plain(text: str) -> Text:
@@ -70,7 +85,11 @@ def _numbers(frame: Any, metrics: list[str]) -> list[str]:
 
 def _parting(first: Any, other: Any, rates: list[str]) -> str:
     """Where the rates of two logs first differ, and by how much at most."""
-    both = first.merge(other, on="step", suffixes=("", " other"))
+    keys = ["training", "step"]
+    # A log of one training has no number of it.
+    left, right = (frame if "training" in frame else frame.assign(training=0) for frame in (first, other))
+    columns = [[*keys, *(name for name in rates if name in frame)] for frame in (first, other)]
+    both = left[columns[0]].merge(right[columns[1]], on=keys, suffixes=("", " other"))
     parts = []
     for name in rates:
         if name not in both or name + " other" not in both:

@@ -29,7 +29,7 @@ from keras_lr.core import describe, drawing, evaluation, serialization
 from keras_lr.core.curves import Step, Value
 from keras_lr.core.frozen import Frozen
 from keras_lr.core.refusals import refuse
-from keras_lr.core.tree import DEEPEST, Cache, Formula, depth_of, is_bound, is_external
+from keras_lr.core.tree import DEEPEST, MOST_PARTS, Cache, Formula, count_of, depth_of, is_bound, is_external
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,16 +59,20 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         given = self.arguments()
         external = any(is_external(part) or getattr(part, "has_external", False) for part in Formula._parts(self))
         depths = {name: depth_of(value) for name, value in given.items()}
+        counts = {name: count_of(value) for name, value in given.items()}
         for name, value in (
             ("is_bound", all(map(is_bound, given.values()))),
             ("has_external", external),
             ("_depth", 1 + max(depths.values(), default=0)),
+            ("_count", 1 + sum(counts.values())),
             ("_cache", Cache()),
         ):
             object.__setattr__(self, name, value)
         for name, depth in depths.items():
             if depth >= DEEPEST:
                 self.refuse(name, f"nested at most {DEEPEST - 1} schedules deep")
+        if sum(counts.values()) >= MOST_PARTS:
+            self.refuse(max(counts, key=lambda name: counts[name]), f"made of at most {MOST_PARTS - 1:,} schedules")
         self.validate()
         if self.is_bound:
             self.validate_steps()
@@ -205,8 +209,8 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         """
         if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
             refuse(cls.__name__, "config", "a dict of the arguments by name", config, TypeError)
-        if not serialization.is_shallow(config):
-            refuse(cls.__name__, "config", f"schedules nested at most {DEEPEST} deep", config)
+        if (limit := serialization.broken_limit(config)) is not None:
+            refuse(cls.__name__, "config", f"schedules {limit}", config)
         return cls(**{name: serialization.decode(value) for name, value in config.items()})
 
     def _comparable(self, value: Any) -> Any:

@@ -10,7 +10,7 @@ import keras
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.refusals import shown
-from keras_lr.core.tree import DEEPEST, LearningRateSchedule, is_external
+from keras_lr.core.tree import DEEPEST, MOST_PARTS, LearningRateSchedule, is_external
 from keras_lr.core.units import epochs, fraction
 
 UNITS = {"epochs": epochs, "fraction": fraction}
@@ -27,8 +27,8 @@ def from_serialized(serialized: Any) -> LearningRateSchedule:
     """
     if not isinstance(serialized, dict) or not isinstance(serialized.get("config"), dict):
         raise TypeError(f"a schedule must be serialized as a dict of class_name, config …, got {shown(serialized)}")
-    if not is_shallow(serialized):
-        raise ValueError(f"a serialized schedule must be nested at most {DEEPEST} deep")
+    if (limit := broken_limit(serialized)) is not None:
+        raise ValueError(f"a serialized schedule must be {limit}")
     name, config = serialized.get("class_name"), serialized["config"]
     found = keras.saving.get_registered_object(str(serialized.get("registered_name") or name))
     if found is None and is_stock(serialized):
@@ -58,18 +58,22 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, int | float | str)
 
 
-def is_shallow(config: dict[str, Any]) -> bool:
-    """Whether a config is so deep at most that taking it apart does not come to the end of Python's stack."""
+def broken_limit(config: dict[str, Any]) -> str | None:
+    """What a config must be and is not: of few schedules, and not so deep that Python's stack comes to its end."""
     level: list[Any] = [config]
+    count = 0
     # A level of schedules is a dict in a dict, and in a list where there are several.
     for _ in range(3 * DEEPEST + 1):
         inner: list[Any] = []
         for part in level:
+            count += isinstance(part, dict) and "class_name" in part
             inner += part.values() if isinstance(part, dict) else part
+        if count > MOST_PARTS:
+            return f"made of at most {MOST_PARTS:,} schedules"
         level = [part for part in inner if isinstance(part, dict | list)]
         if not level:
-            return True
-    return False
+            return None
+    return f"nested at most {DEEPEST} deep"
 
 
 def encode(value: Any) -> Any:

@@ -32,6 +32,9 @@ else:
 DEEPEST = 64
 """How deep schedules can be nested; Python's recursion would end a few hundred levels deeper, without a clear error."""
 
+MOST_PARTS = 1000
+"""How many schedules one can be made of; reading them out of a file takes a millisecond for each."""
+
 
 class Cache:
     """Rates that a schedule has computed already, since the next step asks for them again.
@@ -70,6 +73,9 @@ class Formula(LearningRateSchedule):
 
     _depth: int
     """Levels of schedules, this one included."""
+
+    _count: int
+    """Schedules that it is made of, this one included."""
 
     _cache: Cache
 
@@ -135,6 +141,13 @@ def is_bound(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(is_bound, value))
     return value.is_bound if isinstance(value, Formula) else not isinstance(value, Duration)
+
+
+def count_of(value: Any) -> int:
+    """How many schedules the value of an argument is made of; one that is used twice counts twice."""
+    if isinstance(value, tuple):
+        return sum(map(count_of, value))
+    return value._count if isinstance(value, Formula) else int(isinstance(value, LearningRateSchedule))
 
 
 def depth_of(value: Any) -> int:

@@ -36,6 +36,10 @@ class Snapshots:
     def numbers(self) -> list[float]:
         return [read_float(value) for value in self._taken]
 
+    def last(self, before: int) -> int:
+        """The whole number that was taken last; `before` if none was."""
+        return int(read_float(self._taken[-1])) if self._taken else before
+
     def _take_tensorflow(self) -> Any:
         # A mere read shares the variable's memory, which an assignment overwrites.
         # The bare operation, since `ops.add` takes five times as long.

@@ -15,6 +15,7 @@ import keras
 from keras_lr.training.others import running_list
 
 Numbers = Callable[[], dict[str, float]]
+AfterBatch = Callable[[int, dict[str, Any] | None], None]
 
 
 class Filler(keras.callbacks.Callback):
@@ -23,12 +24,23 @@ class Filler(keras.callbacks.Callback):
     Args:
         numbers: called at the end of each epoch.
         before: the `CSVLogger` that this filler stands before, if any.
+        after_batch: called at the end of each batch, before any callback has changed something.
     """
 
-    def __init__(self, numbers: Numbers, before: keras.callbacks.CSVLogger | None = None) -> None:
+    def __init__(
+        self,
+        numbers: Numbers,
+        before: keras.callbacks.CSVLogger | None = None,
+        after_batch: AfterBatch | None = None,
+    ) -> None:
         super().__init__()
         self.numbers = numbers
         self._before = before
+        self._after_batch = after_batch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._after_batch is not None:
+            self._after_batch(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
@@ -45,8 +57,10 @@ def _is_of_validation(name: str) -> bool:
     return name.startswith("val_")
 
 
-def add_to_every_epoch(numbers: Numbers) -> None:
+def add_to_every_epoch(numbers: Numbers, after_batch: AfterBatch | None = None) -> None:
     """Put numbers into the logs of each epoch before any callback sees them; from `on_train_begin`.
+
+    `after_batch` is called at the end of each batch, before any callback's hook.
 
     Without effect where no list of Keras calls the hooks. Keras is in the middle of a loop over the list,
     so it gets a new one.
@@ -55,7 +69,7 @@ def add_to_every_epoch(numbers: Numbers) -> None:
     if callbacks is None:
         return
     remove(numbers)
-    fillers: list[Any] = [Filler(numbers)]
+    fillers: list[Any] = [Filler(numbers, after_batch=after_batch)]
     for callback in callbacks.callbacks:
         if isinstance(callback, keras.callbacks.CSVLogger):
             fillers.append(Filler(numbers, callback))

@@ -12,7 +12,8 @@ from support.training import Fail, Weight, assert_applied, calls, data, fit, mod
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger
-from keras_lr.callbacks.logfile import CsvLog, read_frame
+from keras_lr.callbacks.log_reader import read_frame
+from keras_lr.callbacks.logfile import CsvLog
 from keras_lr.callbacks.recording import Recording, Segment, frame_of
 from keras_lr.optimizers import lookup
 from keras_lr.training.saved_state import of
@@ -305,8 +306,10 @@ def test_another_model_after_a_training_that_failed(tmp_path):
     with pytest.raises(RuntimeError, match="out of power"):
         fit(model_with(SOURCES["ours"]()), log, save, Fail(), epochs=1)
     fit(model_with(SOURCES["ours"]()), log, epochs=1)
-    assert log.to_frame().step.tolist() == [0, 1, 2, 3, 4]
-    assert read_frame(tmp_path / "log.csv").step.tolist() == [0, 1, 2, 3, 4]
+    frame = log.to_frame()
+    assert frame.step.tolist() == [0, 1, 2, 3, *range(5)]
+    assert frame.training.tolist() == [0] * 4 + [1] * 5
+    pd.testing.assert_frame_equal(read_frame(tmp_path / "log.csv"), frame)
 
 
 class Swap(keras.callbacks.Callback):
@@ -527,10 +530,10 @@ def test_stretches_with_other_columns_are_put_below_one_another():
 
 def test_all_that_is_done_is_done_to_the_model(tmp_path, monkeypatch):
     made = calls(monkeypatch, "sync")
-    for model in (model_with(0.1), model_with(SOURCES["ours"]())):
+    for number, model in enumerate([model_with(0.1), model_with(SOURCES["ours"]())]):
         made.clear()
         save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
-        fit(model, logger(path=tmp_path / f"{len(made)}.csv"), save)
+        fit(model, logger(path=tmp_path / f"{number}.csv"), save)
         # At the end of each epoch, and at each of seven checkpoints.
         assert len(made) >= 3 + 7
         assert all(given is model for _, given in made)
@@ -549,11 +552,11 @@ def test_a_second_model_follows_the_first(tmp_path):
 
 def test_a_file_is_cut_once_in_a_training(tmp_path, monkeypatch):
     cuts, cut = [], CsvLog.cut
-    monkeypatch.setattr(CsvLog, "cut", lambda self, step: (cuts.append(step), cut(self, step))[1])
+    monkeypatch.setattr(CsvLog, "cut", lambda self, *where: (cuts.append(where), cut(self, *where))[1])
     model, log = model_with(0.25), logger(path=tmp_path / "log.csv")
     fit(model, log)
     fit(model, log)
-    assert cuts == [0, 15]
+    assert cuts == [(0, 15)]
 
 
 @pytest.mark.parametrize(("gap", "warns"), [(0, False), (1, False), (2, True), (5, True)])

@@ -319,6 +319,39 @@ def test_compare_logs(tmp_path):
     assert (tmp_path / "all.png").stat().st_size > 1000
 
 
+def test_compare_prints_what_files_say_as_text(tmp_path):
+    """Names of columns and of files: no markup, no command for the terminal, no traceback."""
+    names = ["[/x]", "\x1b[31mred", "[bold]b[/bold]", "a\u202eb", "\x9b5m", "\\"]
+    path = tmp_path / "[red]log[bold].csv"
+    pd.DataFrame({"step": [0], "epoch": [0], "batch": [0], "learning_rate": [0.1]} | dict.fromkeys(names, 0.5)).to_csv(
+        path, index=False
+    )
+    result = RUNNER.invoke(cli.app, ["compare", str(path)], env={"COLUMNS": "400"}, color=True)
+    assert result.exit_code == 0, result.output
+    for text in ("[/x]", "\\x1b[31mred", "[bold]b[/bold]", "[red]log[bold].csv"):
+        assert text in result.output
+    assert not {"\x1b", "\x9b", "\u202e"} & set(result.output)
+
+
+def test_compare_shows_the_first_of_many_columns(tmp_path):
+    names = [f"m{number}" for number in range(20_000)]
+    path = tmp_path / "log.csv"
+    path.write_text(f"step,epoch,batch,learning_rate,{','.join(names)}\n0,0,0,0.1{',0.5' * len(names)}\n")
+    text = run("compare", path)
+    assert "19,980 further columns are not shown" in text
+
+
+def test_compare_logs_of_several_trainings(tmp_path):
+    path, other = tmp_path / "one.csv", tmp_path / "two.csv"
+    head, rows = "training,step,epoch,batch,learning_rate\n", ["0,0,0,0,0.1\n", "0,1,0,1,0.1\n", "1,0,0,0,0.2\n"]
+    path.write_text(head + "".join(rows))
+    other.write_text(head + "".join([*rows[:2], "1,0,0,0,0.4\n"]))
+    (tmp_path / "same.csv").write_text(path.read_text())
+    text = " ".join(run("compare", path, other, tmp_path / "same.csv").split())
+    assert "from step 0, most at 0: 0.2 and 0.4" in text
+    assert "nowhere in 3 steps" in text
+
+
 def test_compare_what_is_no_log(tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_text("a,b\n1,2\n")

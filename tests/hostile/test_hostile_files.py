@@ -19,7 +19,7 @@ import pytest
 from support.needs import needs
 
 import keras_lr as klr
-from keras_lr.callbacks import logfile
+from keras_lr.callbacks import log_reader, logfile
 from keras_lr.command import app as cli
 from keras_lr.command import inspection
 from keras_lr.core import serialization, tree
@@ -573,6 +573,41 @@ def test_load_model_says_what_is_wrong_with_a_schedule(name, tmp_path):
         keras.saving.load_model(path)
 
 
+def doubled(levels):
+    """A schedule that is added to itself again and again: a file of a few megabytes, and millions of parts."""
+    config = keras.saving.serialize_keras_object(klr.LinearDecay(0.1, 100))
+    for _ in range(levels):
+        config = {
+            "module": "keras_lr",
+            "class_name": "Sum",
+            "registered_name": "keras_lr>Sum",
+            "config": {"schedules": [config, config]},
+        }
+    return config
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("levels", [10, 13, 20, 40])
+def test_a_schedule_that_doubles_itself_is_refused(levels):
+    with pytest.raises(ValueError, match="made of at most 1,000 schedules"):
+        serialization.from_serialized(doubled(levels))
+    with pytest.raises(ValueError, match="made of at most 1,000 schedules"):
+        klr.Sum.from_config(doubled(levels)["config"])
+
+
+@pytest.mark.once
+def test_as_many_parts_as_a_file_may_have_can_be_made_and_no_more():
+    part = klr.LinearDecay(0.1, 100)
+    whole = klr.Sum([part] * (tree.MOST_PARTS - 1))
+    assert serialization.from_serialized(keras.saving.serialize_keras_object(whole)) == whole
+    with pytest.raises(ValueError, match="Sum: `schedules` must be made of at most 999 schedules, got"):
+        klr.Sum([part] * tree.MOST_PARTS)
+    for _ in range(8):
+        part = klr.Product([part, klr.Warmup(part, 10)])
+    with pytest.raises(ValueError, match="must be made of at most 999 schedules, got"):
+        klr.Product([part, part])
+
+
 # Logs and journals.
 
 LOGS = {
@@ -594,11 +629,11 @@ def test_what_is_no_log_is_refused(name, tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(LOGS[name])
     with pytest.raises(ValueError, match="is no log: ."):
-        logfile.read_frame(path)
+        log_reader.read_frame(path)
     assert invariants.command(cli.compare, [path], plot=None) == "refused"
     if name not in ("empty", "a rate in words", "a quote without end"):  # the resume reads the steps alone
         with pytest.raises(ValueError, match="is not a whole log of this training"):
-            logfile.CsvLog(path).cut(5)
+            logfile.CsvLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
@@ -610,15 +645,15 @@ def test_parquet_that_is_none(tmp_path):
     for content in (b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1", whole[:-9], whole[: len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is no log: ."):
-            logfile.read_frame(path)
+            log_reader.read_frame(path)
         with pytest.raises(ValueError, match="is not a whole log of this training"):
-            logfile.ParquetLog(path).cut(5)
+            logfile.ParquetLog(path).cut(0, 5)
     for wrong in (frame.assign(step=["a", "b"]), frame.assign(step=[0.5, 1.5])):
         wrong.to_parquet(path)
         with pytest.raises(ValueError, match="other values than numbers"):
-            logfile.read_frame(path)
+            log_reader.read_frame(path)
         with pytest.raises(ValueError, match="no column `step` of whole numbers"):
-            logfile.ParquetLog(path).cut(5)
+            logfile.ParquetLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
@@ -629,7 +664,7 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(logfile, "MOST_CELLS", 2 * rows - 1)
     with pytest.raises(ValueError, match="6,000,000 values"):
-        logfile.read_frame(path)
+        log_reader.read_frame(path)
 
 
 HEAD = b'{"keras_lr journal": 1}\n'

@@ -480,13 +480,20 @@ def test_a_checkpoint_never_knows_of_more_than_the_file(tmp_path, ending):
     np.testing.assert_allclose(rows.learning_rate, OLD.values(range(10)))
 
 
-def test_a_saver_in_batches_before_the_logger_is_warned_of(tmp_path):
-    backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=2)
-    log = klr.LearningRateLogger(path=tmp_path / "log.csv", audit=False)
-    with pytest.warns(UserWarning, match="put BackupAndRestore, which saves every 2 batches, after the logger"):
-        fit(model_with(OLD), backup, log)
-    np.testing.assert_allclose(pd.read_csv(tmp_path / "log.csv").learning_rate, OLD.values(range(15)))
-    fit(model_with(OLD), klr.LearningRateLogger(path=tmp_path / "2.csv", audit=False), backup)
+def test_a_saver_in_batches_may_stand_before_the_logger(tmp_path):
+    """Its file has the row of the batch that has just been trained."""
+    path, seen = tmp_path / "log.csv", []
+
+    class Look(keras.callbacks.ModelCheckpoint):
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if batch == 2:
+                seen.append((klr.optimizers.lookup.rated_optimizers(self.model)[0].step(), len(pd.read_csv(path))))
+
+    save = Look(tmp_path / "x.weights.h5", save_freq=1, save_weights_only=True)
+    fit(model_with(OLD), save, klr.LearningRateLogger(path=path, audit=False), epochs=2)
+    assert seen == [(3, 3), (8, 8)]
+    np.testing.assert_allclose(pd.read_csv(path).learning_rate, OLD.values(range(10)))
 
 
 def test_a_retry_in_the_same_process_has_each_step_once(tmp_path):

@@ -1,0 +1,67 @@
+"""Two small callbacks around all others of a `fit`, for what must come before them or after them.
+
+Keras's own callbacks forget their state in `on_train_begin`, so it can only be given back after that. And at the end of
+an epoch a backup must not be written before all callbacks have decided about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_lr.training.others import running_list
+
+
+class Frame:
+    """The two callbacks, and their places in Keras's list.
+
+    Args:
+        before: called before the hooks of the first epoch, or of the end of training if there is no epoch.
+        after: called with the number of the epoch after all hooks of its end.
+    """
+
+    def __init__(self, before: Callable[[], None], after: Callable[[int], None]) -> None:
+        self._first, self._last = _First(before), _Last(after)
+
+    def set_up(self) -> None:
+        """Put them into the running list, from `on_train_begin`; Keras is in a loop over it, so it gets a new one."""
+        running = running_list()
+        if running is not None:
+            running.callbacks = [self._first, *self._without(running.callbacks), self._last]
+
+    def is_set_up(self) -> bool:
+        """Whether a list of Keras calls the hooks."""
+        running = running_list()
+        return running is not None and self._last in running.callbacks
+
+    def take_down(self) -> None:
+        """Take them out of the list, which another `fit` may use again."""
+        running = running_list()
+        if running is not None:
+            running.callbacks = self._without(running.callbacks)
+
+    def _without(self, callbacks: list[Any]) -> list[Any]:
+        return [callback for callback in callbacks if callback not in (self._first, self._last)]
+
+
+class _First(keras.callbacks.Callback):
+    def __init__(self, before: Callable[[], None]) -> None:
+        super().__init__()
+        self._before = before
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._before()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._before()
+
+
+class _Last(keras.callbacks.Callback):
+    def __init__(self, after: Callable[[int], None]) -> None:
+        super().__init__()
+        self._after = after
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._after(epoch)

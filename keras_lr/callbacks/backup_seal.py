@@ -1,0 +1,81 @@
+"""What tells a whole backup from a damaged one, and whose it is, before anything of it is loaded.
+
+A checksum stands behind the HDF5 file, which ends where it says and takes no notice of what follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_lr.optimizers import lookup
+from keras_lr.training.position import KEY
+
+MARK = b"keras_lr sha256 "
+LENGTH = len(MARK) + 64
+
+
+def seal(path: Path) -> None:
+    """Write the checksum of a file behind it."""
+    with path.open("r+b") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest().encode()
+        file.seek(0, os.SEEK_END)
+        file.write(MARK + digest)
+
+
+def entry_of(path: Path) -> dict[str, Any]:
+    """The entry of `BackupAndRestore` in a file, whose checksum is right.
+
+    Raises:
+        ValueError: it is damaged. A file of an earlier version has no checksum, and its entry does not promise one.
+        KeyError, OSError: it is no backup.
+    """
+    import h5py
+
+    is_sealed = _is_sealed(path)
+    with h5py.File(path, "r") as file:
+        saved = json.loads(np.asarray(file["keras_lr_state/vars/json"]).astype(np.uint8).tobytes().decode())
+    entry = saved["entries"][KEY]
+    if not isinstance(entry, dict):
+        raise ValueError("its entry is none")
+    if entry.get("sealed") and not is_sealed:
+        raise ValueError("its checksum is missing")
+    return entry
+
+
+def _is_sealed(path: Path) -> bool:
+    """Whether there is a checksum, which then is that of the file."""
+    size = path.stat().st_size - LENGTH
+    with path.open("rb") as file:
+        if size < 0 or not (file.seek(size), file.read(LENGTH))[1].startswith(MARK):
+            return False
+        file.seek(size)
+        noted = file.read(LENGTH)[len(MARK) :]
+        file.seek(0)
+        found = hashlib.sha256()
+        while size:
+            block = file.read(min(size, 1 << 20))
+            found.update(block)
+            size -= len(block)
+    if found.hexdigest().encode() != noted:
+        raise ValueError("its checksum is not that of its content")
+    return True
+
+
+def optimizer_of(model: Any) -> str:
+    """The optimizer of a model in words, with the number of its variables."""
+    names = []
+    optimizer = model.optimizer
+    while hasattr(optimizer, "inner_optimizer"):
+        names.append(type(optimizer).__name__)
+        optimizer = optimizer.inner_optimizer
+    if hasattr(optimizer, "optimizers"):
+        names.append(type(optimizer).__name__)
+    parts = ", ".join(type(rated.optimizer).__name__ for rated in lookup.rated_optimizers(model))
+    count = len(lookup.optimizer_of(model).variables)
+    return f"{' of '.join([*names, parts])} ({count:,} variables)"

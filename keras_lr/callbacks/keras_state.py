@@ -1,0 +1,83 @@
+"""The state of Keras's own callbacks, which Keras keeps nowhere: a backup has it too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.core.refusals import shown
+
+FIELDS: dict[type, tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("best", "wait", "stopped_epoch", "best_epoch"),
+    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
+}
+"""What these callbacks remember from epoch to epoch, as numbers."""
+
+WEIGHTS = "best_weights"
+Arrays = list[NDArray[Any]]
+
+
+def capture(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Arrays]:
+    """The states of callbacks in the order of their list, as JSON values, and the best weights of all of them."""
+    entries, arrays = [], []
+    for kind, callback in _known(callbacks):
+        weights = getattr(callback, WEIGHTS, None) or []
+        numbers = {name: _number(getattr(callback, name, None)) for name in FIELDS[kind]}
+        entries.append({"class": kind.__name__, **_names(callback), "state": numbers, "weights": len(weights)})
+        arrays += [np.asarray(array) for array in weights]
+    return entries, arrays
+
+
+def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays) -> None:
+    """Give callbacks their states: to each the first one of its class, what it watches and its file, that is left.
+
+    Raises:
+        ValueError: the states are none.
+    """
+    left = []
+    for entry in entries:
+        count = entry["weights"]
+        left.append((entry, arrays[:count]))
+        arrays = arrays[count:]
+    for kind, callback in _known(callbacks):
+        wanted = {"class": kind.__name__, **_names(callback)}
+        found = next((it for it in left if {name: it[0].get(name) for name in wanted} == wanted), None)
+        if found is None:
+            continue
+        left.remove(found)
+        entry, weights = found
+        for name in FIELDS[kind]:
+            value = entry["state"].get(name)
+            if value is not None and type(value) not in (int, float):
+                raise ValueError(
+                    f"BackupAndRestore: the backup is damaged: `{name}` of {kind.__name__} is {shown(value)}"
+                )
+            setattr(callback, name, value)
+        if weights:
+            setattr(callback, WEIGHTS, weights)
+
+
+def has_stopped(entries: list[dict[str, Any]], epochs: int) -> bool:
+    """Whether an `EarlyStopping` stopped a training at the end of the last of so many epochs."""
+    return any(entry["state"].get("stopped_epoch") == epochs - 1 > 0 for entry in entries)
+
+
+def _known(callbacks: list[Any]) -> list[tuple[type, Any]]:
+    return [(kind, callback) for callback in callbacks for kind in FIELDS if isinstance(callback, kind)]
+
+
+def _names(callback: Any) -> dict[str, Any]:
+    """What tells callbacks of one class apart."""
+    return {
+        name: str(value) for name in ("monitor", "filepath") if (value := getattr(callback, name, None)) is not None
+    }
+
+
+def _number(value: Any) -> float | int | None:
+    if value is None or type(value) in (int, float):
+        return value  # type: ignore[no-any-return]
+    return float(keras.ops.convert_to_numpy(value))

@@ -1,0 +1,124 @@
+"""What a logger has recorded: the rows in memory, the file that gets them, and to which training they belong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_lr.callbacks.logfile import LogFile, open_log
+from keras_lr.callbacks.recording import Segment, frame_of
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.refusals import shown
+from keras_lr.core.warning import warn_user
+from keras_lr.training import processes
+from keras_lr.training.saved_state import memory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Logbook:
+    """The rows of a logger.
+
+    What is missing in the file follows from the last step that it has of each training, so a write that failed is
+    made up for by the next one.
+
+    Attributes:
+        segments: the rows so far, in the order in which they were recorded.
+        training: the number of the training that is recorded.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.segments: list[Segment] = []
+        self.training = 0
+        self._file: LogFile | None = None
+
+    def copy(self, unfinished: Segment | None) -> Logbook:
+        """The same rows, for another process, where the file is not open."""
+        book = Logbook(self.path)
+        book.segments, book.training = self._every(unfinished), self.training
+        return book
+
+    def frame(self, unfinished: Segment | None, columns: list[str]) -> pd.DataFrame:
+        """All rows as a table; without rows, an empty one of these columns."""
+        return frame_of(self._every(unfinished) or [Segment.empty(columns)])
+
+    def begin(self, model: Any, step: int, key: str) -> None:
+        """Make memory and file end where a training begins.
+
+        Args:
+            model: it remembers the number of its training.
+            step: where the training begins.
+            key: of the model's memory.
+        """
+        file = self._opened()
+        self.training = self._number(memory(model).get(key), step, file)
+        memory(model)[key] = {"training": self.training}
+        self.segments = [kept for it in self.segments if (kept := self._before(it, step)) is not None]
+        if file is None:
+            return
+        last = file.cut(self.training, step) if self.training in file.last else None
+        # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
+        if last is not None and last < step - 2:
+            warn_user(
+                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
+                f"{step:,}; the rows between are missing",
+            )
+
+    def write(self, unfinished: Segment | None = None) -> None:
+        """Write the rows that the file has not yet, those of an unfinished segment included."""
+        file = self._file
+        if file is None:
+            return
+        if file.is_gone():
+            file.restore()
+        missing = [
+            part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
+        ]
+        if missing:
+            file.append(frame_of(missing))
+
+    def _every(self, unfinished: Segment | None) -> list[Segment]:
+        return [*self.segments, *([] if unfinished is None else [unfinished])]
+
+    def _opened(self) -> LogFile | None:
+        """The file; None without a path, and in other processes than the first."""
+        if self.path is None or not processes.is_chief():
+            return None
+        if self._file is None:
+            self._file = open_log(self.path)
+        self._file.open()
+        return self._file
+
+    def _number(self, entry: Any, step: int, file: LogFile | None) -> int:
+        """The number of the training that begins."""
+        there = set() if file is None else set(file.last)
+        mine = {segment.training for segment in self.segments}
+        if entry is not None and step > 0:
+            return _checked(entry)
+        if mine:
+            # Another training with this logger.
+            return max(mine | there) + 1
+        if step == 0 and there:
+            assert file is not None
+            aside = file.set_aside()
+            warn_user(
+                f"LearningRateLogger: a training begins at step 0, and {str(self.path)!r} has the rows of an earlier "
+                f"one; they are in {str(aside)!r} now",
+            )
+            return 0
+        # Of a checkpoint that does not know its number.
+        return max(there, default=0)
+
+    def _before(self, segment: Segment, step: int) -> Segment | None:
+        return segment if segment.training != self.training else segment.until(step)
+
+
+def _checked(entry: Any) -> int:
+    number = entry.get("training") if isinstance(entry, dict) else None
+    if type(number) is not int or not 0 <= number < STEP_LIMIT:
+        raise ValueError(
+            f"LearningRateLogger: the state in the file that was loaded is damaged: its training is {shown(number)}"
+        )
+    return number

@@ -1,0 +1,126 @@
+"""One `fit`, as `LearningRateLogger` follows it: the recording that runs, and what a compiled step was traced with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_lr.callbacks.group_columns import group_columns
+from keras_lr.callbacks.logbook import Logbook
+from keras_lr.callbacks.recording import Recording, Segment
+from keras_lr.optimizers import lookup
+from keras_lr.optimizers.lookup import Source
+
+
+class Watch:
+    """What is noted while one `fit` runs.
+
+    Args:
+        model: the model that is trained.
+        metrics: names of metrics that are recorded.
+        book: gets the rows.
+        steps: batches of an epoch, if that is known.
+        groups: whether groups of variables have columns of their own.
+
+    Attributes:
+        model: the same.
+        epoch: the epoch that runs.
+    """
+
+    def __init__(self, model: Any, metrics: tuple[str, ...], book: Logbook, steps: int | None, *, groups: bool) -> None:
+        self.model = model
+        self._metrics = metrics
+        self._book = book
+        self._steps = steps
+        self._has_groups = groups
+        self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
+        self.epoch = 0
+        self._done: set[str] = set()
+        self._open: Recording | None = None
+        self._is_running = False
+        # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
+        self._traced: tuple[Any, list[Source]] | None = None
+
+    def once(self, what: str) -> bool:
+        """Whether this is the first call for something in this `fit`."""
+        is_first = what not in self._done
+        self._done.add(what)
+        return is_first
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.close()
+        self.epoch = epoch
+        self._open = self._recording(0)
+
+    def begin_batch(self, batch: int) -> None:
+        self._is_running = True
+        if self._open is not None and not self._open.goes_on_with(batch):
+            self.close()
+            self._open = self._recording(batch)
+
+    def end_batch(self, batch: int, logs: dict[str, Any] | None) -> None:
+        """Note a batch, once. Nobody has changed a rate since its update."""
+        if not self._is_running:
+            return
+        self._is_running = False
+        if self._open is None:
+            return
+        sources = self._sources()
+        if not self._open.is_of(sources):
+            # Somebody has changed the rate between the logger's hook at the beginning of the batch and its update.
+            first, before = self._open.next_batch, self._open
+            self._add(before)
+            self._open = self._recording(first, before)
+        # With `steps_per_execution` the last number of an epoch may be past its end.
+        self._open.note(batch if self._steps is None else min(batch, self._steps - 1), logs or {})
+
+    def break_off(self) -> None:
+        """Note the last batch of a training that has ended with an error, if its update was made."""
+        if self._is_running and self._open is not None:
+            self._is_running = False
+            self._sync()
+            self._open.note_broken_off(self.model.steps_per_execution)
+        self.close()
+
+    def close(self) -> None:
+        """Make rows of what was noted."""
+        if self._open is not None:
+            self._add(self._open)
+        self._open = None
+
+    def unfinished(self) -> Segment | None:
+        """The rows of the recording that goes on."""
+        if self._open is None:
+            return None
+        self._sync()
+        return self._open.finish(self._book.training)
+
+    def _add(self, recording: Recording) -> None:
+        self._sync()
+        segment = recording.finish(self._book.training)
+        if segment is not None:
+            self._book.segments.append(segment)
+
+    def _sync(self) -> None:
+        # After another `compile` the state that JAX keeps is of the optimizer before.
+        if self._open is not None and self._open.optimizer is self.model.optimizer:
+            lookup.sync(self.model)
+
+    def _sources(self) -> list[Source]:
+        """Where the rates came from in the training step that has just run."""
+        ran = self.model.train_function if self._is_compiled else None
+        # Without a training function somebody else's loop trains, which is not compiled or says so itself.
+        if ran is not None and self._traced is not None and self._traced[0] is ran:
+            return self._traced[1]
+        sources = [hyperparameter.source for hyperparameter in lookup.hyperparameters(self.model)]
+        self._traced = (ran, sources)
+        return sources
+
+    def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
+        hyperparameters = lookup.hyperparameters(self.model)
+        sources = [it.source for it in hyperparameters]
+        if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
+            sources = self._traced[1]
+        groups = group_columns(hyperparameters) if self._has_groups else []
+        return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, self._metrics, groups, after)

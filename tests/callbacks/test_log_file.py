@@ -1,0 +1,426 @@
+"""The file of a log: odd names, writes that fail, files that somebody else touches, several trainings."""
+
+import contextlib
+import os
+import pickle
+import re
+import stat
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.needs import needs
+from support.training import fit, model_with
+
+import keras_lr as klr
+from keras_lr.callbacks.log_reader import read_frame
+from keras_lr.callbacks.logfile import open_log
+
+resource = pytest.importorskip("resource") if sys.platform != "win32" else None
+ENDINGS = ["csv", pytest.param("parquet", marks=needs("pyarrow"))]
+EAGER = {"run_eagerly": True}
+
+
+def model(rate=0.125, **args):
+    return model_with(rate, **EAGER, **args)
+
+
+def logger(path, metrics=(), **args):
+    return klr.LearningRateLogger(metrics, path, audit=False, **args)
+
+
+def rows(first, count, training=None, **columns):
+    """Rows of a log as the logger makes them."""
+    numbers = np.arange(first, first + count, dtype=np.int64)
+    start = {} if training is None else {"training": np.full(count, training)}
+    return pd.DataFrame({**start, "step": numbers, "epoch": 0 * numbers, "batch": numbers, **columns})
+
+
+def named(name, first, count):
+    return rows(first, count, **{"learning_rate": np.full(count, 0.1), name: np.arange(count) / 7})
+
+
+# Names.
+
+
+@pytest.mark.parametrize("name", ["a,b", 'say "x"', "two\nlines", "feed\x0cfeed", "next\x85line", "\u2028"])
+def test_a_metric_of_an_odd_name(tmp_path, name):
+    path = tmp_path / "log.csv"
+    metric = keras.metrics.MeanSquaredError(name=name)
+    log, trained = logger(path, (name,)), model(metrics=[metric])
+    fit(trained, log, epochs=2)
+    pd.testing.assert_frame_equal(read_frame(path), log.to_frame())
+    # A resume cuts one row and goes on.
+    klr.set_step(trained, 9)
+    fit(trained, logger(path, (name,)), epochs=1)
+    assert read_frame(path).step.tolist() == list(range(14))
+    assert list(read_frame(path).columns)[-1] == name
+
+
+@pytest.mark.once
+@settings(max_examples=40)
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=8), torn=st.integers(0, 30))
+@example(name="\x85", torn=3)
+@example(name="\r", torn=0)
+@example(name="\ufeff", torn=0)
+@example(name="\0", torn=0)
+@example(name="", torn=0)
+@example(name='"', torn=0)
+@example(name="Unnamed: 4", torn=0)
+@example(name="learning_rate.1", torn=0)
+def test_any_text_may_be_a_name(tmp_path_factory, name, torn):
+    if name in ("training", "step", "epoch", "batch", "learning_rate"):
+        return
+    path = tmp_path_factory.mktemp("names") / "log.csv"
+    file = open_log(path)
+    file.open()
+    file.append(named(name, 0, 3))
+    file.append(named(name, 3, 2))
+    path.write_bytes(path.read_bytes() + b"5,0,5,0.1,0.123456789012345678901234567"[:torn])
+    again = open_log(path)
+    again.open()
+    assert again.cut(0, 4) == 3
+    again.append(named(name, 4, 2))
+    expected = pd.concat([named(name, 0, 3), named(name, 3, 1), named(name, 4, 2)], ignore_index=True)
+    pd.testing.assert_frame_equal(read_frame(path), expected)
+
+
+@pytest.mark.once
+def test_a_name_that_no_file_can_have():
+    with pytest.raises(ValueError, match=r"`metrics` must be names that can be written in UTF-8, got '\\udc80'"):
+        klr.LearningRateLogger(("\udc80",))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["step", "epoch", "batch", "update", "training"])
+def test_a_metric_cannot_have_the_name_of_another_column(name):
+    with pytest.raises(ValueError, match=rf"`metrics` must be names other than training, step, .*, got '{name}'"):
+        klr.LearningRateLogger((name,))
+
+
+# Writes that fail.
+
+
+@contextlib.contextmanager
+def full(size):
+    """A disk on which no file can be longer than so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(resource is None, reason="Windows has no limit for the size of files")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_write_that_fails_is_made_up_for_by_the_next_one(tmp_path, ending):
+    path, trained = tmp_path / f"log.{ending}", model(klr.LinearDecay(0.1, 100))
+    log = logger(path, ("loss",))
+    fit(trained, log, epochs=2)
+    before = path.read_bytes()
+    # In the middle of a line: each one is longer than 20 bytes.
+    with (
+        full(len(before) + 30),
+        pytest.raises(OSError, match=rf"log.{ending}' could not be written \(.*File too large"),
+    ):
+        fit(trained, log, epochs=1)
+    assert path.read_bytes() == before
+    assert [it.name for it in tmp_path.iterdir()] == [path.name]
+    fit(trained, log, epochs=1)
+    assert log.to_frame().step.tolist() == list(range(20))
+    pd.testing.assert_frame_equal(read_frame(path), log.to_frame())
+    # A new process goes on.
+    fit(trained, logger(path, ("loss",)), epochs=1)
+    assert read_frame(path).step.tolist() == list(range(25))
+
+
+# Rows that were lost.
+
+
+class Raise(keras.callbacks.Callback):
+    def __init__(self, batch, error=RuntimeError):
+        super().__init__()
+        self.batch, self.error = batch, error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.batch:
+            raise self.error("stopped")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("rate", [0.125, klr.LinearDecay(0.1, 100)], ids=["number", "schedule"])
+def test_the_batch_after_which_a_callback_before_the_logger_raised(tmp_path, rate, error):
+    path = tmp_path / "log.csv"
+    trained, log = model_with(rate), logger(path, ("loss",))
+    with pytest.raises(error, match="stopped"):
+        fit(trained, Raise(3, error), log, epochs=1)
+    fit(trained, log, epochs=1)
+    frame = log.to_frame()
+    assert frame.step.tolist() == list(range(9))
+    assert frame.batch.tolist() == [*range(4), *range(5)]
+    assert np.isfinite(frame.loss).all()
+    pd.testing.assert_frame_equal(read_frame(path), frame)
+
+
+def test_a_training_that_is_broken_off_right_after_an_update(monkeypatch):
+    """Before any callback can know of it, as Ctrl-C may."""
+    trained, log = model(klr.LinearDecay(0.1, 100)), logger(None, ("loss",))
+
+    class Patch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 3:
+                run = trained.train_function
+
+                def interrupted(*data):
+                    trained.train_function = run
+                    run(*data)
+                    raise KeyboardInterrupt
+
+                trained.train_function = interrupted
+
+    if keras.config.backend() == "jax":
+        pytest.skip("JAX keeps the state of the step that was interrupted for itself")
+    with pytest.raises(KeyboardInterrupt):
+        fit(trained, log, Patch(), epochs=1)
+    fit(trained, log, epochs=1)
+    frame = log.to_frame()
+    assert frame.step.tolist() == list(range(9))
+    assert frame.loss.isna().tolist() == [False] * 3 + [True] + [False] * 5
+    np.testing.assert_allclose(frame.learning_rate, klr.LinearDecay(0.1, 100).values(range(9)), rtol=1e-6)
+
+
+def test_a_frame_within_an_epoch_disturbs_nothing():
+    lengths, log = [], logger(None)
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            lengths.append(len(log.to_frame()))
+
+    fit(model(), Look(), log, Look(), epochs=2)
+    assert lengths == [count for step in range(1, 11) for count in (step, step)]
+    assert log.to_frame().batch.tolist() == [*range(5), *range(5)]
+
+
+# Files that somebody else touches.
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_link_and_the_rights_of_a_file_stay(tmp_path, ending):
+    target, link = tmp_path / f"target.{ending}", tmp_path / f"log.{ending}"
+    link.symlink_to(target)
+    trained = model()
+    fit(trained, logger(link), epochs=2)
+    target.chmod(0o600)
+    klr.set_step(trained, 7)
+    fit(trained, logger(link), epochs=1)
+    assert link.is_symlink()
+    assert read_frame(target).step.tolist() == list(range(12))
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_log_that_is_deleted_is_written_whole_again(tmp_path, ending, resumed):
+    path, trained = tmp_path / f"log.{ending}", model()
+    if resumed:
+        fit(trained, logger(path), epochs=1)
+
+    class Delete(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                path.unlink()
+
+    fit(trained, logger(path), Delete(), epochs=3)
+    assert read_frame(path).step.tolist() == list(range(20 if resumed else 15))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_of_two_writers_one_is_refused(tmp_path, ending):
+    path = tmp_path / f"log.{ending}"
+    with pytest.raises(ValueError, match=rf"log.{ending}' was written to by another logger or another process"):
+        fit(model(), logger(path), logger(path), epochs=2)
+    assert read_frame(path).step.tolist() == list(range(5))
+
+    class Other(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                fit(model(), logger(other), epochs=1)
+
+    other = tmp_path / f"other.{ending}"
+    with (
+        pytest.warns(UserWarning, match="has the rows of an earlier one"),
+        pytest.raises(ValueError, match=rf"other.{ending}' was written to by another logger or another process"),
+    ):
+        fit(model(), logger(other), Other(), epochs=2)
+    assert read_frame(other).step.tolist() == list(range(5))
+    assert read_frame(tmp_path / f"other.{ending}.1").step.tolist() == list(range(5))
+
+
+def test_the_folder_may_change_while_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    class Go(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            os.chdir(tmp_path / "elsewhere")
+
+    log = logger("log.csv")
+    backup = klr.BackupAndRestore("backup", delete_checkpoint=False)
+    fit(model(), log, backup, Go(), epochs=2)
+    assert log.path == tmp_path / "log.csv"
+    assert read_frame(log.path).step.tolist() == list(range(10))
+    assert backup.path == tmp_path / "backup" / "latest.weights.h5"
+    assert backup.path.exists()
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_training_that_begins_anew_keeps_the_log_that_is_there(tmp_path, ending):
+    path = tmp_path / f"log.{ending}"
+    for number, rate in enumerate([0.5, 0.25, 0.125]):
+        warned = pytest.warns(
+            UserWarning, match=rf"begins at step 0, and .*log.{ending}' has the rows .* in .*log.{ending}.{number}' now"
+        )
+        with warned if number else contextlib.nullcontext():
+            fit(model(rate), logger(path), epochs=1)
+    found = {name: read_frame(tmp_path / name).learning_rate.unique().tolist() for name in os.listdir(tmp_path)}
+    assert found == {f"log.{ending}": [0.125], f"log.{ending}.1": [0.5], f"log.{ending}.2": [0.25]}
+
+
+# Several trainings.
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_two_models_in_turn(tmp_path, ending):
+    """Rounds of two models with one logger: each has its steps, and each may be resumed."""
+    path = tmp_path / f"log.{ending}"
+    log, first, second = logger(path), model(0.5), model(0.25)
+    for _ in range(2):
+        fit(first, log, epochs=1)
+        fit(second, log, epochs=1)
+    frame = log.to_frame()
+    assert list(frame.columns) == ["training", "step", "epoch", "batch", "learning_rate"]
+    assert frame.training.tolist() == [0] * 5 + [1] * 5 + [0] * 5 + [1] * 5
+    assert frame.step.tolist() == [*range(5), *range(5), *range(5, 10), *range(5, 10)]
+    pd.testing.assert_frame_equal(read_frame(path), frame)
+    # A new process goes on with the first one from its seventh step: the rows of the other stay.
+    klr.set_step(first, 7)
+    fit(first, logger(path), epochs=1)
+    found = read_frame(path)
+    assert found[found.training == 0].step.tolist() == list(range(12))
+    assert found[found.training == 1].step.tolist() == list(range(10))
+
+
+def two_phases(folder, *crash, ending="csv", columns=False):
+    """A script: train, compile anew for fine-tuning, train on; the first phase is not repeated once it is done."""
+    log = logger(folder / f"log.{ending}", ("loss",))
+    done = folder / "first.weights.h5"
+    trained = model(0.5)
+    if done.exists():
+        trained.load_weights(done)
+    else:
+        fit(trained, log, epochs=2)
+        trained.save_weights(done)
+    rate = keras.optimizers.SGD(0.25, gradient_accumulation_steps=2) if columns else keras.optimizers.SGD(0.25)
+    trained.compile(rate, loss=trained.loss, run_eagerly=True)
+    fit(trained, log, klr.BackupAndRestore(folder / "backup"), *crash, epochs=4)
+    return log
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("columns", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_fine_tuning_with_one_logger_is_resumed(tmp_path, ending, columns):
+    (tmp_path / "whole").mkdir()
+    expected = two_phases(tmp_path / "whole", ending=ending, columns=columns).to_frame()
+    assert expected.training.tolist() == [0] * 10 + [1] * 20
+
+    class Crash(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        two_phases(tmp_path, Crash(), ending=ending, columns=columns)
+    two_phases(tmp_path, ending=ending, columns=columns)
+    pd.testing.assert_frame_equal(read_frame(tmp_path / f"log.{ending}"), expected)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_second_training_may_have_other_columns(tmp_path, ending):
+    path = tmp_path / f"log.{ending}"
+    file, first, second = open_log(path), named("a,b", 0, 3), rows(0, 2, 1, learning_rate=[0.5, 0.25], c=[1.0, 2.0])
+    file.open()
+    file.append(first)
+    file.append(second)
+    file.append(named("a,b", 3, 1))
+    expected = [first.assign(training=0), second, named("a,b", 3, 1).assign(training=0)]
+    columns = ["training", "step", "epoch", "batch", "learning_rate", "a,b", "c"]
+    pd.testing.assert_frame_equal(read_frame(path), pd.concat(expected, ignore_index=True)[columns])
+    assert file.last == {0: 3, 1: 1}
+    with pytest.raises(ValueError, match=r"its columns are training, step, .*, and not .*other"):
+        file.append(rows(2, 1, 1, other=[1.0]))
+    path.unlink()
+    assert file.is_gone()
+    file.restore()
+    if ending == "csv":  # what was appended since it was opened is the caller's to write
+        assert (file.last, path.exists()) == ({}, False)
+
+
+def test_folds_with_one_logger(tmp_path):
+    log = logger(tmp_path / "log.csv")
+    for _ in range(3):
+        fit(model(), log, epochs=1)
+    assert read_frame(tmp_path / "log.csv").training.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+
+
+def test_a_log_without_the_column_is_gone_on_with(tmp_path):
+    """That of an earlier version, and of a training that knows no number."""
+    path = tmp_path / "log.csv"
+    path.write_text("step,epoch,batch,learning_rate\n" + "".join(f"{n},0,{n},0.5\n" for n in range(8)))
+    trained = model(0.25)
+    klr.set_step(trained, 5)
+    fit(trained, logger(path), epochs=1)
+    assert read_frame(path).learning_rate.tolist() == [0.5] * 5 + [0.25] * 5
+    assert list(read_frame(path).columns) == ["step", "epoch", "batch", "learning_rate"]
+
+
+@pytest.mark.parametrize("entry", [{"training": -1}, {"training": "0"}, {"training": 2**31}, {"training": True}, {}])
+def test_a_number_of_a_training_that_is_none(tmp_path, entry):
+    trained = model()
+    klr.training.saved_state.memory(trained)["log/log.csv"] = entry
+    klr.set_step(trained, 5)
+    with pytest.raises(ValueError, match="LearningRateLogger: the state in the file that was loaded is damaged"):
+        fit(trained, logger(tmp_path / "log.csv"), epochs=1)
+
+
+# Pickling.
+
+
+def test_a_logger_can_be_pickled_after_fit_and_within(tmp_path):
+    log, copies = logger(tmp_path / "log.csv", ("loss",)), []
+
+    class Pickle(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            copies.append(pickle.dumps(log))
+
+    trained = model()
+    fit(trained, log, Pickle(), epochs=1)
+    assert [len(pickle.loads(copy).to_frame()) for copy in copies] == [1, 2, 3, 4, 5]
+    again = pickle.loads(pickle.dumps(log))
+    pd.testing.assert_frame_equal(again.to_frame(), log.to_frame())
+    fit(trained, again, epochs=1)
+    assert again.to_frame().step.tolist() == list(range(10))
+    pd.testing.assert_frame_equal(read_frame(tmp_path / "log.csv"), again.to_frame())
+
+
+def test_the_error_of_a_file_names_it_once(tmp_path):
+    """An absolute path, whatever was given."""
+    with pytest.raises(ValueError, match=re.escape("must be a file ending in .csv or .parquet, got 'log.txt'")):
+        klr.LearningRateLogger(path="log.txt")
