@@ -348,9 +348,9 @@ class ReduceOnPlateau(keras.callbacks.Callback):
         is known by then. Whether the epoch was over tells the epoch at which training goes on.
         """
         self._carry_out_due()
-        pending = None
-        if self._epoch is not None and self.every is None and self.monitor in self._logs:
-            pending = (self._epoch, metric_number(OWNER, self.monitor, self._logs[self.monitor]))
+        pending, logs = None, self._logs | ({} if self._session is None else self._session.logs)
+        if self._epoch is not None and self.every is None and self.monitor in logs:
+            pending = (self._epoch, metric_number(OWNER, self.monitor, logs[self.monitor]))
         unfinished = None if self._mean is None else self._mean.unfinished()
         memory(self.model)[self._key] = self._entry().to_json(pending, unfinished)
 

@@ -10,7 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
+from keras_lr.training.others import running_list
 from keras_lr.training.saved_state import of
+
+
+class Watcher(keras.callbacks.Callback):
+    """Stands first in Keras's list, and gives the session the logs of the epoch that ends.
+
+    Keras hands one dict from callback to callback. So who writes a file within `on_epoch_end` finds in it what the
+    callbacks before have put there, although the callback that needs it comes later in the list.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._session.logs = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._session.logs = {} if logs is None else logs
 
 
 class Session:
@@ -18,11 +39,13 @@ class Session:
 
     Attributes:
         binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
+        logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
     def __init__(self, params: Any) -> None:
         self.binders: list[Callable[[int], None]] = []
         self.params = params
+        self.logs: dict[str, Any] = {}
         self._members: dict[int, Any] = {}
         self._keys: set[str] = set()
         self._has_begun = False
@@ -35,6 +58,8 @@ class Session:
         # Keras gives all callbacks of a `fit` the same dict. What an interrupted `fit` has left has another one.
         is_running = running is not None and running.params is callback.params and id(callback) not in running._members
         session: Session = running if is_running else cls(callback.params)
+        if not is_running:
+            session._watch(running_list())
         session._members[id(callback)] = callback
         state.session = session
         return session
@@ -45,6 +70,12 @@ class Session:
         state = of(callback.model)
         if not self._members and state.session is self:
             state.session = None
+
+    def _watch(self, running: Any) -> None:
+        """Put a watcher first in a list of callbacks; Keras is in the middle of a loop over it, so it gets a new one."""
+        if running is not None:
+            there = [callback for callback in running.callbacks if not isinstance(callback, Watcher)]
+            running.callbacks = [Watcher(self), *there]
 
     def key(self, base: str) -> str:
         """A key for the saved state of a callback: the base itself, and for the second of this base ``base/2``."""
