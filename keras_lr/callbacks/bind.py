@@ -79,6 +79,8 @@ class BindSchedule(keras.callbacks.Callback):
         lookup.build(self._net)
         self._session: Session | None = Session.join(self)
         self._session.binders.append(self._begin)
+        if self.steps_per_epoch is not None:
+            self._session.steps_per_epoch = self.steps_per_epoch
         self._looked_for_idle = not self.audit
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")

@@ -75,6 +75,8 @@ class PlateauOptions(Frozen):
     optimizers: Names
     reset_on_train_begin: Switch
     name: CallbackName
+    rtol: NonNegative
+    eps: NonNegative
 
     def validate(self) -> None:
         if self.batches is not None and self.monitor.startswith("val_"):
@@ -107,5 +109,12 @@ class PlateauOptions(Frozen):
                 + "; pass `mode='min'` or `mode='max'`"
             )
         return PlateauRule(
-            direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
+            direction,
+            self.patience,
+            self.min_delta,
+            self.threshold_mode,
+            self.cooldown,
+            self.window,
+            self.on_nan,
+            self.rtol,
         )

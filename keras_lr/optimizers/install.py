@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 from keras_lr.core.algebra import Constant
 from keras_lr.core.tree import LearningRateSchedule
@@ -33,41 +34,83 @@ def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedul
         rated.optimizer.learning_rate = rate
 
 
-def reduce(model: Any, rated: RatedOptimizer, by: str, factor: float, min_lr: float) -> tuple[float, float] | None:
-    """Multiply the rate by `factor`, but not below `min_lr`.
+class Bounds(NamedTuple):
+    """Between what a callback keeps the rate that it changes, and how small a change may be."""
+
+    min_lr: float
+    max_lr: float = math.inf
+    eps: float = 0.0
+
+
+def rescale(model: Any, rated: RatedOptimizer, by: str, factor: float, bounds: Bounds) -> tuple[float, float] | None:
+    """Multiply the rate by `factor`, within the bounds.
 
     A number is assigned. On a schedule the scale of the callback `by` is multiplied; the caller retraces.
 
     Returns:
-        The rate of the next update before and after; None if it is at `min_lr` already.
+        The rate of the next update before and after; None if it is at the bound already.
     """
     sync(model)
     old = rated.rate()
-    if is_at(rated, min_lr):
+    if is_at_bound(rated, factor, bounds):
         return None
     source = rated.source
     if isinstance(source, LearningRateSchedule):
         scale = Installed.around(source).scale(by)
-        set_scale(model, rated, by, (1.0 if scale is None else scale) * factor, min_lr)
+        set_scale(model, rated, by, (1.0 if scale is None else scale) * factor, bounds)
         return old, rated.rate()
-    new = max(old * factor, min_lr)
+    new = _within(old * factor, bounds)
     replace(model, rated, new)
     return old, new
 
 
-def is_at(rated: RatedOptimizer, min_lr: float) -> bool:
-    """Whether a rate has come down to `min_lr`, to float32: a variable may hold the float just above it."""
-    return rated.rate() <= min_lr * (1.0 + 1e-6)
+def is_at_bound(rated: RatedOptimizer, factor: float, bounds: Bounds) -> bool:
+    """Whether a rate cannot be multiplied by a factor, to float32: a variable may hold the float next to the bound."""
+    rate = rated.rate()
+    if bounds.eps and abs(_within(rate * factor, bounds) - rate) <= bounds.eps:
+        return True
+    if factor < 1.0:
+        return rate <= bounds.min_lr * (1.0 + 1e-6)
+    return rate >= bounds.max_lr * (1.0 - 1e-6)
 
 
-def set_scale(model: Any, rated: RatedOptimizer, by: str, scale: float, min_lr: float) -> bool:
+def _within(rate: float, bounds: Bounds) -> float:
+    return min(max(rate, bounds.min_lr), bounds.max_lr)
+
+
+def set_scale(model: Any, rated: RatedOptimizer, by: str, scale: float, bounds: Bounds) -> bool:
     """Set the scale of one callback on an optimizer's schedule; whether that changed it. The caller retraces."""
     source = rated.source
-    new = Installed.around(source).reduced(by, scale, min_lr).schedule()
+    new = Installed.around(source).reduced(by, scale, bounds.min_lr).schedule()
     if new == source:
         return False
     replace(model, rated, new)
     return True
+
+
+def set_scales(
+    model: Any,
+    optimizers: list[RatedOptimizer],
+    by: str,
+    scales: dict[str, float],
+    bounds: Bounds,
+    noted: dict[str, dict[str, Any]],
+) -> bool:
+    """Scale schedules as a file has them by column; whether that changed one of them. The caller retraces.
+
+    A `.keras` file has the scaled schedules themselves, but a file of weights has none. `noted` are the rates that
+    the file has noted: version 0.1.0 noted a schedule without its reduction, which had no key then.
+    """
+    changed = False
+    for rated in optimizers:
+        if rated.column not in scales:
+            continue
+        schedule = noted.get(rated.column, {}).get("schedule")
+        if schedule is not None and schedule.get("class_name") != "Reduced":
+            name_reduction(rated, by, scales[rated.column])
+        if is_schedule(rated.source) and set_scale(model, rated, by, scales[rated.column], bounds):
+            changed = True
+    return changed
 
 
 def name_reduction(rated: RatedOptimizer, by: str, scale: float) -> None:

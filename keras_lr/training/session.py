@@ -39,12 +39,18 @@ class Session:
 
     Attributes:
         binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
+        running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
+        steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
+        epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
     def __init__(self, params: Any) -> None:
         self.binders: list[Callable[[int], None]] = []
         self.params = params
+        self.running: Any = None
+        self.steps_per_epoch: int | None = (params or {}).get("steps")
+        self.epochs: int = (params or {}).get("epochs") or 1
         self.logs: dict[str, Any] = {}
         self._members: dict[int, Any] = {}
         self._keys: set[str] = set()
@@ -72,7 +78,8 @@ class Session:
             state.session = None
 
     def _watch(self, running: Any) -> None:
-        """Put a watcher first in a list of callbacks; Keras is in the middle of a loop over it, so it gets a new one."""
+        """Put a watcher first in Keras's list. Keras is in the middle of a loop over it, so it gets a new one."""
+        self.running = running
         if running is not None:
             there = [callback for callback in running.callbacks if not isinstance(callback, Watcher)]
             running.callbacks = [Watcher(self), *there]
