@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from keras_lr.core.algebra import Constant
+import keras
+
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.schedules.installed import Installed, with_key
@@ -26,12 +27,34 @@ def assign_hyperparameter(rated: RatedOptimizer, name: str, schedule: LearningRa
 
 
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
-    """Give an optimizer another rate. The caller retraces once if any of them is a schedule."""
+    """Give an optimizer another rate. The caller retraces once unless a number takes the place of a number."""
     sync(model)
-    if is_schedule(rated.source):
-        assign_source(rated, Constant(rate) if isinstance(rate, float) else rate)
-    else:
+    if isinstance(rate, float) and not isinstance(rated.source, keras.Variable):
+        _become_number(rated, rate)
+    elif isinstance(rate, float) or isinstance(rated.source, keras.Variable):
+        # Through the property, which takes the variable of a number out of the optimizer where a schedule comes.
         rated.optimizer.learning_rate = rate
+    else:
+        assign_source(rated, rate)
+
+
+def _become_number(rated: RatedOptimizer, rate: float) -> None:
+    """Give an optimizer that was made with a schedule a variable for its rate, as one has that was made with a number.
+
+    It comes second, after the step counter: files of weights keep the variables of an optimizer by their places.
+    """
+    optimizer = rated.optimizer
+    with keras.name_scope(optimizer.name, caller=optimizer):
+        variable = keras.Variable(
+            rate, name="learning_rate", dtype=keras.config.floatx(), trainable=False, aggregation="only_first_replica"
+        )
+    was_locked = optimizer._tracker.locked
+    optimizer._tracker.unlock()
+    optimizer._track_variable(variable)
+    if was_locked:
+        optimizer._tracker.lock()
+    optimizer._variables.insert(1, optimizer._variables.pop())
+    assign_source(rated, variable)
 
 
 class Bounds(NamedTuple):
