@@ -42,6 +42,7 @@ class Session:
         running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
         steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
         epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
+        declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`; None if nobody says.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
@@ -50,6 +51,7 @@ class Session:
         self.params = params
         self.running: Any = None
         self.steps_per_epoch: int | None = (params or {}).get("steps")
+        self.declared_epochs: int | None = None
         self.epochs: int = (params or {}).get("epochs") or 1
         self.logs: dict[str, Any] = {}
         self._members: dict[int, Any] = {}
