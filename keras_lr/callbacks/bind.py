@@ -63,6 +63,8 @@ class BindSchedule(keras.callbacks.Callback):
             schedule, or with another number as the rate: "raise" (an error with both), the
             "checkpoint", or the "new" one. Only files that were saved with a callback of this
             package know their rate. Binding, pace and reductions do not count as a difference.
+        optimizer: whose schedule is bound, in a model with several: an optimizer, the name of one or of an
+            attribute of the model that is one, or a list of them; all when None.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, when
@@ -77,6 +79,7 @@ class BindSchedule(keras.callbacks.Callback):
         epochs: int | None = None,
         audit: bool = True,
         on_mismatch: str = "raise",
+        optimizer: Any = None,
     ) -> None:
         super().__init__()
         self.time_budget = None if time_budget is None else seconds_of(time_budget)
@@ -84,11 +87,13 @@ class BindSchedule(keras.callbacks.Callback):
         self.epochs: int | None = check(EPOCHS, "BindSchedule", "epochs", epochs)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
+        self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
         lookup.build(self._net)
+        self._rated()  # which refuses a name that is not there
         self._session: Session | None = Session.join(self)
         self._session.binders.append(self._begin)
         if self.steps_per_epoch is not None:
@@ -114,7 +119,7 @@ class BindSchedule(keras.callbacks.Callback):
         checkpoint_rates.resolve(self._net, self.on_mismatch)
         checkpoint_rates.note(self._net)
         epochs = self.epochs or (self.params or {}).get("epochs", epoch + 1)
-        changed = [self._bind(rated, epoch, epochs) for rated in lookup.rated_optimizers(self._net)]
+        changed = [self._bind(rated, epoch, epochs) for rated in self._rated()]
         if any(changed):
             training_step.retrace(self._net)
         if self.time_budget is not None:
@@ -149,8 +154,13 @@ class BindSchedule(keras.callbacks.Callback):
         """Whether the time used so far counts: after a load, and in another `fit` with this callback."""
         return self._follower.meet(self._net) != Follower.NEW
 
+    def _rated(self) -> list[RatedOptimizer]:
+        return lookup.chosen("BindSchedule", self._net, self.optimizer)
+
     def _needs_numbers(self) -> bool:
-        return any(self._has_units(each.column, each.source) for each in lookup.hyperparameters(self._net))
+        return any(
+            self._has_units(each.column, each.source) for each in lookup.hyperparameters(self._net, self.optimizer)
+        )
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
         """Bind the schedules of an optimizer; whether that changed one of them."""

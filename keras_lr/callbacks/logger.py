@@ -68,6 +68,9 @@ class LearningRateLogger(keras.callbacks.Callback):
             checkpoint. Rows in it with steps that are to come (from a run that went further than
             the one that is resumed) are dropped at the start of `fit`. In a training of several
             processes only the first one writes.
+        optimizer: whose rate is logged, in a model with several: an optimizer, the name of one or of an
+            attribute of the model that is one, or a list of them; all when None. Where `train_step`
+            is your own and calls one of them several times in a batch, the rate of its first update counts.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
@@ -81,6 +84,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         path: str | os.PathLike[str] | None = None,
         *,
         audit: bool = True,
+        optimizer: Any = None,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -88,6 +92,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
+        self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
         self._stretches: list[Segment] = []
         self._file: logfile.LogFile | None = None
         self._open: Recording | None = None
@@ -127,6 +132,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._write()
         self._net: Any = self.model
         lookup.build(self._net)
+        lookup.chosen("LearningRateLogger", self._net, self.optimizer)  # which refuses a name that is not there
         self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
         self._audited = self._looked_for_idle = not self.audit
         self._resumed = False
@@ -240,10 +246,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         """Where the rates come from in the training step that will run."""
         if self._traced is not None and self._traced[0] is self._net.train_function:
             return self._traced[1]
-        return [hyperparameter.source for hyperparameter in lookup.hyperparameters(self._net)]
+        return [hyperparameter.source for hyperparameter in lookup.hyperparameters(self._net, self.optimizer)]
 
     def _start(self, first_batch: int) -> None:
-        hyperparameters = lookup.hyperparameters(self._net)
+        hyperparameters = lookup.hyperparameters(self._net, self.optimizer)
         self._open = Recording(self._net, self._epoch, first_batch, hyperparameters, self._sources(), self.metrics)
 
     def _close(self) -> None:

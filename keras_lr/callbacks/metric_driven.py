@@ -18,7 +18,7 @@ from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
-from keras_lr.training import checkpoint_rates, processes
+from keras_lr.training import checkpoint_rates, idle, processes
 from keras_lr.training.saved_state import of
 from keras_lr.training.session import Session
 
@@ -36,6 +36,7 @@ class MetricDriven(MetricState):
     on_nan: str
     restore_best_weights: bool
     optimizers: Any
+    optimizer: Any
     name: str | None
 
     # What a subclass says.
@@ -72,6 +73,8 @@ class MetricDriven(MetricState):
         self._epoch, self._mean = None, None
         self._start: int | None = None
         self._warned_of_own_loop = False
+        # Only where `fit` trains: loops of the user's own may call the hooks without a step.
+        self._looked_for_idle = self._session.running is None
         of(model).hooks[self._key] = self._save
         self._take_up()
 
@@ -134,6 +137,9 @@ class MetricDriven(MetricState):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         self._ensure_rule()
+        if not self._looked_for_idle:
+            self._looked_for_idle = True
+            idle.warn(self.model)
         for rated in lookup.rated_optimizers(self.model):
             logs.setdefault(rated.column, rated.rate(max(rated.step() - 1, 0)))
         self._epoch = None
@@ -218,4 +224,6 @@ class MetricDriven(MetricState):
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
-        return checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
+        if self.optimizers is not None:
+            return checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
+        return lookup.chosen(self.OWNER, self.model, self.optimizer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from keras_lr.callbacks.metric_driven import MetricDriven
 from keras_lr.callbacks.plateau_options import OWNER, PlateauOptions
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
@@ -63,6 +65,9 @@ class ReduceOnPlateau(MetricDriven):
             without names they are numbered in the order of the list.
         rtol: what an improvement must exceed beside `min_delta`, as a share of the magnitude of the best
             value. With ``threshold_mode="abs"`` the two are optax's `atol` and `rtol`.
+        optimizer: whose rate is reduced, in a model with several: an optimizer, the name of one or of an
+            attribute of the model that is one, or a list of them; all when None. Where `compile` of the
+            model is your own and its attributes are the optimizers (a GAN), they are found.
         eps: a reduction that changes the rate by no more than this is not made, as in torch (1e-8 there).
 
     Raises:
@@ -106,6 +111,7 @@ class ReduceOnPlateau(MetricDriven):
         name: str | None = None,
         rtol: float = 0.0,
         eps: float = 0.0,
+        optimizer: Any = None,
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         super().__init__(PlateauOptions(**arguments))

@@ -29,11 +29,21 @@ def warn(model: Any) -> None:
 
 def findings(model: Any) -> list[str]:
     """A sentence for each optimizer that trains nothing."""
+    if lookup.is_unused(model):
+        return []
     optimizer = lookup.optimizer_of(model)
     if not model.trainable_variables:
         return [
             f"the model has no trainable variable, so optimizer '{optimizer.name}' trains nothing and makes no steps"
         ]
+    if not lookup.skips_updates(model):
+        lookup.sync(model)
+        if lookup.read_int(optimizer._iterations) == 0:
+            return [
+                f"optimizer '{optimizer.name}', which `compile` was given, made no step in the first batch, so its "
+                "learning rate has no effect; if the model trains with other optimizers, name them: "
+                "`optimizer=` of the callbacks takes optimizers, and names of attributes of the model"
+            ]
     example = model.trainable_variables[0].path
     return [
         f"optimizer '{rated.optimizer.name}' trains nothing, and its learning rate stays where it is: "
