@@ -39,6 +39,7 @@ def test_a_loop_can_say_how_long_it_is():
     np.testing.assert_allclose(rates, klr.LinearDecay(0.1, 30).values(range(30)), rtol=1e-6)
 
 
+@pytest.mark.once
 def test_a_loop_that_does_not_is_warned_once():
     rates = []
     (message,) = told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
@@ -49,6 +50,7 @@ def test_a_loop_that_does_not_is_warned_once():
     assert rates[5] == pytest.approx(0.05)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("args", [{"epochs": 3, "initial_epoch": 1}, {"epochs": 2}])
 def test_no_warning_where_the_rate_stays(args):
     model = eager(klr.LinearDecay(0.1, klr.epochs(3)))
@@ -56,12 +58,14 @@ def test_no_warning_where_the_rate_stays(args):
     assert told(lambda: fit(model, klr.BindSchedule(), **args)) == []
 
 
+@pytest.mark.once
 def test_no_warning_where_the_second_fit_says_so():
     model = eager(FALLING)
     fit(model, klr.BindSchedule(), epochs=2)
     assert told(lambda: fit(model, klr.BindSchedule(), initial_epoch=2, epochs=4)) == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", [None, "model.keras"])
 def test_what_was_bound_by_hand_stays(tmp_path, form):
     bound = FALLING.bind(steps_per_epoch=5, epochs=6)
@@ -75,6 +79,7 @@ def test_what_was_bound_by_hand_stays(tmp_path, form):
     assert lookup.rated_optimizers(model)[0].source == bound
 
 
+@pytest.mark.once
 def test_what_was_bound_by_hand_stays_beside_what_is_not():
     mine = klr.LinearDecay(1.0, klr.epochs(4)).bind(steps_per_epoch=2, epochs=9)
     model = eager(mine * klr.LinearDecay(0.1, klr.fraction(1.0)))
@@ -83,6 +88,7 @@ def test_what_was_bound_by_hand_stays_beside_what_is_not():
     np.testing.assert_allclose(lookup.rated_optimizers(model)[0].source.values(range(5)), expected, rtol=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", ["model.keras", "same optimizer"])
 def test_what_a_callback_has_bound_is_bound_anew(tmp_path, form):
     model = eager(FALLING)
@@ -99,6 +105,7 @@ def test_what_a_callback_has_bound_is_bound_anew(tmp_path, form):
     assert lookup.rated_optimizers(model)[0].source == FALLING.bind(steps_per_epoch=5, epochs=4)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("wrong", [0, 2.5, "6"])
 def test_epochs_are_whole(wrong):
     with pytest.raises((TypeError, ValueError), match=r"`epochs` must be a whole number of epochs in \[1, 2\*\*31\)"):
@@ -108,6 +115,7 @@ def test_epochs_are_whole(wrong):
 # The audit
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("callback", [klr.BindSchedule, klr.LearningRateLogger])
 def test_the_audit_says_nothing_untrue_in_a_loop(callback):
     model = eager(klr.LinearDecay(0.1, 40))
@@ -124,6 +132,7 @@ def test_the_audit_says_nothing_untrue_in_a_loop(callback):
     ]  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_audit_looks_at_the_whole_of_a_loop_that_says_how_long_it_is(order):
     callbacks = lambda: [klr.BindSchedule(epochs=4), klr.LearningRateLogger()][::order]  # noqa: E731
@@ -132,6 +141,7 @@ def test_the_audit_looks_at_the_whole_of_a_loop_that_says_how_long_it_is(order):
     assert set(said) == {"the schedule ends at step 10, 50% of a training that ends at step 20"}
 
 
+@pytest.mark.once
 def test_the_audit_warns_again_after_compile():
     """Also of what it has said of the same line before: a cell of a notebook that is run again is the same line."""
 

@@ -34,6 +34,7 @@ def checkpoint(kind, folder):
     return keras.callbacks.ModelCheckpoint(folder / "last.keras")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("place", ["before", "after"])
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("kind", ["ours", "Keras's backup", "a file"])
@@ -62,6 +63,7 @@ def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
     assert klr.get_learning_rate(again) == pytest.approx(0.025)
 
 
+@pytest.mark.once
 def test_a_metric_of_another_epoch_is_not_taken(tmp_path):
     """The metric comes every second epoch only; a file within the others has none that is undecided."""
     metric = Metric({0: 1.0, 2: 1.0})

@@ -40,6 +40,7 @@ class Validation(keras.callbacks.Callback):
             logs["val_loss"] = 1.0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("patience", [1, 3])
 def test_no_warning_in_an_epoch_without_a_validation(eager, every, patience):
@@ -48,6 +49,7 @@ def test_no_warning_in_an_epoch_without_a_validation(eager, every, patience):
     assert plateau.get_state()["last_epoch"] == 3
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("patience", "epochs"), [(3, 1), (3, 3), (3, 7), (1, 2), (1, 7)])
 def test_a_warning_where_no_validation_comes(eager, patience, epochs):
     count = min(epochs, max(patience, 2))
@@ -57,6 +59,7 @@ def test_a_warning_where_no_validation_comes(eager, patience, epochs):
     assert len([warning for warning in caught if "val_loss" in str(warning.message)]) == 1
 
 
+@pytest.mark.once
 def test_a_metric_that_a_validation_does_not_have_is_warned_of_at_once(eager):
     callback = klr.ReduceOnPlateau("val_accuracy", mode="max")
     with pytest.warns(UserWarning, match="'val_accuracy' is not in the epoch's logs, .* did you mean|there are"):
@@ -84,6 +87,7 @@ def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
 # Callbacks that do not go with it
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("function", "undoes"),
     [
@@ -118,6 +122,7 @@ def test_a_scheduler_whose_function_takes_the_rate_goes_with_it():
 # Keras's switch for what is printed
 
 
+@pytest.mark.once
 def test_lines_go_where_keras_writes_its_own(capsys, caplog, eager):
     eager.optimizer.learning_rate = 0.5
     caplog.set_level(logging.INFO, logger="absl")
@@ -138,6 +143,7 @@ def test_lines_go_where_keras_writes_its_own(capsys, caplog, eager):
 # Best weights with a window
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.parametrize("window", [None, 1, 2])
 def test_the_best_epoch_is_that_of_all_epochs(tmp_path, window, resumed):
@@ -172,6 +178,7 @@ class Seen(keras.callbacks.Callback):
         self.after[epoch] = float(self.model.get_weights()[0].item())
 
 
+@pytest.mark.once
 def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
     from keras_lr.training.saved_state import memory
 
@@ -224,6 +231,7 @@ def test_both_tolerances_of_optax(direction, atol, rtol):
             assert rule.observe(PlateauState(best=best), float(value))[0].wait == (0 if better else 1)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize(("eps", "reductions"), [(0.0, 4), (0.1, 2), (0.3, 0), (0.124, 2)])
 def test_a_change_below_eps_is_not_made(rate, eps, reductions):
