@@ -139,7 +139,7 @@ class MetricDriven(MetricState):
         self._ensure_rule()
         if not self._looked_for_idle:
             self._looked_for_idle = True
-            idle.warn(self.model)
+            idle.warn_of_unused(self.model)
         for rated in lookup.rated_optimizers(self.model):
             logs.setdefault(rated.column, rated.rate(max(rated.step() - 1, 0)))
         self._epoch = None

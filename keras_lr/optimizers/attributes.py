@@ -17,6 +17,8 @@ _given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictiona
 
 def attributes(model: Any) -> dict[str, Any]:
     """The optimizers among a model's attributes, but for that of `compile`."""
+    if not isinstance(model, keras.Model):
+        return {}
     own = inside(getattr(model, "optimizer", None))
     return {
         name: value
@@ -31,7 +33,7 @@ def others(model: Any) -> dict[str, Any]:
     # In this order: to read a counter is to wait for it.
     if found and not _is_default(getattr(model, "optimizer", None)):
         found = {}
-    return found | _given.get(model, {})
+    return found | _given.get(model, {}) if isinstance(model, keras.Model) else {}
 
 
 def give(model: Any, optimizer: Any) -> None:
