@@ -223,7 +223,7 @@ CASES = {
     early_stopping: "callbacks.metric_checks.warn_at_start",
     loop_of_fit: "callbacks.bind.BindSchedule._warn_of_loop",
     own_loop: "callbacks.metric_checks.warn_of_own_loop",
-    optimizer_that_trains_nothing: "training.idle.warn",
+    optimizer_that_trains_nothing: "training.idle._warn_once",
     missing_rows: "callbacks.logger.LearningRateLogger._take_up",
     saver_in_batches: "callbacks.logger.LearningRateLogger._warn_of_savers_in_batches",
     backup_of_a_longer_epoch: "callbacks.skipping.Skip._check",
