@@ -5,25 +5,29 @@ With a time budget it also paces the schedule, so that it ends when the time doe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_lr.callbacks.time_budget import NOMINAL, TimeBudget, seconds_of
-from keras_lr.core.algebra import Bound, Schedule, rebound
+from keras_lr.core.algebra import Bound, Schedule, bound_parts, rebound
 from keras_lr.core.fields import FLAG, OneOf, OrNone, Whole
 from keras_lr.core.refusals import check
-from keras_lr.core.tree import contains
+from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.schedules.installed import Installed
 from keras_lr.training import audit, checkpoint_rates, idle
 from keras_lr.training.position import batches_done
-from keras_lr.training.saved_state import Follower
+from keras_lr.training.saved_state import Follower, memory, of
 from keras_lr.training.session import Session
 
 ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
+EPOCHS = OrNone(Whole("a whole number of epochs in [1, 2**31)", 1, steps=False))
 EPOCH_STEPS = OrNone(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
+BOUND = "bound"
+"""The key in the model's memory of what was bound, by column: [steps per epoch, epochs]."""
 
 
 class BindSchedule(keras.callbacks.Callback):
@@ -31,7 +35,11 @@ class BindSchedule(keras.callbacks.Callback):
 
     Durations in `epochs` and `fraction` become steps, with the number of batches that `fit` has
     found and its `epochs`. Steps already made count: a model that is fit again for longer has
-    its schedule bound to the whole of the training. Schedules in steps stay as they are.
+    its schedule bound to the whole of the training. Schedules in steps stay as they are, and so does
+    what you have bound yourself with `bind`.
+
+    A loop that calls `fit` again and again is one training, whose length only you know: say it with
+    `epochs`. Without it, each call binds the schedule to the epochs so far, and you are warned.
 
     With a time budget, the schedule's clock runs at the pace at which it comes to its end when
     the time is over, and training stops there (budgeted training, Li et al. 2020, arXiv
@@ -46,12 +54,16 @@ class BindSchedule(keras.callbacks.Callback):
         time_budget: wall-clock time for the training: seconds, a `datetime.timedelta`, or a text
             such as "30min" or "1h 30min"; no budget when None.
         steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
+        epochs: epochs of the training, from the first step on, where several calls of `fit` make it
+            up; those of `fit` when None.
         audit: warn (`ScheduleWarning`) when the schedule does not fit the training, or an optimizer
             trains nothing.
         on_mismatch: what counts when weights were loaded that had been trained with another
             schedule, or with another number as the rate: "raise" (an error with both), the
             "checkpoint", or the "new" one. Only files that were saved with a callback of this
             package know their rate. Binding, pace and reductions do not count as a difference.
+        optimizer: whose schedule is bound, in a model with several: an optimizer, the name of one or of an
+            attribute of the model that is one, or a list of them; all when None.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, when
@@ -63,21 +75,30 @@ class BindSchedule(keras.callbacks.Callback):
         time_budget: Any = None,
         *,
         steps_per_epoch: int | None = None,
+        epochs: int | None = None,
         audit: bool = True,
         on_mismatch: str = "raise",
+        optimizer: Any = None,
     ) -> None:
         super().__init__()
         self.time_budget = None if time_budget is None else seconds_of(time_budget)
         self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
+        self.epochs: int | None = check(EPOCHS, "BindSchedule", "epochs", epochs)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
+        self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
         lookup.build(self._net)
+        self._rated()  # which refuses a name that is not there
         self._session: Session | None = Session.join(self)
         self._session.binders.append(self._begin)
+        if self.steps_per_epoch is not None:
+            self._session.steps_per_epoch = self.steps_per_epoch
+        if self.epochs is not None:
+            self._session.epochs = self._session.declared_epochs = self.epochs
         self._looked_for_idle = not self.audit
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
@@ -96,8 +117,8 @@ class BindSchedule(keras.callbacks.Callback):
         """Bind, and look whether the schedules fit; once, before the first epoch."""
         checkpoint_rates.resolve(self._net, self.on_mismatch)
         checkpoint_rates.note(self._net)
-        epochs = (self.params or {}).get("epochs", epoch + 1)
-        changed = [self._bind(rated, epoch, epochs) for rated in lookup.rated_optimizers(self._net)]
+        epochs = self.epochs or (self.params or {}).get("epochs", epoch + 1)
+        changed = [self._bind(rated, epoch, epochs) for rated in self._rated()]
         if any(changed):
             training_step.retrace(self._net)
         if self.time_budget is not None:
@@ -105,7 +126,7 @@ class BindSchedule(keras.callbacks.Callback):
             if self.audit:
                 self._pacing.warn_if_over()
         elif self.audit:
-            audit.warn(self._net, epoch, epochs, self._steps)
+            audit.warn(self._net, epoch, (self.params or {}).get("epochs", epoch + 1), self._steps)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._pacing is not None:
@@ -132,26 +153,78 @@ class BindSchedule(keras.callbacks.Callback):
         """Whether the time used so far counts: after a load, and in another `fit` with this callback."""
         return self._follower.meet(self._net) != Follower.NEW
 
+    def _rated(self) -> list[RatedOptimizer]:
+        return lookup.chosen("BindSchedule", self._net, self.optimizer)
+
     def _needs_numbers(self) -> bool:
-        found = [install.schedules(self._net, rated) for rated in lookup.rated_optimizers(self._net)]
-        return any(isinstance(source, Schedule) and _has_units(source) for part in found for source, _ in part)
+        return any(
+            self._has_units(place.name + _suffix(rated), place.source)
+            for rated in self._rated()
+            for place in install.places(self._net, rated)
+        )
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
         """Bind the schedules of an optimizer; whether that changed one of them."""
         steps = self._steps or NOMINAL
-        if self.time_budget is None:
+        done = lookup.step_of(self._net) - batches_done(self._net)
+        if self.time_budget is None and self.epochs is None:
             # The whole of the training, what was made of it before this `fit` included.
-            epochs = max(round((lookup.step_of(self._net) - batches_done(self._net)) / steps) + epochs - epoch, 1)
+            epochs = max(round(done / steps) + epochs - epoch, 1)
         changed = False
-        for source, assign in install.schedules(self._net, rated):
-            if not (isinstance(source, Schedule) and _has_units(source)):
+        for name, source, assign in install.places(self._net, rated):
+            column = name + _suffix(rated)
+            if not self._has_units(column, source):
                 continue
-            bound = Installed.around(source).change(lambda inner: rebound(inner, steps, epochs)).schedule()
-            if bound != source:
-                changed = True
-                assign(bound)
+            bound = Installed.around(source).change(self._binding(column, steps, epochs)).schedule()
+            memory(self._net).setdefault(BOUND, {})[column] = [steps, epochs]
+            if bound == source:
+                continue
+            changed = True
+            if epoch == 0 and done > 0 and self.epochs is None and self.audit:
+                self._warn_of_loop(source, bound, epochs)
+            assign(bound)
         return changed
 
+    def _binding(self, column: str, steps: int, epochs: int) -> Callable[[Any], Any]:
+        """What binds a schedule, but leaves what the user has bound."""
 
-def _has_units(schedule: Schedule) -> bool:
-    return not schedule.is_bound or contains(schedule, Bound)
+        def bind(schedule: Any) -> Any:
+            bound = rebound(schedule, steps, epochs, lambda part: self._is_own(column, part))
+            there = bound_parts(schedule)
+            for part in bound_parts(bound):
+                if not any(part is one for one in there):
+                    object.__setattr__(part, "is_by_callback", True)
+            return bound
+
+        return bind
+
+    def _is_own(self, column: str, part: Bound) -> bool:
+        """Whether a callback has bound this, in this process or in that which wrote the file."""
+        noted = memory(self._net).get(BOUND, {}).get(column)
+        return part.is_by_callback or noted == [part.steps_per_epoch, part.epochs]
+
+    def _has_units(self, column: str, schedule: Any) -> bool:
+        """Whether a schedule is to be bound, for the first time or anew."""
+        if not isinstance(schedule, Schedule):
+            return False
+        return not schedule.is_bound or any(self._is_own(column, part) for part in bound_parts(schedule))
+
+    def _warn_of_loop(self, before: Any, after: Any, epochs: int) -> None:
+        """Warn, once, where a further `fit` at epoch 0 makes the training longer and changes the rates with it."""
+        state = of(self._net)
+        step = lookup.step_of(self._net)
+        if state.has_warned_of_loop or not before.is_bound or before.values(step) == after.values(step):
+            return
+        state.has_warned_of_loop = True
+        warn_user(
+            f"BindSchedule: this `fit` goes on at step {step:,}, so the schedule is bound anew, to {epochs:,} epochs, "
+            f"and the rate goes from {before.values(step):.6g} to {after.values(step):.6g}; `BindSchedule(epochs=…)` "
+            "says how many epochs several calls of `fit` have together",
+            audit.ScheduleWarning,
+            again=True,
+        )
+
+
+def _suffix(rated: RatedOptimizer) -> str:
+    """What tells the columns of several optimizers apart."""
+    return rated.column.removeprefix("learning_rate")

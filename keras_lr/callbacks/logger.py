@@ -17,7 +17,7 @@ import keras
 from keras_lr.callbacks.columns import RESERVED
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Segment
-from keras_lr.callbacks.watch import Watch
+from keras_lr.callbacks.watch import Wanted, Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup
@@ -71,9 +71,11 @@ class LearningRateLogger(keras.callbacks.Callback):
             the one that is resumed) are dropped at the start of `fit`. A training that begins at
             step 0 renames a log that a run before has left (``log.csv.1``), and warns. In a
             training of several processes only the first one writes.
-
         groups: add a column ``learning_rate[pattern]`` for each pattern in the `multipliers` of a `Scheduled`
             optimizer: the rate times the factor. The column `learning_rate` is the rate without factors.
+        optimizer: whose rate is logged, in a model with several: an optimizer, the name of one or of an
+            attribute of the model that is one, or a list of them; all when None. Where `train_step`
+            is your own and calls one of them several times in a batch, the rate of its first update counts.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
@@ -91,6 +93,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         *,
         audit: bool = True,
         groups: bool = False,
+        optimizer: Any = None,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -105,6 +108,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
+        self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
         self._book = Logbook(self.path)
         self._fit: Watch | None = None
 
@@ -138,8 +142,10 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._fit.break_off()
             self._end(self._fit)
         model = self.model
-        fit = self._fit = Watch(model, self.metrics, self._book, (self.params or {}).get("steps"), groups=self.groups)
         lookup.build(model)
+        lookup.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
+        wanted = Wanted(self.metrics, self.optimizer, self.groups)
+        fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"))
         epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
         if self.path is not None:
             # A checkpoint must not know of updates that the file does not.

@@ -22,6 +22,7 @@ from keras_lr.core.fields import (
 )
 from keras_lr.core.frozen import Frozen
 from keras_lr.core.refusals import Kind
+from keras_lr.optimizers.lookup import OptimizerChoice
 
 OWNER = "ReduceOnPlateau"
 
@@ -50,6 +51,7 @@ Every = Annotated[Any, EpochOrBatches()]
 Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, steps=False))]
 OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
 Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
+Optimizers = Annotated[Any, OptimizerChoice()]
 CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
 
 
@@ -75,8 +77,13 @@ class PlateauOptions(Frozen):
     optimizers: Names
     reset_on_train_begin: Switch
     name: CallbackName
+    rtol: NonNegative
+    eps: NonNegative
+    optimizer: Optimizers
 
     def validate(self) -> None:
+        if self.optimizers is not None and self.optimizer is not None:
+            self.refuse("optimizer", "left out where `optimizers` is given")
         if self.batches is not None and self.monitor.startswith("val_"):
             self.refuse("monitor", "a metric of the training data when `every` counts batches")
 
@@ -107,5 +114,12 @@ class PlateauOptions(Frozen):
                 + "; pass `mode='min'` or `mode='max'`"
             )
         return PlateauRule(
-            direction, self.patience, self.min_delta, self.threshold_mode, self.cooldown, self.window, self.on_nan
+            direction,
+            self.patience,
+            self.min_delta,
+            self.threshold_mode,
+            self.cooldown,
+            self.window,
+            self.on_nan,
+            self.rtol,
         )

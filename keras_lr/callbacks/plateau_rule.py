@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, replace
-from typing import Any
-
-from keras_lr.core.fields import STEP_LIMIT
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,9 @@ class PlateauState:
         recent: with a `window`, the last finite metrics.
     """
 
+    LARGEST_SCALE: ClassVar[float] = 1.0
+    """What a schedule may be scaled by at most."""
+
     best: float | None = None
     wait: int = 0
     cooldown_counter: int = 0
@@ -34,12 +35,13 @@ class PlateauRule:
     """When to reduce.
 
     An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
-    ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too. The
-    first finite metric improves; a metric that is not finite never does. With a `window` of w,
-    ``best`` is that of the last w finite metrics. An epoch that does not improve is bad, unless
-    it is one of the `cooldown` quiet epochs after a reduction. The `patience`-th bad epoch in a
-    row asks for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count",
-    "stop"), is not looked at ("ignore"), or asks for a reduction at once ("reduce").
+    ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too; and by
+    `rtol` · |best| on top of it, as in optax. The first finite metric improves; a metric that is
+    not finite never does. With a `window` of w, ``best`` is that of the last w finite metrics. An
+    epoch that does not improve is bad, unless it is one of the `cooldown` quiet epochs after a
+    reduction. The `patience`-th bad epoch in a row asks for a reduction. A metric that is not
+    finite makes a bad epoch (`on_nan` "count", "stop"), is not looked at ("ignore"), or asks for
+    a reduction at once ("reduce").
     """
 
     direction: str
@@ -49,6 +51,7 @@ class PlateauRule:
     cooldown: int
     window: int | None = None
     on_nan: str = "count"
+    rtol: float = 0.0
 
     def observe(self, state: PlateauState, metric: float) -> tuple[PlateauState, bool]:
         """The state after an epoch with this metric, and whether to reduce now."""
@@ -76,6 +79,7 @@ class PlateauRule:
         if best is None:
             return True
         margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
+        margin += self.rtol * abs(best)
         return metric < best - margin if self.direction == "min" else metric > best + margin
 
     def reduced(self, state: PlateauState) -> PlateauState:
@@ -83,22 +87,5 @@ class PlateauRule:
         return replace(state, wait=0, cooldown_counter=self.cooldown, n_reductions=state.n_reductions + 1)
 
 
-def is_state(fields: dict[str, Any]) -> bool:
-    """Whether the values of a state are of the right kinds."""
-    whole = ("wait", "cooldown_counter", "n_reductions", "last_epoch")
-    numbers = [*fields["recent"], *fields["scales"].values()] if _has_containers(fields) else [None]
-    if fields["best"] is not None:
-        numbers.append(fields["best"])
-    return (
-        all(type(fields[name]) is int and -1 <= fields[name] < STEP_LIMIT for name in whole)
-        and all(map(is_finite, numbers))
-        and all(0 <= scale <= 1 for scale in fields["scales"].values())
-    )
-
-
 def is_finite(number: Any) -> bool:
     return type(number) in (float, int) and abs(number) <= sys.float_info.max
-
-
-def _has_containers(fields: dict[str, Any]) -> bool:
-    return isinstance(fields["recent"], list) and isinstance(fields["scales"], dict)

@@ -14,17 +14,18 @@ NOTHING = (0, 0.0, 0.0)
 """A window of batches that has not begun: batches, sum and weight of the metric."""
 
 
-def unfinished_window(value: Any) -> tuple[int, float, float]:
+def unfinished_window(owner: str, value: Any) -> tuple[int, float, float]:
     """A window of batches out of a saved state."""
     if not (isinstance(value, list | tuple) and len(value) == 3 and all(map(is_finite, value)) and value[0] >= 0):
-        refuse("ReduceOnPlateau", "unfinished", "three numbers in the saved state", value)
+        refuse(owner, "unfinished", "three numbers in the saved state", value)
     return int(value[0]), float(value[1]), float(value[2])
 
 
 class WindowMean:
     """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
 
-    def __init__(self, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
+    def __init__(self, owner: str, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
+        self._owner = owner
         self._model = model
         self._monitor = monitor
         self._every = every
@@ -80,7 +81,7 @@ class WindowMean:
         metric = named_metrics(self._model).get(self._monitor)
         if not (hasattr(metric, "total") and hasattr(metric, "count")):
             raise ValueError(
-                f"ReduceOnPlateau: with `every` in batches the metric must be a mean over the training data, such as "
+                f"{self._owner}: with `every` in batches the metric must be a mean over the training data, such as "
                 f"'loss', got '{self._monitor}'"
             )
         return metric

@@ -200,7 +200,9 @@ class Recording:
             if meter is None and hyperparameter.rated.is_idle:
                 columns[hyperparameter.column] = np.full(count, values_of(source, start))
             elif meter is None:
-                columns[hyperparameter.column] = values_of(source, np.arange(start, start + count))
+                # A training step of the user's own may call one optimizer several times in a batch.
+                each = max((hyperparameter.rated.step() - start) // count, 1) if hyperparameter.rated.attribute else 1
+                columns[hyperparameter.column] = values_of(source, np.arange(start, start + each * count, each))
             else:
                 columns[hyperparameter.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
         for group in self._groups:

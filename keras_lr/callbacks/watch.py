@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -13,27 +13,33 @@ from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import Source
 
 
+class Wanted(NamedTuple):
+    """What a logger records; the fields are arguments of `LearningRateLogger`."""
+
+    metrics: tuple[str, ...]
+    optimizer: Any
+    groups: bool
+
+
 class Watch:
     """What is noted while one `fit` runs.
 
     Args:
         model: the model that is trained.
-        metrics: names of metrics that are recorded.
+        wanted: what is recorded.
         book: gets the rows.
         steps: batches of an epoch, if that is known.
-        groups: whether groups of variables have columns of their own.
 
     Attributes:
         model: the same.
         epoch: the epoch that runs.
     """
 
-    def __init__(self, model: Any, metrics: tuple[str, ...], book: Logbook, steps: int | None, *, groups: bool) -> None:
+    def __init__(self, model: Any, wanted: Wanted, book: Logbook, steps: int | None) -> None:
         self.model = model
-        self._metrics = metrics
+        self._wanted = wanted
         self._book = book
         self._steps = steps
-        self._has_groups = groups
         self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
         self.epoch = 0
         self._done: set[str] = set()
@@ -113,14 +119,17 @@ class Watch:
         # Without a training function somebody else's loop trains, which is not compiled or says so itself.
         if ran is not None and self._traced is not None and self._traced[0] is ran:
             return self._traced[1]
-        sources = [hyperparameter.source for hyperparameter in lookup.hyperparameters(self.model)]
+        sources = [
+            hyperparameter.source for hyperparameter in lookup.hyperparameters(self.model, self._wanted.optimizer)
+        ]
         self._traced = (ran, sources)
         return sources
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
-        hyperparameters = lookup.hyperparameters(self.model)
+        hyperparameters = lookup.hyperparameters(self.model, self._wanted.optimizer)
         sources = [it.source for it in hyperparameters]
         if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
             sources = self._traced[1]
-        groups = group_columns(hyperparameters) if self._has_groups else []
-        return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, self._metrics, groups, after)
+        metrics = self._wanted.metrics
+        groups = group_columns(hyperparameters) if self._wanted.groups else []
+        return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, metrics, groups, after)

@@ -405,6 +405,8 @@ class Bound(Schedule):
     steps_per_epoch: Count
     epochs: Count
     in_steps: ClassVar[LearningRateSchedule]
+    is_by_callback: ClassVar[bool] = False
+    """Whether a callback has bound it, which may bind it anew; what you bind yourself stays. It is in no file."""
 
     def validate(self) -> None:
         object.__setattr__(self, "is_bound", True)
@@ -429,16 +431,36 @@ class Bound(Schedule):
         return rate_of(self.in_steps, step)
 
 
-def rebound(schedule: LearningRateSchedule, steps_per_epoch: int, epochs: int) -> LearningRateSchedule:
-    """A schedule with everything in it that has units bound to these numbers, also what was bound to others."""
+def rebound(
+    schedule: LearningRateSchedule,
+    steps_per_epoch: int,
+    epochs: int,
+    again: Callable[[Bound], bool] = lambda part: True,
+) -> LearningRateSchedule:
+    """A schedule with everything in it that has units bound to these numbers.
+
+    Args:
+        schedule: the schedule.
+        steps_per_epoch: batches in an epoch.
+        epochs: epochs of the training.
+        again: whether what is bound already is bound anew.
+    """
 
     def rebind(part: Any) -> Any:
         if isinstance(part, Bound):
-            return rebound(part.schedule, steps_per_epoch, epochs)
+            return rebound(part.schedule, steps_per_epoch, epochs, again) if again(part) else part
         return map_parts(part, rebind) if isinstance(part, Schedule) and contains(part, Bound) else part
 
     inner = rebind(schedule)
     return inner.bind(steps_per_epoch=steps_per_epoch, epochs=epochs) if isinstance(inner, Schedule) else inner
+
+
+def bound_parts(schedule: Any) -> list[Bound]:
+    """What is bound in a schedule, itself included."""
+    if isinstance(schedule, Bound):
+        return [schedule]
+    inner = schedule._parts() if isinstance(schedule, Schedule) else ()
+    return [found for part in inner for found in bound_parts(part)]
 
 
 def chained(a: Schedule, b: Any) -> Schedule:

@@ -135,20 +135,34 @@ def lengths(values: list[int | float | Duration], spec: str) -> str:
     counted = [_counted(value, "steps" if spec == "at" else spec) for value in values]
     units = {unit for _, unit in counted}
     if len(units) > 1:
-        return _listed([f"{amount} {_unit(unit, amount)}" for amount, unit in counted])
+        return _listed([f"{amount} {_unit(unit, amount)}".rstrip() for amount, unit in counted])
     (unit,) = units
     amounts = [amount for amount, _ in counted]
     if spec == "at" and unit == "steps":
         return f"{_unit(unit, '1' if len(amounts) == 1 else '2')} {_listed(amounts)}"
-    return f"{_listed(amounts)} {_unit(unit, amounts[0] if len(amounts) == 1 else '2')}"
+    return f"{_listed(amounts)} {_unit(unit, amounts[0] if len(amounts) == 1 else '2')}".rstrip()
 
 
 def _counted(value: int | float | Duration, noun: str) -> tuple[str, str]:
     if not isinstance(value, Duration):
         return f"{value:,}" if isinstance(value, int) else number(value), noun
-    if value.unit == "epochs":
-        return number(value.amount), "epochs"
-    return f"{100.0 * value.amount:.4g}", "% of the training"
+    if value.single is None:
+        return _of_sum(value), ""
+    unit, amount = value.single
+    return (number(amount), "epochs") if unit == "epochs" else (f"{100.0 * amount:.4g}", "% of the training")
+
+
+def _of_sum(duration: Duration) -> str:
+    """A duration in several units."""
+    text = ""
+    for unit, amount in sorted(duration.amounts().items(), key=lambda item: item[1] < 0):
+        size = abs(amount)
+        noun = {"epochs": "epochs", "fraction": "% of the training", "only_steps": "steps"}[unit]
+        counted = (
+            f"{100.0 * size:.4g}" if unit == "fraction" else f"{int(size):,}" if size == int(size) else number(size)
+        )
+        text += ("" if not text else " and " if amount > 0 else " less ") + f"{counted} {_unit(noun, counted)}"
+    return text
 
 
 def _unit(noun: str, amount: str) -> str:

@@ -3,26 +3,101 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import numbers
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of training in another unit than steps.
+    """A length of training in other units than steps: a sum of epochs, of a share of the training, and of steps.
+
+    Durations add, subtract and are multiplied by a number; a number that is added is one of steps. Whether what comes
+    out is a length is known when a schedule is bound.
 
     Attributes:
-        unit: "epochs" or "fraction" (of all steps of the training).
-        amount: how many, >= 0; a fraction is at most 1.
+        epochs: how many epochs.
+        fraction: share of all steps of the training.
+        only_steps: steps beside them.
     """
 
-    unit: str
-    amount: float
+    epochs: float = 0.0
+    fraction: float = 0.0
+    only_steps: float = 0.0
+
+    def __post_init__(self) -> None:
+        amounts = self.amounts().values()
+        if any(amount < 0 for amount in amounts) and not any(amount > 0 for amount in amounts):
+            raise ValueError(f"a duration must be at least 0, got {self!r}")
+
+    def amounts(self) -> dict[str, float]:
+        """What there is of each unit that it has; of epochs where it is nothing."""
+        found = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: amount for name, amount in found.items() if amount} or {"epochs": 0.0}
+
+    @property
+    def single(self) -> tuple[str, float] | None:
+        """The unit and how much of it; None for a sum."""
+        amounts = self.amounts()
+        return next(iter(amounts.items())) if len(amounts) == 1 else None
+
+    @property
+    def is_nothing(self) -> bool:
+        return not any(self.amounts().values())
 
     def steps(self, steps_per_epoch: int, epochs: int) -> int:
         """The nearest whole number of steps; half a step is rounded up."""
-        whole = steps_per_epoch if self.unit == "epochs" else steps_per_epoch * epochs
-        return math.floor(self.amount * whole + 0.5)
+        exact = self.epochs * steps_per_epoch + self.fraction * (steps_per_epoch * epochs) + self.only_steps
+        return math.floor(exact + 0.5)
+
+    def __add__(self, other: Any) -> Any:
+        return self._combined(other, 1.0, 1.0)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return self._combined(other, 1.0, -1.0)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._combined(other, -1.0, 1.0)
+
+    def __mul__(self, factor: Any) -> Any:
+        if not _is_number(factor):
+            return NotImplemented
+        return Duration(*(float(factor) * getattr(self, part.name) for part in fields(self)))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> Any:
+        return self * (1.0 / divisor) if _is_number(divisor) else NotImplemented
+
+    def _combined(self, other: Any, mine: float, theirs: float) -> Any:
+        if _is_number(other):
+            other = Duration(only_steps=float(other))
+        if not isinstance(other, Duration):
+            return NotImplemented
+        total = [mine * getattr(self, part.name) + theirs * getattr(other, part.name) for part in fields(self)]
+        steps = total[-1]
+        if steps and not any(total[:-1]):  # a number of steps and nothing else, as users write it
+            return int(steps) if steps == int(steps) else steps
+        return Duration(*total)
 
     def __repr__(self) -> str:
-        amount = int(self.amount) if self.amount == int(self.amount) else self.amount
-        return f"{self.unit}({amount!r})"
+        """An expression that makes the same duration again."""
+        terms = sorted(self.amounts().items(), key=lambda item: item[1] < 0)
+        text = ""
+        for unit, amount in terms:
+            sign = ("" if amount >= 0 else "-") if not text else (" + " if amount >= 0 else " - ")
+            text += sign + _term(unit, abs(amount))
+        return text
+
+
+def _term(unit: str, amount: float) -> str:
+    number = repr(int(amount) if amount == int(amount) else amount)
+    if unit == "only_steps":
+        return number
+    return f"{number} * fraction(1)" if unit == "fraction" and amount > 1 else f"{unit}({number})"
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is not bool and isinstance(value, numbers.Real) and math.isfinite(value)

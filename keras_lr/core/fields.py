@@ -89,7 +89,7 @@ class Whole(Kind):
 
     def coerce(self, value: Any) -> int | Duration:
         if self.steps and isinstance(value, Duration):
-            if value.amount == 0.0 and self.low > 0:
+            if value.is_nothing and self.low > 0:
                 raise self.wrong_value()
             return value
         # The value itself and not a float of it, which may be whole although the value is not.
@@ -120,7 +120,7 @@ class StepCount(Kind):
 
     def coerce(self, value: Any) -> int | float | Duration:
         if isinstance(value, Duration):
-            if value.amount == 0.0 and self.low > 0:
+            if value.is_nothing and self.low > 0:
                 raise self.wrong_value()
             return value
         steps = self.exact(value)
@@ -192,8 +192,8 @@ class Several(Kind):
     def _in_order(self, a: Any, b: Any) -> bool:
         """Whether two neighbours are in order, as far as their units let one know."""
         assert self.order is not None
-        if isinstance(a, Duration) and isinstance(b, Duration) and a.unit == b.unit:
-            return self.order(a.amount, b.amount)
+        if isinstance(a, Duration) and isinstance(b, Duration) and a.single and b.single and a.single[0] == b.single[0]:
+            return self.order(a.single[1], b.single[1])
         return isinstance(a, Duration) or isinstance(b, Duration) or self.order(a, b)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import fields
 from typing import Any
 
 import keras
 
 from keras_lr.core.duration import Duration
-from keras_lr.core.refusals import shown
+from keras_lr.core.fields import Real
+from keras_lr.core.refusals import check, shown
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, LearningRateSchedule, is_external
 from keras_lr.core.units import epochs, fraction
 
@@ -81,7 +83,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, LearningRateSchedule):
         return keras.saving.serialize_keras_object(value)
     if isinstance(value, Duration):
-        return {value.unit: value.amount}
+        return value.amounts()
     return [encode(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -91,7 +93,13 @@ def decode(value: Any) -> Any:
         return from_serialized(value)
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in UNITS:
         unit, amount = next(iter(value.items()))
+        if unit == "fraction" and type(amount) is float and 1.0 < amount < float("inf"):
+            return Duration(fraction=amount)  # a sum, or a multiple
         return UNITS[unit](amount)
+    if isinstance(value, dict) and len(value) > 1 and set(value) <= {part.name for part in fields(Duration)}:
+        return Duration(
+            **{unit: float(check(Real("a finite number"), "Duration", unit, it)) for unit, it in value.items()}
+        )
     return [decode(item) for item in value] if isinstance(value, list) else value
 
 

@@ -19,6 +19,10 @@ from keras_lr.core.refusals import check, refuse
 def epochs(count: float) -> Any:
     """A duration of `count` epochs, in place of a number of steps.
 
+    Durations add, subtract and are multiplied by a number, and a number that is added is one of steps:
+    ``Warmup(CosineDecay(0.1, fraction(1.0) - 500), 500)`` ends with the training, ``epochs(90) - epochs(5)``
+    are 85 epochs. What comes out is checked when the schedule is bound.
+
     Args:
         count: epochs >= 0; ``epochs(0.5)`` is half an epoch. Rounded to whole steps (half a
             step up) when the schedule is bound.
@@ -30,7 +34,7 @@ def epochs(count: float) -> Any:
         >>> LinearDecay(0.1, epochs(30)).bind(steps_per_epoch=100, epochs=90).duration
         3000
     """
-    return Duration("epochs", _amount("epochs", "count", count, math.inf))
+    return Duration(epochs=_amount("epochs", "count", count, math.inf))
 
 
 def fraction(share: float) -> Any:
@@ -46,7 +50,7 @@ def fraction(share: float) -> Any:
         >>> LinearDecay(0.1, fraction(0.1)).bind(steps_per_epoch=100, epochs=90).duration
         900
     """
-    return Duration("fraction", _amount("fraction", "share", share, 1.0))
+    return Duration(fraction=_amount("fraction", "share", share, 1.0))
 
 
 def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:

@@ -21,11 +21,17 @@ PLUMBING = frozenset(["concurrent", "contextlib", "functools", "threading"])
 _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+def warn_user(message: str, category: type[Warning] = UserWarning, *, again: bool = False) -> None:
     """Warn, as `warnings.warn` does, at the line of the user's code that led here.
 
     That is the nearest line outside of this package, Keras and the backends. A warning of a callback points at
     the line that started the training, also where a callback of the user's stands between.
+
+    Args:
+        message: what to say.
+        category: the class of the warning.
+        again: also where the same was said of the same line before, which Python leaves out by default: a cell of a
+            notebook that is run again is the same line, and may be about another schedule.
     """
     frame = _frame(sys._getframe(1))
     # Not `warnings.warn`: its `stacklevel` leaves out the frames of imports, and knows no packages before Python 3.12.
@@ -35,7 +41,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
         filename=frame.f_code.co_filename,
         lineno=frame.f_lineno,
         module=frame.f_globals.get("__name__") or "<string>",
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        registry={} if again else frame.f_globals.setdefault("__warningregistry__", {}),
         module_globals=frame.f_globals,
     )
 

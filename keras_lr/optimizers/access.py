@@ -10,6 +10,7 @@ from keras_lr.core.algebra import SCHEDULE
 from keras_lr.core.fields import COUNT, RATE, Whole
 from keras_lr.core.refusals import check, shown
 from keras_lr.core.tree import LearningRateSchedule
+from keras_lr.optimizers.attributes import is_unused
 from keras_lr.optimizers.install import replace
 from keras_lr.optimizers.lookup import RatedOptimizer, optimizer_of, rated_optimizers, sync
 from keras_lr.optimizers.training_step import retrace
@@ -22,7 +23,8 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
 
     Args:
         model: a compiled model.
-        optimizer: the name of one of the optimizers of a `MultiOptimizer`.
+        optimizer: the name of one of the optimizers of a `MultiOptimizer`, or of an attribute of the model that
+            is an optimizer.
 
     Returns:
         A Python float, whether the rate is a number, a schedule or a function.
@@ -45,7 +47,8 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
     Args:
         model: a compiled model.
         rate: a number >= 0 or a schedule.
-        optimizer: the name of one of the optimizers of a `MultiOptimizer`.
+        optimizer: the name of one of the optimizers of a `MultiOptimizer`, or of an attribute of the model that
+            is an optimizer.
 
     Raises:
         TypeError: `rate` is neither.
@@ -86,7 +89,8 @@ def set_step(
         step = done * check(COUNT, "set_step", "steps_per_epoch", steps_per_epoch)
     step = check(STEP, "set_step", "step", step)
     sync(model)
-    for optimizer in [optimizer_of(model), *(rated.optimizer for rated in rated_optimizers(model))]:
+    own = [] if is_unused(model) else [optimizer_of(model)]
+    for optimizer in [*own, *(rated.optimizer for rated in rated_optimizers(model))]:
         optimizer._iterations.assign(step)
 
 
@@ -94,7 +98,7 @@ def _named(model: Any, name: str | None) -> RatedOptimizer:
     optimizers = rated_optimizers(model)
     chosen = optimizers
     if name is not None:
-        chosen = [rated for rated in optimizers if isinstance(name, str) and rated.optimizer.name == str(name)]
+        chosen = [rated for rated in optimizers if isinstance(name, str) and str(name) in rated.names]
     if len(chosen) != 1:
         names = ", ".join(repr(rated.optimizer.name) for rated in optimizers)
         error = ValueError if name is None or isinstance(name, str) else TypeError

@@ -10,7 +10,7 @@ import keras
 
 from keras_lr.core.serialization import from_serialized
 from keras_lr.core.tree import LearningRateSchedule
-from keras_lr.optimizers.install import replace, set_scale
+from keras_lr.optimizers.install import Bounds, replace, set_scale
 from keras_lr.optimizers.lookup import RatedOptimizer, is_function, rated_optimizers, read_float
 from keras_lr.schedules.installed import Installed
 
@@ -55,4 +55,4 @@ def configure(model: Any, rated: RatedOptimizer, wanted: dict[str, Any]) -> None
     replace(model, rated, rate)
     if isinstance(source, LearningRateSchedule) and "schedule" in wanted:
         for by, scale, min_lr in Installed.around(source).reductions:
-            set_scale(model, rated, by, scale, min_lr)
+            set_scale(model, rated, by, scale, Bounds(min_lr))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from keras_lr.core.algebra import Constant
+import keras
+
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
@@ -27,64 +29,138 @@ def assign_hyperparameter(rated: RatedOptimizer, name: str, schedule: LearningRa
     rated.optimizer.hyperparameters[name] = schedule
 
 
-def schedules(model: Any, rated: RatedOptimizer) -> list[tuple[Source, Callable[[LearningRateSchedule], None]]]:
-    """All that may follow a schedule in an optimizer, and how to give it another one. The caller retraces."""
+class Place(NamedTuple):
+    """Where a schedule may stand in an optimizer: its name there, what stands there, and how to put another one.
+
+    The caller retraces.
+    """
+
+    name: str
+    source: Source
+    assign: Callable[[LearningRateSchedule], None]
+
+
+def places(model: Any, rated: RatedOptimizer) -> list[Place]:
+    """The rate of an optimizer, its other scheduled hyperparameters, and the factors of its groups of variables."""
     optimizer = rated.optimizer
-    found: list[tuple[Source, Callable[[LearningRateSchedule], None]]] = [
-        (rated.source, partial(replace, model, rated))
-    ]
+    found = [Place("learning_rate", rated.source, partial(replace, model, rated))]
     for name, schedule in schedules_of(optimizer).items():
-        found.append((schedule, partial(assign_hyperparameter, rated, name)))
+        found.append(Place(name, schedule, partial(assign_hyperparameter, rated, name)))
     for multipliers in multipliers_of(optimizer):
         for pattern, factor in multipliers.factors.items():
-            found.append((factor, partial(optimizer.assign_multiplier, multipliers.name, pattern)))
+            assign = partial(optimizer.assign_multiplier, multipliers.name, pattern)
+            found.append(Place(f"{multipliers.name}[{pattern}]", factor, assign))
     return found
 
 
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
-    """Give an optimizer another rate. The caller retraces once if any of them is a schedule."""
+    """Give an optimizer another rate. The caller retraces once unless a number takes the place of a number."""
     sync(model)
-    if is_schedule(rated.source):
-        assign_source(rated, Constant(rate) if isinstance(rate, float) else rate)
-    else:
+    if isinstance(rate, float) and not isinstance(rated.source, keras.Variable):
+        _become_number(rated, rate)
+    elif isinstance(rate, float) or isinstance(rated.source, keras.Variable):
+        # Through the property, which takes the variable of a number out of the optimizer where a schedule comes.
         rated.optimizer.learning_rate = rate
+    else:
+        assign_source(rated, rate)
 
 
-def reduce(model: Any, rated: RatedOptimizer, by: str, factor: float, min_lr: float) -> tuple[float, float] | None:
-    """Multiply the rate by `factor`, but not below `min_lr`.
+def _become_number(rated: RatedOptimizer, rate: float) -> None:
+    """Give an optimizer that was made with a schedule a variable for its rate, as one has that was made with a number.
+
+    It comes second, after the step counter: files of weights keep the variables of an optimizer by their places.
+    """
+    optimizer = rated.optimizer
+    with keras.name_scope(optimizer.name, caller=optimizer):
+        variable = keras.Variable(
+            rate, name="learning_rate", dtype=keras.config.floatx(), trainable=False, aggregation="only_first_replica"
+        )
+    was_locked = optimizer._tracker.locked
+    optimizer._tracker.unlock()
+    optimizer._track_variable(variable)
+    if was_locked:
+        optimizer._tracker.lock()
+    optimizer._variables.insert(1, optimizer._variables.pop())
+    assign_source(rated, variable)
+
+
+class Bounds(NamedTuple):
+    """Between what a callback keeps the rate that it changes, and how small a change may be."""
+
+    min_lr: float
+    max_lr: float = math.inf
+    eps: float = 0.0
+
+
+def rescale(model: Any, rated: RatedOptimizer, by: str, factor: float, bounds: Bounds) -> tuple[float, float] | None:
+    """Multiply the rate by `factor`, within the bounds.
 
     A number is assigned. On a schedule the scale of the callback `by` is multiplied; the caller retraces.
 
     Returns:
-        The rate of the next update before and after; None if it is at `min_lr` already.
+        The rate of the next update before and after; None if it is at the bound already.
     """
     sync(model)
     old = rated.rate()
-    if is_at(rated, min_lr):
+    if is_at_bound(rated, factor, bounds):
         return None
     source = rated.source
     if isinstance(source, LearningRateSchedule):
         scale = Installed.around(source).scale(by)
-        set_scale(model, rated, by, (1.0 if scale is None else scale) * factor, min_lr)
+        set_scale(model, rated, by, (1.0 if scale is None else scale) * factor, bounds)
         return old, rated.rate()
-    new = max(old * factor, min_lr)
+    new = _within(old * factor, bounds)
     replace(model, rated, new)
     return old, new
 
 
-def is_at(rated: RatedOptimizer, min_lr: float) -> bool:
-    """Whether a rate has come down to `min_lr`, to float32: a variable may hold the float just above it."""
-    return rated.rate() <= min_lr * (1.0 + 1e-6)
+def is_at_bound(rated: RatedOptimizer, factor: float, bounds: Bounds) -> bool:
+    """Whether a rate cannot be multiplied by a factor, to float32: a variable may hold the float next to the bound."""
+    rate = rated.rate()
+    if bounds.eps and abs(_within(rate * factor, bounds) - rate) <= bounds.eps:
+        return True
+    if factor < 1.0:
+        return rate <= bounds.min_lr * (1.0 + 1e-6)
+    return rate >= bounds.max_lr * (1.0 - 1e-6)
 
 
-def set_scale(model: Any, rated: RatedOptimizer, by: str, scale: float, min_lr: float) -> bool:
+def _within(rate: float, bounds: Bounds) -> float:
+    return min(max(rate, bounds.min_lr), bounds.max_lr)
+
+
+def set_scale(model: Any, rated: RatedOptimizer, by: str, scale: float, bounds: Bounds) -> bool:
     """Set the scale of one callback on an optimizer's schedule; whether that changed it. The caller retraces."""
     source = rated.source
-    new = Installed.around(source).reduced(by, scale, min_lr).schedule()
+    new = Installed.around(source).reduced(by, scale, bounds.min_lr).schedule()
     if new == source:
         return False
     replace(model, rated, new)
     return True
+
+
+def set_scales(
+    model: Any,
+    optimizers: list[RatedOptimizer],
+    by: str,
+    scales: dict[str, float],
+    bounds: Bounds,
+    noted: dict[str, dict[str, Any]],
+) -> bool:
+    """Scale schedules as a file has them by column; whether that changed one of them. The caller retraces.
+
+    A `.keras` file has the scaled schedules themselves, but a file of weights has none. `noted` are the rates that
+    the file has noted: version 0.1.0 noted a schedule without its reduction, which had no key then.
+    """
+    changed = False
+    for rated in optimizers:
+        if rated.column not in scales:
+            continue
+        schedule = noted.get(rated.column, {}).get("schedule")
+        if schedule is not None and schedule.get("class_name") != "Reduced":
+            name_reduction(rated, by, scales[rated.column])
+        if is_schedule(rated.source) and set_scale(model, rated, by, scales[rated.column], bounds):
+            changed = True
+    return changed
 
 
 def name_reduction(rated: RatedOptimizer, by: str, scale: float) -> None:

@@ -18,8 +18,11 @@ import keras
 from keras import ops
 
 from keras_lr.core.evaluation import host_steps, value_at
+from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import values_of
+from keras_lr.core.refusals import Kind, RefusedError, refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
+from keras_lr.optimizers import attributes
 from keras_lr.optimizers.scheduled import schedules_of
 
 Source = Any
@@ -28,11 +31,24 @@ Source = Any
 
 @dataclass(frozen=True, eq=False)
 class RatedOptimizer:
-    """An optimizer that owns a learning rate, and the name of its column in logs; the `MultiOptimizer` around it."""
+    """An optimizer that owns a learning rate, and the name of its column in logs.
+
+    Attributes:
+        column: the name of its column.
+        optimizer: the optimizer.
+        multi: the `MultiOptimizer` around it.
+        attribute: its name among the attributes of the model, where it is not that of `compile`.
+    """
 
     column: str
     optimizer: Any
     multi: Any = None
+    attribute: str = ""
+
+    @property
+    def names(self) -> set[str]:
+        """What users may call it."""
+        return {self.optimizer.name, self.attribute} - {""}
 
     @property
     def source(self) -> Source:
@@ -88,9 +104,9 @@ class Hyperparameter:
     source: Source
 
 
-def hyperparameters(model: Any) -> list[Hyperparameter]:
-    """The rates of a model's optimizers, then their other hyperparameters that are scheduled."""
-    optimizers = rated_optimizers(model)
+def hyperparameters(model: Any, optimizer: Any = None) -> list[Hyperparameter]:
+    """The rates of a model's optimizers, or of those `chosen`, then their other hyperparameters that are scheduled."""
+    optimizers = rated_optimizers(model) if optimizer is None else chosen("hyperparameters", model, optimizer)
     found = [Hyperparameter(rated.column, rated, rated.source) for rated in optimizers]
     for rated in optimizers:
         suffix = rated.column.removeprefix("learning_rate")
@@ -148,18 +164,84 @@ def skips_updates(model: Any) -> bool:
 
 
 def rated_optimizers(model: Any) -> list[RatedOptimizer]:
-    """Every optimizer of the model that owns a rate: one, or those of a `MultiOptimizer`."""
-    optimizer = optimizer_of(model)
+    """Every optimizer of the model that owns a rate: one, those of a `MultiOptimizer`, or those that are attributes."""
+    found = [] if attributes.is_unused(model) else _rated("learning_rate", optimizer_of(model))
+    for name, optimizer in attributes.others(model).items():
+        found += _rated(f"learning_rate_{name}", optimizer, name)
+    return found
+
+
+def _rated(column: str, optimizer: Any, attribute: str = "") -> list[RatedOptimizer]:
+    """The optimizers that own a rate in one of `compile`, or in an attribute."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
     if not hasattr(optimizer, "optimizers"):
-        return [RatedOptimizer("learning_rate", optimizer)]
+        return [RatedOptimizer(column, optimizer, attribute=attribute)]
     optimizers: list[RatedOptimizer] = []
     for part in optimizer.optimizers:
-        column = f"learning_rate_{part.name}"
+        own = f"{column}_{part.name}"
         taken = [rated.column for rated in optimizers]
-        if column in taken:
-            column = f"{column}_{len(taken)}"
-        optimizers.append(RatedOptimizer(column, part, optimizer))
+        if own in taken:
+            own = f"{own}_{len(taken)}"
+        optimizers.append(RatedOptimizer(own, part, optimizer, attribute))
     return optimizers
+
+
+class OptimizerChoice(Kind):
+    """What a callback may be given as `optimizer`."""
+
+    allowed = "an optimizer, the name of one, a non-empty list of them, or None"
+
+    def coerce(self, value: Any) -> Any:
+        several = value if isinstance(value, list | tuple) else [value]
+        for one in several:
+            if not isinstance(one, str | keras.optimizers.Optimizer) and value is not None:
+                raise self.wrong_type()
+        if not several:
+            raise RefusedError(ValueError, self.allowed, "")
+        return value if value is None else tuple(str(one) if isinstance(one, str) else one for one in several)
+
+
+def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
+    """The optimizers of a model that a callback was given, in the order of the model; all of them for None.
+
+    Args:
+        owner: the callback, for errors.
+        model: the model.
+        choice: optimizers, and names of optimizers or of attributes of the model.
+
+    Raises:
+        ValueError: one of them is no optimizer of the model.
+    """
+    if choice is None:
+        return rated_optimizers(model)
+    known = attributes.attributes(model)
+    for one in choice:
+        optimizer = known.get(one) if isinstance(one, str) else one
+        is_own = any(optimizer is part for part in attributes.inside(getattr(model, "optimizer", None)))
+        if optimizer is not None and not is_own:
+            attributes.give(model, optimizer)
+    there = rated_optimizers(model)
+    picked: list[RatedOptimizer] = []
+    for one in choice:
+        found = [rated for rated in there if _is_meant(model, rated, one)]
+        if not found:
+            names = sorted({name for rated in there for name in rated.names})
+            refuse(owner, "optimizer", f"among {', '.join(map(repr, names))}", one)
+        picked += found
+    return [rated for rated in there if any(rated is one for one in picked)]
+
+
+def _is_meant(model: Any, rated: RatedOptimizer, one: Any) -> bool:
+    """Whether a choice means an optimizer, or one that wraps it; "optimizer" is that of `compile`."""
+    if isinstance(one, str):
+        return one in rated.names or (one == "optimizer" and not rated.attribute)
+    return any(rated.optimizer is part for part in attributes.inside(one))
+
+
+def is_unused(model: Any) -> bool:
+    """Whether others than the optimizer of `compile` train a model."""
+    return attributes.is_unused(model)
 
 
 def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
@@ -173,10 +255,15 @@ def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
 def primary(optimizers: list[RatedOptimizer]) -> RatedOptimizer:
     """The optimizer whose counter tells the step: the first one that trains something.
 
+    A `train_step` of the user's own may call one optimizer several times in a batch: that with the fewest steps counts.
+
     Raises:
         ValueError: there is none yet.
     """
-    return training(at_least_one(optimizers))[0]
+    busy = training(at_least_one(optimizers))
+    if not busy[0].attribute:
+        return busy[0]
+    return min(busy, key=lambda rated: rated.step() or STEP_LIMIT)
 
 
 def at_least_one(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
@@ -198,7 +285,7 @@ def build(model: Any) -> None:
 
     JAX and torch have done so when `fit` calls the first callback. TensorFlow does it in the first batch.
     """
-    if not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
+    if attributes.is_unused(model) or not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
         return
     # As Keras asks itself whether a model still has variables to come.
     if model.built and all(layer.built for layer in model._flatten_layers()):
@@ -218,6 +305,8 @@ def build_optimizer(model: Any) -> None:
 
 def counter_of(model: Any) -> keras.Variable:
     """The step counter of the optimizer as a whole, also where it is undecided which part of it trains something."""
+    if attributes.is_unused(model):
+        return primary(rated_optimizers(model)).counter
     return optimizer_of(model)._iterations
 
 

@@ -32,18 +32,25 @@ def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None)
     if state.audited == place:  # another callback has audited the same start
         return
     state.audited = place
-    for finding in findings(model, first_epoch, epochs, steps_per_epoch):
-        warn_user(finding, ScheduleWarning)
+    declared = None if state.session is None else state.session.declared_epochs
+    for finding in findings(model, first_epoch, epochs, steps_per_epoch, declared):
+        warn_user(finding, ScheduleWarning, again=True)
 
 
-def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> list[str]:
+def findings(
+    model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None, declared: int | None = None
+) -> list[str]:
     """What does not fit, in sentences with both numbers.
+
+    A `fit` that goes on from an earlier one at epoch 0 may be one of many in a loop. Then nobody knows where the
+    training ends, and it is not said that the schedule goes on for longer.
 
     Args:
         model: a compiled model.
         first_epoch: the epoch that begins now.
         epochs: the epoch at which training ends, as in `fit`.
         steps_per_epoch: batches in an epoch; None if it is not known.
+        declared: epochs of all calls of `fit` together, if the user has said so.
     """
     found: list[str] = []
     for rated in lookup.training(lookup.rated_optimizers(model)):
@@ -58,12 +65,16 @@ def findings(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | N
             )
         if isinstance(schedule, Schedule) and schedule.is_bound and steps_per_epoch is not None:
             begun = step - batches_done(model)
-            found += _lengths(rated, schedule, begun + (epochs - first_epoch) * steps_per_epoch)
+            is_in_loop = declared is None and first_epoch == 0 and begun > 0
+            end = begun + (epochs - first_epoch) * steps_per_epoch if declared is None else declared * steps_per_epoch
+            found += _lengths(rated, schedule, end, is_in_loop)
     return found
 
 
-def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int) -> list[str]:
+def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int, is_in_loop: bool) -> list[str]:
     """Findings about a schedule and the step at which training ends."""
+    if is_in_loop and (schedule.duration is None or schedule.duration >= EARLY * end):
+        return []
     duration, accumulation = schedule.duration, rated.accumulation
     fits = duration is not None and EARLY * end <= duration <= LATE * end
     if accumulation and not fits and not contains(schedule, (PerUpdate, Bound)) and not isinstance(schedule, Constant):
@@ -74,10 +85,13 @@ def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int) -> list
         ]
     changes = schedule.changes()
     if changes and min(changes) >= end:
-        return [f"the schedule first changes at step {min(changes):,}, but training ends at step {end:,}"]
+        return [f"the schedule first changes at step {min(changes):,}, but this `fit` ends at step {end:,}"]
     if duration is None or fits:
         return []
     if duration < end:
         share = duration / end
         return [f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"]
-    return [f"the schedule ends at step {duration:,}, but training ends before it, at step {end:,}"]
+    return [
+        f"the schedule ends at step {duration:,}, but this `fit` ends before it, at step {end:,} "
+        "(`BindSchedule(epochs=…)` says how long several calls of `fit` are together)"
+    ]

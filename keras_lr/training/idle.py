@@ -17,29 +17,58 @@ _seen: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDiction
 
 def warn(model: Any) -> None:
     """Warn of each optimizer that trains nothing, once in a training; to be called after its first batch."""
+    _warn_once(model, findings(model))
+
+
+def warn_of_unused(model: Any) -> None:
+    """Warn where the optimizer of `compile` makes no step, once in a training; to be called after its first batch."""
+    found = unused(model)
+    if found:
+        _warn_once(model, found)
+
+
+def _warn_once(model: Any, found: list[str]) -> None:
     running = running_list()
     if running is not None:
         last = _seen.get(model)
         if last is not None and last() is running:
             return
         _seen[model] = weakref.ref(running)
-    for finding in findings(model):
+    for finding in found:
         warn_user(finding, ScheduleWarning)
 
 
 def findings(model: Any) -> list[str]:
     """A sentence for each optimizer that trains nothing."""
+    if lookup.is_unused(model):
+        return []
     optimizer = lookup.optimizer_of(model)
     if not model.trainable_variables:
         return [
             f"the model has no trainable variable, so optimizer '{optimizer.name}' trains nothing and makes no steps"
         ]
+    if found := unused(model):
+        return found
     example = model.trainable_variables[0].path
     return [
         f"optimizer '{rated.optimizer.name}' trains nothing, and its learning rate stays where it is: "
         f"{_reason(rated, example)}"
         for rated in lookup.rated_optimizers(model)
         if rated.is_idle
+    ]
+
+
+def unused(model: Any) -> list[str]:
+    """A sentence where the optimizer of `compile` has made no step, although the model was trained with a batch."""
+    if lookup.is_unused(model) or lookup.skips_updates(model) or not model.trainable_variables:
+        return []
+    lookup.sync(model)
+    if lookup.read_int(lookup.counter_of(model)):
+        return []
+    return [
+        f"optimizer '{lookup.optimizer_of(model).name}', which `compile` was given, made no step in the first batch, "
+        "so its learning rate has no effect; if the model trains with other optimizers, name them: `optimizer=` of the "
+        "callbacks takes optimizers, and names of attributes of the model"
     ]
 
 

@@ -52,6 +52,7 @@ class TrainingState(_Saveable):
         mismatch: where the rates in the file loaded last and those of the model differ:
             column → (configuration in the file, configuration of the model).
         audited: the start of training, (step, first epoch, epochs), that the audit has looked at.
+        has_warned_of_loop: whether the user was warned of several calls of `fit` that bind a schedule anew.
         training: an object of its own for each training.
     """
 
@@ -68,6 +69,7 @@ class TrainingState(_Saveable):
         self.loads = 0
         self.mismatch: dict[str, tuple[Any, Any]] = {}
         self.audited: tuple[int, int, int] | None = None
+        self.has_warned_of_loop = False
         self.training = object()
         self._compilation = weakref.ref(compilation) if compilation is not None else lambda: None
 

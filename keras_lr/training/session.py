@@ -10,7 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
+from keras_lr.training.others import running_list
 from keras_lr.training.saved_state import of
+
+
+class Watcher(keras.callbacks.Callback):
+    """Stands first in Keras's list, and gives the session the logs of the epoch that ends.
+
+    Keras hands one dict from callback to callback. So who writes a file within `on_epoch_end` finds in it what the
+    callbacks before have put there, although the callback that needs it comes later in the list.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._session.logs = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._session.logs = {} if logs is None else logs
 
 
 class Session:
@@ -18,11 +39,21 @@ class Session:
 
     Attributes:
         binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
+        running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
+        steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
+        epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
+        declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`; None if nobody says.
+        logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
     def __init__(self, params: Any) -> None:
         self.binders: list[Callable[[int], None]] = []
         self.params = params
+        self.running: Any = None
+        self.steps_per_epoch: int | None = (params or {}).get("steps")
+        self.declared_epochs: int | None = None
+        self.epochs: int = (params or {}).get("epochs") or 1
+        self.logs: dict[str, Any] = {}
         self._members: dict[int, Any] = {}
         self._keys: set[str] = set()
         self._has_begun = False
@@ -35,6 +66,8 @@ class Session:
         # Keras gives all callbacks of a `fit` the same dict. What an interrupted `fit` has left has another one.
         is_running = running is not None and running.params is callback.params and id(callback) not in running._members
         session: Session = running if is_running else cls(callback.params)
+        if not is_running:
+            session._watch(running_list())
         session._members[id(callback)] = callback
         state.session = session
         return session
@@ -45,6 +78,13 @@ class Session:
         state = of(callback.model)
         if not self._members and state.session is self:
             state.session = None
+
+    def _watch(self, running: Any) -> None:
+        """Put a watcher first in Keras's list. Keras is in the middle of a loop over it, so it gets a new one."""
+        self.running = running
+        if running is not None:
+            there = [callback for callback in running.callbacks if not isinstance(callback, Watcher)]
+            running.callbacks = [Watcher(self), *there]
 
     def key(self, base: str) -> str:
         """A key for the saved state of a callback: the base itself, and for the second of this base ``base/2``."""

@@ -495,7 +495,7 @@ def test_a_binder_without_numbers_from_fit():
     logger.set_params({"steps": 5})
     logger.on_train_begin()
     logger.on_epoch_begin(0)
-    with pytest.warns(klr.ScheduleWarning, match="ends at step 50, but training ends before it, at step 5$"):
+    with pytest.warns(klr.ScheduleWarning, match="ends at step 50, but this `fit` ends before it, at step 5 "):
         logger.on_train_batch_begin(0)
 
 
@@ -559,17 +559,20 @@ def test_the_audit():
         "the schedule ends at step 5, 33% of a training that ends at step 15"
     ]
     assert found(model_with(klr.LinearDecay(0.3, 50))) == [
-        "the schedule ends at step 50, but training ends before it, at step 15"
+        "the schedule ends at step 50, but this `fit` ends before it, at step 15 (`BindSchedule(epochs=…)` says how long several "
+        "calls of `fit` are together)"
     ]
     assert found(model_with(klr.MultiStepDecay(0.3, [100, 200]))) == [
-        "the schedule first changes at step 100, but training ends at step 15"
+        "the schedule first changes at step 100, but this `fit` ends at step 15"
     ]
     for first, late in {
         "100": klr.StepDecay(0.3, 100),
         "101": klr.Reduced(klr.MultiStepDecay(0.3, [101]), 0.5),
         "102": klr.PiecewiseConstantDecay([102], [0.3, 0.1]),
     }.items():
-        assert found(model_with(late)) == [f"the schedule first changes at step {first}, but training ends at step 15"]
+        assert found(model_with(late)) == [
+            f"the schedule first changes at step {first}, but this `fit` ends at step 15"
+        ]
     accumulating = model_with(None, keras.optimizers.SGD(klr.LinearDecay(0.3, 7), gradient_accumulation_steps=2))
     assert found(accumulating) == [
         "the optimizer applies its gradients every 2 batches, and a schedule counts batches: training has 15 of them and "

@@ -184,7 +184,7 @@ def test_a_missing_metric_is_said_once_with_what_there_is():
         fit(model_with(0.5), ReduceOnPlateau(), epochs=3)
     (message,) = [str(warning.message) for warning in caught if "ReduceOnPlateau" in str(warning.message)]
     assert message == (
-        "ReduceOnPlateau: the metric 'val_loss' is not in the epoch's logs, so the learning rate is not reduced; "
+        "ReduceOnPlateau: the metric 'val_loss' is not in the logs of 3 epochs, so the learning rate is not changed; "
         "there are: loss; metrics of the validation need `validation_data` in `fit`"
     )
 

@@ -11,7 +11,7 @@ from support.training import Metric, Weight, assert_applied, data, fit, model_wi
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
-from keras_lr.callbacks.plateau_entry import PlateauEntry
+from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.callbacks.plateau_window import WindowMean, unfinished_window
 from keras_lr.training.saved_state import memory, of
@@ -336,7 +336,7 @@ def test_the_names_in_the_logs_are_told():
         plateau.on_epoch_end(0, {"loss": 1.0, "accuracy": 0.5, "learning_rate": 0.1})
         plateau.on_epoch_end(1, {"loss": 1.0})
     assert [str(warning.message) for warning in caught if warning.category is UserWarning] == [
-        "ReduceOnPlateau: the metric 'metric' is not in the epoch's logs, so the learning rate is not reduced; there are: "
+        "ReduceOnPlateau: the metric 'metric' is not in the epoch's logs, so the learning rate is not changed; there are: "
         "accuracy, loss"
     ]
 
@@ -407,7 +407,7 @@ def test_a_metric_without_a_weight_is_no_mean():
 
 def test_a_window_without_weight_has_no_mean():
     model = two_means("ab")
-    window = WindowMean(model, "a", 2, (0, 0.0, 0.0))
+    window = WindowMean("ReduceOnPlateau", model, "a", 2, (0, 0.0, 0.0))
     assert window.after_batch(0) is None
     assert math.isnan(window.after_batch(1))
     model.means[0].update_state(3.0)
@@ -417,30 +417,32 @@ def test_a_window_without_weight_has_no_mean():
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
 def test_a_pending_epoch_in_a_saved_state(metric):
     """A metric may be anything that training can give; a number of epochs is whole."""
-    assert str(PlateauEntry.pop_pending({"pending": {"epoch": 3, "metric": metric}})) == str((3, float(metric)))
+    assert str(MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3, "metric": metric}})) == str(
+        (3, float(metric))
+    )
     for wrong in ({"epoch": 3.0, "metric": metric}, {"epoch": True, "metric": metric}, {"epoch": 3}, [3, metric], None):
         with pytest.raises(
             ValueError, match="ReduceOnPlateau: `pending` must be an epoch and a metric in the saved state"
         ):
-            PlateauEntry.pop_pending({"pending": wrong})
+            MetricEntry.pop_pending("ReduceOnPlateau", {"pending": wrong})
 
 
 def test_a_pending_epoch_that_is_refused_is_shown():
     with pytest.raises(ValueError, match=r"got \{'epoch': 3\}$"):
-        PlateauEntry.pop_pending({"pending": {"epoch": 3}})
+        MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3}})
 
 
 def test_an_unfinished_window_that_is_refused_is_shown():
     for wrong in ([1, 2.0], [1, 2.0, "x"], 3):
         with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
-            unfinished_window(wrong)
+            unfinished_window("ReduceOnPlateau", wrong)
         sentence = f"ReduceOnPlateau: `unfinished` must be three numbers in the saved state, got {wrong!r}"
         assert str(raised.value) == sentence
 
 
-def test_a_window_goes_on_with_what_wasunfinished_window():
-    assert unfinished_window([3, 1.5, 2.5]) == (3, 1.5, 2.5)
-    window = WindowMean(two_means("ab"), "a", 2, (1, 2.0, 4.0))
+def test_a_window_goes_on_with_what_was_unfinished():
+    assert unfinished_window("ReduceOnPlateau", [3, 1.5, 2.5]) == (3, 1.5, 2.5)
+    window = WindowMean("ReduceOnPlateau", two_means("ab"), "a", 2, (1, 2.0, 4.0))
     assert window.unfinished() == (1, 2.0, 4.0)
     assert window.after_batch(0) == 0.5
 

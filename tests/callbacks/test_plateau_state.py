@@ -193,13 +193,13 @@ def test_the_scales_of_several_optimizers_are_one_compilation(monkeypatch, scale
 
 @pytest.mark.parametrize("every", ["epoch", 3])
 def test_all_that_is_done_is_done_to_the_model(monkeypatch, every):
-    made = calls(monkeypatch, "retrace", "replace", "set_scale", "reduce", "sync")
+    made = calls(monkeypatch, "retrace", "replace", "set_scale", "rescale", "sync")
     plateau = ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=every, restore_best_weights=True)
     for model in (model_with(0.5), model_with(klr.LinearDecay(0.5, 90))):
         made.clear()
         fit(model, plateau)
         names = [name for name, _ in made]
-        assert {"sync", "reduce", "replace"} <= set(names)
+        assert {"sync", "rescale", "replace"} <= set(names)
         assert names.count("retrace") == names.count("set_scale")
         assert all(one is model for _, one in made)
 
@@ -388,10 +388,12 @@ def test_a_start_in_epochs_of_unknown_length():
         plateau = falling(start_after=klr.epochs(2))
         plateau.set_model(model_with(0.5))
         plateau.set_params(params)
+        plateau.on_train_begin()
         with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
-            plateau.on_train_begin()
+            plateau.on_epoch_begin(0)
         assert str(raised.value) == (
-            "ReduceOnPlateau: `start_after` must be in steps where the dataset does not tell its length, got epochs(2)"
+            "ReduceOnPlateau: `start_after` must be in steps where the dataset does not tell its length; or give "
+            "`BindSchedule` its `steps_per_epoch`, got epochs(2)"
         )
     begin(falling(start_after=klr.epochs(2)), model_with(0.5))
 

@@ -101,6 +101,22 @@ def early_stopping(folder):
     model.fit(*data(), **ARGS, callbacks=[plateau, keras.callbacks.EarlyStopping("loss")])  # the user's line
 
 
+def loop_of_fit(folder):
+    model, callbacks = model_with(klr.LinearDecay(0.1, klr.fraction(1.0))), [klr.BindSchedule()]
+    model.fit(*data(), **ARGS, callbacks=callbacks)
+    model.fit(*data(), **ARGS, callbacks=callbacks)  # the user's line
+
+
+def own_loop(folder):
+    model, plateau = model_with(klr.Constant(0.1)), klr.ReduceOnPlateau("loss", 0.5, 1, mode="min")
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    with mock.patch("keras.config.backend", return_value="tensorflow"):
+        for epoch in range(2):
+            plateau.on_epoch_begin(epoch)
+            plateau.on_epoch_end(epoch, {"loss": 1.0})  # the user's line
+
+
 def optimizer_that_trains_nothing(folder):
     model, optimizers = model_with(0.1), {"nowhere/.*": keras.optimizers.SGD(0.1, name="idle")}
     chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, name="busy"), optimizers)
@@ -202,10 +218,12 @@ CASES = {
     mismatch: "training.checkpoint_rates.warn",
     mismatch_of_the_plateau: "training.checkpoint_rates.warn",
     budget_that_is_used_up: "callbacks.time_budget.TimeBudget.warn_if_over",
-    missing_metric: "callbacks.plateau_checks.warn_of_missing",
-    lowest_rate: "callbacks.plateau_checks.warn_at_start",
-    early_stopping: "callbacks.plateau_checks.warn_at_start",
-    optimizer_that_trains_nothing: "training.idle.warn",
+    missing_metric: "callbacks.metric_checks.MissingMetric._warn",
+    lowest_rate: "callbacks.metric_checks.warn_at_start",
+    early_stopping: "callbacks.metric_checks.warn_at_start",
+    loop_of_fit: "callbacks.bind.BindSchedule._warn_of_loop",
+    own_loop: "callbacks.metric_checks.warn_of_own_loop",
+    optimizer_that_trains_nothing: "training.idle._warn_once",
     missing_rows: "callbacks.logger.LearningRateLogger._take_up",
     saver_in_batches: "callbacks.logger.LearningRateLogger._warn_of_savers_in_batches",
     backup_of_a_longer_epoch: "callbacks.skipping.Skip._check",

@@ -437,6 +437,7 @@ CALLABLE = {
 } | {"schedule with epochs", "Keras's schedule", "Keras's schedule base", "layer", "model"}
 NONE = {"None"}
 NOTHING: set[str] = set()
+CHOICE = {"None", "optimizer", "list of strings"} | TEXT
 
 ALLOWED: dict[str, set[str]] = {
     # Arguments by name, whatever they belong to.
@@ -447,6 +448,8 @@ ALLOWED: dict[str, set[str]] = {
     "max_learning_rate": RATE,
     "min_lr": RATE,
     "min_delta": RATE,
+    "rtol": RATE,
+    "eps": RATE,
     "tolerance": RATE,
     "warmup_target": RATE | NONE,
     "low": RATE,
@@ -531,6 +534,10 @@ ALLOWED: dict[str, set[str]] = {
     "ReduceOnPlateau.factor": SHARE & POSITIVE - {"one"},
     "ReduceOnPlateau.every": WHOLE,
     "ReduceOnPlateau.optimizers": {"None", "list of strings", "array of strings"},
+    "ReduceOnPlateau.optimizer": CHOICE,
+    "BindSchedule.optimizer": CHOICE,
+    "BindSchedule.epochs": WHOLE | NONE,
+    "LearningRateLogger.optimizer": CHOICE,
     "OppositePhase.low": SHARE - {"one"},
     "OppositePhase.high": SHARE - {"one"},
     "Reduced.by": TEXT,

@@ -1,0 +1,168 @@
+"""What callbacks refuse that change the rate by a metric, and what they warn of."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+
+from keras_lr.callbacks.metrics import nearest
+from keras_lr.core.duration import Duration
+from keras_lr.core.refusals import refuse
+from keras_lr.core.warning import warn_user
+from keras_lr.optimizers import lookup
+from keras_lr.optimizers.lookup import RatedOptimizer
+from keras_lr.training.others import others
+from keras_lr.training.session import Session
+
+
+def chosen(owner: str, optimizers: list[RatedOptimizer], names: tuple[str, ...] | None) -> list[RatedOptimizer]:
+    """The optimizers with these names; all of them for None.
+
+    Raises:
+        ValueError: there is none of a name.
+    """
+    if names is None:
+        return optimizers
+    there = [rated.optimizer.name for rated in optimizers]
+    for name in names:
+        if name not in there:
+            refuse(owner, "optimizers", f"among {', '.join(map(repr, there))}", name)
+    return [rated for rated in optimizers if rated.optimizer.name in names]
+
+
+def check_model(owner: str, model: Any) -> None:
+    """Refuse what is no model of Keras.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not hasattr(model, "make_train_function"):
+        raise TypeError(f"{owner}: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`")
+    lookup.build(model)
+
+
+def check_rates(owner: str, optimizers: list[RatedOptimizer]) -> None:
+    """Refuse rates that cannot be scaled.
+
+    Raises:
+        TypeError: one is a function.
+    """
+    for rated in optimizers:
+        if lookup.is_function(rated.source):
+            raise TypeError(
+                f"{owner}: the learning rate of optimizer '{rated.optimizer.name}' is a function, which "
+                "cannot be scaled; give the optimizer a number or a schedule"
+            )
+
+
+def start_step(owner: str, start_after: Any, session: Session | None) -> int:
+    """The step that `start_after` is, with the numbers of this `fit`.
+
+    Raises:
+        ValueError: it is a duration, and nobody knows how long an epoch is.
+    """
+    if not isinstance(start_after, Duration):
+        return int(start_after)
+    if session is None or session.steps_per_epoch is None:
+        allowed = "in steps where the dataset does not tell its length; or give `BindSchedule` its `steps_per_epoch`"
+        refuse(owner, "start_after", allowed, start_after)
+    return start_after.steps(session.steps_per_epoch, session.epochs)
+
+
+def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
+    """Warn of a rate that is at its floor already, and of callbacks that this one does not go with."""
+    # A schedule may start low on purpose (a warmup does), so only numbers count.
+    numbers = [rated for rated in optimizers if not lookup.is_schedule(rated.source)]
+    if callback.min_lr > 0.0 and numbers and all(rated.rate() <= callback.min_lr for rated in numbers):
+        warn_user(f"{callback.OWNER}: the learning rate is not above `min_lr` ({callback.min_lr:g}) at the start")
+    for other in others(callback):
+        if (
+            isinstance(other, keras.callbacks.EarlyStopping)
+            and other.monitor == callback.monitor
+            and callback.every is None
+            and other.patience <= callback.patience
+        ):
+            warn_user(
+                f"{callback.OWNER}: `EarlyStopping` on '{callback.monitor}' has a patience of {other.patience} and "
+                f"this one of {callback.patience}, so training stops before the learning rate is reduced",
+            )
+        if isinstance(other, keras.callbacks.LearningRateScheduler) and _is_of_epoch_alone(other.schedule):
+            warn_user(
+                f"{callback.OWNER}: `LearningRateScheduler` sets the learning rate in each epoch from the number of "
+                "the epoch alone, which undoes every reduction; give the optimizer a schedule, or multiply the "
+                "rate that the function gets as its second argument",
+            )
+
+
+def _is_of_epoch_alone(function: Any) -> bool:
+    """Whether a function for `LearningRateScheduler` cannot take the rate of before as its second argument."""
+    try:
+        inspect.signature(function).bind(0, 0.1)
+    except TypeError:
+        return True
+    except ValueError:  # a function without a signature
+        return False
+    return False
+
+
+def warn_of_own_loop(owner: str, model: Any, session: Session | None) -> bool:
+    """Warn where a schedule was scaled in a loop of the user's own, whose compiled step does not notice; whether."""
+    is_in_fit = session is not None and session.running is not None and model.train_function is not None
+    if is_in_fit or keras.config.backend() == "torch" or model.run_eagerly:
+        return False
+    compiled = "tf.function" if keras.config.backend() == "tensorflow" else "jax.jit"
+    warn_user(
+        f"{owner}: the schedule is scaled from now on, but in a training loop of your own a step under `{compiled}` "
+        f"keeps the schedule that it was traced with: call `{compiled}` again after each change of "
+        "`model.optimizer._learning_rate`, give the optimizer a number, or train with `fit`",
+    )
+    return True
+
+
+class MissingMetric:
+    """Warns once of a metric that is not in the logs.
+
+    A metric of the validation is in the logs only of epochs with a validation (`validation_freq` of `fit`). It is
+    warned of when there was none for some epochs, or in the whole of the training.
+
+    Args:
+        owner: the callback.
+        monitor: the metric.
+        patience: epochs without a validation after which it is warned of.
+    """
+
+    def __init__(self, owner: str, monitor: str, patience: int) -> None:
+        self._owner = owner
+        self._monitor = monitor
+        self._patience = patience
+        self._epochs = 0
+        self._logs: dict[str, Any] = {}
+        self._has_warned = self._was_there = False
+
+    def is_there(self) -> None:
+        """The metric is in the logs."""
+        self._was_there = True
+
+    def in_epoch(self, logs: dict[str, Any]) -> None:
+        """The metric is not in the logs of an epoch."""
+        self._epochs += 1
+        self._logs = dict(logs)
+        may_come = self._monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
+        if not may_come or (self._epochs >= self._patience and not self._was_there):
+            self._warn()
+
+    def at_end(self) -> None:
+        """The training is over."""
+        if self._epochs and not self._was_there:
+            self._warn()
+
+    def _warn(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            when = "the epoch's logs" if self._epochs == 1 or self._was_there else f"the logs of {self._epochs} epochs"
+            warn_user(
+                f"{self._owner}: the metric '{self._monitor}' is not in {when}, so the learning rate is not "
+                f"changed; {nearest(self._monitor, self._logs)}",
+            )

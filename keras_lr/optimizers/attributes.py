@@ -1,0 +1,76 @@
+"""Optimizers that a model has as attributes, beside that of `compile` or in its place, as in Keras's examples of a GAN.
+
+Such a model takes several optimizers in a `compile` of its own and calls them in a `train_step` of its own. That of
+`keras.Model.compile` is then the default, RMSprop, and never makes a step.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import keras
+
+# Optimizers that a callback was given for a model and that are no attribute of it, by the name of their column.
+_given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+def attributes(model: Any) -> dict[str, Any]:
+    """The optimizers among a model's attributes, but for that of `compile`."""
+    if not isinstance(model, keras.Model):
+        return {}
+    own = inside(getattr(model, "optimizer", None))
+    return {
+        name: value
+        for name, value in vars(model).items()
+        if isinstance(value, keras.optimizers.Optimizer) and not any(value is one for one in own)
+    }
+
+
+def others(model: Any) -> dict[str, Any]:
+    """The optimizers that train a model in the place of that of `compile`, by name; none where that trains it."""
+    found = attributes(model)
+    # In this order: to read a counter is to wait for it.
+    if found and not _is_default(getattr(model, "optimizer", None)):
+        found = {}
+    return found | _given.get(model, {}) if isinstance(model, keras.Model) else {}
+
+
+def give(model: Any, optimizer: Any) -> None:
+    """Count an optimizer among those of a model, which the user has named."""
+    known = attributes(model)
+    name = next((name for name, value in known.items() if value is optimizer), optimizer.name)
+    _given.setdefault(model, {})[name] = optimizer
+
+
+def is_unused(model: Any) -> bool:
+    """Whether the optimizer of `compile` is its default, and others train the model."""
+    return bool(others(model)) and _is_default(getattr(model, "optimizer", None))
+
+
+def inside(optimizer: Any) -> list[Any]:
+    """An optimizer and those that it wraps."""
+    if optimizer is None:
+        return []
+    wrapped = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
+    return [optimizer, *(one for part in wrapped for one in inside(part))]
+
+
+def _is_default(optimizer: Any) -> bool:
+    """Whether this is what `compile` makes without an optimizer, and has made no step, or is none."""
+    if optimizer is None:
+        return True
+    if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, keras.Variable):
+        return False
+    if int(keras.ops.convert_to_numpy(optimizer._iterations)):
+        return False
+    return bool(optimizer.get_config() | {"name": ""} == _default_config())
+
+
+_DEFAULT: dict[str, Any] = {}
+
+
+def _default_config() -> dict[str, Any]:
+    if not _DEFAULT:
+        _DEFAULT.update(keras.optimizers.RMSprop().get_config(), name="")
+    return _DEFAULT

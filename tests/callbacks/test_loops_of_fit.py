@@ -1,0 +1,155 @@
+"""Several calls of `fit` that are one training: what is bound, and what the audit says."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from support.training import fit, model_with
+
+import keras_lr as klr
+from keras_lr.optimizers import lookup
+
+FALLING = klr.LinearDecay(0.1, klr.fraction(1.0))
+
+
+def told(function):
+    """The warnings of the package, as Python shows them by default: the same one of a line once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        function()
+    return [str(warning.message) for warning in caught if warning.category is klr.ScheduleWarning]
+
+
+def loop(model, make, count=6):
+    """`fit` for one epoch, again and again, with the rates that were used."""
+    log = klr.LearningRateLogger(audit=False)
+    for _ in range(count):
+        fit(model, log, *make(), epochs=1)
+    return log.to_frame().learning_rate.to_numpy()
+
+
+def eager(schedule, optimizer=keras.optimizers.SGD):
+    return model_with(None, optimizer(schedule), run_eagerly=True)
+
+
+def test_a_loop_can_say_how_long_it_is():
+    rates = []
+    assert told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule(epochs=6)]))) == []
+    np.testing.assert_allclose(rates, klr.LinearDecay(0.1, 30).values(range(30)), rtol=1e-6)
+
+
+@pytest.mark.once
+def test_a_loop_that_does_not_is_warned_once():
+    rates = []
+    (message,) = told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
+    assert message == (
+        "BindSchedule: this `fit` goes on at step 5, so the schedule is bound anew, to 2 epochs, and the rate goes from 0 "
+        "to 0.05; `BindSchedule(epochs=…)` says how many epochs several calls of `fit` have together"
+    )
+    assert rates[5] == pytest.approx(0.05)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("args", [{"epochs": 3, "initial_epoch": 1}, {"epochs": 2}])
+def test_no_warning_where_the_rate_stays(args):
+    model = eager(klr.LinearDecay(0.1, klr.epochs(3)))
+    fit(model, klr.BindSchedule(audit=False), epochs=1)
+    assert told(lambda: fit(model, klr.BindSchedule(), **args)) == []
+
+
+@pytest.mark.once
+def test_no_warning_where_the_second_fit_says_so():
+    model = eager(FALLING)
+    fit(model, klr.BindSchedule(), epochs=2)
+    assert told(lambda: fit(model, klr.BindSchedule(), initial_epoch=2, epochs=4)) == []
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("form", [None, "model.keras"])
+def test_what_was_bound_by_hand_stays(tmp_path, form):
+    bound = FALLING.bind(steps_per_epoch=5, epochs=6)
+    model = eager(bound)
+    if form:
+        model.save(tmp_path / form)
+        model = keras.models.load_model(tmp_path / form)
+    rates = []
+    assert told(lambda: rates.extend(loop(model, lambda: [klr.BindSchedule()], 2)))[1:] == []
+    np.testing.assert_allclose(rates, bound.values(range(10)), rtol=1e-6)
+    assert lookup.rated_optimizers(model)[0].source == bound
+
+
+@pytest.mark.once
+def test_what_was_bound_by_hand_stays_beside_what_is_not():
+    mine = klr.LinearDecay(1.0, klr.epochs(4)).bind(steps_per_epoch=2, epochs=9)
+    model = eager(mine * klr.LinearDecay(0.1, klr.fraction(1.0)))
+    fit(model, klr.BindSchedule(audit=False), epochs=4)
+    expected = mine.values(range(5)) * klr.LinearDecay(0.1, 20).values(range(5))
+    np.testing.assert_allclose(lookup.rated_optimizers(model)[0].source.values(range(5)), expected, rtol=1e-6)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("form", ["model.keras", "same optimizer"])
+def test_what_a_callback_has_bound_is_bound_anew(tmp_path, form):
+    model = eager(FALLING)
+    fit(model, klr.BindSchedule(), epochs=2)
+    if form == "model.keras":
+        model.save(tmp_path / form)
+        model = keras.models.load_model(tmp_path / form)
+        args = {"initial_epoch": 2, "epochs": 4}
+    else:
+        model.compile(model.optimizer, loss=model.loss, run_eagerly=True)
+        klr.set_step(model, 0)
+        args = {"epochs": 4}
+    fit(model, klr.BindSchedule(), **args)
+    assert lookup.rated_optimizers(model)[0].source == FALLING.bind(steps_per_epoch=5, epochs=4)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("wrong", [0, 2.5, "6"])
+def test_epochs_are_whole(wrong):
+    with pytest.raises((TypeError, ValueError), match=r"`epochs` must be a whole number of epochs in \[1, 2\*\*31\)"):
+        klr.BindSchedule(epochs=wrong)
+
+
+# The audit
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("callback", [klr.BindSchedule, klr.LearningRateLogger])
+def test_the_audit_says_nothing_untrue_in_a_loop(callback):
+    model = eager(klr.LinearDecay(0.1, 40))
+    said = told(lambda: loop(model, lambda: [callback()], 4))
+    assert said == [
+        "the schedule ends at step 40, but this `fit` ends before it, at step 5 (`BindSchedule(epochs=…)` says how long "
+        "several calls of `fit` are together)"
+    ]
+    model = eager(klr.LinearDecay(0.1, 5))
+    said = told(lambda: loop(model, lambda: [callback()], 3))
+    assert said == [
+        f"the schedule ends at step 5, {share} of a training that ends at step {end}" for share, end in
+        [("50%", 10), ("33%", 15)]
+    ]  # fmt: skip
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_audit_looks_at_the_whole_of_a_loop_that_says_how_long_it_is(order):
+    callbacks = lambda: [klr.BindSchedule(epochs=4), klr.LearningRateLogger()][::order]  # noqa: E731
+    assert told(lambda: loop(eager(klr.LinearDecay(0.1, 20)), callbacks, 4)) == []
+    said = told(lambda: loop(eager(klr.LinearDecay(0.1, 10)), callbacks, 4))
+    assert set(said) == {"the schedule ends at step 10, 50% of a training that ends at step 20"}
+
+
+@pytest.mark.once
+def test_the_audit_warns_again_after_compile():
+    """Also of what it has said of the same line before: a cell of a notebook that is run again is the same line."""
+
+    def cell():
+        for _ in range(2):
+            model.compile(keras.optimizers.SGD(klr.LinearDecay(0.1, 5)), loss=loss, run_eagerly=True)
+            fit(model, klr.BindSchedule())
+
+    model = eager(0.1)
+    loss = model.loss
+    assert told(cell) == ["the schedule ends at step 5, 33% of a training that ends at step 15"] * 2

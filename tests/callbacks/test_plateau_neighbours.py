@@ -1,0 +1,242 @@
+"""`ReduceOnPlateau` beside Keras's callbacks and switches, and in loops that are not `fit`."""
+
+import contextlib
+import logging
+
+import keras
+import numpy as np
+import pytest
+from support.backend import BACKEND
+from support.training import Metric, data, fit, model_with
+
+import keras_lr as klr
+from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
+
+SILENT = contextlib.nullcontext
+
+
+def flat(**options):
+    return klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", **options)
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """A model whose training step is not compiled, for what has nothing to do with it."""
+    return model_with(0.5, run_eagerly=True)
+
+
+# A metric of the validation that is not there in every epoch
+
+
+class Validation(keras.callbacks.Callback):
+    """Puts `val_loss` into the logs of every n-th epoch, as `validation_freq` does."""
+
+    def __init__(self, every):
+        super().__init__()
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            logs["val_loss"] = 1.0
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("patience", [1, 3])
+def test_no_warning_in_an_epoch_without_a_validation(eager, every, patience):
+    plateau = klr.ReduceOnPlateau(patience=patience)
+    fit(eager, Validation(every), plateau, epochs=4)
+    assert plateau.get_state()["last_epoch"] == 3
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("patience", "epochs"), [(3, 1), (3, 3), (3, 7), (1, 2), (1, 7)])
+def test_a_warning_where_no_validation_comes(eager, patience, epochs):
+    count = min(epochs, max(patience, 2))
+    when = "the epoch's logs" if count == 1 else f"the logs of {count} epochs"
+    with pytest.warns(UserWarning, match=f"'val_loss' is not in {when}, .*need `validation_data`") as caught:
+        fit(eager, klr.ReduceOnPlateau(patience=patience), epochs=epochs, batches=1)
+    assert len([warning for warning in caught if "val_loss" in str(warning.message)]) == 1
+
+
+@pytest.mark.once
+def test_a_metric_that_a_validation_does_not_have_is_warned_of_at_once(eager):
+    callback = klr.ReduceOnPlateau("val_accuracy", mode="max")
+    with pytest.warns(UserWarning, match="'val_accuracy' is not in the epoch's logs, .* did you mean|there are"):
+        fit(eager, Validation(1), callback, epochs=2, batches=1)
+
+
+# A duration where only `BindSchedule` knows how long an epoch is
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
+    x, y = data(3)
+
+    def three():
+        for start in (0, 4, 8):
+            yield x[start : start + 4], y[start : start + 4]
+
+    plateau = flat(start_after=klr.epochs(2))
+    callbacks = [Metric([1.0]), *[klr.BindSchedule(steps_per_epoch=3), plateau][::order]]
+    eager.fit(three(), epochs=1, verbose=0, shuffle=False, callbacks=callbacks)
+    assert plateau._start == 6
+
+
+# Callbacks that do not go with it
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("function", "undoes"),
+    [
+        (lambda epoch: 0.1, True),
+        (lambda epoch, lr: lr * 0.9, False),
+        (lambda epoch, rate=0.1: rate, False),
+        (lambda epoch, *, factor=2: 0.1 * factor, True),
+        (np.cos, False),
+    ],
+    ids=["epoch", "epoch and rate", "default", "keyword", "no signature"],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_scheduler_that_undoes_every_reduction_is_warned_of(function, undoes, order):
+    # The hook alone: Keras's callback calls the function in the first epoch.
+    scheduler = keras.callbacks.LearningRateScheduler(function)
+    scheduler.on_epoch_begin = lambda epoch, logs=None: None
+    scheduler.on_epoch_end = lambda epoch, logs=None: None
+    callbacks = [flat(), scheduler][::order]
+    expected = pytest.warns(UserWarning, match="`LearningRateScheduler` sets .* which undoes every reduction")
+    model = model_with(0.5, run_eagerly=True)
+    with expected if undoes else SILENT():
+        fit(model, Metric([1.0]), *callbacks, epochs=1, batches=1)
+
+
+def test_a_scheduler_whose_function_takes_the_rate_goes_with_it():
+    model = model_with(0.5, run_eagerly=True)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.8)
+    fit(model, Metric([1.0] * 3), scheduler, flat(), epochs=3, batches=1)
+    assert klr.get_learning_rate(model) == pytest.approx(0.5 * 0.8**3 * 0.5**2)
+
+
+# Keras's switch for what is printed
+
+
+@pytest.mark.once
+def test_lines_go_where_keras_writes_its_own(capsys, caplog, eager):
+    eager.optimizer.learning_rate = 0.5
+    caplog.set_level(logging.INFO, logger="absl")
+    logging.getLogger("absl").propagate = True
+    keras.config.disable_interactive_logging()
+    try:
+        fit(eager, Metric([1.0] * 2), flat(verbose=1), epochs=2, batches=1)
+    finally:
+        keras.config.enable_interactive_logging()
+    line = "\nEpoch 2: ReduceOnPlateau: learning_rate 0.5 -> 0.25"
+    assert "ReduceOnPlateau" not in capsys.readouterr().out
+    assert line in [record.getMessage() for record in caplog.records]
+    eager.optimizer.learning_rate = 0.5
+    fit(eager, Metric([1.0] * 2), flat(verbose=1), epochs=2, batches=1)
+    assert line in capsys.readouterr().out
+
+
+# Best weights with a window
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("window", [None, 1, 2])
+def test_the_best_epoch_is_that_of_all_epochs(tmp_path, window, resumed):
+    """After epoch 1 a window forgets the best value; 0.8 in epoch 3 is then an improvement, but not the best."""
+    metrics = [0.5, 0.3, 0.9, 0.8, 0.85, 0.86, 0.87]
+    model = model_with(klr.Constant(0.5), run_eagerly=True)
+    plateau = klr.ReduceOnPlateau("metric", 0.5, 2 + 3 * (window is None), mode="min", window=window, **RESTORE)
+    seen, later = Seen(), Seen()
+    if resumed:
+        fit(model, seen, Metric(metrics), plateau, epochs=4, batches=1)
+        model.save(tmp_path / "model.keras")
+        model = keras.models.load_model(tmp_path / "model.keras")
+        plateau = klr.ReduceOnPlateau("metric", 0.5, 2 + 3 * (window is None), mode="min", window=window, **RESTORE)
+    fit(model, seen, Metric(metrics), plateau, later, initial_epoch=4 * resumed, epochs=7, batches=1)
+    assert plateau.get_state()["n_reductions"] >= 1
+    # The weights change at the end of an epoch in which the rate is reduced, and are then those of epoch 1.
+    assert {later.after[epoch] for epoch in later.after if later.after[epoch] != seen.after[epoch]} == {seen.after[1]}
+    assert plateau._best.metric(model, plateau._key) == 0.3
+
+
+RESTORE = {"restore_best_weights": True}
+
+
+class Seen(keras.callbacks.Callback):
+    """The weight at the end of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.after = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.after[epoch] = float(self.model.get_weights()[0].item())
+
+
+@pytest.mark.once
+def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
+    from keras_lr.training.saved_state import memory
+
+    plateau = klr.ReduceOnPlateau("metric", mode="min", restore_best_weights=True)
+    memory(eager)["ReduceOnPlateau/metric/best_weights"] = {"metric": "low"}
+    with pytest.raises(ValueError, match="`metric` must be a number in the saved state of the best weights, got 'low'"):
+        plateau._best.metric(eager, "ReduceOnPlateau/metric")
+    del memory(eager)["ReduceOnPlateau/metric/best_weights"]
+
+
+# Loops of the user's own
+
+
+@pytest.mark.parametrize("how", ["compiled", "eager", "fit"])
+@pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
+def test_a_schedule_in_a_loop_of_ones_own(rate, how):
+    model, plateau = model_with(rate, run_eagerly=how == "eager"), flat()
+    model.optimizer.build(model.trainable_variables)
+    acts = how != "compiled" or isinstance(rate, float) or BACKEND == "torch"
+    expected = SILENT() if acts else pytest.warns(UserWarning, match="in a training loop of your own a step under")
+    with expected as caught:
+        if how == "fit":
+            fit(model, Metric([1.0] * 3), plateau, epochs=3, batches=1)
+        else:
+            plateau.set_model(model)
+            plateau.on_train_begin()
+            for epoch in range(3):
+                plateau.on_epoch_begin(epoch)
+                plateau.on_train_batch_begin(0)
+                plateau.on_train_batch_end(0)
+                plateau.on_epoch_end(epoch, {"metric": 1.0})
+            plateau.on_train_end()
+    assert plateau.get_state()["n_reductions"] == 2
+    assert acts or len([warning for warning in caught if "loop of your own" in str(warning.message)]) == 1
+
+
+# The thresholds of torch and optax
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("direction", ["min", "max"])
+@pytest.mark.parametrize(("atol", "rtol"), [(0.0, 0.1), (0.5, 0.0), (0.5, 0.1)])
+def test_both_tolerances_of_optax(direction, atol, rtol):
+    """optax.contrib.reduce_on_plateau: better means ``value < (1 - rtol) * best - atol``."""
+    rule = PlateauRule(direction, 1, atol, "abs", 0, rtol=rtol)
+    sign = 1.0 if direction == "min" else -1.0
+    for best in (10.0, 2.0):
+        for value in np.linspace(0.0, 12.0, 97):
+            better = value < (1 - rtol) * best - atol if sign > 0 else value > (1 + rtol) * best + atol
+            assert rule.observe(PlateauState(best=best), float(value))[0].wait == (0 if better else 1)
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
+@pytest.mark.parametrize(("eps", "reductions"), [(0.0, 4), (0.1, 2), (0.3, 0), (0.124, 2)])
+def test_a_change_below_eps_is_not_made(rate, eps, reductions):
+    """torch ignores a change of at most `eps`: here they are 0.25, 0.125, 0.0625 and 0.03125."""
+    model, plateau = model_with(rate, run_eagerly=True), flat(eps=eps)
+    fit(model, Metric([1.0] * 5), plateau, epochs=5, batches=1)
+    assert klr.get_learning_rate(model) == pytest.approx(0.5 * 0.5**reductions)
+    assert plateau.get_state()["n_reductions"] == reductions

@@ -1,0 +1,123 @@
+"""Durations add, subtract and are multiplied; what comes out is checked when a schedule is bound."""
+
+import math
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.training import fit, model_with
+
+import keras_lr as klr
+from keras_lr import CosineDecay, LinearDecay, Warmup, epochs, fraction
+
+SUMS = [
+    fraction(1.0) - 10_000,
+    epochs(90) - epochs(5),
+    2 * epochs(3),
+    epochs(3) * 2,
+    epochs(3) / 2,
+    epochs(2) + fraction(0.5) + 7,
+    fraction(0.75) + fraction(0.75),
+    0.5 * (fraction(1.0) - epochs(1)),
+    12_000 - epochs(3),
+    epochs(2) - epochs(2),
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("duration", SUMS, ids=repr)
+def test_the_repr_makes_it_again(duration):
+    assert eval(repr(duration)) == duration
+    schedule = LinearDecay(0.1, duration) if repr(duration) != "epochs(0)" else Warmup(0.1, duration)
+    assert eval(repr(schedule), vars(klr)) == schedule
+    assert type(schedule).from_config(schedule.get_config()) == schedule
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert again == schedule
+
+
+@pytest.mark.once
+@given(
+    st.lists(st.tuples(st.sampled_from("efs"), st.integers(-40, 40)), min_size=1, max_size=4),
+    st.integers(1, 50),
+    st.integers(1, 9),
+)
+def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole):
+    """Terms in halves: a, in epochs, in fractions, and in steps."""
+    total, exact = epochs(1000), Fraction(1000 * steps_per_epoch)
+    for unit, halves in terms:
+        amount = Fraction(halves, 2)
+        size = {"e": steps_per_epoch, "f": steps_per_epoch * whole, "s": 1}[unit]
+        term = {"e": epochs(abs(halves) / 2), "f": abs(halves) * 0.5 * fraction(1.0), "s": abs(halves) / 2}[unit]
+        total, exact = (total + term if halves >= 0 else total - term), exact + amount * size
+    assert total.steps(steps_per_epoch, whole) == math.floor(exact + Fraction(1, 2))
+
+
+@pytest.mark.once
+def test_what_they_become():
+    assert epochs(90) - epochs(5) == epochs(85)
+    assert 2 * epochs(3) == epochs(6)
+    assert epochs(3) - epochs(3) + 100 == 100
+    bound = LinearDecay(0.1, fraction(1.0) - 10).bind(steps_per_epoch=100, epochs=3)
+    assert bound.duration == 290
+
+
+@pytest.mark.once
+def test_what_comes_out_is_checked_when_it_is_bound():
+    schedule = LinearDecay(0.1, fraction(1.0) - 1000)
+    assert not schedule.is_bound
+    with pytest.raises(ValueError, match=r"LinearDecay: `decay_steps` must be .*, got -990"):
+        schedule.bind(steps_per_epoch=5, epochs=2)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "wrong", [lambda: epochs(3) - epochs(5), lambda: -1 * epochs(1), lambda: epochs(1) - epochs(2) - 5]
+)
+def test_less_than_nothing_is_refused_at_once(wrong):
+    with pytest.raises(ValueError, match="a duration must be at least 0, got -"):
+        wrong()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("other", ["3", None, True, math.nan, [1]], ids=repr)
+def test_what_is_no_duration_is_left_to_python(other):
+    for operation in (lambda a, b: a + b, lambda a, b: b - a, lambda a, b: a * b):
+        with pytest.raises(TypeError):
+            operation(epochs(1), other)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (fraction(1.0) - 10_000, "100 % of the training less 10,000 steps"),
+        (epochs(2) + fraction(0.5) + 1, "2 epochs and 50 % of the training and 1 step"),
+        (fraction(0.75) * 2, "150 % of the training"),
+    ],
+    ids=repr,
+)
+def test_the_sentence(duration, text):
+    assert LinearDecay(0.1, duration).describe() == f"A straight line from 0.1 to 0 over {text}."
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("wrong", [{"epochs": "1", "only_steps": 2}, {"epochs": math.inf, "only_steps": 2}])
+def test_a_damaged_config_is_refused(wrong):
+    config = LinearDecay(0.1, epochs(1)).get_config() | {"decay_steps": wrong}
+    with pytest.raises((TypeError, ValueError), match="`epochs` must be a finite number"):
+        LinearDecay.from_config(config)
+
+
+def test_a_warmup_in_steps_and_a_cosine_to_the_end_of_fit(tmp_path):
+    schedule = Warmup(CosineDecay(0.1, fraction(1.0) - 3), 3)
+    model = model_with(schedule)
+    fit(model, klr.BindSchedule(), log := klr.LearningRateLogger(), epochs=4)
+    np.testing.assert_allclose(
+        log.to_frame().learning_rate, Warmup(CosineDecay(0.1, 17), 3).values(range(20)), rtol=1e-6
+    )
+    model.save(tmp_path / "model.keras")
+    source = keras.models.load_model(tmp_path / "model.keras").optimizer._learning_rate
+    assert source == schedule.bind(steps_per_epoch=5, epochs=4)
