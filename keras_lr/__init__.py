@@ -23,7 +23,14 @@ from keras_lr.schedules.decay import (
 )
 from keras_lr.schedules.installed import Paced, Reduced
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
-from keras_lr.schedules.shaped import InverseSquareRootDecay, KDecay, PowerLawDecay, REXDecay, TanhDecay
+from keras_lr.schedules.shaped import (
+    HyperbolicLR,
+    InverseSquareRootDecay,
+    KDecay,
+    PowerLawDecay,
+    REXDecay,
+    TanhDecay,
+)
 from keras_lr.schedules.stepwise import (
     MultiStepDecay,
     PiecewiseConstantDecay,
@@ -74,6 +81,7 @@ __all__ = [
     "CosineDecayRestarts",
     "CyclicalLearningRate",
     "ExponentialDecay",
+    "HyperbolicLR",
     "InverseSquareRootDecay",
     "KDecay",
     "LearningRateLogger",

@@ -104,6 +104,12 @@ def k_decay(t, n, k, power):
     return (1 - min(t / n, 1.0) ** k) ** power
 
 
+def hyperbola(t, n, most):
+    """Kim's h(t) − h(0)."""
+    t = min(t, n)
+    return math.sqrt((n - t) / most * (2 - (n + t) / most)) - math.sqrt(n / most * (2 - n / most))
+
+
 def tanh(t, n, low, high):
     return (1 - math.tanh(low + (high - low) * min(t / n, 1.0))) / 2
 
@@ -218,6 +224,12 @@ PARTIAL = [
         {27: 0.2 + 0.3 * 0.5, 41: 0.2},
         lambda t: 0.2 + 0.3 * (1 - min(t / 40.5, 1)) / (1 - min(t / 40.5, 1) / 2),
         "REXDecay-40.5",
+    ),
+    Row(
+        klr.HyperbolicLR(1.5, 40.5, 50.625, 0.5),
+        {41: 1.5 - math.sqrt(0.96), 99: 1.5 - math.sqrt(0.96)},
+        lambda t: 1.5 + hyperbola(t, 40.5, 50.625),
+        "HyperbolicLR-40.5",
     ),
     Row(
         klr.TanhDecay(1.5, 100.5, 0.5, lower=-7.0, upper=3.0),
@@ -354,6 +366,18 @@ ROWS = [
         klr.TanhDecay(1.5, 100, 0.5, lower=-7.0, upper=3.0),
         {50: 0.5 + 0.982014, 70: 1.0, 75: 0.5 + 0.268941, 100: 0.5 + 0.002473},
         lambda t: 0.5 + tanh(t, 100, -7.0, 3.0),
+    ),
+    Row(
+        # h: √(0.6·1.4) = 0.916515, √(0.3·1.1) = 0.574456, √(0.1·0.9) = 0.3.
+        klr.HyperbolicLR(1.5, 60, 100, 0.5),
+        {0: 1.5, 30: 1.5 + 0.574456 - 0.916515, 50: 1.5 + 0.3 - 0.916515, 60: 1.5 - 0.916515, 99: 1.5 - 0.916515},
+        lambda t: 1.5 + hyperbola(t, 60, 100),
+    ),
+    Row(
+        klr.HyperbolicLR(0.8, 40, 40, 0.05, shape="exponential"),
+        {0: 0.8, 10: 0.4, 20: 0.2, 40: 0.05, 99: 0.05},
+        lambda t: 0.8 * 16 ** hyperbola(t, 40, 40),
+        "HyperbolicLR-exponential",
     ),
     Row(
         klr.PowerLawDecay(0.6, 20, exponent=0.5),
