@@ -12,7 +12,7 @@ from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Produc
 from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.scheduled import Scheduled
-from keras_lr.schedules.combinators import Noise, PerUpdate, Repeat, Sequential, Warmup, scaled
+from keras_lr.schedules.combinators import Noise, PerEpoch, PerUpdate, Repeat, Sequential, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
     CosineDecay,
@@ -37,8 +37,10 @@ from keras_lr.schedules.stepwise import (
     PiecewiseInterpolation,
     StepDecay,
     Tabulated,
+    from_epoch_function,
     from_function,
 )
+from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.checking import check_schedule
 from keras_lr.tools.comparison.compare import compare
 from keras_lr.tools.comparison.result import Comparison
@@ -91,6 +93,7 @@ __all__ = [
     "OneCycle",
     "OppositePhase",
     "Paced",
+    "PerEpoch",
     "PerUpdate",
     "PiecewiseConstantDecay",
     "PiecewiseInterpolation",
@@ -121,6 +124,7 @@ __all__ = [
     "epochs",
     "find_learning_rate",
     "fraction",
+    "from_epoch_function",
     "from_function",
     "get_learning_rate",
     "scaled",

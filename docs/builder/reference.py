@@ -28,7 +28,7 @@ FAMILIES = (
         "combine",
         "Combining and changing",
         "Schedules one after another, multiplied, added, limited, repeated.",
-        ("schedules.combinators", "core.algebra"),
+        ("schedules.warmup", "schedules.combinators", "core.algebra"),
     ),
     Group(
         "installed",

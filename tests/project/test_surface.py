@@ -34,6 +34,7 @@ NAMES = [
     "diff",
     "find_learning_rate",
     "fraction",
+    "from_epoch_function",
     "from_function",
     "get_learning_rate",
     "scaled",

@@ -112,6 +112,7 @@ def tanh(pen):
 
 def hyperbola(pen):
     rate, span, more, shape = pen.rate(), pen.span(), pen.whole(0, 40), pen.one_of("linear", "exponential")
+    rate = max(rate, 1e-3) if shape == "exponential" else rate
     infimum = pen.rate(rate) if shape == "linear" else rate * pen.number(0.01, 1.0)
     facts = {"top": rate, "length": span.steps, "falls": True, "blur": 2}
     return pen.leaf(klr.HyperbolicLR, rate, span, pen.written(span.steps + more), infimum, shape, **facts)
