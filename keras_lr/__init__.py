@@ -45,6 +45,7 @@ from keras_lr.tools.checking import check_schedule
 from keras_lr.tools.comparison.compare import compare
 from keras_lr.tools.comparison.result import Comparison
 from keras_lr.tools.difference import diff
+from keras_lr.tools.parsing import parse
 from keras_lr.tools.range_test.find import find_learning_rate
 from keras_lr.tools.range_test.result import RangeTest
 from keras_lr.training.audit import ScheduleWarning
@@ -127,6 +128,7 @@ __all__ = [
     "from_epoch_function",
     "from_function",
     "get_learning_rate",
+    "parse",
     "scaled",
     "set_learning_rate",
     "set_step",

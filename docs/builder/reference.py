@@ -39,7 +39,12 @@ FAMILIES = (
 )
 
 GROUPS = (
-    Group("schedule", "Schedule, units, checks", "The base of all schedules.", ("core.units", "tools.checking")),
+    Group(
+        "schedule",
+        "Schedule, units, checks",
+        "The base of all schedules.",
+        ("core.units", "tools.parsing", "tools.checking"),
+    ),
     *FAMILIES,
     Group(
         "callbacks",

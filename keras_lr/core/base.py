@@ -19,6 +19,7 @@ registration with Keras are derived from the fields, once for all schedules.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import keras
@@ -125,6 +126,33 @@ class BaseSchedule(Frozen, Formula, abstract=True):
             return np.array(self.rate(whole), np.float64)[()]
         return evaluation.in_chunks(self.rate, whole)[()]
 
+    def as_callable(self) -> Callable[[Any], Any]:
+        """The schedule as a function ``step -> rate``, for training loops without Keras.
+
+        The function gives a Python float for one step, a NumPy array for an array of steps, and a
+        tensor for a step in a compiled function, whose number is not known. It can be pickled.
+
+            optax.sgd(learning_rate=schedule.as_callable())            # with KERAS_BACKEND=jax
+            LambdaLR(torch.optim.SGD(weights, lr=1.0), schedule.as_callable())
+            schedule.as_callable()(np.arange(1000))
+
+        torch's `LambdaLR` multiplies with the rate of its optimizer, so that is 1.0.
+
+        Raises:
+            TypeError: by the function, for what is no step; also in a compiled function of JAX while
+                Keras has another backend.
+            ValueError: the schedule is not bound.
+
+        Example:
+            >>> LinearDecay(0.4, 4).as_callable()(1)
+            0.30000000000000004
+        """
+        self._require_bound()
+        return self._rate
+
+    def _rate(self, step: Any) -> Any:
+        return evaluation.plain_rate(self, step)
+
     @property
     def duration(self) -> int | None:
         """Steps until the curve has reached its end and stays flat; None if it has no end.
@@ -208,6 +236,32 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         if not serialization.is_shallow(config):
             refuse(cls.__name__, "config", f"schedules nested at most {DEEPEST} deep", config)
         return cls(**{name: serialization.decode(value) for name, value in config.items()})
+
+    def to_json(self) -> str:
+        """The schedule as JSON text, in the form of Keras's own serialization.
+
+        Example:
+            >>> Schedule.from_json(LinearDecay(0.1, epochs(3)).to_json())
+            LinearDecay(0.1, epochs(3))
+        """
+        return serialization.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The schedule that `to_json` has written: ``Schedule.from_json(text)``.
+
+        The text may come from somewhere that you do not trust: nothing is imported, and nothing
+        else than a schedule is made. The class of a schedule of your own must be registered, which
+        it is once its module is imported.
+
+        Raises:
+            TypeError, ValueError: it is no string, no JSON, no schedule of the class that this is
+                called on, or has wrong arguments.
+        """
+        made = serialization.from_json(text)
+        if not isinstance(made, cls):
+            refuse(cls.__name__, "text", f"the JSON of a {cls.__name__}", made)
+        return made
 
     def _comparable(self, value: Any) -> Any:
         return serialization.comparable(value)

@@ -37,6 +37,7 @@ NAMES = [
     "from_epoch_function",
     "from_function",
     "get_learning_rate",
+    "parse",
     "scaled",
     "set_learning_rate",
     "set_step",
