@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
+from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
@@ -106,6 +107,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Reduced",
     "Repeat",
+    "SaveAtCycleEnds",
     "Schedule",
     "ScheduleWarning",
     "Scheduled",

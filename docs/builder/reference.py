@@ -50,7 +50,14 @@ GROUPS = (
         "callbacks",
         "Callbacks",
         "What is given to `fit`.",
-        ("callbacks.bind", "callbacks.plateau", "callbacks.logger", "callbacks.backup", "training.audit"),
+        (
+            "callbacks.bind",
+            "callbacks.plateau",
+            "callbacks.logger",
+            "callbacks.backup",
+            "callbacks.cycle_ends",
+            "training.audit",
+        ),
     ),
     Group(
         "optimizer",

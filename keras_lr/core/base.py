@@ -28,14 +28,16 @@ from numpy.typing import NDArray
 
 from keras_lr.core import describe, drawing, evaluation, serialization
 from keras_lr.core.curves import Step, Value
+from keras_lr.core.fields import Whole
 from keras_lr.core.frozen import Frozen
-from keras_lr.core.refusals import refuse
+from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import DEEPEST, Cache, Formula, depth_of, is_bound, is_external
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
 MOST_STEPS = 100_000_000
 """Rows of the largest table of a curve."""
 
@@ -90,6 +92,14 @@ class BaseSchedule(Frozen, Formula, abstract=True):
     def changes(self) -> tuple[int, ...]:
         """Steps at which the rate first changes, where a schedule is flat before; for the audit."""
         return ()
+
+    def cycle_end_after(self, step: int) -> int | None:
+        """The first end of a cycle after a step; None if there is none. Overridden where there are cycles.
+
+        The end is a number of updates: those with the rates of the cycle are made, and the next one
+        has the first rate of another cycle.
+        """
+        return None
 
     # What every schedule gets.
 
@@ -162,6 +172,28 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         """
         self._require_bound()
         return self.length()
+
+    def cycle_ends(self, steps: int) -> list[int]:
+        """The ends of the cycles in a training of so many steps, for snapshots and averages of weights.
+
+        Each is the number of updates made when a cycle is over. `SaveAtCycleEnds` saves there.
+
+        Args:
+            steps: steps of the training, >= 0.
+
+        Raises:
+            TypeError, ValueError: for no such number, and for a schedule that is not bound.
+
+        Example:
+            >>> CosineDecayRestarts(0.1, 10).cycle_ends(100)
+            [10, 30, 70]
+        """
+        self._require_bound()
+        last = check(TRAINING, type(self).__name__, "steps", steps)
+        ends: list[int] = []
+        while (end := self.cycle_end_after(ends[-1] if ends else 0)) is not None and end <= last:
+            ends.append(end)
+        return ends
 
     def _require_bound(self) -> None:
         if not self.is_bound:

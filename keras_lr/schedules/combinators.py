@@ -8,7 +8,7 @@ from typing import Any
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
 from keras_lr.core.curves import Step, Value, power, real
 from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, OneOf, Share, Steps, Whole
-from keras_lr.core.inner import length_of, rate_of
+from keras_lr.core.inner import cycle_end_after, joined_cycle_end, length_of, rate_of
 from keras_lr.core.refusals import check
 from keras_lr.core.units import epochs
 
@@ -49,6 +49,9 @@ class Sequential(Schedule):
         last = length_of(self.schedules[-1])
         return None if last is None else sum(self.boundaries[-1:]) + last
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return joined_cycle_end(self.schedules, self.boundaries, step)
+
     def rate(self, step: Step) -> Value:
         return joined(self.schedules, self.boundaries, step)
 
@@ -75,6 +78,9 @@ class Repeat(Schedule):
     schedule: AnySchedule
     every: Steps
     factor: Factor = 1.0
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return (step // self.every + 1) * self.every
 
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedule, step % self.every)
@@ -110,6 +116,11 @@ class PerEpoch(Schedule):
         length = length_of(self.schedule)
         return None if length is None else -(-length // self.steps_per_epoch) * self.steps_per_epoch
 
+    def cycle_end_after(self, step: int) -> int | None:
+        # The rate of another cycle is that of the first epoch which begins in it.
+        end = cycle_end_after(self.schedule, step // self.steps_per_epoch * self.steps_per_epoch)
+        return None if end is None else -(-end // self.steps_per_epoch) * self.steps_per_epoch
+
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step // self.steps_per_epoch * self.steps_per_epoch)
 
@@ -138,6 +149,10 @@ class PerUpdate(Schedule):
     def length(self) -> int | None:
         length = length_of(self.schedule)
         return None if length is None else length * self.accumulation_steps
+
+    def cycle_end_after(self, step: int) -> int | None:
+        end = cycle_end_after(self.schedule, step // self.accumulation_steps)
+        return None if end is None else end * self.accumulation_steps
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step // self.accumulation_steps)
@@ -170,6 +185,9 @@ class Noise(Schedule):
 
     def length(self) -> int | None:
         return length_of(self.schedule)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step) * (1.0 + self.amplitude * (real(self._hash(step)) * (2.0 / PRIME) - 1.0))

@@ -24,7 +24,7 @@ from keras_lr.core.curves import (
 )
 from keras_lr.core.describe import number
 from keras_lr.core.fields import MOMENTUM, OneOf, OptionalRate, Positive, Share, StepsOrZero
-from keras_lr.core.inner import length_of, rate_at, rate_of
+from keras_lr.core.inner import cycle_end_in, length_of, rate_at, rate_of
 from keras_lr.core.ratios import meant, nearest
 from keras_lr.core.refusals import check
 
@@ -139,6 +139,9 @@ class Warmup(Schedule):
         if after is None or self.shape == "saturating":
             return None
         return self.warmup_steps + after if self.overlap == "none" else max(self.warmup_steps, after)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_in(self.schedule, step, self.warmup_steps if self.overlap == "none" else 0)
 
     def rate(self, step: Step) -> Value:
         after = rate_of(self.schedule, since(step, self.warmup_steps) if self.overlap == "none" else step)

@@ -26,6 +26,7 @@ NAMES = [
     "Comparison",
     "RangeTest",
     "ReduceOnPlateau",
+    "SaveAtCycleEnds",
     "ScheduleWarning",
     "Scheduled",
     "check_schedule",
