@@ -50,9 +50,8 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         super().__init__()
         self.filepath: str = check(PATH, "SaveAtCycleEnds", "filepath", filepath)
         if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
-            refuse(
-                "SaveAtCycleEnds", "filepath", f"a path with {{cycle}} or {{step}} that ends in {SUFFIXES}", filepath
-            )
+            allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
+            refuse("SaveAtCycleEnds", "filepath", allowed, filepath)
         self._saved: int | None = None
         self._is_warned = False
 
@@ -113,7 +112,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
                 self._is_warned = True
                 warn_user(
                     f"SaveAtCycleEnds: the cycle that ends at step {end:,} is saved at step {step:,}, since "
-                    f"{self._net.steps_per_execution} steps are executed at once; choose cycles that are multiples of it"
+                    f"{self._net.steps_per_execution} steps are executed at once"
                 )
             path = _path(self.filepath, self._number(end), end)
             # The first step of `fit` may be an end that was saved before, perhaps with other weights than now.

@@ -35,7 +35,7 @@ STEPS = 4
         (klr.OneCycle(0.1, 10) >> klr.OneCycle(0.1, 15) >> 0.1, [10, 25]),
         (klr.Sequential([0.1, RESTARTS, 0.1, RESTARTS], [3, 10, 20]), [9, 26, 32]),
         (RESTARTS.from_step(2), [4, 10, 16, 22, 28]),
-        (RESTARTS.from_step(-2), [8, 14, 20, 26]),
+        (RESTARTS.from_step(-2), [8, 14, 20, 26, 32]),
         (RESTARTS * klr.LinearDecay(1.0, 30), [6, 12, 18, 24, 30]),
         (RESTARTS + klr.Repeat(0.1, 9), [6, 9, 12, 18, 24, 27, 30]),
         (RESTARTS.clip(0.01), [6, 12, 18, 24, 30]),
