@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import keras
@@ -139,29 +140,18 @@ class BaseSchedule(Frozen, Formula, abstract=True):
     def as_callable(self) -> Callable[[Any], Any]:
         """The schedule as a function ``step -> rate``, for training loops without Keras.
 
-        The function gives a Python float for one step, a NumPy array for an array of steps, and a
-        tensor for a step in a compiled function, whose number is not known. It can be pickled.
+        It gives a Python float for one step, a NumPy array for an array of steps, and a tensor for a
+        step in a compiled function. It can be pickled. `LambdaLR` multiplies with the optimizer's rate.
 
             optax.sgd(learning_rate=schedule.as_callable())            # with KERAS_BACKEND=jax
             LambdaLR(torch.optim.SGD(weights, lr=1.0), schedule.as_callable())
-            schedule.as_callable()(np.arange(1000))
-
-        torch's `LambdaLR` multiplies with the rate of its optimizer, so that is 1.0.
 
         Raises:
-            TypeError: by the function, for what is no step; also in a compiled function of JAX while
-                Keras has another backend.
             ValueError: the schedule is not bound.
-
-        Example:
-            >>> LinearDecay(0.4, 4).as_callable()(1)
-            0.30000000000000004
+            TypeError: by the function, for no step, and in compiled JAX while Keras has another backend.
         """
         self._require_bound()
-        return self._rate
-
-    def _rate(self, step: Any) -> Any:
-        return evaluation.plain_rate(self, step)
+        return partial(evaluation.plain_rate, self)
 
     @property
     def duration(self) -> int | None:
