@@ -451,7 +451,6 @@ ALLOWED: dict[str, set[str]] = {
     "infimum_learning_rate": RATE,
     "start_learning_rate": RATE | NONE,
     "upper_bound": STEPS,
-    "every": STEPS,
     "PerEpoch.steps_per_epoch": STEPS,
     "Warmup.power": {"one"},  # for its shape
     "Warmup.untuned.beta_2": SHARE,
