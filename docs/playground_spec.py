@@ -30,6 +30,7 @@ EXAMPLES: dict[str, klr.Schedule] = {
     "CosineDecayRestarts": klr.CosineDecayRestarts(0.1, 150, m_mul=0.8),
     "CyclicalLearningRate": klr.CyclicalLearningRate(0.01, 0.1, 100),
     "ExponentialDecay": klr.ExponentialDecay(0.1, 250, 0.5),
+    "HyperbolicLR": klr.HyperbolicLR(0.1, 600, 1000),
     "InverseSquareRootDecay": klr.InverseSquareRootDecay(0.1, 100),
     "KDecay": klr.KDecay(0.1, 1000, 2.0),
     "LinearDecay": klr.LinearDecay(0.1, 900),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
+from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
@@ -13,7 +14,7 @@ from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.layerwise import layerwise_decay
 from keras_lr.optimizers.scheduled import Scheduled
-from keras_lr.schedules.combinators import Noise, PerUpdate, Repeat, Sequential, Warmup, scaled
+from keras_lr.schedules.combinators import Noise, PerEpoch, PerUpdate, Repeat, Sequential, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
 from keras_lr.schedules.decay import (
     CosineDecay,
@@ -24,19 +25,29 @@ from keras_lr.schedules.decay import (
 )
 from keras_lr.schedules.installed import Paced, Reduced
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
-from keras_lr.schedules.shaped import InverseSquareRootDecay, KDecay, PowerLawDecay, REXDecay, TanhDecay
+from keras_lr.schedules.shaped import (
+    HyperbolicLR,
+    InverseSquareRootDecay,
+    KDecay,
+    PowerLawDecay,
+    REXDecay,
+    TanhDecay,
+)
 from keras_lr.schedules.stepwise import (
     MultiStepDecay,
     PiecewiseConstantDecay,
     PiecewiseInterpolation,
     StepDecay,
     Tabulated,
+    from_epoch_function,
     from_function,
 )
+from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.checking import check_schedule
 from keras_lr.tools.comparison.compare import compare
 from keras_lr.tools.comparison.result import Comparison
 from keras_lr.tools.difference import diff
+from keras_lr.tools.parsing import parse
 from keras_lr.tools.range_test.find import find_learning_rate
 from keras_lr.tools.range_test.result import RangeTest
 from keras_lr.training.audit import ScheduleWarning
@@ -75,6 +86,7 @@ __all__ = [
     "CosineDecayRestarts",
     "CyclicalLearningRate",
     "ExponentialDecay",
+    "HyperbolicLR",
     "InverseSquareRootDecay",
     "KDecay",
     "LearningRateLogger",
@@ -84,6 +96,7 @@ __all__ = [
     "OneCycle",
     "OppositePhase",
     "Paced",
+    "PerEpoch",
     "PerUpdate",
     "PiecewiseConstantDecay",
     "PiecewiseInterpolation",
@@ -95,6 +108,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Reduced",
     "Repeat",
+    "SaveAtCycleEnds",
     "Schedule",
     "ScheduleWarning",
     "Scheduled",
@@ -114,9 +128,11 @@ __all__ = [
     "epochs",
     "find_learning_rate",
     "fraction",
+    "from_epoch_function",
     "from_function",
     "get_learning_rate",
     "layerwise_decay",
+    "parse",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -15,11 +15,11 @@ from typing import Any
 from keras_lr.core.algebra import Constant, Schedule
 from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
 from keras_lr.core.refusals import check, refuse
-from keras_lr.schedules.combinators import Warmup
 from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import InverseSquareRootDecay
 from keras_lr.schedules.stepwise import StepDecay
+from keras_lr.schedules.warmup import Warmup
 
 __all__ = ["FAMILIES", "schedule"]
 

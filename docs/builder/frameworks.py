@@ -81,9 +81,6 @@ REMARKS: dict[str, dict[str, str]] = {
 ONLY_REMARKS = frozenset({"Sequential", "Shifted"})
 """Schedules whose lines in the tables are about something else."""
 
-ALONE = frozenset({"Paced", "REXDecay", "Sum"})
-"""Schedules that none of the frameworks has."""
-
 
 class Same(NamedTuple):
     """How a framework has the schedule; `ours` is the line that gives the same curve, if that says more."""
@@ -127,8 +124,3 @@ def same(name: str) -> dict[str, list[Same]]:
 
 PARTS = frozenset({"Constant", "Sequential", "Warmup", "Repeat"})
 """Schedules that stand in many lines only to put others together."""
-
-
-def is_decided(name: str) -> bool:
-    """Whether somebody has looked: a row in docs/migrating.md, a remark here, or that there is none."""
-    return name in ALONE or name in REMARKS or any(same(name).values())

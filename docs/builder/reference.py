@@ -28,7 +28,7 @@ FAMILIES = (
         "combine",
         "Combining and changing",
         "Schedules one after another, multiplied, added, limited, repeated.",
-        ("schedules.combinators", "core.algebra"),
+        ("schedules.warmup", "schedules.combinators", "core.algebra"),
     ),
     Group(
         "installed",
@@ -39,13 +39,25 @@ FAMILIES = (
 )
 
 GROUPS = (
-    Group("schedule", "Schedule, units, checks", "The base of all schedules.", ("core.units", "tools.checking")),
+    Group(
+        "schedule",
+        "Schedule, units, checks",
+        "The base of all schedules.",
+        ("core.units", "tools.parsing", "tools.checking"),
+    ),
     *FAMILIES,
     Group(
         "callbacks",
         "Callbacks",
         "What is given to `fit`.",
-        ("callbacks.bind", "callbacks.plateau", "callbacks.logger", "callbacks.backup", "training.audit"),
+        (
+            "callbacks.bind",
+            "callbacks.plateau",
+            "callbacks.logger",
+            "callbacks.backup",
+            "callbacks.cycle_ends",
+            "training.audit",
+        ),
     ),
     Group(
         "optimizer",

@@ -26,6 +26,21 @@
   // From the initial to the end rate, by the share that is left at a step.
   const between = (a, share) => (t) => mix(a.end_learning_rate, a.initial_learning_rate, share(t));
 
+  // From the n steps that are left: √(n·(n + 2·(U − N))), over the same at n = N.
+  function hyperbola(a) {
+    const beyond = 2 * (a.upper_bound - a.decay_steps);
+    const part = a.decay_steps / a.upper_bound;
+    const height = Math.sqrt(part * (2 - part));
+    const [start, infimum] = [a.initial_learning_rate, a.infimum_learning_rate];
+    const isExponential = a.shape === "exponential";
+    const end = isExponential ? start * (infimum / start) ** height : (1 - height) * start + height * infimum;
+    return (t) => {
+      const left = a.decay_steps - Math.min(t, a.decay_steps);
+      const share = Math.sqrt((left / a.decay_steps) * ((left + beyond) / (a.decay_steps + beyond)));
+      return isExponential ? end * Math.exp(share * Math.log(start / end)) : mix(end, start, share);
+    };
+  }
+
   // How many of the sorted edges have been reached.
   function segment(t, edges) {
     let [low, high] = [0, edges.length];
@@ -137,6 +152,7 @@
     CosineDecayRestarts: restarting,
     CyclicalLearningRate: zigzag,
     ExponentialDecay: (a) => (t) => a.initial_learning_rate * a.decay_rate ** (a.staircase ? stair(t, a.decay_steps) : t / a.decay_steps),
+    HyperbolicLR: hyperbola,
     InverseSquareRootDecay: (a) => (t) => a.learning_rate * (t < a.warmup_steps ? t / a.warmup_steps : Math.sqrt(a.warmup_steps / t)),
     KDecay: (a) => between(a, (t) => (a.shape === "cosine" ? cosine(kLeft(t, a.decay_steps, a.k)) : kLeft(t, a.decay_steps, a.k) ** a.power)),
     LinearDecay: (a) => between(a, (t) => remaining(t, a.decay_steps)),

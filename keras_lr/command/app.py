@@ -37,13 +37,13 @@ def user_errors() -> Iterator[None]:
 
 def example_of(schedule_class: type) -> tuple[Any, int | None]:
     """The schedule in the example of a class's docstring, None if none can be parsed; and its last step there."""
-    from keras_lr.command import source
+    from keras_lr.tools import parsing
 
     for line in re.findall(r"^\s*>>> (.*)$", schedule_class.__doc__ or "", re.MULTILINE):
         asked = re.search(r"\.values\(\[(?:.*, )?(\d+)\]", line)
         for text in (re.split(r"\.(?:values|bind|duration|momentum)\b", line)[0], line.split(" = ", 1)[-1]):
             try:
-                return source.parse(text), int(asked[1]) if asked else None
+                return parsing.parse(text), int(asked[1]) if asked else None
             except ValueError:
                 continue
     return None, None
@@ -69,11 +69,11 @@ def _options(
 @app.command("list")
 def list_schedules() -> None:
     """List every schedule, with a sparkline of its example and what the curve looks like."""
-    from keras_lr.command import source
     from keras_lr.schedules.installed import MADE_FOR_YOU
+    from keras_lr.tools import parsing
 
     table = Table("schedule", "example", "curve", title="Schedules of keras_lr", title_justify="left")
-    for name, schedule_class in sorted(source.classes().items()):
+    for name, schedule_class in sorted(parsing.classes().items()):
         if name in MADE_FOR_YOU:
             continue
         example, last = example_of(schedule_class)
@@ -121,10 +121,10 @@ def show(
 
 def _bound(text: str, epochs: int | None, steps_per_epoch: int | None) -> Any:
     """The schedule of a text, with its durations in steps."""
-    from keras_lr.command import source
     from keras_lr.core.tree import is_bound
+    from keras_lr.tools import parsing
 
-    parsed: Any = source.parse(text)
+    parsed: Any = parsing.parse(text)
     if is_bound(parsed):
         return parsed
     if epochs is None or steps_per_epoch is None:

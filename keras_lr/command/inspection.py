@@ -18,10 +18,10 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_lr.command import source
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.refusals import shown
 from keras_lr.core.serialization import from_serialized, is_stock
+from keras_lr.tools import parsing
 
 LARGEST = 16 * 2**20
 """Bytes of a config that is read, after unpacking; parsed, it may take forty times as much."""
@@ -140,7 +140,7 @@ def _source(value: Any) -> float | LearningRateSchedule | str:
 def _schedule(config: dict[str, Any]) -> LearningRateSchedule:
     """A schedule from its config, made of known classes only."""
     name, arguments = config["class_name"], config["config"]
-    own = source.classes().get(str(name))
+    own = parsing.classes().get(str(name))
     if own is not None and config.get("registered_name") == f"keras_lr>{name}":
         made = {key: _argument(value) for key, value in arguments.items()}
         return own.from_config(made)

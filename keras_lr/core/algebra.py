@@ -33,7 +33,15 @@ from keras_lr.core.fields import (
     Steps,
     StepsOrZero,
 )
-from keras_lr.core.inner import length_of, rate_at, rate_of
+from keras_lr.core.inner import (
+    cycle_end_after,
+    cycle_end_in,
+    earliest,
+    joined_cycle_end,
+    length_of,
+    rate_at,
+    rate_of,
+)
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.tree import LearningRateSchedule, contains, map_parts
@@ -207,6 +215,9 @@ class Chain(Schedule):
         last = length_of(self.schedules[-1])
         return None if last is None else sum(self._boundaries()[-1:]) + last
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return joined_cycle_end(self.schedules, self._boundaries(), step)
+
     def rate(self, step: Step) -> Value:
         return joined(self.schedules, self._boundaries(), step)
 
@@ -240,6 +251,9 @@ class Product(Schedule):
     def length(self) -> int | None:
         return longest(self.schedules)
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
+
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
         for schedule in self.schedules[1:]:
@@ -265,6 +279,9 @@ class Sum(Schedule):
 
     def length(self) -> int | None:
         return longest(self.schedules)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
 
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
@@ -310,6 +327,9 @@ class Clip(Schedule):
     def length(self) -> int | None:
         return length_of(self.schedule)
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
+
     def rate(self, step: Step) -> Value:
         value = maximum(rate_of(self.schedule, step), self.low)
         return value if self.high is None else minimum(value, self.high)
@@ -336,6 +356,10 @@ class Shifted(Schedule):
     def length(self) -> int | None:
         length = length_of(self.schedule)
         return None if length is None else max(length - self.steps, 0)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        end = cycle_end_after(self.schedule, max(step + self.steps, 0))
+        return None if end is None else end - self.steps
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, later(step, self.steps) if self.steps >= 0 else since(step, -self.steps))
@@ -372,6 +396,9 @@ class Cooldown(Schedule):
 
     def length(self) -> int | None:
         return self.at + self.steps
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_in(self.schedule, step, end=self.at)
 
     def rate(self, step: Step) -> Value:
         share = fall(self.shape, since(step, self.at), self.steps)
@@ -426,6 +453,9 @@ class Bound(Schedule):
 
     def changes(self) -> tuple[int, ...]:
         return self.in_steps.changes() if isinstance(self.in_steps, Schedule) else ()
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.in_steps, step)
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.in_steps, step)

@@ -19,6 +19,8 @@ registration with Keras are derived from the fields, once for all schedules.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import keras
@@ -27,14 +29,16 @@ from numpy.typing import NDArray
 
 from keras_lr.core import describe, drawing, evaluation, serialization
 from keras_lr.core.curves import Step, Value
+from keras_lr.core.fields import Whole
 from keras_lr.core.frozen import Frozen
-from keras_lr.core.refusals import refuse
+from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, Cache, Formula, count_of, depth_of, is_bound, is_external
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
 MOST_STEPS = 100_000_000
 """Rows of the largest table of a curve."""
 
@@ -94,6 +98,14 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         """Steps at which the rate first changes, where a schedule is flat before; for the audit."""
         return ()
 
+    def cycle_end_after(self, step: int) -> int | None:
+        """The first end of a cycle after a step; None if there is none. Overridden where there are cycles.
+
+        The end is a number of updates: those with the rates of the cycle are made, and the next one
+        has the first rate of another cycle.
+        """
+        return None
+
     # What every schedule gets.
 
     def __call__(self, step: Any) -> Any:
@@ -129,6 +141,22 @@ class BaseSchedule(Frozen, Formula, abstract=True):
             return np.array(self.rate(whole), np.float64)[()]
         return evaluation.in_chunks(self.rate, whole)[()]
 
+    def as_callable(self) -> Callable[[Any], Any]:
+        """The schedule as a function ``step -> rate``, for training loops without Keras.
+
+        It gives a Python float for one step, a NumPy array for an array of steps, and a tensor for a
+        step in a compiled function. It can be pickled. `LambdaLR` multiplies with the optimizer's rate.
+
+            optax.sgd(learning_rate=schedule.as_callable())            # with KERAS_BACKEND=jax
+            LambdaLR(torch.optim.SGD(weights, lr=1.0), schedule.as_callable())
+
+        Raises:
+            ValueError: the schedule is not bound.
+            TypeError: by the function, for no step, and in compiled JAX while Keras has another backend.
+        """
+        self._require_bound()
+        return partial(evaluation.plain_rate, self)
+
     @property
     def duration(self) -> int | None:
         """Steps until the curve has reached its end and stays flat; None if it has no end.
@@ -138,6 +166,28 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         """
         self._require_bound()
         return self.length()
+
+    def cycle_ends(self, steps: int) -> list[int]:
+        """The ends of the cycles in a training of so many steps, for snapshots and averages of weights.
+
+        Each is the number of updates made when a cycle is over. `SaveAtCycleEnds` saves there.
+
+        Args:
+            steps: steps of the training, >= 0.
+
+        Raises:
+            TypeError, ValueError: for no such number, and for a schedule that is not bound.
+
+        Example:
+            >>> CosineDecayRestarts(0.1, 10).cycle_ends(100)
+            [10, 30, 70]
+        """
+        self._require_bound()
+        last = check(TRAINING, type(self).__name__, "steps", steps)
+        ends: list[int] = []
+        while (end := self.cycle_end_after(ends[-1] if ends else 0)) is not None and end <= last:
+            ends.append(end)
+        return ends
 
     def _require_bound(self) -> None:
         if not self.is_bound:
@@ -212,6 +262,31 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         if (limit := serialization.broken_limit(config)) is not None:
             refuse(cls.__name__, "config", f"schedules {limit}", config)
         return cls(**{name: serialization.decode(value) for name, value in config.items()})
+
+    def to_json(self) -> str:
+        """The schedule as JSON text, in the form of Keras's own serialization.
+
+        Example:
+            >>> Schedule.from_json(LinearDecay(0.1, epochs(3)).to_json())
+            LinearDecay(0.1, epochs(3))
+        """
+        return serialization.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The schedule that `to_json` has written: ``Schedule.from_json(text)``.
+
+        The text may come from somewhere that you do not trust: nothing is imported, and nothing
+        else than a schedule is made. The class of a schedule of your own must be registered, which
+        it is once its module is imported.
+
+        Raises:
+            TypeError, ValueError: it is no JSON of a schedule of this class, or has wrong arguments.
+        """
+        made = serialization.from_json(text)
+        if not isinstance(made, cls):
+            refuse(cls.__name__, "text", f"the JSON of a {cls.__name__}", made)
+        return made
 
     def _comparable(self, value: Any) -> Any:
         return serialization.comparable(value)

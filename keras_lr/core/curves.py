@@ -173,9 +173,9 @@ def exponential(value: Value) -> Value:
     return np.exp(value) if on_host(value) else ops.exp(value)
 
 
-def raised(value: Value, exponent: float) -> Value:
+def raised(value: Value, exponent: float | Value) -> Value:
     """value**exponent; the usual exponent 1 costs nothing."""
-    if exponent == 1.0:
+    if isinstance(exponent, float) and exponent == 1.0:
         return value
     return np.power(value, exponent) if on_host(value) else ops.power(value, exponent)
 

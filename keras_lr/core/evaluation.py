@@ -58,6 +58,21 @@ def evaluate(schedule: Formula, step: Any) -> Any:
     return ops.convert_to_tensor(schedule.values(steps), dtype=floatx)
 
 
+def plain_rate(schedule: Formula, step: Any) -> Any:
+    """The rate at a step as a Python float, or as an array, if its number is known; else as a tensor."""
+    if keras.config.backend() != "jax" and "jax" in sys.modules and isinstance(step, sys.modules["jax"].core.Tracer):
+        owner = type(schedule).__name__
+        allowed = "a number that is known, unless Keras runs on JAX, with KERAS_BACKEND=jax"
+        raise TypeError(f"{owner}: `step` must be {allowed}, got {shown(step)}")
+    steps = host_steps(step, owner=schedule)
+    if steps is None:
+        return evaluate(schedule, step)
+    if steps.ndim == 0 and not schedule.has_external:
+        return value_at(schedule, int(steps))
+    values = schedule.values(steps)
+    return float(values) if steps.ndim == 0 else values
+
+
 class _Remembered(NamedTuple):
     """A rate on torch, and its step: a number, or a counter on an accelerator and its version."""
 

@@ -306,7 +306,8 @@ Boundaries = Annotated[Sequence[int], _places("up", at_least=0)]
 Shift = Annotated[int, StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
 Share = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
-Momentum = Annotated[float, Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))]
+MOMENTUM = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
+Momentum = Annotated[float, MOMENTUM]
 NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
 NonNegative = Annotated[float, NON_NEGATIVE]
 POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,30 @@ def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
 def length_of(schedule: LearningRateSchedule) -> int | None:
     """`duration` of any schedule; an external one has no end that can be seen."""
     return schedule.length() if isinstance(schedule, Formula) else None
+
+
+def cycle_end_after(schedule: LearningRateSchedule, step: int) -> int | None:
+    """The first end of a cycle of any schedule after a step; an external one has no cycles that can be seen."""
+    return schedule.cycle_end_after(step) if isinstance(schedule, Formula) else None
+
+
+def cycle_end_in(schedule: LearningRateSchedule, step: int, start: int = 0, end: int | None = None) -> int | None:
+    """The same for a schedule that is used from `start` on, and up to `end`."""
+    found = cycle_end_after(schedule, max(step - start, 0))
+    return None if found is None or (end is not None and start + found > end) else start + found
+
+
+def earliest(ends: Iterable[int | None]) -> int | None:
+    """The first of several ends, of which some may be missing."""
+    return min((end for end in ends if end is not None), default=None)
+
+
+def joined_cycle_end(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: int) -> int | None:
+    """The first end of a cycle after a step of schedules that follow one another at boundaries."""
+    starts, ends = (0, *boundaries), (*boundaries, None)
+    parts = zip(schedules, starts, ends, strict=True)
+    found = (cycle_end_in(part, step, start, end) for part, start, end in parts if end is None or end > step)
+    return next((end for end in found if end is not None), None)
 
 
 def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import keras
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import Real
-from keras_lr.core.refusals import check, shown
+from keras_lr.core.refusals import check, refuse, shown
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, LearningRateSchedule, is_external
 from keras_lr.core.units import epochs, fraction
 
@@ -45,6 +45,33 @@ def from_serialized(serialized: Any) -> LearningRateSchedule:
     kind: Any = found
     made: LearningRateSchedule = kind.from_config(config)
     return made
+
+
+def to_json(schedule: LearningRateSchedule) -> str:
+    """A schedule as JSON text."""
+    return json.dumps(keras.saving.serialize_keras_object(schedule))
+
+
+def from_json(text: str) -> LearningRateSchedule:
+    """A schedule from JSON text.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    allowed = "the JSON of a schedule, as `to_json` writes it"
+    if not isinstance(text, str):
+        refuse("from_json", "text", allowed, text, TypeError)
+    try:
+        serialized = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        refuse("from_json", "text", f"{allowed} ({str(error)[:200]})", text)
+    if not isinstance(serialized, dict):
+        refuse("from_json", "text", allowed, text)
+    return from_serialized(serialized)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def is_stock(serialized: dict[str, Any]) -> bool:

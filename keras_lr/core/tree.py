@@ -91,6 +91,10 @@ class Formula(LearningRateSchedule):
         """Steps until the curve has reached its end; None if it has none."""
         raise NotImplementedError
 
+    def cycle_end_after(self, step: int) -> int | None:
+        """The first end of a cycle after a step, as the number of updates made by then; None if there is none."""
+        raise NotImplementedError
+
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, as they are stored."""
         raise NotImplementedError

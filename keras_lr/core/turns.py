@@ -6,6 +6,7 @@ computed in whole numbers, with 751.2 as 3756/5, in integers no wider than those
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction as Ratio
 from typing import Any, NamedTuple
 
@@ -19,6 +20,14 @@ from keras_lr.core.curves import Length, Step, Value, clip, exact, minimum, on_h
 def stair(step: Step, length: Length) -> Step:
     """⌊t/n⌋, exactly, at any step."""
     return turn(step, length).count
+
+
+def multiple_after(step: int, length: Ratio, rounded: Callable[[Ratio], int]) -> int:
+    """The first multiple of a length, rounded to a whole step, that is after a step."""
+    count = max(int(step / length), 0)
+    while rounded(count * length) <= step:
+        count += 1
+    return rounded(count * length)
 
 
 class Turn(NamedTuple):

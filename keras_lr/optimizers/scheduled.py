@@ -125,22 +125,8 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     """
     kind = _stock_name(optimizer)
     schedules = _checked_schedules(kind, hyperparameters)
-    for name, value in (
-        ("momentum_correction", momentum_correction),
-        ("independent_weight_decay", independent_weight_decay),
-    ):
-        check(FLAG, "Scheduled", name, value)
-    if momentum_correction and kind != "SGD":
-        refuse("Scheduled", "momentum_correction", f"False for {kind}: it is for SGD", True)
-    if independent_weight_decay and optimizer.weight_decay is None and "weight_decay" not in schedules:
-        refuse("Scheduled", "independent_weight_decay", "False without a `weight_decay`", True)
-    if "ema_momentum" in schedules and not optimizer.use_ema:
-        refuse(
-            "Scheduled",
-            "ema_momentum",
-            "left out unless the optimizer has `use_ema=True`",
-            schedules["ema_momentum"],
-        )
+    options = {"momentum_correction": momentum_correction, "independent_weight_decay": independent_weight_decay}
+    _check_options(kind, optimizer, options, schedules)
     rates, decays = Multipliers(RATE, multipliers), Multipliers(DECAY, weight_decay_multipliers)
     check_multipliers(kind, optimizer, rates, decays, set(schedules))
     made = _copy_of(optimizer, kind)
@@ -156,6 +142,21 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
         elif given is None:
             setattr(made, name, 1.0)
     return made
+
+
+def _check_options(
+    kind: str, optimizer: Any, options: dict[str, Any], schedules: dict[str, LearningRateSchedule]
+) -> None:
+    """Refuse what does not go with the optimizer."""
+    for name, value in options.items():
+        check(FLAG, "Scheduled", name, value)
+    if options["momentum_correction"] and kind != "SGD":
+        refuse("Scheduled", "momentum_correction", f"False for {kind}: it is for SGD", True)
+    if options["independent_weight_decay"] and optimizer.weight_decay is None and "weight_decay" not in schedules:
+        refuse("Scheduled", "independent_weight_decay", "False without a `weight_decay`", True)
+    if "ema_momentum" in schedules and not optimizer.use_ema:
+        allowed = "left out unless the optimizer has `use_ema=True`"
+        refuse("Scheduled", "ema_momentum", allowed, schedules["ema_momentum"])
 
 
 class ScheduledOptimizer:

@@ -1,72 +1,19 @@
-"""Schedules made of others by name: warmup, sequences, repetition, noise, updates, another batch size."""
+"""Schedules made of others by name: sequences, repetition, noise, epochs, updates, another batch size."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Any
 
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
-from keras_lr.core.curves import Step, Value, cosine, mix, power, progress, real, remaining, since, where
-from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, OneOf, Share, Steps, StepsOrZero, Whole
-from keras_lr.core.inner import length_of, rate_at, rate_of
+from keras_lr.core.curves import Step, Value, power, real
+from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, OneOf, Share, Steps, Whole
+from keras_lr.core.inner import cycle_end_after, joined_cycle_end, length_of, rate_of
 from keras_lr.core.refusals import check
+from keras_lr.core.units import epochs
 
 BATCH = Whole("a whole number of examples in [1, 2**31)", 1, steps=False)
 SCALING = OneOf(("linear", "sqrt"))
-WarmupShape = Annotated[str, OneOf(("linear", "cosine", "exponential"))]
-
-
-class Warmup(Schedule):
-    """A rise to the first rate of another schedule, which then runs from its own step 0.
-
-    f(t) = schedule(0) · w(t/warmup_steps)    for t < warmup_steps
-    f(t) = schedule(t − warmup_steps)         from there on
-
-    where w rises from `start` to 1: in a straight line ("linear"), in half a cosine ("cosine"),
-    or by equal factors, start^(1 − x) ("exponential"). There is no jump: at `warmup_steps` the
-    rate is exactly ``schedule(0)``. The linear one is the "gradual warmup" of Goyal et al. 2017,
-    arXiv 1706.02677, section 2.2; the exponential one fastai's `SchedExp`.
-
-    Args:
-        schedule: what follows: a schedule (ours, Keras's, your own), or a constant rate.
-        warmup_steps: steps of the rise; 0 for none.
-        start: where it begins, as a fraction of ``schedule(0)``, in [0, 1]. With 0 the first
-            update does not move the weights.
-        shape: "linear", "cosine" or "exponential".
-
-    Raises:
-        ValueError: also for an exponential warmup from 0.
-
-    Example:
-        >>> Warmup(LinearDecay(0.1, 100), 10).values([0, 5, 10, 60, 110]).round(6).tolist()
-        [0.0, 0.05, 0.1, 0.05, 0.0]
-    """
-
-    template = "a {shape} warmup from {start:%} over {warmup_steps:steps}, then {schedule}"
-    schedule: AnySchedule
-    warmup_steps: StepsOrZero
-    start: Share = 0.0
-    shape: WarmupShape = "linear"
-
-    def validate(self) -> None:
-        if self.shape == "exponential" and self.start == 0.0:
-            self.refuse("start", "above 0 for an exponential warmup")
-
-    def length(self) -> int | None:
-        after = length_of(self.schedule)
-        return None if after is None else self.warmup_steps + after
-
-    def rate(self, step: Step) -> Value:
-        after = rate_of(self.schedule, since(step, self.warmup_steps))
-        if not self.warmup_steps:
-            return after
-        return where(step < self.warmup_steps, self._share(step) * rate_at(self.schedule, 0, step), after)
-
-    def _share(self, step: Step) -> Value:
-        if self.shape == "exponential":
-            return power(self.start, remaining(step, self.warmup_steps))
-        gone = progress(step, self.warmup_steps)
-        return mix(self.start, 1.0, cosine(gone) if self.shape == "cosine" else gone)
 
 
 class Sequential(Schedule):
@@ -102,6 +49,9 @@ class Sequential(Schedule):
         last = length_of(self.schedules[-1])
         return None if last is None else sum(self.boundaries[-1:]) + last
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return joined_cycle_end(self.schedules, self.boundaries, step)
+
     def rate(self, step: Step) -> Value:
         return joined(self.schedules, self.boundaries, step)
 
@@ -129,9 +79,50 @@ class Repeat(Schedule):
     every: Steps
     factor: Factor = 1.0
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return (step // self.every + 1) * self.every
+
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedule, step % self.every)
         return value if self.factor == 1.0 else power(self.factor, step // self.every) * value
+
+
+class PerEpoch(Schedule):
+    """Another schedule whose rate is held for an epoch: it changes only where an epoch begins.
+
+    f(t) = schedule(⌊t/n⌋ · n),  n = steps_per_epoch
+
+    What a scheduler does that is called once at the end of each epoch (torch, timm), and
+    Keras's `LearningRateScheduler`. The schedule inside counts steps or has units, as everywhere:
+    ``PerEpoch(CosineDecay(0.1, epochs(90)))``.
+
+    Args:
+        schedule: the schedule.
+        steps_per_epoch: batches in an epoch. Left out, `BindSchedule` fills them in.
+
+    Example:
+        >>> PerEpoch(LinearDecay(0.4, 8), 2).values([0, 1, 2, 3, 4]).round(6).tolist()
+        [0.4, 0.4, 0.3, 0.3, 0.2]
+        >>> decay = PerEpoch(LinearDecay(0.4, epochs(4)))
+        >>> decay.bind(steps_per_epoch=2, epochs=4).values([0, 1, 2, 3, 4]).round(6).tolist()
+        [0.4, 0.4, 0.3, 0.3, 0.2]
+    """
+
+    template = "{schedule}, held for {steps_per_epoch:steps} each"
+    schedule: AnySchedule
+    steps_per_epoch: Steps = epochs(1)
+
+    def length(self) -> int | None:
+        length = length_of(self.schedule)
+        return None if length is None else -(-length // self.steps_per_epoch) * self.steps_per_epoch
+
+    def cycle_end_after(self, step: int) -> int | None:
+        # The rate of another cycle is that of the first epoch which begins in it.
+        end = cycle_end_after(self.schedule, step // self.steps_per_epoch * self.steps_per_epoch)
+        return None if end is None else -(-end // self.steps_per_epoch) * self.steps_per_epoch
+
+    def rate(self, step: Step) -> Value:
+        return rate_of(self.schedule, step // self.steps_per_epoch * self.steps_per_epoch)
 
 
 class PerUpdate(Schedule):
@@ -158,6 +149,10 @@ class PerUpdate(Schedule):
     def length(self) -> int | None:
         length = length_of(self.schedule)
         return None if length is None else length * self.accumulation_steps
+
+    def cycle_end_after(self, step: int) -> int | None:
+        end = cycle_end_after(self.schedule, step // self.accumulation_steps)
+        return None if end is None else end * self.accumulation_steps
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step // self.accumulation_steps)
@@ -190,6 +185,9 @@ class Noise(Schedule):
 
     def length(self) -> int | None:
         return length_of(self.schedule)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step) * (1.0 + self.amplitude * (real(self._hash(step)) * (2.0 / PRIME) - 1.0))

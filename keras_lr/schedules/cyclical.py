@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -32,8 +33,9 @@ from keras_lr.core.fields import (
     Share,
     StringOrNone,
 )
-from keras_lr.core.inner import length_of
-from keras_lr.core.turns import as_whole, turn
+from keras_lr.core.inner import cycle_end_after, length_of
+from keras_lr.core.ratios import nearest
+from keras_lr.core.turns import as_whole, multiple_after, turn
 
 MOST_RESTARTS = 100_000
 
@@ -91,6 +93,9 @@ class CyclicalLearningRate(Schedule):
     @property
     def _down(self) -> float:
         return self.step_size if self.step_size_down is None else self.step_size_down
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return multiple_after(step, exact(self.step_size) + exact(self._down), math.ceil)
 
     def rate(self, step: Step) -> Value:
         return mix(self.initial_learning_rate, self.maximal_learning_rate, self.height(step))
@@ -159,6 +164,9 @@ class OppositePhase(Schedule):
     def length(self) -> int | None:
         return length_of(self.schedule)
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
+
     def rate(self, step: Step) -> Value:
         cycle: Any = self.schedule
         return mix(self.high, self.low, cycle.height(step))
@@ -194,6 +202,9 @@ class SinusoidalLearningRate(Schedule):
 
     def validate(self) -> None:
         rises(self)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return multiple_after(step, 2 * exact(self.step_size), math.ceil)
 
     def rate(self, step: Step) -> Value:
         now = turn(step, self.step_size)
@@ -243,6 +254,13 @@ class CosineDecayRestarts(Schedule):
     def validate_steps(self) -> None:
         if self.t_mul != 1.0 and len(restarts(self.first_decay_steps, self.t_mul)) > MOST_RESTARTS:
             self.refuse("t_mul", f"1, or such that there are at most {MOST_RESTARTS:,} restarts")
+
+    def cycle_end_after(self, step: int) -> int | None:
+        if self.t_mul == 1.0:
+            return multiple_after(step, exact(self.first_decay_steps), nearest)
+        starts = restarts(self.first_decay_steps, self.t_mul)
+        place = bisect_right(starts, step)
+        return starts[place] if place < len(starts) and starts[place] < STEP_LIMIT - 1 else None
 
     def rate(self, step: Step) -> Value:
         if self.t_mul == 1.0:

@@ -41,7 +41,7 @@ from keras_lr.core.fields import (
     Switch,
 )
 from keras_lr.core.refusals import check, refuse
-from keras_lr.core.turns import stair, turn
+from keras_lr.core.turns import multiple_after, stair, turn
 
 
 class ExponentialDecay(Schedule):
@@ -203,6 +203,12 @@ class PolynomialDecay(Schedule):
 
     def length(self) -> int | None:
         return None if self.cycle else ceiling(self.decay_steps)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        # The end rate is that of the step at the end, after which the cycle is over.
+        if not self.cycle:
+            return None
+        return multiple_after(max(step - 1, 0), exact(self.decay_steps), math.floor) + 1
 
     def rate(self, step: Step) -> Value:
         share = self._share_of_cycle(step) if self.cycle else remaining(step, self.decay_steps)

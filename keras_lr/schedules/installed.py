@@ -8,6 +8,7 @@ these layers and puts it together again, so that no other order can come about.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +18,8 @@ import numpy as np
 
 from keras_lr.core.algebra import AnySchedule, Bound, Schedule
 from keras_lr.core.curves import Step, Value, lookup_steps, maximum, minimum, segment, since
-from keras_lr.core.fields import STRING, Rate, Several, Share, Whole
-from keras_lr.core.inner import length_of, rate_of
+from keras_lr.core.fields import STEP_LIMIT, STRING, Rate, Several, Share, Whole
+from keras_lr.core.inner import cycle_end_after, length_of, rate_of
 from keras_lr.core.tree import LearningRateSchedule
 
 MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Shifted")
@@ -74,6 +75,9 @@ class Reduced(Schedule):
 
     def changes(self) -> tuple[int, ...]:
         return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         rate = rate_of(self.schedule, step)
@@ -152,6 +156,13 @@ class Paced(Schedule):
     def pieces(self) -> dict[str, list[int]]:
         """The clock, as JSON values."""
         return {name: list(value) for name, value in self.arguments().items() if name != "schedule"}
+
+    def cycle_end_after(self, step: int) -> int | None:
+        """The step at which the clock comes to the end of the cycle, if its pace stays as it is."""
+        tick = cycle_end_after(self.schedule, int(self.ticks_at(np.int64(step))))
+        if tick is None or int(self.ticks_at(np.int64(STEP_LIMIT - 1))) < tick:
+            return None
+        return bisect_left(range(STEP_LIMIT), tick, key=lambda step: int(self.ticks_at(np.int64(step))))
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, self.ticks_at(step))

@@ -173,6 +173,9 @@ class OneCycle(Schedule):
     def length(self) -> int | None:
         return self.total_steps
 
+    def cycle_end_after(self, step: int) -> int | None:
+        return self.total_steps if step < self.total_steps else None
+
     def rate(self, step: Step) -> Value:
         return self._course(step, self._start, self.max_learning_rate, self._end)
 

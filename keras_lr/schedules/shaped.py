@@ -1,7 +1,8 @@
-"""Falls of other shapes, each from a paper: REX, k-decay, tanh, power law, inverse square root."""
+"""Falls of other shapes, each from a paper: REX, k-decay, tanh, hyperbola, power law, inverse square root."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from keras_lr.core.algebra import Schedule
@@ -12,6 +13,7 @@ from keras_lr.core.curves import (
     ceiling,
     clip,
     cosine,
+    exact,
     exponential,
     exponential_less_one,
     is_before,
@@ -23,6 +25,7 @@ from keras_lr.core.curves import (
     real,
     remaining,
     root,
+    until,
     where,
 )
 from keras_lr.core.fields import Length, OneOf, Positive, Rate, Real
@@ -31,6 +34,7 @@ from keras_lr.schedules.decay import falls
 Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
 
 KShape = Annotated[str, OneOf(("polynomial", "cosine"))]
+HyperbolicShape = Annotated[str, OneOf(("linear", "exponential"))]
 
 
 class REXDecay(Schedule):
@@ -176,6 +180,79 @@ class TanhDecay(Schedule):
         # From e^80 on the share is 0 to a float32, and e^89 would be infinite.
         share = 1.0 / (1.0 + exponential(minimum(argument, min(2.0 * self.upper, 80.0))))
         return mix(self.end_learning_rate, self.initial_learning_rate, share)
+
+
+class HyperbolicLR(Schedule):
+    """An arc of a hyperbola, whose start hardly depends on how long the training is.
+
+    f(t) = lr + (lr − inf) · (h(t) − h(0))     (shape "linear")
+    f(t) = lr · (lr/inf)^(h(t) − h(0))         (shape "exponential")
+
+    with h(t) = √((N − t)/U · (2 − (N + t)/U)), N = decay_steps, U = upper_bound, lr the initial
+    rate, inf the infimum, and t = min(t, N). Kim 2024, "HyperbolicLR: Epoch insensitive learning
+    rate scheduler", arXiv 2407.15200; the exponential shape is ExpHyperbolicLR there. The end rate
+    is above the infimum, unless `decay_steps` is the upper bound.
+
+    Args:
+        initial_learning_rate: rate at step 0.
+        decay_steps: steps of the fall.
+        upper_bound: steps of the longest training for which the other arguments shall do, at
+            least `decay_steps`. It sets the slope at the start: keep it when `decay_steps` changes.
+        infimum_learning_rate: rate that a fall over `upper_bound` steps would come to, at most the
+            initial one; above 0 for the exponential shape.
+        shape: "linear" or "exponential".
+
+    Raises:
+        ValueError: also when the infimum is above the initial rate, or `upper_bound` below
+            `decay_steps`.
+
+    Example:
+        >>> HyperbolicLR(1.0, 60, 100).values([0, 30, 60]).round(4).tolist()
+        [1.0, 0.6579, 0.0835]
+    """
+
+    template = (
+        "a hyperbola ({shape}) from {initial_learning_rate} over {decay_steps:steps} of at most {upper_bound:steps}, "
+        "whose last rate would be {infimum_learning_rate}"
+    )
+    initial_learning_rate: Rate
+    decay_steps: Length
+    upper_bound: Length
+    infimum_learning_rate: Rate = 0.0
+    shape: HyperbolicShape = "linear"
+
+    def validate(self) -> None:
+        falls(self, "initial_learning_rate", "infimum_learning_rate")
+        if self.shape == "exponential" and self.infimum_learning_rate == 0.0:
+            self.refuse("infimum_learning_rate", "above 0 when `shape` is 'exponential'")
+
+    def validate_steps(self) -> None:
+        if exact(self.upper_bound) < exact(self.decay_steps):
+            self.refuse("upper_bound", f"at least `decay_steps` ({self.decay_steps!r})")
+
+    def length(self) -> int | None:
+        return ceiling(self.decay_steps)
+
+    def rate(self, step: Step) -> Value:
+        # h(t)/h(0), from the n = N − t steps that are left: √(n·(n + 2·(U − N))) over the same at n = N.
+        left = until(step, self.decay_steps)
+        beyond = 2.0 * float(exact(self.upper_bound) - exact(self.decay_steps))
+        whole = float(self.decay_steps)
+        share = root(left / whole * ((left + beyond) / (whole + beyond)))
+        start, end = self.initial_learning_rate, self._end
+        if self.shape == "exponential":
+            return end * exponential(share * math.log(start / end))
+        return mix(end, start, share)
+
+    @property
+    def _end(self) -> float:
+        """The rate at the end, where h is 0."""
+        part = float(exact(self.decay_steps) / exact(self.upper_bound))
+        height = math.sqrt(part * (2.0 - part))
+        start, infimum = self.initial_learning_rate, self.infimum_learning_rate
+        if self.shape == "exponential":
+            return float(start * (infimum / start) ** height)
+        return (1.0 - height) * start + height * infimum
 
 
 class PowerLawDecay(Schedule):

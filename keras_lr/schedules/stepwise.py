@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,23 +11,29 @@ from keras_lr.core.curves import Step, Value, ceiling, clip, cosine, lookup, loo
 from keras_lr.core.describe import lengths, number
 from keras_lr.core.fields import (
     RATE,
+    STEP_LIMIT,
     Factor,
     LastSteps,
     Length,
     Milestones,
     OneOf,
+    OrNone,
     Points,
     Rate,
     Rates,
+    Steps,
     StringOrNone,
     Whole,
 )
 from keras_lr.core.frozen import field
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.turns import stair
+from keras_lr.core.units import epochs as in_epochs
 
 PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
 TABLE_SIZE = Whole("a whole number of steps in [1, 1000000]", 1, high=1_000_001, steps=False)
+EPOCHS = Whole("a whole number of epochs in [1, 1000000]", 1, high=1_000_001, steps=False)
+START = OrNone(RATE)
 
 
 class StepDecay(Schedule):
@@ -177,31 +184,41 @@ class PiecewiseInterpolation(Schedule):
 
 
 class Tabulated(Schedule):
-    """Rates from a table, one for each step; the last one holds from there on.
+    """Rates from a table, one for each step or epoch; the last one holds from there on.
 
-    f(t) = values[min(t, len(values) − 1)]
+    f(t) = values[min(⌊t/every⌋, len(values) − 1)]
 
-    What `from_function` returns.
+    What `from_function` and `from_epoch_function` return.
 
     Args:
-        values: the rates of steps 0, 1, 2, ….
+        values: the rates of steps 0, 1, 2, …, or of epochs with ``every=epochs(1)``.
+        every: steps for which each rate holds.
 
     Example:
         >>> Tabulated([0.3, 0.2, 0.1]).values([0, 1, 2, 3]).tolist()
         [0.3, 0.2, 0.1, 0.1]
+        >>> Tabulated([0.3, 0.2, 0.1], every=2).values([0, 1, 2, 3]).tolist()
+        [0.3, 0.3, 0.2, 0.2]
     """
 
     levels: Rates = field(alias="values")
+    every: Steps = 1
 
     def length(self) -> int | None:
-        return len(self.levels)
+        return len(self.levels) * self.every
 
     def _phrase(self) -> str:
         count = lengths([len(self.levels)], "rates")
-        return f"a table of {count} from {number(self.levels[0])} to {number(self.levels[-1])}"
+        held = "" if self.every == 1 else f", each for {lengths([self.every], 'steps')}"
+        return f"a table of {count} from {number(self.levels[0])} to {number(self.levels[-1])}{held}"
+
+    def validate_steps(self) -> None:
+        if len(self.levels) * self.every >= STEP_LIMIT:
+            self.refuse("every", "so short that the table has less than 2**31 steps")
 
     def rate(self, step: Step) -> Value:
-        return lookup(self.levels, clip(step, 0, len(self.levels) - 1))
+        place = step if self.every == 1 else step // self.every
+        return lookup(self.levels, clip(place, 0, len(self.levels) - 1))
 
 
 def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
@@ -230,3 +247,55 @@ def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
     count = check(TABLE_SIZE, "from_function", "steps", steps)
     rates = [check(RATE, "from_function", f"function({step})", function(step)) for step in range(count)]
     return Tabulated(rates)
+
+
+def from_epoch_function(function: Callable[..., float], epochs: int, learning_rate: float | None = None) -> Tabulated:
+    """A schedule from a function of the epoch, as `keras.callbacks.LearningRateScheduler` takes it.
+
+    The function is ``f(epoch)`` or ``f(epoch, lr)``. It is called now, with epochs 0, 1, …,
+    epochs − 1, and never again; ``lr`` is the rate of the epoch before. The rate is held for an
+    epoch, whose steps `BindSchedule` fills in.
+
+    Args:
+        function: takes the number of the epoch (int), and the rate (float) if it has a second
+            argument. It returns the rate of the epoch, a finite number >= 0.
+        epochs: how many epochs to tabulate, up to a million; the last rate holds afterwards.
+        learning_rate: the rate before the first epoch, for a function with two arguments. In
+            Keras that is the rate of the optimizer.
+
+    Returns:
+        A `Tabulated` schedule.
+
+    Raises:
+        TypeError, ValueError: wrong arguments, a `learning_rate` that is missing or not used, or
+            a rate that is not a finite number >= 0, with its epoch.
+
+    Example:
+        >>> halving = from_epoch_function(lambda epoch, lr: lr if epoch < 2 else lr / 2, epochs=4, learning_rate=0.8)
+        >>> halving.bind(steps_per_epoch=10, epochs=4).values([0, 19, 20, 29, 30]).tolist()
+        [0.8, 0.8, 0.4, 0.4, 0.2]
+    """
+    owner = "from_epoch_function"
+    if not callable(function):
+        refuse(owner, "function", "a function of the epoch, or of the epoch and the rate", function, TypeError)
+    count = check(EPOCHS, owner, "epochs", epochs)
+    rate = check(START, owner, "learning_rate", learning_rate)
+    has_rate = _takes_two(function)
+    if has_rate and rate is None:
+        refuse(owner, "learning_rate", "the rate before the first epoch, since `function` has a second argument", None)
+    if not has_rate and rate is not None:
+        refuse(owner, "learning_rate", "None, since `function` has one argument", learning_rate)
+    rates = []
+    for epoch in range(count):
+        rate = check(RATE, owner, f"function({epoch})", function(epoch, rate) if has_rate else function(epoch))
+        rates.append(rate)
+    return Tabulated(rates, in_epochs(1))
+
+
+def _takes_two(function: Callable[..., float]) -> bool:
+    """Whether a function can be called with two arguments, which Keras tries first."""
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except (TypeError, ValueError):  # ValueError for a function of C that has no signature
+        return False
+    return True

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from support.catalogue import ROWS
 from support.needs import needs
 from typer.testing import CliRunner
 
 import keras_lr as klr
 from keras_lr.command import app as cli
-from keras_lr.command import inspection, render, source
+from keras_lr.command import inspection, render
 from keras_lr.schedules.installed import MADE_FOR_YOU
+from keras_lr.tools import parsing
 
 pytestmark = pytest.mark.once
 
@@ -35,7 +35,7 @@ def refused(*arguments):
 
 def test_list_has_a_line_and_a_sparkline_for_every_schedule():
     text = run("list")
-    for name, schedule_class in source.classes().items():
+    for name, schedule_class in parsing.classes().items():
         if name in MADE_FOR_YOU:
             continue
         line = next(line for line in text.splitlines() if line.split("│")[1:2] and line.split("│")[1].strip() == name)
@@ -48,88 +48,6 @@ def test_a_sparkline():
     assert render.sparkline([0.0, 0.0]) == "▁▁"
     assert render.sparkline([0.3, 0.3]) == "██"
     assert render.sparkline([0.95, 0.9, 0.85]) == "█▅▁"
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id if hasattr(row, "id") else None)
-def test_every_repr_can_be_parsed(row):
-    text = repr(row.schedule)
-    if "tests" in text or len(text) > source.LONGEST:
-        pytest.skip("a schedule of the tests' own, or a long table")
-    known = set(source.classes()) | {name for name in dir(keras.optimizers.schedules) if name[0].isupper()}
-    if not {type(part).__name__ for part in parts(row.schedule)} <= known:
-        with pytest.raises(ValueError, match="there is no schedule|cannot be called"):
-            source.parse(text)
-        return
-    assert source.parse(text) == row.schedule
-
-
-def parts(schedule):
-    found = [schedule]
-    for value in schedule.arguments().values() if isinstance(schedule, klr.Schedule) else []:
-        for item in value if isinstance(value, tuple) else [value]:
-            if isinstance(item, keras.optimizers.schedules.LearningRateSchedule):
-                found += parts(item)
-    return found
-
-
-def test_operators_and_methods_are_parsed():
-    text = "(LinearDecay(0.1, 5) * 2 >> 0.5 * LinearDecay(0.1, 10)).clip(0.01).from_step(-3)"
-    expected = (klr.LinearDecay(0.1, 5) * 2 >> 0.5 * klr.LinearDecay(0.1, 10)).clip(0.01).from_step(-3)
-    assert source.parse(text) == expected
-    assert source.parse("ExponentialDecay.from_endpoints(0.1, 0.01, 50)") == klr.ExponentialDecay.from_endpoints(
-        0.1, 0.01, 50
-    )
-    assert source.parse("CosineDecay(0.1, epochs(3))") == klr.CosineDecay(0.1, klr.epochs(3))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "__import__('os').system('true')",
-        "().__class__",
-        "Constant.__init__.__globals__",
-        "Constant(0.1).__class__(0.2)",
-        "Constant(0.1).rate.__globals__['x']",
-        "keras.utils.get_file('x')",
-        "keras.optimizers.schedules.deserialize({})",
-        "keras.optimizers.schedules.LearningRateSchedule()",
-        "[Constant(0.1) for _ in range(9)]",
-        "(lambda: Constant(0.1))()",
-        "Constant(9**9**9)",
-        "Constant(10 ** 100)",
-        "Constant(*[0.1])",
-        "Constant(**{'learning_rate': 0.1})",
-        "Constant(True)",
-        "Constant('0.1')",
-        "Constant(1" + "0" * 5000 + ")",
-        "Constant(",
-        "0.1",
-        "epochs(3)",
-        "None",
-        "Unknown(0.1)",
-        "from_function(3, 4)",
-        "Scheduled(0.1)",
-        "StepDecay(0.1, -5)",
-        "StepDecay(0.1)",
-        "Constant(0.1).bind",
-        "Constant(0.1).to_frame(10)",
-        "Constant(0.1) * 'x'",
-        "Constant(0.1) / 0",
-        "Constant(b'x')",
-        "Constant(...)",
-        "f'{Constant}'",
-        "a" * 30000,
-        "Constant(" * 3000 + "0.1" + ")" * 3000,
-        "-" * 5000 + "Constant(0.1)",
-        "\x00",
-        "",
-    ],
-    ids=lambda text: text[:40],
-)
-def test_other_sources_are_refused(text):
-    with pytest.raises(ValueError, match=r".") as caught:
-        source.parse(text)
-    assert len(str(caught.value)) > 10
 
 
 def test_show():

@@ -44,5 +44,5 @@ if __name__ == "__main__":
         "entries",
     ]
     running.fuzz(
-        atheris, sys.argv, one_input, seeds, words + [f"keras_lr>{name}" for name in invariants.source.classes()]
+        atheris, sys.argv, one_input, seeds, words + [f"keras_lr>{name}" for name in invariants.parsing.classes()]
     )

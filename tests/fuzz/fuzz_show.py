@@ -17,7 +17,7 @@ atheris = running.start()
 with atheris.instrument_imports(include=["keras_lr"]):
     import keras_lr
     import keras_lr.command.app
-    import keras_lr.command.source  # noqa: F401
+    import keras_lr.tools.parsing  # noqa: F401
 import invariants  # noqa: E402 - the package is imported first, to be instrumented
 
 
@@ -33,8 +33,8 @@ def seeds(folder: Path) -> None:
 
 if __name__ == "__main__":
     words = [
-        *invariants.source.classes(),
-        *invariants.source.METHODS,
+        *invariants.parsing.classes(),
+        *invariants.parsing.METHODS,
         "epochs",
         "fraction",
         ">>",

@@ -27,7 +27,8 @@ import typer
 
 import keras_lr as klr
 from keras_lr.command import app as cli
-from keras_lr.command import inspection, source
+from keras_lr.command import inspection
+from keras_lr.tools import parsing
 
 SECONDS = float(os.environ.get("KERAS_LR_FUZZ_SECONDS", "10"))
 """A single input may take this long, on a slow machine and instrumented."""
@@ -65,7 +66,7 @@ def watched(allowed: Callable[[str], bool] = lambda event: False) -> Iterator[No
 class Attributes:
     """Notes what `source` asks of objects by a name that comes from the text."""
 
-    allowed = frozenset({*source.METHODS, *(name for name in dir(keras.optimizers.schedules) if name[0].isupper())})
+    allowed = frozenset({*parsing.METHODS, *(name for name in dir(keras.optimizers.schedules) if name[0].isupper())})
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -81,18 +82,18 @@ class Attributes:
 def check_show(text: str) -> str:
     """Only `ValueError` from the parser and exit code 2 from the command; what parses survives `repr`."""
     attributes = Attributes()
-    vars(source)["getattr"] = attributes
+    vars(parsing)["getattr"] = attributes
     try:
         with watched():
-            schedule = source.parse(text)
+            schedule = parsing.parse(text)
     except ValueError as error:
         schedule = None
         _is_sentence(str(error))
     finally:
-        del vars(source)["getattr"]
+        del vars(parsing)["getattr"]
         assert attributes.names <= attributes.allowed, attributes.names - attributes.allowed
-    if isinstance(schedule, klr.Schedule) and len(repr(schedule)) <= source.LONGEST:
-        again = source.parse(repr(schedule))
+    if isinstance(schedule, klr.Schedule) and len(repr(schedule)) <= parsing.LONGEST:
+        again = parsing.parse(repr(schedule))
         assert again == schedule, (schedule, again)
         assert klr.Schedule.__hash__(again) == hash(schedule)
     done = command(cli.show, text, steps=None, epochs=3, steps_per_epoch=5, csv=False, plot=None)
@@ -145,7 +146,9 @@ def command(function: Callable[..., None], *arguments: Any, **options: Any) -> s
 def texts() -> list[str]:
     """Texts that are schedules, and some that try to be more."""
     found = [
-        line for name in sorted(source.classes()) if (line := repr(cli.example_of(source.classes()[name])[0])) != "None"
+        line
+        for name in sorted(parsing.classes())
+        if (line := repr(cli.example_of(parsing.classes()[name])[0])) != "None"
     ]
     return [
         *found,
@@ -223,8 +226,8 @@ def written(choices: bytes) -> str:
             return f"({schedule(depth - 1)} {one(('*', '+', '/', '>>'))} {one((argument, schedule))(depth - 1)})"
         if kind == 6 and depth:
             arguments = ", ".join(argument(0) for _ in range(one(range(4))))
-            return f"{schedule(depth - 1)}.{one(source.METHODS)}({arguments})"
-        made = one(sorted(source.classes().items()))
+            return f"{schedule(depth - 1)}.{one(parsing.METHODS)}({arguments})"
+        made = one(sorted(parsing.classes().items()))
         parts = []
         for name, parameter in inspect.signature(made[1].__init__).parameters.items():
             if name != "self" and (parameter.default is parameter.empty or one(range(3)) == 2):
@@ -236,7 +239,7 @@ def written(choices: bytes) -> str:
 
 def configs() -> list[Any]:
     """Learning rates as a `.keras` file has them, right ones and wrong ones."""
-    schedules = [source.parse(text) for text in texts()[: len(source.classes()) - 1]]
+    schedules = [parsing.parse(text) for text in texts()[: len(parsing.classes()) - 1]]
     return [
         *(keras.saving.serialize_keras_object(schedule) for schedule in schedules),
         0.25,

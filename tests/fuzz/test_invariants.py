@@ -11,7 +11,7 @@ CHANCE = 20_260_101
 def test_the_seeds():
     assert (
         sum(invariants.check_show(text) == "accepted" for text in invariants.texts())
-        >= len(invariants.source.classes()) - 1
+        >= len(invariants.parsing.classes()) - 1
     )
 
 

@@ -18,7 +18,7 @@ from support.backend import BACKEND
 from support.events import scalars
 
 import keras_lr as klr
-from keras_lr.command import source
+from keras_lr.tools import parsing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PNG = b"\x89PNG"
@@ -266,7 +266,7 @@ def optuna_search(output, folder):
     score, schedule = found(r"([01]\.\d{3}) with (.*)", output)
     assert float(score) > 0.5
     # 3 epochs of 44 batches.
-    assert source.parse(schedule).values(range(132)).max() <= 0.5
+    assert parsing.parse(schedule).values(range(132)).max() <= 0.5
 
 
 ALL = ("tensorflow", "jax", "torch")

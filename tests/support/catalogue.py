@@ -104,6 +104,12 @@ def k_decay(t, n, k, power):
     return (1 - min(t / n, 1.0) ** k) ** power
 
 
+def hyperbola(t, n, most):
+    """Kim's h(t) − h(0)."""
+    t = min(t, n)
+    return math.sqrt((n - t) / most * (2 - (n + t) / most)) - math.sqrt(n / most * (2 - n / most))
+
+
 def tanh(t, n, low, high):
     return (1 - math.tanh(low + (high - low) * min(t / n, 1.0))) / 2
 
@@ -218,6 +224,12 @@ PARTIAL = [
         {27: 0.2 + 0.3 * 0.5, 41: 0.2},
         lambda t: 0.2 + 0.3 * (1 - min(t / 40.5, 1)) / (1 - min(t / 40.5, 1) / 2),
         "REXDecay-40.5",
+    ),
+    Row(
+        klr.HyperbolicLR(1.5, 40.5, 50.625, 0.5),
+        {41: 1.5 - math.sqrt(0.96), 99: 1.5 - math.sqrt(0.96)},
+        lambda t: 1.5 + hyperbola(t, 40.5, 50.625),
+        "HyperbolicLR-40.5",
     ),
     Row(
         klr.TanhDecay(1.5, 100.5, 0.5, lower=-7.0, upper=3.0),
@@ -356,6 +368,18 @@ ROWS = [
         lambda t: 0.5 + tanh(t, 100, -7.0, 3.0),
     ),
     Row(
+        # h: √(0.6·1.4) = 0.916515, √(0.3·1.1) = 0.574456, √(0.1·0.9) = 0.3.
+        klr.HyperbolicLR(1.5, 60, 100, 0.5),
+        {0: 1.5, 30: 1.5 + 0.574456 - 0.916515, 50: 1.5 + 0.3 - 0.916515, 60: 1.5 - 0.916515, 99: 1.5 - 0.916515},
+        lambda t: 1.5 + hyperbola(t, 60, 100),
+    ),
+    Row(
+        klr.HyperbolicLR(0.8, 40, 40, 0.05, shape="exponential"),
+        {0: 0.8, 10: 0.4, 20: 0.2, 40: 0.05, 99: 0.05},
+        lambda t: 0.8 * 16 ** hyperbola(t, 40, 40),
+        "HyperbolicLR-exponential",
+    ),
+    Row(
         klr.PowerLawDecay(0.6, 20, exponent=0.5),
         {20: 0.6, 80: 0.3, 180: 0.2},
         lambda t: 0.6 * max(1.0, t / 20) ** -0.5,
@@ -482,6 +506,79 @@ ROWS = [
         {4: 0.2, 8: 0.4},
         lambda t: 0.4 * 0.25 ** (1 - t / 8) if t < 8 else line(0.4, 0.0, t - 8, 40),
         "Warmup-exponential",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.25, shape="polynomial", power=2.0),
+        {0: 0.1, 4: 0.175, 8: 0.4},
+        lambda t: warm(t, 8, 0.25, lambda s: line(0.4, 0.0, s, 40), lambda x: x**2),
+        "Warmup-quadratic",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start_learning_rate=0.8),
+        {0: 0.8, 2: 0.7, 8: 0.4, 28: 0.2},
+        lambda t: 0.8 - 0.05 * t if t < 8 else line(0.4, 0.0, t - 8, 40),
+        "Warmup-falling",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, shape="exponential", start_learning_rate=0.025),
+        {0: 0.025, 2: 0.05, 4: 0.1, 8: 0.4, 28: 0.2},
+        lambda t: 0.025 * 2 ** (t / 2) if t < 8 else line(0.4, 0.0, t - 8, 40),
+        "Warmup-exponential-rate",
+    ),
+    Row(
+        # The milestones count from the start of the training.
+        klr.Warmup(klr.MultiStepDecay(0.4, [30, 60]), 8, start_learning_rate=0.08, overlap="replace"),
+        {0: 0.08, 4: 0.24, 8: 0.4, 29: 0.4, 30: 0.04, 60: 0.004},
+        lambda t: 0.08 + 0.04 * t if t < 8 else 0.4 * 0.1 ** min(t // 30, 2),
+        "Warmup-replace",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start=0.5, overlap="join"),
+        {0: 0.16, 4: 0.24, 8: 0.32, 20: 0.2, 40: 0.0},
+        lambda t: 0.32 * (0.5 + t / 16) if t < 8 else line(0.4, 0.0, t, 40),
+        "Warmup-join",
+    ),
+    Row(
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, overlap="multiply"),
+        {0: 0.0, 4: 0.18, 8: 0.32, 20: 0.2, 40: 0.0},
+        lambda t: min(t / 8, 1) * line(0.4, 0.0, t, 40),
+        "Warmup-multiply",
+    ),
+    Row(
+        # 1 − 1/e = 0.632121
+        klr.Warmup(klr.LinearDecay(0.4, 40), 8, start_learning_rate=0.1, shape="saturating", overlap="multiply"),
+        {0: 0.1, 8: 0.1 / math.e + 0.32 * 0.6321206, 40: 0.1 * math.exp(-5)},
+        lambda t: 0.1 * math.exp(-t / 8) + (1 - math.exp(-t / 8)) * line(0.4, 0.0, t, 40),
+        "Warmup-saturating",
+    ),
+    Row(
+        klr.Warmup.untuned(0.4, 0.95, "saturating"),
+        {0: 0.0, 20: 0.4 * 0.6321206, 40: 0.4 * 0.8646647},
+        lambda t: 0.4 * (1 - math.exp(-t * 0.05)),
+        "Warmup-untuned-saturating",
+    ),
+    Row(
+        klr.Warmup.untuned(klr.LinearDecay(0.4, 80), 0.95),
+        {0: 0.0, 20: 0.15, 40: 0.2, 60: 0.1},
+        lambda t: min(t * 0.05 / 2, 1) * line(0.4, 0.0, t, 80),
+        "Warmup-untuned",
+    ),
+    Row(
+        klr.PerEpoch(klr.LinearDecay(0.4, 40), 8),
+        {7: 0.4, 8: 0.32, 15: 0.32, 16: 0.24, 40: 0.0},
+        lambda t: line(0.4, 0.0, t // 8 * 8, 40),
+    ),
+    Row(
+        klr.from_epoch_function(lambda epoch, lr: lr / (1 + epoch), 4, 0.6).bind(steps_per_epoch=10, epochs=4),
+        {9: 0.6, 10: 0.3, 20: 0.1, 30: 0.025, 99: 0.025},
+        lambda t: [0.6, 0.3, 0.1, 0.025][min(t // 10, 3)],
+        "Tabulated-epochs",
+    ),
+    Row(
+        klr.Tabulated([0.3, 0.5, 0.2], every=4),
+        {3: 0.3, 4: 0.5, 8: 0.2, 99: 0.2},
+        lambda t: [0.3, 0.5, 0.2][min(t // 4, 2)],
+        "Tabulated-every",
     ),
     Row(
         klr.Sequential([klr.LinearDecay(0.4, 40), 0.15, klr.StepDecay(0.8, 5)], [20, 30]),

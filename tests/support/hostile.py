@@ -250,6 +250,7 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "BackupAndRestore": {"backup_dir": lambda: "folder"},
     "BindSchedule": {},
     "LearningRateLogger": {},
+    "SaveAtCycleEnds": {"filepath": lambda: "{cycle}.keras"},
     "ReduceOnPlateau": {},
     "Scheduled": {"optimizer": lambda: keras.optimizers.SGD(0.1)},
     "check_schedule": {"schedule": lambda: klr.Constant(0.1)},
@@ -262,8 +263,10 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "epochs": {"count": lambda: 1},
     "find_learning_rate": {"model": model, "x": data, "y": data, "steps": lambda: 10, "progress": lambda: False},
     "fraction": {"share": lambda: 0.5},
+    "from_epoch_function": {"function": lambda: lambda epoch: 0.1, "epochs": lambda: 3},
     "from_function": {"function": lambda: lambda step: 0.1, "steps": lambda: 3},
     "get_learning_rate": {"model": model},
+    "parse": {"text": lambda: "Constant(0.1)"},
     "scaled": {"schedule": lambda: 0.1, "batch_size": lambda: 8, "base_batch_size": lambda: 4},
     "set_learning_rate": {"model": model, "rate": lambda: 0.1},
     "set_step": {"model": model, "step": lambda: 3},
@@ -275,6 +278,7 @@ UNCHECKED: dict[tuple[str, str], str] = {
     ("find_learning_rate", "x"): "data are Keras's: `fit` says what it does not take",
     ("find_learning_rate", "y"): "as x",
     ("find_learning_rate", "sample_weight"): "as x",
+    ("from_epoch_function", "function"): "what it raises is its own; what it returns is checked at every epoch",
     ("from_function", "function"): "what it raises is its own; what it returns is checked at every step",
     ("set_step", "epoch"): "with `step` they are refused together; tried below, without it",
     ("set_step", "steps_per_epoch"): "as epoch",
@@ -287,6 +291,8 @@ METHODS: dict[str, dict[str, Callable[[], Any]]] = {
     "plot": {"steps": lambda: 3},
     "bind": {"steps_per_epoch": lambda: 5, "epochs": lambda: 3},
     "clip": {},
+    "cycle_ends": {"steps": lambda: 3},
+    "from_json": {"text": lambda: klr.LinearDecay(0.1, 5).to_json()},
     "from_step": {"steps": lambda: 3},
     "cooldown": {"at": lambda: 3, "steps": lambda: 5},
     "from_config": {"config": lambda: {"initial_learning_rate": 0.1, "decay_steps": 5}},
@@ -350,6 +356,7 @@ def methods() -> Iterator[Target]:
     for cls in (klr.ExponentialDecay, klr.TimeBasedDecay):
         right = {"initial_learning_rate": lambda: 0.1, "end_learning_rate": lambda: 0.01, "total_steps": lambda: 5}
         yield Target("from_endpoints", cls.from_endpoints, right, names_of(cls.from_endpoints))
+    yield Target("Warmup.untuned", klr.Warmup.untuned, {"schedule": lambda: 0.1}, names_of(klr.Warmup.untuned))
     for cycle in (klr.OneCycle(0.1, 10), klr.CyclicalLearningRate(0.1, 0.2, 5)):
         yield Target("momentum", cycle.momentum, {}, names_of(cycle.momentum))
     yield Target("Comparison.summary", comparison().summary, {}, names_of(klr.Comparison.summary))
@@ -442,6 +449,16 @@ CHOICE = {"None", "optimizer", "list of strings"} | TEXT
 ALLOWED: dict[str, set[str]] = {
     # Arguments by name, whatever they belong to.
     "learning_rate": RATE,
+    "infimum_learning_rate": RATE,
+    "start_learning_rate": RATE | NONE,
+    "upper_bound": STEPS,
+    "PerEpoch.steps_per_epoch": STEPS,
+    "Warmup.power": {"one"},  # for its shape
+    "Warmup.untuned.beta_2": SHARE,
+    "Schedule.cycle_ends.steps": WHOLE | {"zero"},
+    "from_epoch_function.learning_rate": NONE,  # for a function of one argument
+    "from_epoch_function.epochs": WHOLE,
+    "parse.custom_objects": NONE | {"empty dict"},
     "initial_learning_rate": RATE,
     "end_learning_rate": RATE,
     "maximal_learning_rate": RATE,

@@ -14,19 +14,22 @@ from support.pen import LAST, SHAPES, Made, Span
 
 
 def warmup(pen, part):
-    inner, span, shape = part(), pen.span(0), pen.one_of("linear", "cosine", "exponential")
+    inner, span, shape = part(), pen.span(0), pen.one_of("linear", "cosine", "exponential", "polynomial")
     start, n = pen.number(0.01, 1.0) if shape == "exponential" else pen.number(0.0, 1.0), span.steps
+    power, overlap = 2.0 if shape == "polynomial" else 1.0, pen.one_of("none", "none", "replace", "join", "multiply")
 
     def at(step):
         if step >= n:
-            return inner.at(step - n)
-        x = step / n
+            return inner.at(step - n if overlap == "none" else step)
+        x, goal = step / n, inner.at({"join": n, "multiply": step}.get(overlap, 0))
         if shape == "exponential":
-            return inner.at(0) * start ** (1 - x)
-        return inner.at(0) * (start + (1 - start) * (x if shape == "linear" else math.sin(math.pi * x / 2) ** 2))
+            return goal * start ** (1 - x)
+        return goal * (start + (1 - start) * (math.sin(math.pi * x / 2) ** 2 if shape == "cosine" else x**power))
 
-    length = None if inner.length is None else n + inner.length
-    return pen.joint(klr.Warmup, inner, span, start, shape, parts=[inner], top=inner.top, at=at, length=length)
+    length = inner.length and (n + inner.length if overlap == "none" else max(n, inner.length))
+    length = n if inner.length == 0 else length
+    arguments = (inner, span, start, shape, power, None, overlap)
+    return pen.joint(klr.Warmup, *arguments, parts=[inner], top=inner.top, at=at, length=length)
 
 
 def sequential(pen, part):
@@ -231,6 +234,13 @@ def per_update(pen, part):
     return pen.joint(klr.PerUpdate, inner, k, parts=[inner], top=inner.top, at=at, length=length, falls=inner.falls)
 
 
+def per_epoch(pen, part):
+    inner, k = part(), pen.draw(st.one_of(st.integers(1, 9), st.integers(1, 5000)))
+    length = None if inner.length is None else -(-inner.length // k) * k
+    at = lambda step: inner.at(step // k * k)  # noqa: E731
+    return pen.joint(klr.PerEpoch, inner, k, parts=[inner], top=inner.top, at=at, length=length, falls=inner.falls)
+
+
 def noise(pen, part):
     inner, amplitude, seed = part(), pen.number(0.0, 1.0), pen.whole(0, LAST)
 
@@ -287,6 +297,7 @@ JOINTS = {
     klr.Shifted: shifted,
     klr.Repeat: repeat,
     klr.PerUpdate: per_update,
+    klr.PerEpoch: per_epoch,
     klr.Noise: noise,
     klr.Paced: paced,
 }

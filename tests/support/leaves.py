@@ -110,6 +110,14 @@ def tanh(pen):
     return pen.leaf(klr.TanhDecay, rate, span, pen.rate(rate), lower, upper, **facts)
 
 
+def hyperbola(pen):
+    rate, span, more, shape = pen.rate(), pen.span(), pen.whole(0, 40), pen.one_of("linear", "exponential")
+    rate = max(rate, 1e-3) if shape == "exponential" else rate
+    infimum = pen.rate(rate) if shape == "linear" else rate * pen.number(0.01, 1.0)
+    facts = {"top": rate, "length": span.steps, "falls": True, "blur": 2}
+    return pen.leaf(klr.HyperbolicLR, rate, span, pen.written(span.steps + more), infimum, shape, **facts)
+
+
 def power_law(pen):
     rate = pen.rate()
     return pen.leaf(klr.PowerLawDecay, rate, pen.span(), pen.number(0.1, 3.0), top=rate, falls=True)
@@ -194,6 +202,7 @@ LEAVES = {
     klr.REXDecay: rex,
     klr.KDecay: k_decay,
     klr.TanhDecay: tanh,
+    klr.HyperbolicLR: hyperbola,
     klr.PowerLawDecay: power_law,
     klr.InverseSquareRootDecay: inverse_square_root,
     klr.WarmupStableDecay: stable,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -25,7 +24,8 @@ from keras_lr.core.fields import STEP_LIMIT, OrNone, Several, StepCount
 from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.inner import values_of
 from keras_lr.core.tree import LearningRateSchedule, walk
-from keras_lr.schedules import combinators, cyclical, decay, installed, recipes, shaped, stepwise
+from keras_lr.schedules import combinators, cyclical, decay, installed, stepwise, warmup
+from keras_lr.tools.comparison.turning_points import TURNS, following
 
 BLOCK, FEW = 16_384, 256
 """Steps of a range that is not cut any more, but looked at step by step; fewer, where Keras's own may take milliseconds
@@ -193,61 +193,12 @@ def _steps_in(part: LearningRateSchedule) -> int:
     return math.ceil(total)
 
 
-# Steps at which a schedule may turn from rising to falling, or jump up; of those that come again and again, the first
-# from a step on, after which none is higher.
-
-
-def _never(schedule: Any, first: int) -> Iterable[float]:
-    return ()
-
-
-def _one_cycle(schedule: recipes.OneCycle, first: int) -> Iterable[int]:
-    top = math.floor(max(schedule.pct_start * schedule.total_steps - 1.0, 0.0))
-    return (top, top + 1, 2 * top, 2 * top + 1, 2 * top + 2, schedule.total_steps - 1)
-
-
-def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[float]:
-    if schedule.t_mul == 1.0:
-        return (_next(first, 0, schedule.first_decay_steps),)
-    starts = cyclical.restarts(schedule.first_decay_steps, schedule.t_mul)
-    index = bisect_left(starts, first)
-    return starts[index : index + 1]
-
-
-def _next(first: int, offset: float, period: float) -> float:
-    """The first of the steps offset, offset + period, … that is not before `first`."""
-    return first + (offset - first) % period
-
-
-TURNS: dict[type, Callable[[Any, int], Iterable[float]]] = {
-    algebra.Constant: _never,
-    stepwise.StepDecay: _never,
-    stepwise.MultiStepDecay: _never,
-    stepwise.PiecewiseConstantDecay: lambda it, first: it.boundaries,
-    stepwise.PiecewiseInterpolation: lambda it, first: it.boundaries,
-    decay.ExponentialDecay: _never,
-    decay.TimeBasedDecay: _never,
-    decay.LinearDecay: _never,
-    decay.PolynomialDecay: lambda it, first: (_next(first, 1, it.decay_steps),) if it.cycle else (),
-    decay.CosineDecay: lambda it, first: (it.warmup_steps,),
-    shaped.REXDecay: _never,
-    shaped.KDecay: _never,
-    shaped.TanhDecay: _never,
-    shaped.PowerLawDecay: _never,
-    shaped.InverseSquareRootDecay: lambda it, first: (it.warmup_steps,),
-    recipes.WarmupStableDecay: lambda it, first: (it.warmup_steps,),
-    recipes.OneCycle: _one_cycle,
-    cyclical.SinusoidalLearningRate: lambda it, first: (_next(first, it.step_size, 2 * it.step_size),),
-    cyclical.CosineDecayRestarts: _restart,
-}
-
-
 # What schedules that are made of others are at most, from what those are.
 
 
 def _zigzag(it: cyclical.CyclicalLearningRate, first: int, last: int) -> float:
     up, down = it.step_size, it._down
-    top = _next(first, up, up + down)
+    top = following(first, up, up + down)
     if it.mode != "exp_range":
         return _highest_at(it, (top,), first, last)
     plain = cyclical.CyclicalLearningRate(0.0, 1.0, up, down)
@@ -256,10 +207,18 @@ def _zigzag(it: cyclical.CyclicalLearningRate, first: int, last: int) -> float:
     return low + (high - low) * height * it.gamma**first
 
 
-def _warmup(it: combinators.Warmup, first: int, last: int) -> float:
-    rising = _rate(it, min(last, it.warmup_steps - 1)) if first < it.warmup_steps else -math.inf
-    after = max(first - it.warmup_steps, 0)
-    return max(rising, ceiling(it.schedule, after, last - it.warmup_steps) if last >= it.warmup_steps else -math.inf)
+def _warmup(it: warmup.Warmup, first: int, last: int) -> float:
+    end = last + 1 if it.shape == "saturating" else it.warmup_steps
+    delay = it.warmup_steps if it.overlap == "none" else 0
+    after = ceiling(it.schedule, max(first, end) - delay, last - delay) if last >= end else -math.inf
+    steps = np.array([first, min(last, end - 1)])
+    if first >= end:
+        return after
+    if it.overlap != "multiply":
+        return max(after, float(values_of(it, steps).max()))
+    # From one end of the range to the other the rate only rises or only falls, if its goal is the highest all the way.
+    goal = ceiling(it.schedule, first, int(steps[1]))
+    return max(after, float(it.risen(steps, goal).max())) if math.isfinite(goal) else math.inf
 
 
 def _joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], first: int, last: int) -> float:
@@ -313,12 +272,14 @@ def _paced(it: installed.Paced, first: int, last: int) -> float:
 LIMITS: dict[type, Callable[[Any, int, int], float]] = {
     cyclical.CyclicalLearningRate: _zigzag,
     cyclical.OppositePhase: lambda it, first, last: float(it.high),
-    combinators.Warmup: _warmup,
+    warmup.Warmup: _warmup,
     combinators.Sequential: lambda it, first, last: _joined(it.schedules, it.boundaries, first, last),
     algebra.Chain: lambda it, first, last: _joined(it.schedules, it._boundaries(), first, last),
     algebra.Cooldown: _cooldown,
     algebra.Bound: lambda it, first, last: ceiling(it.in_steps, first, last),
-    stepwise.Tabulated: lambda it, first, last: max(it.levels[min(first, len(it.levels) - 1) : last + 1]),
+    stepwise.Tabulated: lambda it, first, last: max(
+        it.levels[min(first // it.every, len(it.levels) - 1) : last // it.every + 1]
+    ),
     installed.Paced: _paced,
     installed.Reduced: _reduced,
     algebra.Product: _product,
@@ -326,6 +287,9 @@ LIMITS: dict[type, Callable[[Any, int, int], float]] = {
     algebra.Clip: _clip,
     algebra.Shifted: _shifted,
     combinators.Repeat: _repeat,
+    combinators.PerEpoch: lambda it, first, last: ceiling(
+        it.schedule, first // it.steps_per_epoch * it.steps_per_epoch, last
+    ),
     combinators.PerUpdate: lambda it, first, last: ceiling(
         it.schedule, first // it.accumulation_steps, last // it.accumulation_steps
     ),

@@ -22,7 +22,7 @@ from keras_lr.core.fields import COUNT, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrN
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
-from keras_lr.schedules.combinators import Warmup
+from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.range_test.result import RangeTest, Sweep
 from keras_lr.tools.range_test.sweep import Sweeper, Watch
 from keras_lr.training.seeding import undisturbed

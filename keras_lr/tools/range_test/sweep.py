@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import install, lookup, training_step
-from keras_lr.schedules.combinators import Warmup
+from keras_lr.schedules.warmup import Warmup
 from keras_lr.training.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
 
 LAG = 8

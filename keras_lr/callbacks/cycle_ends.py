@@ -1,0 +1,148 @@
+"""`SaveAtCycleEnds`: the model as it is at the end of each cycle of its schedule."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_lr.callbacks.backup_folder import read_along
+from keras_lr.core.fields import PATH
+from keras_lr.core.inner import cycle_end_after, earliest
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.tree import LearningRateSchedule
+from keras_lr.core.warning import warn_user
+from keras_lr.optimizers import lookup
+from keras_lr.optimizers.lookup import RatedOptimizer
+from keras_lr.training import processes
+
+SUFFIXES = (".keras", ".weights.h5")
+
+
+class SaveAtCycleEnds(keras.callbacks.Callback):
+    """Save the model at the end of each cycle of its schedule, where the rate is lowest.
+
+    For snapshot ensembles (Huang et al. 2017, arXiv 1704.00109) and for the average of weights in
+    SWA (Izmailov et al. 2018, arXiv 1803.05407). The ends are `Schedule.cycle_ends`: of restarts,
+    cyclical and one-cycle schedules, of `Repeat`, and of schedules made of these. They are found
+    by the step counter of the optimizer. So a training that is resumed goes on with the same
+    numbers and the same files, and nothing need be remembered.
+
+    A model is saved before the update that follows the end, within an epoch too. With
+    ``steps_per_execution`` an end may be within an execution, where nothing can be saved: the model
+    is then saved before that execution, with a warning. In a training of several processes the
+    first one writes.
+
+    Args:
+        filepath: where to save, with ``{cycle}``, the number of the cycle from 1 on, or ``{step}``,
+            its end, as a name or with a format: ``"snapshots/{cycle:02d}.keras"``. It ends in
+            ".keras" for the model, or in ".weights.h5" for the weights. Folders are made.
+
+    Raises:
+        TypeError, ValueError: at construction, for another path; in the first batch, if the
+            schedule of the optimizer has no cycles.
+    """
+
+    def __init__(self, filepath: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.filepath: str = check(PATH, "SaveAtCycleEnds", "filepath", filepath)
+        if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
+            allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
+            refuse("SaveAtCycleEnds", "filepath", allowed, filepath)
+        self._saved: int | None = None
+        self._is_warned = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._saved, self._is_first = None, True
+        self._optimizers: list[RatedOptimizer] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._net = self.model
+        self._counter = lookup.read_int(lookup.counter_of(self._net))
+        self._start: int | None = None
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        if self._start is None:
+            self._start = self._counter - batch  # a resumed epoch does not begin with batch 0
+            self._begin()
+        step = self._start + batch
+        batches = (self.params or {}).get("steps")
+        following = batch + self._net.steps_per_execution
+        following = following if batches is None else min(following, max(batches, batch + 1))
+        if lookup.skips_updates(self._net) and self._due(step, self._start + following) is not None:
+            # Loss scaling has left out updates, which the optimizer does not count.
+            step = lookup.read_int(lookup.counter_of(self.model))
+            self._start = step - batch
+        self._visit(step, self._start + following)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = lookup.read_int(lookup.counter_of(self.model))
+        if self._optimizers:
+            self._visit(step, step + 1)
+
+    def _begin(self) -> None:
+        """Look for the schedules, which are bound when the first batch begins."""
+        self._optimizers = lookup.training(lookup.rated_optimizers(self._net))
+        if self._end_after(0) is None:
+            sources = [rated.source for rated in self._optimizers]
+            found = sources[0] if len(sources) == 1 else sources
+            refuse("SaveAtCycleEnds", "learning_rate", "of an optimizer whose schedule has cycles with an end", found)
+
+    def _schedules(self) -> Sequence[LearningRateSchedule]:
+        """Those of now: other callbacks may have changed them."""
+        return [rated.source for rated in self._optimizers if lookup.is_schedule(rated.source)]
+
+    def _end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self._schedules())
+
+    def _due(self, step: int, following: int) -> int | None:
+        """The end of a cycle at this step, or before the next one at which something can be saved."""
+        end = self._end_after(max(step - 1, 0))
+        return end if end is not None and end < following else None
+
+    def _visit(self, step: int, following: int) -> None:
+        """Save at this step if a cycle ends."""
+        end = self._due(step, following)
+        if end is not None and end != self._saved:
+            if end > step and not self._is_warned:
+                self._is_warned = True
+                warn_user(
+                    f"SaveAtCycleEnds: the cycle that ends at step {end:,} is saved at step {step:,}, since "
+                    f"{self._net.steps_per_execution} steps are executed at once"
+                )
+            path = _path(self.filepath, self._number(end), end)
+            # The first step of `fit` may be an end that was saved before, perhaps with other weights than now.
+            if not (self._is_first and path.exists()):
+                self._write(path)
+            self._saved = end
+        self._is_first = False
+
+    def _number(self, end: int) -> int:
+        """Which cycle ends there: 1 for the first one."""
+        number, found = 1, self._end_after(0)
+        while found is not None and found < end:
+            number, found = number + 1, self._end_after(found)
+        return number
+
+    def _write(self, path: Path) -> None:
+        model = self.model
+        if processes.is_chief():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"part.{path.name}")  # the path never holds half a file
+            save = model.save_weights if path.name.endswith(".weights.h5") else model.save
+            save(part, overwrite=True)
+            os.replace(part, path)
+        elif keras.config.backend() == "jax":
+            read_along(model)
+
+
+def _path(filepath: str, cycle: int, step: int) -> Path:
+    try:
+        return Path(filepath.format(cycle=cycle, step=step))
+    except (LookupError, ValueError, AttributeError):
+        allowed = "a path in which only {cycle} and {step} are in braces"
+        refuse("SaveAtCycleEnds", "filepath", allowed, filepath)
