@@ -36,6 +36,10 @@ from keras_lr.tools.checking import check_schedule
 from keras_lr.tools.comparison.compare import compare
 from keras_lr.tools.comparison.result import Comparison
 from keras_lr.tools.difference import diff
+from keras_lr.tools.forecast.fit import fit_forecast
+from keras_lr.tools.forecast.forecaster import Forecaster
+from keras_lr.tools.forecast.refinement import refine
+from keras_lr.tools.forecast.result import Forecast
 from keras_lr.tools.range_test.find import find_learning_rate
 from keras_lr.tools.range_test.result import RangeTest
 from keras_lr.training.audit import ScheduleWarning
@@ -74,6 +78,8 @@ __all__ = [
     "CosineDecayRestarts",
     "CyclicalLearningRate",
     "ExponentialDecay",
+    "Forecast",
+    "Forecaster",
     "InverseSquareRootDecay",
     "KDecay",
     "LearningRateLogger",
@@ -112,9 +118,11 @@ __all__ = [
     "diff",
     "epochs",
     "find_learning_rate",
+    "fit_forecast",
     "fraction",
     "from_function",
     "get_learning_rate",
+    "refine",
     "scaled",
     "set_learning_rate",
     "set_step",

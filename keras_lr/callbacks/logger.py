@@ -22,6 +22,7 @@ from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
+from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Source
 from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle, processes
 from keras_lr.training.others import others
@@ -68,11 +69,15 @@ class LearningRateLogger(keras.callbacks.Callback):
             checkpoint. Rows in it with steps that are to come (from a run that went further than
             the one that is resumed) are dropped at the start of `fit`. In a training of several
             processes only the first one writes.
+        gradient_norm: record a last column `gradient_norm` as well, √(Σ g²) over all gradients of the batch, before
+            the optimizer clips them. It is computed within the training step and fetched later. With
+            `steps_per_execution` it stands in the last row of an execution. `refine` needs it.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            file in `path` is damaged, or is no log with the same columns; after the first
-            batch, if a metric is not among those that Keras reports.
+            file in `path` is damaged, or is no log with the same columns, and if `gradient_norm` is asked
+            of a `MultiOptimizer` or a `LossScaleOptimizer`; after the first batch, if a metric is not among
+            those that Keras reports.
     """
 
     def __init__(
@@ -81,9 +86,14 @@ class LearningRateLogger(keras.callbacks.Callback):
         path: str | os.PathLike[str] | None = None,
         *,
         audit: bool = True,
+        gradient_norm: bool = False,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
+        self.gradient_norm: bool = check(FLAG, "LearningRateLogger", "gradient_norm", gradient_norm)
+        if self.gradient_norm:
+            self.metrics = (*self.metrics, "gradient_norm")
+        self._norm: GradientNorm | None = None
         self.path = None if path is None else Path(check(PATH, "LearningRateLogger", "path", path))
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
@@ -130,6 +140,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self._is_compiled = keras.config.backend() != "torch" and not self._net.run_eagerly
         self._audited = self._looked_for_idle = not self.audit
         self._resumed = False
+        self._norm = GradientNorm(self._net) if self.gradient_norm else None
         epoch_logs.add_to_every_epoch(self._last_rates)
         if self.path is not None:
             # A checkpoint must not know of updates that the file does not.
@@ -168,6 +179,8 @@ class LearningRateLogger(keras.callbacks.Callback):
             idle.warn(self._net)
         # With `steps_per_execution` the last number of an epoch may be past its end.
         steps = (self.params or {}).get("steps")
+        if self._norm is not None:
+            logs = {**(logs or {}), "gradient_norm": self._norm.now()}
         self._open.note(batch if steps is None else min(batch, steps - 1), logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -180,6 +193,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
         self._write()
+        if self._norm is not None:
+            self._norm.remove()
         of(self._net).hooks.pop(f"LearningRateLogger/{id(self)}", None)
         epoch_logs.remove(self._last_rates)
 

@@ -76,15 +76,11 @@ FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
     CosineDecay: (1, lambda plan, peak, u: CosineDecay(peak, plan.steps, rounded(plan.rate(u[0], peak) / peak))),
     PolynomialDecay: (
         2,
-        lambda plan, peak, u: PolynomialDecay(
-            peak, plan.steps, plan.rate(u[0], peak), rounded(0.25 * 16.0 ** u[1])
-        ),
+        lambda plan, peak, u: PolynomialDecay(peak, plan.steps, plan.rate(u[0], peak), rounded(0.25 * 16.0 ** u[1])),
     ),
     ExponentialDecay: (
         1,
-        lambda plan, peak, u: ExponentialDecay(
-            peak, plan.steps, max(rounded(plan.rate(u[0], peak) / peak), 1e-4)
-        ),
+        lambda plan, peak, u: ExponentialDecay(peak, plan.steps, max(rounded(plan.rate(u[0], peak) / peak), 1e-4)),
     ),
     REXDecay: (1, lambda plan, peak, u: REXDecay(peak, plan.steps, plan.rate(u[0], peak))),
     WarmupStableDecay: (

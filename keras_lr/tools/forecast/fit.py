@@ -9,8 +9,9 @@ import numpy as np
 from keras_lr.core.fields import FLAG, STRING, OneOf, OrNone, Whole
 from keras_lr.core.refusals import check
 from keras_lr.tools.forecast import fitting
+from keras_lr.tools.forecast.fitted import fitted_run
 from keras_lr.tools.forecast.laws import LAWS
-from keras_lr.tools.forecast.result import SKIP, Forecast, fitted_run
+from keras_lr.tools.forecast.result import SKIP, Forecast
 from keras_lr.tools.forecast.runs import Run, runs_of
 
 DRAWS = Whole("a whole number in [0, 10000]", 0, high=10_001, steps=False)

@@ -109,7 +109,7 @@ def _shuffled(residuals: Floats, generator: np.random.Generator) -> Floats:
     """Residuals put together from blocks of neighbours, drawn with replacement."""
     length = max(len(residuals) // BLOCKS, 1)
     starts = generator.integers(0, len(residuals) - length + 1, -(-len(residuals) // length))
-    return residuals[(starts[:, None] + np.arange(length)).ravel()[: len(residuals)]]
+    return np.asarray(residuals[(starts[:, None] + np.arange(length)).ravel()[: len(residuals)]])
 
 
 class _Problem:
@@ -149,7 +149,9 @@ class _Problem:
             gain = np.concatenate([self._law.gain(np.array(shape), sums) for sums in self._sums])
             for power in POWERS:
                 area = np.concatenate([sums.area for sums in self._sums])
-                columns = np.stack([np.ones_like(area), np.maximum(area, TINY) ** -power, -gain], axis=1) * weights[:, None]
+                columns = (
+                    np.stack([np.ones_like(area), np.maximum(area, TINY) ** -power, -gain], axis=1) * weights[:, None]
+                )
                 linear, error = nnls(columns, np.ones(len(area)))
                 lowest, height, size = np.maximum(linear, [0.0, 1e-6, 1e-6])
                 found.append((error, np.array([lowest, *np.log([height, power, size, *shape])])))

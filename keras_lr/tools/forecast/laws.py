@@ -47,7 +47,9 @@ class Law(ABC):
     def loss(self, parameters: Floats, sums: Sums) -> Floats:
         """The loss at the points of a run."""
         lowest, height, power, size, *shape = parameters
-        return np.asarray(lowest + height * np.maximum(sums.area, TINY) ** -power - size * self.gain(np.array(shape), sums))
+        return np.asarray(
+            lowest + height * np.maximum(sums.area, TINY) ** -power - size * self.gain(np.array(shape), sums)
+        )
 
     def slopes(self, parameters: Floats, sums: Sums) -> tuple[Floats, Floats]:
         """The loss at the points, and its slopes in L0 and in the logarithms of the other parameters."""
@@ -92,9 +94,7 @@ class MultiPower(Law):
 
     def unscaled(self, parameters: Floats, rate: float, area: float) -> Floats:
         lowest, height, power, size, factor, beta, gamma = parameters
-        return np.array(
-            [lowest, height * area**power, power, size / rate, factor * rate**gamma / area, beta, gamma]
-        )
+        return np.array([lowest, height * area**power, power, size / rate, factor * rate**gamma / area, beta, gamma])
 
     def _reach(self, gamma: float, sums: Sums) -> Floats:
         """η(k)^−γ · S_k(t), for each point and fall; 0 for a fall that is yet to come."""

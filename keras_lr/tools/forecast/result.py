@@ -17,8 +17,9 @@ from keras_lr.core.inner import values_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule, is_bound
 from keras_lr.tools.forecast import design
+from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
 from keras_lr.tools.forecast.laws import LAWS, Law
-from keras_lr.tools.forecast.runs import Run, runs_of
+from keras_lr.tools.forecast.runs import runs_of
 from keras_lr.tools.forecast.sums import Floats, Steps, Sums, sums_of
 
 if TYPE_CHECKING:
@@ -38,21 +39,6 @@ BAND_GROUPS = 100
 
 COVERAGE = 1.645
 """Standard deviations on each side of an interval of 90 %."""
-
-
-@dataclass(frozen=True)
-class FittedRun:
-    """A training that a law was fitted to: its length, its rates after the warmup, and its smoothed loss."""
-
-    name: str
-    steps: int
-    warmup: int
-    highest_rate: float
-    lowest_rate: float
-    first_area: float
-    loss_steps: tuple[int, ...]
-    losses: tuple[float, ...]
-    fitted: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -163,9 +149,7 @@ class Forecast:
         frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
         return frame
 
-    def residuals(
-        self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None
-    ) -> pd.DataFrame:
+    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
         """How far the law is from the smoothed loss of a training: a test, on one that was not fitted.
 
         Args:
@@ -253,7 +237,12 @@ class Forecast:
         total = check(STEPS, "best", "total_steps", total_steps)
         if warmup_steps is None:
             warmup_steps = min(max(run.warmup for run in self.runs), total // 10)
-        warmup = check(Whole(f"a whole number of steps in [0, {total - 2}]", 0, high=total - 1), "best", "warmup_steps", warmup_steps)
+        warmup = check(
+            Whole(f"a whole number of steps in [0, {total - 2}]", 0, high=total - 1),
+            "best",
+            "warmup_steps",
+            warmup_steps,
+        )
         peaks = [run.highest_rate for run in self.runs]
         plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
         return design.best(plan, peak, family)
@@ -271,10 +260,7 @@ class Forecast:
         """
         try:
             found = json.loads(text)
-            runs = tuple(
-                FittedRun(**{k: tuple(v) if isinstance(v, list) else v for k, v in run.items()})
-                for run in found.pop("runs")
-            )
+            runs = tuple(FittedRun.from_dict(run) for run in found.pop("runs"))
             draws = tuple(tuple(map(float, draw)) for draw in found.pop("draws"))
             forecast = cls(**{**found, "cautions": tuple(found["cautions"])}, runs=runs, draws=draws)
             if tuple(forecast.parameters) != forecast._law.names:
@@ -321,7 +307,9 @@ class Forecast:
     def _rates(self, owner: str, name: str, schedule: Any, steps: Any) -> Floats:
         count = check(STEPS, owner, "steps", steps)
         if not isinstance(schedule, LearningRateSchedule):
-            refuse(owner, name, "a schedule" if name == "schedule" else "a dict of schedules by name", schedule, TypeError)
+            refuse(
+                owner, name, "a schedule" if name == "schedule" else "a dict of schedules by name", schedule, TypeError
+            )
         if not is_bound(schedule):
             refuse(owner, name, "bound to steps: use `schedule.bind(steps_per_epoch=…, epochs=…)`", schedule)
         return values_of(schedule, np.arange(count))
@@ -331,23 +319,6 @@ class Forecast:
             return self.runs
         found = runs_of("residuals", log, self.column, running_mean, check(SKIP, "residuals", "skip", skip))
         return tuple(fitted_run(run, self._law, self._values) for run in found)
-
-
-def fitted_run(run: Run, law: Law, parameters: Floats) -> FittedRun:
-    """What a forecast keeps of a training."""
-    after = run.rates[run.warmup :]
-    sums = run.sums
-    return FittedRun(
-        run.name,
-        len(run.rates),
-        run.warmup,
-        float(after.max()),
-        float(after.min()),
-        float(sums.area[0]) if len(sums.area) else 0.0,
-        tuple(map(int, run.steps)),
-        tuple(map(float, run.losses)),
-        tuple(map(float, law.loss(parameters, sums))),
-    )
 
 
 def _points(rates: Floats, count: int) -> Steps:

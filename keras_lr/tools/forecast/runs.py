@@ -55,14 +55,15 @@ def runs_of(owner: str, logs: Any, loss: str, running_mean: bool | None, skip: i
         named = {_name(logs, 1): logs}
     if not named:
         refuse(owner, "logs", ALLOWED, logs)
-    return [_run(owner, name, _frame(owner, log), loss, running_mean, skip) for name, log in named.items()]
+    return [_run(owner, name, frame_of(owner, log), loss, running_mean, skip) for name, log in named.items()]
 
 
 def _name(log: Any, number: int) -> str:
     return str(log) if isinstance(log, str | os.PathLike) else f"run {number}"
 
 
-def _frame(owner: str, log: Any) -> Any:
+def frame_of(owner: str, log: Any) -> Any:
+    """The table of a log: a DataFrame, a logger, or a file."""
     import pandas as pd
 
     if isinstance(log, str | os.PathLike):

@@ -42,9 +42,7 @@ class Sums:
 
     def scaled(self, rate: float, area: float) -> Sums:
         """The same in other units: rates are divided by `rate`, and areas by `area`."""
-        return Sums(
-            self.steps, self.area / area, self.change / rate, self.rate / rate, self.start / area, self.first
-        )
+        return Sums(self.steps, self.area / area, self.change / rate, self.rate / rate, self.start / area, self.first)
 
 
 def warmup_of(rates: Floats) -> int:
@@ -67,15 +65,15 @@ def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
     warmup = warmup_of(rates)
     change = -np.diff(rates[warmup:])
     where = np.flatnonzero(change)
-    change, first = change[where], where + warmup + 1
-    rate, start = rates[first], area[first - 1]
+    change, place = change[where], where + warmup + 1
+    rate, start, first = rates[place], area[place - 1], place.astype(np.float64)
     if len(first) > groups + len(points):
         edges = _edges(change, first, points, groups)
         weights = np.abs(change)
         total = np.add.reduceat(weights, edges)
         change = np.add.reduceat(change, edges)
         rate, start, first = (np.add.reduceat(weights * it, edges) / total for it in (rate, start, first))
-    return Sums(points.astype(np.float64), area[points], change, rate, start, np.asarray(first, np.float64))
+    return Sums(points.astype(np.float64), area[points], change, rate, start, first)
 
 
 def sums_of_line(steps: Floats, rates: Floats) -> Sums:
@@ -94,7 +92,7 @@ def sums_of_line(steps: Floats, rates: Floats) -> Sums:
     return Sums(steps[-1:], area[-1:], change, middle[warmup:], start, first)
 
 
-def _edges(change: Floats, first: Steps, points: Steps, groups: int) -> Steps:
+def _edges(change: Floats, first: Floats, points: Steps, groups: int) -> Steps:
     """Where groups of falls begin: after points, where falls turn to rises, and in three even divisions.
 
     These are by the size of the falls, by steps, and by the logarithm of the steps that are left: the last falls
