@@ -278,10 +278,13 @@ def speed(quick: bool) -> dict[str, Any]:
         logs.append(frame)
     found: dict[str, Any] = {"rows": rows, "steps": ahead, "thinning_error": error}
     for title in LAWS:
-        taken = common.interleaved({"fit": lambda title=title: klr.fit_forecast(logs, title, "batch_loss")}, 1 if quick else 5)
+        taken = common.interleaved(
+            {"fit": lambda title=title: klr.fit_forecast(logs, title, "batch_loss")}, 1 if quick else 5
+        )
         fitted = klr.fit_forecast(logs, title, "batch_loss")
         schedule = klr.WarmupStableDecay(2e-3, ahead, ahead // 100, ahead // 5)
-        taken |= common.interleaved({"forecast": lambda: fitted.loss(schedule, ahead)}, 1 if quick else 5)
+        ahead_of = {"forecast": lambda fitted=fitted, schedule=schedule: fitted.loss(schedule, ahead)}
+        taken |= common.interleaved(ahead_of, 1 if quick else 5)
         found[title] = {key: float(np.median(seconds)) for key, seconds in taken.items()}
     return found
 

@@ -66,5 +66,5 @@ def forecast(
         for text, parsed in schedules.items():
             frame = fitted.loss(parsed, steps).dropna()
             frame = frame.iloc[:: max(len(frame) // CURVE, 1)]
-            curves.append((text, frame["step"], frame["loss"]))
+            curves.append((text, frame["step"].to_numpy(), frame["loss"].to_numpy()))
         typer.echo(render.terminal_plot(curves))

@@ -25,9 +25,7 @@ def annealing(parameters, rates, at, warmup=0):
     p, losses = parameters, []
     kept = 1.0 - 1.0 / p["tau"]
     for t in at:
-        area = sum(
-            (rates[k - 1] - rates[k]) * kept ** (i - k) for i in range(t + 1) for k in range(warmup + 1, i + 1)
-        )
+        area = sum((rates[k - 1] - rates[k]) * kept ** (i - k) for i in range(t + 1) for k in range(warmup + 1, i + 1))
         losses.append(p["L0"] + p["A"] * sum(rates[: t + 1]) ** -p["alpha"] - p["C"] * area)
     return np.array(losses)
 
@@ -57,7 +55,10 @@ def quick_annealing(parameters, rates, at, warmup=0):
     return p["L0"] + p["A"] * np.cumsum(rates)[at] ** -p["alpha"] - p["C"] * np.array(areas)[at]
 
 
-LAWS = {"multi-power": (MULTI_POWER, multi_power, quick_multi_power), "annealing": (ANNEALING, annealing, quick_annealing)}
+LAWS = {
+    "multi-power": (MULTI_POWER, multi_power, quick_multi_power),
+    "annealing": (ANNEALING, annealing, quick_annealing),
+}
 
 
 def log(law, schedule, steps, warmup=0, noise=0.0, every=5, seed=0, parameters=None):

@@ -280,7 +280,9 @@ def test_a_constant_run_beside_one_that_decays_is_fine(forecast):
 
 def test_doubts_are_said():
     ends = np.arange(STEPS) > STEPS * 0.93
-    one = fit_forecast(cosine(held_out=cosine()["held_out"] * np.where(ends, 1.3, 1.0)), "annealing", "held_out", draws=0)
+    one = fit_forecast(
+        cosine(held_out=cosine()["held_out"] * np.where(ends, 1.3, 1.0)), "annealing", "held_out", draws=0
+    )
     assert len(one.cautions) == 2
     assert "one run hardly tells" in one.cautions[0]
     assert "ends" in one.cautions[1]
@@ -334,7 +336,10 @@ def test_the_repr_says_what_was_fitted_on_what(law, forecast):
         (lambda f: f.best(20), "^best: `total_steps` must be at least 80 steps after the warmup"),
         (lambda f: f.best(500, family=klr.StepDecay), "^best: `family` must be None or one of LinearDecay"),
         (lambda f: f.best(500, peak=-1.0), "^best: `peak` must be a finite number > 0, or None"),
-        (lambda f: f.best(500, warmup_steps=500), r"^best: `warmup_steps` must be a whole number of steps in \[0, 498\]"),
+        (
+            lambda f: f.best(500, warmup_steps=500),
+            r"^best: `warmup_steps` must be a whole number of steps in \[0, 498\]",
+        ),
     ],
 )
 def test_wrong_arguments(multi_power, call, message):
@@ -370,11 +375,14 @@ def test_the_best_of_a_family(multi_power, family):
     assert rates.max() == pytest.approx(PEAK, rel=1e-3)
     assert rates[WARM:].min() >= 0.9 * multi_power.rates_seen[0]
     assert rates[0] == 0.0
-    known, fixed = multi_power.compare({"found": found}, STEPS)["loss"][0], {
-        klr.LinearDecay: HELD_OUT["linear"],
-        klr.WarmupStableDecay: HELD_OUT["warmup-stable-decay"],
-        klr.CosineDecay: COSINE,
-    }
+    known, fixed = (
+        multi_power.compare({"found": found}, STEPS)["loss"][0],
+        {
+            klr.LinearDecay: HELD_OUT["linear"],
+            klr.WarmupStableDecay: HELD_OUT["warmup-stable-decay"],
+            klr.CosineDecay: COSINE,
+        },
+    )
     if family in fixed:
         assert known <= multi_power.compare({"fixed": fixed[family]}, STEPS)["loss"][0] * (1 + 1e-4)
 

@@ -71,9 +71,7 @@ def test_the_error_of_thinning_in_a_long_run(law, schedule):
     """What `Forecast.loss` promises; the known parameters belong to shorter runs, so the area is scaled."""
     rates = schedule.values(np.arange(20_000))
     at = np.array([5_000, 12_000, 19_999])
-    known = (
-        {**MULTI_POWER, "C": 0.2} if law == "multi-power" else {**ANNEALING, "tau": 1_000.0, "C": 0.1}
-    )
+    known = {**MULTI_POWER, "C": 0.2} if law == "multi-power" else {**ANNEALING, "tau": 1_000.0, "C": 0.1}
     got = laws.LAWS[law].loss(np.array(list(known.values())), sums_of(rates, at))
     np.testing.assert_allclose(got, LAWS[law][2](known, rates, at), rtol=5e-4)
 

@@ -27,9 +27,6 @@ BLOCKS = 10
 POWERS = (0.15, 0.4, 1.0)
 """Exponents α that a fit begins with."""
 
-SPREAD = 0.5
-"""Standard deviation, in the logarithm, of a parameter around what it usually is."""
-
 LEAST = 12
 """Losses of a run that a fit needs."""
 
@@ -117,19 +114,20 @@ class _Problem:
 
     def __init__(self, law: Law, sums: list[Sums], steps: float) -> None:
         self._law, self._sums, self._steps = law, sums, steps
-        self._usual = np.full(len(law.names), np.nan)
-        self._weight = 0.0
+        self._usual = np.zeros(len(law.names))
+        self._weight = np.zeros(len(law.names))
 
     def expect(self, point: Floats, observed: list[Floats]) -> None:
         """From now on, hold parameters that the runs tell little about near what they usually are.
 
         The weight is that of a normal distribution beside residuals as large as those at this point.
         """
-        usual = self._law.usual
-        self._usual = np.array([np.log(usual[name]) if name in usual else np.nan for name in self._law.names])
         there = self.logs(point)
         error = float(np.mean(np.abs(np.concatenate(observed) - np.concatenate(there))))
-        self._weight = np.sqrt(error * max(error, DELTA)) / SPREAD
+        for name, (value, spread) in self._law.usual(self._steps).items():
+            place = self._law.names.index(name)
+            self._usual[place] = np.log(value)
+            self._weight[place] = np.sqrt(error * max(error, DELTA)) / spread
 
     @staticmethod
     def parameters(point: Floats) -> Floats:
@@ -179,17 +177,21 @@ class _Problem:
     def _functions(self, observed: list[Floats]) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
         seen = np.concatenate(observed)
 
-        held = np.flatnonzero(np.isfinite(self._usual)) if self._weight else np.zeros(0, np.int64)
-        slopes_held = self._weight * np.eye(len(self._usual))[held]
+        # A fall of the rate brings no more than the loss that is there; where it is not held by this, a law that
+        # is fitted to one decay may say of another that its loss is below 0.
+        whole = np.array([float(name in self._law.whole) for name in self._law.names])
+        most = float(np.median(seen))
 
         def residuals(point: Floats) -> Floats:
-            apart = self._weight * (point - self._usual)[held]
-            return np.concatenate([np.concatenate(self.logs(point)) - seen, apart])
+            apart = self._weight * (point - self._usual)
+            beyond = [max(float(point @ whole) - most, 0.0)]
+            return np.concatenate([np.concatenate(self.logs(point)) - seen, apart, beyond])
 
         def slopes(point: Floats) -> Floats:
             parts = [self._law.slopes(self.parameters(point), sums) for sums in self._sums]
             of_logs = [np.where(loss[:, None] > TINY, it / _floor(loss)[:, None], 0.0) for loss, it in parts]
-            return np.concatenate([*of_logs, slopes_held])
+            beyond = whole if float(point @ whole) > most else 0.0 * whole
+            return np.concatenate([*of_logs, np.diag(self._weight), beyond[None, :]])
 
         return residuals, slopes
 
