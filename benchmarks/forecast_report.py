@@ -57,7 +57,8 @@ def table() -> str:
         it = figures(row)
         lines.append(
             f"| {row['task']} | {row['law']} | {it['seeds']} | {it['median']:.1%} | {it['worst']:.1%} "
-            f"| {it['noise']:.1%} | {it['order']:.2f} | {it['long']:.1%} | {it['best']:.4f} ({row['best']}) | {it['designed']:.4f} |"
+            f"| {it['noise']:.1%} | {it['order']:.2f} | {it['long']:.1%} "
+            f"| {it['best']:.4f} ({row['best']}) | {it['designed']:.4f} |"
         )
     known = common.load("forecast")
     speed = known["speed"]["rows"][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,7 +35,12 @@ def forecast(
 
     with user_errors():
         if plot is not None:
+            if not plot.suffix:
+                raise ValueError(f"--plot {str(plot)!r}: the name of a picture ends in .png, .svg or .pdf")
             optional.require("matplotlib", "plot", "plotting")
+            import matplotlib as mpl
+
+            mpl.use("Agg")
         schedules = {text: source.parse(text) for text in schedule}
         for text, parsed in schedules.items():
             if not is_bound(parsed):
@@ -58,8 +63,7 @@ def forecast(
             )
         console.print(table)
         if plot is not None:
-            figure = fitted.plot(schedules=schedules, steps=steps).get_figure()
-            figure.savefig(plot)
+            _save(plot, fitted.plot(schedules=schedules, steps=steps))
             typer.echo(f"Written: {plot}")
             return
         curves = []
@@ -68,3 +72,11 @@ def forecast(
             frame = frame.iloc[:: max(len(frame) // CURVE, 1)]
             curves.append((text, frame["step"].to_numpy(), frame["loss"].to_numpy()))
         typer.echo(render.terminal_plot(curves))
+
+
+def _save(path: Path, ax: Any) -> None:
+    """Write the figure of some axes to a file, and close it."""
+    from matplotlib import pyplot
+
+    ax.figure.savefig(path)
+    pyplot.close(ax.figure)
