@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "precision": BACKENDS,
     "growth": BACKENDS,
     "range_test": BACKENDS,
+    "forecast": ("jax",),
     "training": ("jax",),
 }
 """The parts, and the backends on which each is run; what does not depend on it has one."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common
+from benchmarks import common, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "forecast.md")
 FIGURE = ROOT / "docs" / "images" / "training.svg"
 SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
 
@@ -332,6 +332,7 @@ def goals() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "forecast": forecast_report.table,
     "short": short,
     "goals": goals,
     "steps": steps,

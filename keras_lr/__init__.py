@@ -47,6 +47,10 @@ from keras_lr.tools.checking import check_schedule
 from keras_lr.tools.comparison.compare import compare
 from keras_lr.tools.comparison.result import Comparison
 from keras_lr.tools.difference import diff
+from keras_lr.tools.forecast.fit import fit_forecast
+from keras_lr.tools.forecast.forecaster import Forecaster
+from keras_lr.tools.forecast.refinement import refine
+from keras_lr.tools.forecast.result import Forecast
 from keras_lr.tools.parsing import parse
 from keras_lr.tools.range_test.find import find_learning_rate
 from keras_lr.tools.range_test.result import RangeTest
@@ -86,6 +90,8 @@ __all__ = [
     "CosineDecayRestarts",
     "CyclicalLearningRate",
     "ExponentialDecay",
+    "Forecast",
+    "Forecaster",
     "HyperbolicLR",
     "InverseSquareRootDecay",
     "KDecay",
@@ -127,12 +133,14 @@ __all__ = [
     "diff",
     "epochs",
     "find_learning_rate",
+    "fit_forecast",
     "fraction",
     "from_epoch_function",
     "from_function",
     "get_learning_rate",
     "layerwise_decay",
     "parse",
+    "refine",
     "scaled",
     "set_learning_rate",
     "set_step",

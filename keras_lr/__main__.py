@@ -12,9 +12,10 @@ def main() -> None:
     except ImportError as error:
         print(f"keras-lr: {error}", file=sys.stderr)
         sys.exit(2)
-    from keras_lr.command.app import app
+    from keras_lr.command import app, forecasting
 
-    app()
+    assert forecasting  # which adds its command
+    app.app()
 
 
 if __name__ == "__main__":

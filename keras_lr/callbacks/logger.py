@@ -17,7 +17,7 @@ import keras
 from keras_lr.callbacks.columns import RESERVED
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Segment
-from keras_lr.callbacks.watch import Wanted, Watch
+from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup
@@ -76,12 +76,15 @@ class LearningRateLogger(keras.callbacks.Callback):
         optimizer: whose rate is logged, in a model with several: an optimizer, the name of one or of an
             attribute of the model that is one, or a list of them; all when None. Where `train_step`
             is your own and calls one of them several times in a batch, the rate of its first update counts.
+        gradient_norm: record a last column `gradient_norm` as well, √(Σ g²) over all gradients of the batch, before
+            the optimizer clips them. It is computed within the training step and fetched later. With
+            `steps_per_execution` it stands in the last row of an execution. `refine` needs it.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            file in `path` is damaged, or is no log with the same columns; after the first
-            batch, if a metric is not among those that Keras reports; when rows are written, if another
-            logger or process has written to the file.
+            file in `path` is damaged, or is no log with the same columns, and if `gradient_norm` is asked
+            of a `MultiOptimizer` or a `LossScaleOptimizer`; after the first batch, if a metric is not among
+            those that Keras reports; when rows are written, if another logger or process has written to the file.
         OSError: the file cannot be written. It is as before then, and the next write, in the same `fit` or
             another one with this logger, has all that is missing.
     """
@@ -94,6 +97,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         audit: bool = True,
         groups: bool = False,
         optimizer: Any = None,
+        gradient_norm: bool = False,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -102,6 +106,9 @@ class LearningRateLogger(keras.callbacks.Callback):
                 refuse("LearningRateLogger", "metrics", f"names other than {', '.join(RESERVED)}", name)
             if any("\ud800" <= char <= "\udfff" for char in name):
                 refuse("LearningRateLogger", "metrics", "names that can be written in UTF-8", name)
+        self.gradient_norm: bool = check(FLAG, "LearningRateLogger", "gradient_norm", gradient_norm)
+        if self.gradient_norm:
+            self.metrics = (*self.metrics, GRADIENT_NORM)
         # Absolute, since the process may go to another folder while it trains.
         self.path = None if path is None else Path(os.path.abspath(check(PATH, "LearningRateLogger", "path", path)))
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
@@ -144,7 +151,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         model = self.model
         lookup.build(model)
         lookup.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
-        wanted = Wanted(self.metrics, self.optimizer, self.groups)
+        wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm)
         fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"))
         epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
         if self.path is not None:
@@ -216,6 +223,7 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _end(self, fit: Watch) -> None:
         """Let go of a `fit`, and write what the file has not yet."""
         of(fit.model).hooks.pop(self._hook, None)
+        fit.end()
         self._fit = None
         self._book.write()
 

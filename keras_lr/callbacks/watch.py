@@ -10,7 +10,11 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.optimizers import lookup
+from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Source
+
+GRADIENT_NORM = "gradient_norm"
+"""The column of the norm of the gradient."""
 
 
 class Wanted(NamedTuple):
@@ -19,6 +23,7 @@ class Wanted(NamedTuple):
     metrics: tuple[str, ...]
     optimizer: Any
     groups: bool
+    gradient_norm: bool
 
 
 class Watch:
@@ -42,6 +47,7 @@ class Watch:
         self._steps = steps
         self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
         self.epoch = 0
+        self._norm = GradientNorm(model) if wanted.gradient_norm else None
         self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
@@ -70,6 +76,8 @@ class Watch:
         if not self._is_running:
             return
         self._is_running = False
+        if self._norm is not None:
+            logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
         if self._open is None:
             return
         sources = self._sources()
@@ -94,6 +102,11 @@ class Watch:
         if self._open is not None:
             self._add(self._open)
         self._open = None
+
+    def end(self) -> None:
+        """Leave the optimizer as it was before."""
+        if self._norm is not None:
+            self._norm.remove()
 
     def unfinished(self) -> Segment | None:
         """The rows of the recording that goes on."""

@@ -88,11 +88,12 @@ def terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
         return "\n".join(sparkline(rates) for _, _, rates in curves)
 
 
-def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
-    """Draw curves with their labels into a file.
+def prepare_picture(path: Path) -> None:
+    """Get ready to draw into a file, without a window.
 
     Raises:
         ValueError: the name of the file has no ending.
+        ImportError: Matplotlib is missing.
     """
     if not path.suffix:
         raise ValueError(f"--plot {str(path)!r}: the name of a picture ends in .png, .svg or .pdf")
@@ -100,6 +101,15 @@ def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
+
+
+def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
+    """Draw curves with their labels into a file.
+
+    Raises:
+        ValueError: the name of the file has no ending.
+    """
+    prepare_picture(path)
     from matplotlib import pyplot
 
     from keras_lr.core import drawing

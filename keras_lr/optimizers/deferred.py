@@ -31,7 +31,11 @@ class Snapshots:
         self._index: int | None = None
 
     def take(self) -> None:
-        self._taken.append(self._take())
+        self._taken.append(self.now())
+
+    def now(self) -> Any:
+        """The value as an array of the backend, which is not waited for."""
+        return self._take()
 
     def numbers(self) -> list[float]:
         return [read_float(value) for value in self._taken]

@@ -1,0 +1,119 @@
+"""The norm of the gradient, computed within the training step and fetched later.
+
+While a training runs, the optimizer has one more variable. Its `apply`, which every backend calls within the compiled
+step, writes the norm there. The variable is last in line for JAX, which hands all of them through the step. It is in
+no file: neither a checkpoint nor a model knows of it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_lr.optimizers import training_step
+from keras_lr.optimizers.deferred import Snapshots
+
+KEY = "_keras_lr_gradient_norm"
+HOOKS = ("apply", "save_own_variables", "load_own_variables")
+
+
+class GradientNorm:
+    """√(Σ g²) over all gradients of a batch, before the optimizer clips them.
+
+    Args:
+        model: a compiled model with one optimizer, without loss scaling.
+
+    Raises:
+        ValueError: it has another one.
+    """
+
+    def __init__(self, model: Any) -> None:
+        optimizer = model.optimizer
+        for name in ("inner_optimizer", "optimizers"):
+            if hasattr(optimizer, name):
+                raise ValueError(
+                    "LearningRateLogger: `gradient_norm` must be False with "
+                    f"{type(optimizer).__name__}: it is recorded for one optimizer without loss scaling"
+                )
+        self._optimizer = optimizer
+        # One variable for each optimizer: TensorFlow's compiled step keeps the one that it was traced with.
+        attributes: dict[str, Any] = vars(optimizer)
+        self._variable, traced = attributes.get(KEY, (None, None))
+        if self._variable is None:
+            self._variable = keras.Variable(0.0, dtype="float32", trainable=False, name="gradient_norm")
+        self._install()
+        if keras.config.backend() == "tensorflow" and (traced is None or traced() is not model.train_function):
+            training_step.retrace(model)
+        step = model.train_function
+        attributes[KEY] = (self._variable, None if step is None else weakref.ref(step))
+        self._snapshots = Snapshots(model, self._variable)
+
+    def now(self) -> Any:
+        """The norm of the last batch, as an array of the backend that is not waited for."""
+        return self._snapshots.now()
+
+    def remove(self) -> None:
+        """Leave the optimizer as it was before."""
+        for name in HOOKS:
+            vars(self._optimizer).pop(name, None)
+        _take_out(self._optimizer._variables, self._variable)
+
+    def _install(self) -> None:
+        self.remove()  # of a training that failed
+        optimizer = self._optimizer
+        hooks = (
+            self._around(optimizer.apply),
+            *map(self._without, (optimizer.save_own_variables, optimizer.load_own_variables)),
+        )
+        vars(optimizer).update(zip(HOOKS, hooks, strict=True))
+        optimizer._variables.append(self._variable)
+
+    def _around(self, apply: Callable[..., Any]) -> Callable[..., Any]:
+        def applied(grads: Any, trainable_variables: Any = None) -> Any:
+            grads = list(grads)
+            self._variable.assign(_norm(grads, self._optimizer.loss_scale_factor))
+            return apply(grads, trainable_variables)
+
+        return applied
+
+    def _without(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A method for which the optimizer has not this variable."""
+
+        def called(store: Any) -> Any:
+            with self._hidden():
+                return method(store)
+
+        return called
+
+    @contextmanager
+    def _hidden(self) -> Iterator[None]:
+        place = _take_out(self._optimizer._variables, self._variable)
+        try:
+            yield
+        finally:
+            if place is not None:
+                self._optimizer._variables.insert(place, self._variable)
+
+
+def _norm(gradients: Sequence[Any], scale: float | None) -> Any:
+    total: Any = 0.0
+    for gradient in gradients:
+        if gradient is not None:
+            whole = ops.cast(ops.convert_to_tensor(gradient), "float32")  # TensorFlow's may be rows of an embedding
+            total = ops.add(total, ops.sum(ops.square(whole)))
+    norm = ops.sqrt(ops.cast(total, "float32"))
+    return norm if scale is None else ops.divide(norm, scale)
+
+
+def _take_out(variables: Any, variable: Any) -> int | None:
+    """Where a variable was in a list, out of which it is taken; compared by identity."""
+    for place, other in enumerate(variables):
+        if other is variable:
+            del variables[place]
+            return place
+    return None

@@ -1,0 +1,93 @@
+"""`fit_forecast`: fit a law of the loss to the logs of one or more trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_lr.core.fields import FLAG, STRING, OneOf, OrNone, Whole
+from keras_lr.core.refusals import check
+from keras_lr.tools.forecast import fitting
+from keras_lr.tools.forecast.fitted import fitted_run
+from keras_lr.tools.forecast.laws import LAWS
+from keras_lr.tools.forecast.result import SKIP, Forecast
+from keras_lr.tools.forecast.runs import Run, runs_of
+
+DRAWS = Whole("a whole number in [0, 10000]", 0, high=10_001, steps=False)
+SEED = Whole("a whole number >= 0", 0, steps=False)
+
+
+def fit_forecast(
+    logs: Any,
+    law: str = "multi-power",
+    loss: str = "loss",
+    *,
+    running_mean: bool | None = None,
+    skip: int | None = None,
+    draws: int = 40,
+    seed: int = 0,
+) -> Forecast:
+    """Fit a law that says what loss curve any other schedule would have, from one or two trainings.
+
+    With S1(t) the sum of the rates up to step t:
+
+    - "multi-power": L(t) = L0 + A·S1(t)^−alpha − B·Σ_k (η(k−1) − η(k))·G(η(k)^−gamma·S_k(t)), with
+      G(x) = 1 − (C·x + 1)^−beta and S_k(t) the sum of the rates from step k to t (Luo et al., arXiv 2503.12811).
+    - "annealing": L(t) = L0 + A·S1(t)^−alpha − C·S2(t), with S2(t) = Σ_i≤t Σ_k≤i (η(k−1) − η(k))·λ^(i−k) and
+      λ = 1 − 1/tau (Tissue et al., arXiv 2408.11029).
+
+    Losses of batches are averaged over a hundred equal stretches of steps. The parameters are those of the smallest
+    Huber loss on log L, from several starts. beta and gamma, which a few runs say little about, are drawn towards
+    what the paper found. Intervals come from a bootstrap over blocks of residuals.
+
+    Needs SciPy: ``pip install "keras-lr[forecast]"``.
+
+    Args:
+        logs: a log of `LearningRateLogger` (a DataFrame, the logger itself, a .csv or .parquet file), or a list
+            of them, or a dict by name. Rows whose loss is NaN only say the rate, so an evaluation loss may stand in a
+            few rows.
+        law: "multi-power" or "annealing".
+        loss: the column with the loss.
+        running_mean: whether the column has means over the epoch so far, as Keras reports them and the logger
+            records them. They are turned into means of batches. By default so for a column called "loss" in a log
+            that has columns `epoch` and `batch`.
+        skip: steps at the start of each log whose losses are left out; by default the warmup, and at least a
+            twentieth of the log.
+        draws: draws of the bootstrap.
+        seed: for the bootstrap.
+
+    Raises:
+        ImportError: SciPy is missing.
+        TypeError, ValueError: wrong arguments, logs that are none, or trainings that cannot tell the parameters: a
+            constant rate in all of them, a loss that does not fall, or too few losses. The message says what helps.
+    """
+    owner = "fit_forecast"
+    chosen = LAWS[check(OneOf(tuple(LAWS)), owner, "law", law)]
+    column = check(STRING, owner, "loss", loss)
+    running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
+    skip = check(SKIP, owner, "skip", skip)
+    count = check(DRAWS, owner, "draws", draws)
+    runs = runs_of(owner, logs, column, running_mean, skip)
+    fitted = fitting.fit(owner, chosen, runs, count, check(SEED, owner, "seed", seed))
+    return Forecast(
+        law,
+        column,
+        dict(zip(chosen.names, map(float, fitted.parameters), strict=True)),
+        tuple(tuple(map(float, draw)) for draw in fitted.draws),
+        float(np.std(np.concatenate(fitted.residuals))),
+        tuple(fitted_run(run, chosen, fitted.parameters) for run in runs),
+        _cautions(runs),
+    )
+
+
+def _cautions(runs: list[Run]) -> tuple[str, ...]:
+    """What makes a forecast from these runs doubtful."""
+    found = []
+    if len(runs) == 1:
+        found.append("one run hardly tells the sum of the rates from their fall; a run of another shape helps")
+    ends = [run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min() for run in runs]
+    for run, end in zip(runs, ends, strict=True):
+        if end > 1.1:
+            found.append(f"the loss of {run.name} ends {end - 1:.0%} above its lowest value, which no law describes")
+    return tuple(found)

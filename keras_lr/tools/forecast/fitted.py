@@ -1,0 +1,48 @@
+"""`FittedRun`: what a forecast keeps of a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from keras_lr.tools.forecast.laws import Law
+from keras_lr.tools.forecast.runs import Run
+from keras_lr.tools.forecast.sums import Floats
+
+
+@dataclass(frozen=True)
+class FittedRun:
+    """A training that a law was fitted to: its length, its rates after the warmup, and its smoothed loss."""
+
+    name: str
+    steps: int
+    warmup: int
+    highest_rate: float
+    lowest_rate: float
+    first_area: float
+    loss_steps: tuple[int, ...]
+    losses: tuple[float, ...]
+    fitted: tuple[float, ...]
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """The run whose fields JSON has kept."""
+        whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**whole)
+
+
+def fitted_run(run: Run, law: Law, parameters: Floats) -> FittedRun:
+    """What a forecast keeps of a training."""
+    after = run.rates[run.warmup :]
+    sums = run.sums
+    return FittedRun(
+        run.name,
+        len(run.rates),
+        run.warmup,
+        float(after.max()),
+        float(after.min()),
+        float(sums.area[0]) if len(sums.area) else 0.0,
+        tuple(map(int, run.steps)),
+        tuple(map(float, run.losses)),
+        tuple(map(float, law.loss(parameters, sums))),
+    )

@@ -1,0 +1,183 @@
+"""`Forecaster`: forecasts of a training while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_lr.callbacks.logger import LearningRateLogger
+from keras_lr.core.algebra import Constant, Product, Schedule
+from keras_lr.core.fields import COUNT, FLAG, POSITIVE, STRING, OneOf, OrNone
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.tree import LearningRateSchedule
+from keras_lr.optimizers import lookup
+from keras_lr.tools.forecast.fit import fit_forecast
+from keras_lr.tools.forecast.laws import LAWS
+from keras_lr.tools.forecast.result import Forecast
+
+DRAWS = 10
+"""Draws of the bootstrap at an epoch end: few, since only the interval of a printed number depends on them."""
+
+HORIZON = 10
+"""How many times the present length of the training is looked ahead for the target."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a law says of a running training.
+
+    Attributes:
+        step: the updates so far.
+        final: the loss at the end of the training as planned, and its 90 % interval; None where the end is unknown.
+        reached: the first step at which the loss is at most the target, with the schedule as it is; None if that is
+            not within ten times the present length, or no target was given.
+        cooldown: the loss after a cooldown to 0 that starts now, and its interval.
+        forecast: the fitted law.
+    """
+
+    step: int
+    final: tuple[float, float, float] | None
+    reached: int | None
+    cooldown: tuple[float, float, float]
+    forecast: Forecast
+
+
+class Forecaster(keras.callbacks.Callback):
+    """Say at epoch ends when the running training reaches a loss, and what a cooldown started now would end at.
+
+    At the end of an epoch it fits a law to what the logger has recorded so far, as `fit_forecast` does, and prints
+    one line. A constant rate says nothing about what decay brings, so with one, give the log of an earlier training
+    whose rate fell. As long as a fit is not possible, it prints why, once.
+
+    A fit takes a second or a few, whatever the length of the log; `every` makes it rarer.
+
+    Args:
+        logger: the `LearningRateLogger` of this training, also a callback of it, with ``metrics=("loss",)``.
+        target: a loss; by default none is looked for.
+        cooldown_steps: length of the cooldown, in steps; by default a fifth of the steps so far.
+        logs: earlier trainings of the same model and data, as for `fit_forecast`, in a list.
+        law: "multi-power" or "annealing".
+        loss: the logger's column with the loss.
+        every: epochs between fits.
+        verbose: print the line; the results are in `outlooks` in any case.
+
+    Attributes:
+        outlooks: an `Outlook` for each fit.
+
+    Raises:
+        ImportError: at the first fit, if SciPy is missing.
+        TypeError, ValueError: wrong arguments; at the start of `fit`, if the logger does not record the loss.
+    """
+
+    def __init__(
+        self,
+        logger: LearningRateLogger,
+        target: float | None = None,
+        cooldown_steps: int | None = None,
+        *,
+        logs: list[Any] | tuple[Any, ...] = (),
+        law: str = "multi-power",
+        loss: str = "loss",
+        every: int = 1,
+        verbose: bool = True,
+    ) -> None:
+        super().__init__()
+        owner = "Forecaster"
+        if not isinstance(logger, LearningRateLogger):
+            refuse(owner, "logger", "the LearningRateLogger of the training", logger, TypeError)
+        self.logger = logger
+        self.target: float | None = check(OrNone(POSITIVE), owner, "target", target)
+        self.cooldown_steps: int | None = check(OrNone(COUNT), owner, "cooldown_steps", cooldown_steps)
+        if not isinstance(logs, list | tuple):
+            refuse(owner, "logs", "a list of logs", logs, TypeError)
+        self.logs = list(logs)
+        self.law: str = check(OneOf(tuple(LAWS)), owner, "law", law)
+        self.loss: str = check(STRING, owner, "loss", loss)
+        self.every: int = check(COUNT, owner, "every", every)
+        self.verbose: bool = check(FLAG, owner, "verbose", verbose)
+        self.outlooks: list[Outlook] = []
+        self._refused: str | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.loss not in self.logger.metrics:
+            refuse(
+                "Forecaster", "logger", f"one that records {self.loss!r}: metrics=({self.loss!r},)", self.logger.metrics
+            )
+        lookup.at_least_one(lookup.rated_optimizers(self.model))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.every:
+            return
+        frame = self.logger.to_frame()
+        try:
+            forecast = fit_forecast([*self.logs, frame], self.law, self.loss, draws=DRAWS)
+        except ValueError as error:
+            self._say(f"no forecast yet: {error}" if self._refused is None else None)
+            self._refused = str(error)
+            return
+        outlook = self._outlook(forecast, int(frame["step"].iloc[-1]) + 1)
+        self.outlooks.append(outlook)
+        self._say(self._sentence(outlook))
+
+    # Parts.
+
+    def _outlook(self, forecast: Forecast, step: int) -> Outlook:
+        schedule = self._schedule()
+        total = self._planned()
+        length = max(self.cooldown_steps or step // 5, 2)
+        cooled = schedule.cooldown(step, length)
+        return Outlook(
+            step,
+            None if total is None or total <= step else _end(forecast, schedule, total),
+            None if self.target is None else self._reached(forecast, schedule, step),
+            _end(forecast, cooled, step + length),
+            forecast,
+        )
+
+    def _schedule(self) -> Schedule:
+        """The schedule that the training follows; a number counts as a constant rate."""
+        rated = lookup.primary(lookup.rated_optimizers(self.model))
+        source: Any = rated.source
+        if not isinstance(source, LearningRateSchedule):
+            return Constant(rated.rate())
+        # One of Keras's own gets our operators so.
+        return source if isinstance(source, Schedule) else Product((Constant(1.0), source))
+
+    def _planned(self) -> int | None:
+        """Steps of the whole training, where `fit` knows them."""
+        params = self.params or {}
+        steps, epochs = params.get("steps"), params.get("epochs")
+        return None if steps is None or epochs is None else int(steps) * int(epochs)
+
+    def _reached(self, forecast: Forecast, schedule: Schedule, step: int) -> int | None:
+        assert self.target is not None
+        curve = forecast.loss(schedule, HORIZON * step)["loss"].to_numpy()
+        with np.errstate(invalid="ignore"):
+            there = np.flatnonzero(curve <= self.target)
+        return int(there[0]) if len(there) else None
+
+    def _sentence(self, outlook: Outlook) -> str:
+        parts = []
+        if outlook.final is not None:
+            parts.append(f"ends at {_interval(outlook.final)}")
+        if self.target is not None:
+            where = "not within ten times its length" if outlook.reached is None else f"at step {outlook.reached:,}"
+            parts.append(f"reaches {self.target:.4g} {where}")
+        parts.append(f"a cooldown started now would end at {_interval(outlook.cooldown)}")
+        return f"by the {self.law} law, at step {outlook.step:,}: " + "; ".join(parts)
+
+    def _say(self, text: str | None) -> None:
+        if self.verbose and text is not None:
+            print(f"Forecaster: {text}")
+
+
+def _end(forecast: Forecast, schedule: LearningRateSchedule, steps: int) -> tuple[float, float, float]:
+    row = forecast.compare({"": schedule}, steps).iloc[0]
+    return float(row["loss"]), float(row["low"]), float(row["high"])
+
+
+def _interval(end: tuple[float, float, float]) -> str:
+    return f"{end[0]:.4g} ({end[1]:.4g} to {end[2]:.4g})"

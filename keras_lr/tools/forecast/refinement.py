@@ -1,0 +1,100 @@
+"""`refine`: a schedule from the gradient norms of a training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_lr.core import optional
+from keras_lr.core.fields import POSITIVE, STRING, OneOf, OrNone, Real
+from keras_lr.core.refusals import check
+from keras_lr.schedules.stepwise import Tabulated
+from keras_lr.tools.forecast.runs import frame_of
+from keras_lr.tools.forecast.sums import Floats
+
+OPTIMIZER = OneOf(("sgd", "adam"))
+WIDTH = Real("a part of the training in [0, 0.5]", 0.0, 0.5)
+POWERS = {"sgd": 2.0, "adam": 1.0}
+LEAST = 10
+
+
+def refine(
+    log: Any,
+    *,
+    optimizer: str = "sgd",
+    peak: float | None = None,
+    smoothing: float = 0.1,
+    column: str = "gradient_norm",
+) -> Tabulated:
+    """The schedule that the gradient norms of a training ask for: refinement.
+
+    With G the norms after a median filter over a part of the training, and T steps:
+
+    η(t) ∝ w(t) · Σ w(p) for p from t + 1 to T, where w = G^−2 ("sgd") or G^−1 ("adam").
+
+    With equal norms it is a line to 0. Norms that are high at first give a warmup, and norms that rise at the end
+    give a faster fall. Source: Defazio et al., "When, Why and How Much? Adaptive Learning Rate Scheduling by
+    Refinement", arXiv 2310.07831, algorithm 1. For Adam the paper takes the L1 norm; the logger records the L2
+    norm, which goes with it where the gradients keep their shape.
+
+    Needs SciPy: ``pip install "keras-lr[forecast]"``.
+
+    Args:
+        log: a log of ``LearningRateLogger(gradient_norm=True)``: a DataFrame, the logger, or a file. Steps without a
+            norm have that of the one before them.
+        optimizer: "sgd", also with momentum, or "adam", for all that divide by the size of the gradient.
+        peak: the highest rate of the schedule; by default that of the log.
+        smoothing: width of the median filter, as a part of the training; 0 for none.
+        column: the column with the norms.
+
+    Returns:
+        A table of as many steps as the log has.
+
+    Raises:
+        ImportError: SciPy is missing.
+        TypeError, ValueError: wrong arguments, or a log without norms.
+    """
+    power = POWERS[check(OPTIMIZER, "refine", "optimizer", optimizer)]
+    highest = check(OrNone(POSITIVE), "refine", "peak", peak)
+    width = check(WIDTH, "refine", "smoothing", smoothing)
+    column = check(STRING, "refine", "column", column)
+    optional.require("scipy", "forecast", "refine")
+    frame = frame_of("refine", log)
+    for name in ("learning_rate", column):
+        if name not in frame:
+            there = ", ".join(map(str, frame.columns))
+            raise ValueError(
+                f"refine: a log must have a column {name!r}, got the columns {there}; record one with "
+                "LearningRateLogger(gradient_norm=True)"
+            )
+    norms = _smooth(_filled(frame[column].to_numpy(np.float64)), width)
+    # In units of the median, so that no square of a norm leaves the floats.
+    weights = (norms / np.median(norms)) ** -power
+    left = np.concatenate([np.cumsum(weights[::-1])[::-1][1:], [0.0]])
+    rates = weights * left
+    if highest is None:
+        highest = float(frame["learning_rate"].max())
+    return Tabulated((rates * (highest / rates.max())).tolist())
+
+
+def _filled(norms: Floats) -> Floats:
+    """The norms of all rows.
+
+    Raises:
+        ValueError: there are too few, or one is not above 0.
+    """
+    known = np.flatnonzero(np.isfinite(norms))
+    if len(known) < LEAST:
+        raise ValueError(f"refine: a log must have {LEAST} gradient norms, got {len(known)}")
+    if norms[known].min() <= 0.0:
+        raise ValueError(f"refine: gradient norms must be > 0, got {norms[known].min():.4g}")
+    row = np.maximum(np.searchsorted(known, np.arange(len(norms)), "right") - 1, 0)
+    return np.asarray(norms[known[row]])
+
+
+def _smooth(norms: Floats, width: float) -> Floats:
+    from scipy.ndimage import median_filter
+
+    size = max(int(width * len(norms)), 1) | 1
+    return np.asarray(median_filter(norms, size, mode="nearest"))

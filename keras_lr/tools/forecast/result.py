@@ -1,0 +1,342 @@
+"""`Forecast`: a fitted law, and what it says about runs that were not trained yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from keras_lr.core import drawing
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.base import MOST_STEPS
+from keras_lr.core.fields import OrNone, Whole
+from keras_lr.core.inner import values_of
+from keras_lr.core.refusals import check, refuse
+from keras_lr.core.tree import LearningRateSchedule, is_bound
+from keras_lr.tools.forecast import design
+from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
+from keras_lr.tools.forecast.laws import LAWS, Law
+from keras_lr.tools.forecast.runs import runs_of
+from keras_lr.tools.forecast.sums import Floats, Steps, Sums, sums_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+STEPS = Whole(f"a whole number of steps in [2, {MOST_STEPS}]", 2, high=MOST_STEPS + 1, steps=False)
+SKIP = OrNone(Whole("a whole number of steps >= 0", 0, steps=False))
+
+CURVE = 500
+"""Points of a curve at which the law is computed; between them it is interpolated."""
+
+BAND = 60
+"""Points of a curve at which its interval is computed."""
+
+BAND_GROUPS = 100
+
+COVERAGE = 1.645
+"""Standard deviations on each side of an interval of 90 %."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The result of `fit_forecast`: a law of the loss as a function of the rates, fitted to one or more trainings.
+
+    Attributes:
+        law: "multi-power" or "annealing".
+        column: the loss that was fitted, a column of the logs.
+        parameters: the law's parameters by the papers' names, in units of rates and steps. The annealing law's
+            λ is 1 − 1/tau.
+        draws: parameters of the bootstrap, in the same order; a row for each draw.
+        noise: standard deviation of the residuals of the smoothed losses, in log(loss).
+        runs: what it was fitted on.
+        cautions: what makes the forecast doubtful, one sentence each.
+    """
+
+    law: str
+    column: str
+    parameters: dict[str, float]
+    draws: tuple[tuple[float, ...], ...]
+    noise: float
+    runs: tuple[FittedRun, ...]
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 90 % interval of each parameter, from a bootstrap over blocks of residuals."""
+        low, high = np.quantile(self._draws, [0.05, 0.95], axis=0)
+        return {name: (float(a), float(b)) for name, a, b in zip(self.parameters, low, high, strict=True)}
+
+    @property
+    def rates_seen(self) -> tuple[float, float]:
+        """The lowest and the highest rate, after the warmup, of the trainings that were fitted."""
+        return min(run.lowest_rate for run in self.runs), max(run.highest_rate for run in self.runs)
+
+    def loss(self, schedule: LearningRateSchedule, steps: int) -> pd.DataFrame:
+        """The loss curve of a training with a schedule, if the law holds for it.
+
+        The law is computed at 500 steps and interpolated between them; falls of the rate are joined to about 1,400.
+        Together this changes the loss by less than 0.1 %. The first rows, up to the sum of rates with which the
+        fitted losses began, have NaN: no law describes the start.
+
+        Args:
+            schedule: the schedule, bound.
+            steps: length of the training, in steps.
+
+        Returns:
+            A row for each step: step, learning_rate, loss (after the update of this step), and the 90 % interval
+            `low` to `high`. The interval knows the noise and the spread of the parameters. It does not know how far
+            the law itself is from the truth.
+
+        Raises:
+            TypeError, ValueError: no schedule, one that is not bound, or a wrong number of steps.
+        """
+        import pandas as pd
+
+        rates = _rates("loss", "schedule", schedule, steps)
+        curve, points = self._curve(rates, _points(rates, CURVE)), _points(rates, BAND)
+        area = np.cumsum(rates)
+        steps_of, every = _points(rates, CURVE), np.arange(len(rates))
+        loss = np.interp(every, steps_of, curve)
+        spread = np.interp(every, points, self._spread(rates, points))
+        loss[area < self._first_area()] = np.nan
+        half = COVERAGE * spread
+        return pd.DataFrame(
+            {
+                "step": every,
+                "learning_rate": rates,
+                "loss": loss,
+                "low": loss * np.exp(-half),
+                "high": loss * np.exp(half),
+            }
+        )
+
+    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: int) -> pd.DataFrame:
+        """The final losses of schedules, the lowest first.
+
+        Args:
+            schedules: schedules by name.
+            steps: length of each training, in steps.
+
+        Returns:
+            A row for each schedule: schedule, loss, and its 90 % interval `low` to `high`; `best`, the probability
+            that it ends lowest of all; and `before_next`, the probability that it ends lower than the next row.
+            Both are shares of the draws of the bootstrap: as the interval, they take the law for true.
+
+        Raises:
+            TypeError, ValueError: no schedules, or a wrong number of steps.
+        """
+        import pandas as pd
+
+        if not isinstance(schedules, Mapping) or not schedules:
+            refuse("compare", "schedules", "a dict of schedules by name", schedules, TypeError)
+        rows, ends = [], []
+        for name, schedule in schedules.items():
+            rates = _rates("compare", "schedules", schedule, steps)
+            last = np.array([len(rates) - 1])
+            sums = sums_of(rates, last)
+            loss = float(self._law.loss(self._values, sums)[0])
+            half = COVERAGE * float(self._spread(rates, last)[0])
+            rows.append({"schedule": name, "loss": loss, "low": loss * np.exp(-half), "high": loss * np.exp(half)})
+            ends.append([float(self._law.loss(draw, sums)[0]) for draw in self._draws])
+        order = np.argsort([row["loss"] for row in rows], kind="stable")
+        drawn = np.array(ends)[order]
+        frame = pd.DataFrame([rows[place] for place in order])
+        frame["best"] = np.bincount(drawn.argmin(axis=0), minlength=len(rows)) / drawn.shape[1]
+        frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
+        return frame
+
+    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
+        """How far the law is from the smoothed loss of a training: a test, on one that was not fitted.
+
+        Args:
+            log: a log as for `fit_forecast`; by default those that were fitted.
+            running_mean: as for `fit_forecast`.
+            skip: as for `fit_forecast`.
+
+        Returns:
+            run, step, loss, forecast, and residual = log(loss / forecast).
+        """
+        import pandas as pd
+
+        frames = []
+        for run in self._fitted(log, running_mean, skip):
+            columns = {"step": run.loss_steps, "loss": run.losses, "forecast": run.fitted}
+            frames.append(pd.DataFrame({"run": run.name, **columns}))
+        frame = pd.concat(frames, ignore_index=True)
+        frame["residual"] = np.log(frame["loss"] / frame["forecast"])
+        return frame
+
+    def plot(
+        self,
+        log: Any = None,
+        ax: Axes | None = None,
+        *,
+        schedules: Mapping[str, LearningRateSchedule] | None = None,
+        steps: int | None = None,
+        running_mean: bool | None = None,
+        skip: int | None = None,
+    ) -> Axes:
+        """Draw measured losses as dots, and the law's curves as lines.
+
+        Args:
+            log: logs to draw; by default those that were fitted.
+            ax: where to draw; a new figure's axes when None.
+            schedules: schedules by name, whose forecasts are drawn as well, with their intervals.
+            steps: their length, in steps; by default the longest fitted run's.
+            running_mean: as for `fit_forecast`.
+            skip: as for `fit_forecast`.
+
+        Returns:
+            The axes.
+        """
+        chosen = check(OrNone(STEPS), "plot", "steps", steps) or max(run.steps for run in self.runs)
+        curves = {name: self.loss(schedule, chosen).dropna() for name, schedule in (schedules or {}).items()}
+        return _draw(self.column, self._fitted(log, running_mean, skip), curves, ax)
+
+    def best(
+        self,
+        total_steps: int,
+        *,
+        peak: float | None = None,
+        family: type[Schedule] | None = None,
+        warmup_steps: int | None = None,
+    ) -> Schedule:
+        """The schedule with the lowest final loss, by the law.
+
+        Rates stay between the lowest and the highest one that the law was fitted to.
+
+        Args:
+            total_steps: length of the training, in steps.
+            peak: the highest rate; by default the best of those that were seen. One outside of them is taken, with a
+                warning.
+            family: `LinearDecay`, `CosineDecay`, `PolynomialDecay`, `ExponentialDecay`, `REXDecay` or
+                `WarmupStableDecay`; by default free, a falling `PiecewiseInterpolation` through eight points.
+            warmup_steps: steps of a linear warmup; by default the longest of the fitted trainings, and at most
+                a tenth of `total_steps`.
+
+        Returns:
+            An ordinary schedule, which can be saved.
+
+        Raises:
+            TypeError, ValueError: wrong arguments.
+        """
+        total = check(STEPS, "best", "total_steps", total_steps)
+        if warmup_steps is None:
+            warmup_steps = min(max(run.warmup for run in self.runs), total // 10)
+        kind = Whole(f"a whole number of steps in [0, {total - 2}]", 0, high=total - 1)
+        warmup = check(kind, "best", "warmup_steps", warmup_steps)
+        peaks = [run.highest_rate for run in self.runs]
+        plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
+        return design.best(plan, peak, family)
+
+    def to_json(self) -> str:
+        """The forecast as JSON, which `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The forecast in a text of `to_json`.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return cls(**_fields_in(text))
+
+    def __repr__(self) -> str:
+        values = ", ".join(
+            f"{name}={value:.4g} ({low:.4g} to {high:.4g})"
+            for (name, value), (low, high) in zip(self.parameters.items(), self.intervals.values(), strict=True)
+        )
+        runs = ", ".join(f"{run.name} ({run.steps:,} steps)" for run in self.runs)
+        cautions = "".join(f"; caution: {text}" for text in self.cautions)
+        return f"<Forecast of {self.column!r} by the {self.law} law: {values}; fitted on {runs}{cautions}>"
+
+    # Parts.
+
+    @property
+    def _law(self) -> Law:
+        return LAWS[self.law]
+
+    @property
+    def _values(self) -> Floats:
+        return np.array(list(self.parameters.values()))
+
+    @property
+    def _draws(self) -> Floats:
+        return np.array(self.draws) if self.draws else self._values[None, :]
+
+    def _first_area(self) -> float:
+        return min(run.first_area for run in self.runs)
+
+    def _curve(self, rates: Floats, points: Steps) -> Floats:
+        return self._law.loss(self._values, sums_of(rates, points))
+
+    def _spread(self, rates: Floats, points: Steps) -> Floats:
+        """Standard deviation of log(loss): that of the draws, and the noise."""
+        sums: Sums = sums_of(rates, points, BAND_GROUPS)
+        drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
+        return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
+
+    def _fitted(self, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+        if log is None:
+            return self.runs
+        found = runs_of("residuals", log, self.column, running_mean, check(SKIP, "residuals", "skip", skip))
+        return tuple(fitted_run(run, self._law, self._values) for run in found)
+
+
+def _draw(column: str, runs: Iterable[FittedRun], curves: Mapping[str, pd.DataFrame], ax: Axes | None) -> Axes:
+    """Draw runs, measured as dots and fitted as lines, and curves of forecasts in their bands."""
+    ax = drawing.axes(ax)
+    for run in runs:
+        (line,) = ax.plot(run.loss_steps, run.fitted, label=run.name)
+        ax.plot(run.loss_steps, run.losses, ".", color=line.get_color(), markersize=3, alpha=0.6)
+    for name, frame in curves.items():
+        (line,) = ax.plot(frame["step"], frame["loss"], "--", label=name)
+        ax.fill_between(frame["step"], frame["low"], frame["high"], color=line.get_color(), alpha=0.15, linewidth=0)
+    ax.set_xlabel("step (batches)")
+    ax.set_ylabel(column)
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def _fields_in(text: str) -> dict[str, Any]:
+    """The fields of a forecast in the text of `to_json`."""
+    try:
+        found = json.loads(text)
+        found["runs"] = tuple(FittedRun.from_dict(run) for run in found["runs"])
+        found["draws"] = tuple(tuple(map(float, draw)) for draw in found["draws"])
+        found["cautions"] = tuple(found["cautions"])
+        if tuple(found["parameters"]) != LAWS[found["law"]].names:
+            raise ValueError("other parameters than the law has")
+        if set(found) != {field.name for field in fields(Forecast)}:
+            raise ValueError("other fields than a forecast has")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"Forecast: a text of `to_json` is needed, got another one: {error}") from error
+    return dict(found)
+
+
+def _rates(owner: str, name: str, schedule: Any, steps: Any) -> Floats:
+    """The rates of a schedule, which must be bound."""
+    count = check(STEPS, owner, "steps", steps)
+    if not isinstance(schedule, LearningRateSchedule):
+        allowed = "a schedule" if name == "schedule" else "a dict of schedules by name"
+        refuse(owner, name, allowed, schedule, TypeError)
+    if not is_bound(schedule):
+        refuse(owner, name, "bound to steps: use `schedule.bind(steps_per_epoch=…, epochs=…)`", schedule)
+    return values_of(schedule, np.arange(count))
+
+
+def _points(rates: Floats, count: int) -> Steps:
+    """Steps at which a curve is computed: evenly, more at the start, at the end and where the rate changes."""
+    last = len(rates) - 1
+    third = count // 4
+    near = np.geomspace(1, last, third)
+    mass = np.cumsum(np.abs(np.diff(rates, prepend=rates[0])))
+    changes = np.searchsorted(mass, np.linspace(0.0, mass[-1], third)) if mass[-1] > 0.0 else near
+    found = np.concatenate([[0, last], near, last - near, np.linspace(0, last, third), changes, changes - 1])
+    return np.unique(np.clip(found, 0, last).astype(np.int64))

@@ -1,0 +1,109 @@
+"""The sums over a run's rates that the laws need: the area under the rates, and the list of their falls.
+
+Both laws sum over every step k at which the rate fell (or rose) from η(k−1) to η(k). A run of a million steps has
+up to a million of them for each of the points at which the loss is wanted. So neighbouring falls are joined: a
+group is one fall by their sum, at the mean of their places, weighted by their sizes. A group never reaches over a
+point at which the loss is wanted, so that it lies either before the point or after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Steps = NDArray[np.int64]
+
+GROUPS = 900
+"""About how many falls are left, besides one for each point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What a law knows of a run.
+
+    Attributes:
+        steps: the points: the loss after the update of this step is wanted.
+        area: S1 at the points, the sum of the rates up to and including this step.
+        change: by how much the rate fell, η(k−1) − η(k); negative where it rose.
+        rate: the rate after each fall, η(k).
+        start: the sum of the rates before each fall, up to step k − 1.
+        first: the step of each fall, k.
+    """
+
+    steps: Floats
+    area: Floats
+    change: Floats
+    rate: Floats
+    start: Floats
+    first: Floats
+
+    def scaled(self, rate: float, area: float) -> Sums:
+        """The same in other units: rates are divided by `rate`, and areas by `area`."""
+        return Sums(self.steps, self.area / area, self.change / rate, self.rate / rate, self.start / area, self.first)
+
+
+def warmup_of(rates: Floats) -> int:
+    """The step at which the first rise of the rates ends; 0 where they do not begin with one."""
+    ends = np.flatnonzero(np.diff(rates) <= 0.0)
+    return int(ends[0]) if len(ends) else max(len(rates) - 1, 0)
+
+
+def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
+    """The sums of a run, at some of its steps.
+
+    The rise of the warmup counts in the area, and is no (negative) fall, as in both papers.
+
+    Args:
+        rates: the rate of each step from step 0 on.
+        points: steps of the run, in order.
+        groups: about how many groups the falls are joined to, besides one for each point.
+    """
+    area = np.cumsum(rates)
+    warmup = warmup_of(rates)
+    change = -np.diff(rates[warmup:])
+    where = np.flatnonzero(change)
+    change, place = change[where], where + warmup + 1
+    rate, start, first = rates[place], area[place - 1], place.astype(np.float64)
+    if len(first) > groups + len(points):
+        edges = _edges(change, first, points, groups)
+        weights = np.abs(change)
+        total = np.add.reduceat(weights, edges)
+        change = np.add.reduceat(change, edges)
+        rate, start, first = (np.add.reduceat(weights * it, edges) / total for it in (rate, start, first))
+    return Sums(points.astype(np.float64), area[points], change, rate, start, first)
+
+
+def sums_of_line(steps: Floats, rates: Floats) -> Sums:
+    """The sums at the end of a line from rate to rate that begins with its highest rate, or rises to it.
+
+    Args:
+        steps: places of the line's corners, from 0 to the last step.
+        rates: the rates there.
+    """
+    middle = 0.5 * (rates[1:] + rates[:-1])
+    area = np.concatenate([[rates[0]], rates[0] + np.cumsum(middle * np.diff(steps))])
+    warmup = warmup_of(rates)
+    change = -np.diff(rates)[warmup:]
+    start = 0.5 * (area[1:] + area[:-1])[warmup:]
+    first = 0.5 * (steps[1:] + steps[:-1])[warmup:]
+    return Sums(steps[-1:], area[-1:], change, middle[warmup:], start, first)
+
+
+def _edges(change: Floats, first: Floats, points: Steps, groups: int) -> Steps:
+    """Where groups of falls begin: after points, where falls turn to rises, and in three even divisions.
+
+    These are by the size of the falls, by steps, and by the logarithm of the steps that are left: the last falls
+    count most for the loss at the end, and there a rate may go to 0.
+    """
+    part = max(groups // 3, 1)
+    left = np.log(first[-1] + 1.0 - first)
+    key = np.searchsorted(points, first, "left")
+    for measure in (np.cumsum(np.abs(change)), first - first[0], left[0] - left):
+        key += np.minimum(measure / max(float(measure[-1]), 1e-300) * part, part - 1).astype(np.int64)
+    turns = np.concatenate([[0], np.cumsum(np.diff(np.sign(change)) != 0.0)])
+    if turns[-1] <= groups:  # not where the rate is noise, and turns at every step
+        key += turns
+    return np.flatnonzero(np.diff(key, prepend=-1))
