@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from keras_lr.core.algebra import Schedule
+from keras_lr.core.duration import Duration
 from keras_lr.core.refusals import refuse, shown
 from keras_lr.core.serialization import is_stock
 from keras_lr.core.tree import LearningRateSchedule
@@ -30,9 +31,14 @@ OF_CLASSES = ("from_endpoints", "untuned")
 OPERATORS: dict[type[ast.operator], Any] = {
     ast.Mult: operator.mul,
     ast.Add: operator.add,
+    ast.Sub: operator.sub,
     ast.Div: operator.truediv,
     ast.RShift: operator.rshift,
 }
+
+
+OPERANDS = (LearningRateSchedule, Duration)
+"""One side of an operator is one of these: there is no arithmetic of numbers alone."""
 
 
 def classes() -> dict[str, type[Schedule]]:
@@ -50,7 +56,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
     ``parse(repr(schedule)) == schedule``. The text is no program: nothing in it is run but
     constructors of schedules (of this package, ``keras.optimizers.schedules.…``, and
     `custom_objects`), `epochs`, `fraction`, and the operators and methods that make schedules
-    of schedules. So it may come from somewhere that you do not trust.
+    of schedules and durations of durations. So it may come from somewhere that you do not trust.
 
     Args:
         text: source such as ``Warmup(CosineDecay(0.001, epochs(9)), epochs(1))``, of at most
@@ -123,7 +129,7 @@ class _Reader:
                 return -number
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
             left, right = self.value(node.left), self.value(node.right)
-            if isinstance(left, LearningRateSchedule) or isinstance(right, LearningRateSchedule):
+            if isinstance(left, OPERANDS) or isinstance(right, OPERANDS):
                 return OPERATORS[type(node.op)](left, right)
         if isinstance(node, ast.Call):
             return self._call(node)

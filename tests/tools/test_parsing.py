@@ -216,3 +216,19 @@ def test_json_of_another_class_is_refused():
     text = json.dumps(keras.saving.serialize_keras_object(stock))
     with pytest.raises(ValueError, match=r"^Schedule: `text` must be the JSON of a Schedule, got "):
         klr.Schedule.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CosineDecay(0.1, fraction(1.0) - 10000)",
+        "CosineDecay(0.1, epochs(90) - epochs(5))",
+        "CosineDecay(0.1, 2 * epochs(3) / 4)",
+        "CosineDecay(0.1, 5 + fraction(1.0) - epochs(1))",
+    ],
+)
+def test_durations_add_subtract_and_scale(text):
+    schedule = eval(text, vars(klr))
+    assert klr.parse(text) == schedule
+    assert klr.parse(repr(schedule)) == schedule
+    assert klr.Schedule.from_json(schedule.to_json()) == schedule
