@@ -181,6 +181,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         fit = self._running()
         # Where a list of Keras runs, `fit` was noted before any callback.
         fit.end_batch(batch, logs)
+        fit.complete(logs)
         if fit.once("idle") and self.audit:
             # Not before: TensorFlow may build the model in the first batch.
             idle.warn(fit.model)

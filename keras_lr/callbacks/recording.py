@@ -136,10 +136,6 @@ class Recording:
 
     def note(self, last_batch: int, logs: dict[str, Any] | None) -> None:
         """After an execution of the training step, of which `last_batch` was the last batch; None: no metrics."""
-        for name in self._metrics:
-            if logs is not None and name not in logs:
-                there = ", ".join(sorted(logs))
-                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
         self._last_batch = last_batch
         if self._idle:
             return
@@ -150,7 +146,21 @@ class Recording:
         if self._counters is not None:
             self._counters.take()
         for name, values in self._metrics.items():
-            values.append(np.nan if logs is None else logs[name])
+            values.append(None if logs is None else logs.get(name))
+
+    def complete(self, logs: dict[str, Any]) -> None:
+        """Take the metrics of the last note once more: callbacks may have put some into the logs since.
+
+        Raises:
+            ValueError: a metric is not there.
+        """
+        for name, values in self._metrics.items():
+            if not values:
+                continue
+            values[-1] = logs.get(name, values[-1])
+            if values[-1] is None:
+                there = ", ".join(sorted(logs))
+                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
 
     def note_broken_off(self, most: int) -> None:
         """Note the execution in which training broke off, if its update was made.
@@ -210,7 +220,7 @@ class Recording:
         for name, values in self._metrics.items():
             columns[name] = np.full(count, np.nan)
             for end, before, value in zip(ends, [0, *ends[:-1]], values, strict=True):
-                if end > before:
+                if end > before and value is not None:
                     columns[name][end - 1] = metric_number("LearningRateLogger", name, value)
         return Segment(self._epoch, first, batches, columns, primary.accumulation, training)
 

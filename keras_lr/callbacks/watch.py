@@ -89,6 +89,11 @@ class Watch:
         # With `steps_per_execution` the last number of an epoch may be past its end.
         self._open.note(batch if self._steps is None else min(batch, self._steps - 1), logs or {})
 
+    def complete(self, logs: dict[str, Any] | None) -> None:
+        """Add what callbacks before the logger have put into the logs of the batch."""
+        if self._open is not None:
+            self._open.complete(logs or {})
+
     def break_off(self) -> None:
         """Note the last batch of a training that has ended with an error, if its update was made."""
         if self._is_running and self._open is not None:

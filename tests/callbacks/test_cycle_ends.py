@@ -161,6 +161,7 @@ def test_another_fit_leaves_what_was_saved_at_its_first_step(tmp_path):
     assert (tmp_path / "3.keras").exists()
 
 
+@pytest.mark.skipif(keras.config.backend() == "torch", reason="Keras refuses steps_per_execution on torch")
 def test_several_steps_at_once(tmp_path):
     with pytest.warns(UserWarning, match=r"ends at step 6 is saved at step 4, since 4 steps are executed at once"):
         fitted([klr.SaveAtCycleEnds(tmp_path / "{step}.keras")], steps_per_execution=4, run_eagerly=False)

@@ -16,6 +16,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from support.training import data, model_with
 
@@ -50,7 +51,8 @@ def recorded(monkeypatch=None):
     with warnings.catch_warnings(record=True) as everything:
         warnings.simplefilter("always")
         yield caught, sites
-    ours = "BackupAndRestore|BindSchedule|ReduceOnPlateau|LearningRateLogger|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
+    callbacks = "BackupAndRestore|BindSchedule|ReduceOnPlateau|LearningRateLogger|SaveAtCycleEnds"
+    ours = f"{callbacks}|Scheduled|Forecast|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
     caught += [warning for warning in everything if re.match(ours, str(warning.message))]
 
 
@@ -131,10 +133,35 @@ def missing_rows(folder):
     model.fit(*data(), **ARGS, callbacks=[klr.LearningRateLogger(path=path)])  # the user's line
 
 
-def saver_in_batches(folder):
-    model, saver = model_with(0.1), keras.callbacks.ModelCheckpoint(folder / "a.keras", save_freq=2)
-    log = klr.LearningRateLogger(path=folder / "log.csv")
-    model.fit(*data(), **ARGS, callbacks=[saver, log])  # the user's line
+def log_of_an_earlier_training(folder):
+    path = folder / "log.csv"
+    model_with(0.1).fit(*data(), **ARGS, callbacks=[klr.LearningRateLogger(path=path)])
+    model_with(0.1).fit(*data(), **ARGS, callbacks=[klr.LearningRateLogger(path=path)])  # the user's line
+
+
+def pattern_without_effect(folder):
+    optimizer = klr.Scheduled(keras.optimizers.SGD(0.1), multipliers={"kernel": 2.0, "kernel|nowhere": 3.0})
+    model = model_with(0.1, optimizer)
+    model.fit(*data(), **ARGS)  # the user's line
+
+
+def peak_that_was_not_seen(folder):
+    steps = np.arange(2_000)
+    frame = pd.DataFrame({"step": steps, "learning_rate": klr.CosineDecay(0.01, 2_000).values(steps)})
+    frame["loss"] = 2.0 + 1.0 / (1.0 + frame["learning_rate"].cumsum()) ** 0.5
+    forecast = klr.fit_forecast(frame, draws=2, running_mean=False)
+    forecast.best(2_000, peak=1.0)  # the user's line
+
+
+def cycle_that_ends_within_an_execution(folder):
+    model = model_with(klr.CosineDecayRestarts(0.1, 6))
+    model.steps_per_execution = 4  # torch takes it, but for `fit`
+    saver = klr.SaveAtCycleEnds(folder / "{step}.keras")
+    saver.set_model(model)
+    saver.on_train_begin()
+    klr.set_step(model, 4)
+    saver.on_epoch_begin(0)
+    saver.on_train_batch_begin(0)  # the user's line
 
 
 def backup_of_a_longer_epoch(folder):
@@ -224,14 +251,17 @@ CASES = {
     loop_of_fit: "callbacks.bind.BindSchedule._warn_of_loop",
     own_loop: "callbacks.metric_checks.warn_of_own_loop",
     optimizer_that_trains_nothing: "training.idle._warn_once",
-    missing_rows: "callbacks.logger.LearningRateLogger._take_up",
-    saver_in_batches: "callbacks.logger.LearningRateLogger._warn_of_savers_in_batches",
+    missing_rows: "callbacks.logbook.Logbook.begin",
+    log_of_an_earlier_training: "callbacks.logbook.Logbook._number",
+    pattern_without_effect: "optimizers.multipliers.Multipliers.resolve",
+    peak_that_was_not_seen: "tools.forecast.design.best",
+    cycle_that_ends_within_an_execution: "callbacks.cycle_ends.SaveAtCycleEnds._visit",
     backup_of_a_longer_epoch: "callbacks.skipping.Skip._check",
     damaged_backup: "callbacks.backup.BackupAndRestore._load",
     backup_that_cannot_be_deleted: "callbacks.backup_folder.BackupFolder.delete",
     failed_trainings: "tools.comparison.compare._result",
     no_suggestion: "tools.range_test.result.RangeTest.suggestion",
-    data_that_end: "tools.range_test.find.find_learning_rate",
+    data_that_end: "tools.range_test.find._run",
 }
 
 

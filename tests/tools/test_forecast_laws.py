@@ -59,11 +59,11 @@ def test_joined_falls_are_nearly_the_same(law, rates_and_warmup):
 
 
 def test_joined_falls_of_a_rate_that_is_noise(law):
-    """Falls and rises cancel out, and what is left is within the noise of a rate's own effect."""
+    """Falls and rises are joined apart: a fall from a high rate and a rise from a low one do not cancel."""
     rates = klr.Noise(klr.LinearDecay(2e-3, 3_000, 1e-3), 0.1).values(np.arange(3_000))
     at = np.array([1_000, 2_999])
     exact, joined = (laws.LAWS[law].loss(parameters(law), sums_of(rates, at, groups)) for groups in (10**9, 300))
-    np.testing.assert_allclose(joined, exact, rtol=0.02)
+    np.testing.assert_allclose(joined, exact, rtol=1e-3)
 
 
 @pytest.mark.parametrize("schedule", [klr.CosineDecay(2e-3, 20_000), klr.REXDecay(2e-3, 20_000)], ids=repr)

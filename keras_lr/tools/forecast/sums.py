@@ -68,11 +68,11 @@ def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
     change, place = change[where], where + warmup + 1
     rate, start, first = rates[place], area[place - 1], place.astype(np.float64)
     if len(first) > groups + len(points):
-        edges = _edges(change, first, points, groups)
-        weights = np.abs(change)
-        total = np.add.reduceat(weights, edges)
-        change = np.add.reduceat(change, edges)
-        rate, start, first = (np.add.reduceat(weights * it, edges) / total for it in (rate, start, first))
+        # Falls and rises apart: a noisy rate falls from high rates and rises from low ones, which does not cancel.
+        parts = [_joined(it, change, rate, start, first, points, groups) for it in (change > 0.0, change < 0.0)]
+        change, rate, start, first = (np.concatenate(them) for them in zip(*parts, strict=True))
+        order = np.argsort(first, kind="stable")
+        change, rate, start, first = change[order], rate[order], start[order], first[order]
     return Sums(points.astype(np.float64), area[points], change, rate, start, first)
 
 
@@ -92,8 +92,22 @@ def sums_of_line(steps: Floats, rates: Floats) -> Sums:
     return Sums(steps[-1:], area[-1:], change, middle[warmup:], start, first)
 
 
+def _joined(
+    chosen: NDArray[np.bool_], change: Floats, rate: Floats, start: Floats, first: Floats, points: Steps, groups: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """The chosen changes, joined to groups: the sum of each, and weighted means of what belongs to them."""
+    change, rate, start, first = change[chosen], rate[chosen], start[chosen], first[chosen]
+    if len(first) <= groups:
+        return change, rate, start, first
+    edges = _edges(change, first, points, groups)
+    weights = np.abs(change)
+    total = np.add.reduceat(weights, edges)
+    rate, start, first = (np.add.reduceat(weights * it, edges) / total for it in (rate, start, first))
+    return np.add.reduceat(change, edges), rate, start, first
+
+
 def _edges(change: Floats, first: Floats, points: Steps, groups: int) -> Steps:
-    """Where groups of falls begin: after points, where falls turn to rises, and in three even divisions.
+    """Where groups of falls, or of rises, begin: after points, and in three even divisions.
 
     These are by the size of the falls, by steps, and by the logarithm of the steps that are left: the last falls
     count most for the loss at the end, and there a rate may go to 0.
@@ -103,7 +117,4 @@ def _edges(change: Floats, first: Floats, points: Steps, groups: int) -> Steps:
     key = np.searchsorted(points, first, "left")
     for measure in (np.cumsum(np.abs(change)), first - first[0], left[0] - left):
         key += np.minimum(measure / max(float(measure[-1]), 1e-300) * part, part - 1).astype(np.int64)
-    turns = np.concatenate([[0], np.cumsum(np.diff(np.sign(change)) != 0.0)])
-    if turns[-1] <= groups:  # not where the rate is noise, and turns at every step
-        key += turns
     return np.flatnonzero(np.diff(key, prepend=-1))
