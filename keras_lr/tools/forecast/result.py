@@ -79,8 +79,8 @@ class Forecast:
         """The loss curve of a training with a schedule, if the law holds for it.
 
         The law is computed at 500 steps and interpolated between them; falls of the rate are joined to about 1,400.
-        Together this changes the loss by less than 0.1 %, and by less than 0.5 % with `Noise`. The first rows, up to the sum of rates with which the
-        fitted losses began, have NaN: no law describes the start.
+        Together this changes the loss by less than 0.1 %, and by less than 0.5 % with `Noise`. The first rows, up to
+        the sum of rates with which the fitted losses began, have NaN: no law describes the start.
 
         Args:
             schedule: the schedule, bound.
