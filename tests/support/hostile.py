@@ -234,6 +234,21 @@ def range_test() -> klr.RangeTest:
     return klr.RangeTest((Sweep(rates, 2 - rates, 2 - rates),), 40, diverged=False)
 
 
+def log() -> Any:
+    """A log of a training, with norms of the gradient."""
+    import pandas as pd
+
+    steps = np.arange(400)
+    frame = pd.DataFrame({"step": steps, "epoch": 0, "learning_rate": klr.CosineDecay(0.01, 400).values(steps)})
+    frame["loss"] = 2.0 + 1.0 / np.sqrt(1.0 + frame["learning_rate"].cumsum())
+    return frame.assign(gradient_norm=1.0 + 1.0 / (1.0 + steps))
+
+
+@cache
+def forecast() -> klr.Forecast:
+    return klr.fit_forecast(log(), draws=2, running_mean=False)
+
+
 def names_of(function: Any) -> tuple[str, ...]:
     """The arguments of a callable."""
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -241,8 +256,8 @@ def names_of(function: Any) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in found if parameter.kind not in kinds and parameter.name != "self")
 
 
-RESULTS = {klr.Comparison, klr.RangeTest}
-"""Made by `compare` and `find_learning_rate` and not by users; their methods are tried."""
+RESULTS = {klr.Comparison, klr.Forecast, klr.RangeTest}
+"""Made by `compare`, `fit_forecast` and `find_learning_rate` and not by users; their methods are tried."""
 
 NOT_CALLED = {klr.Schedule: "the base class", klr.ScheduleWarning: "a category of warnings"}
 
@@ -251,6 +266,7 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "BindSchedule": {},
     "LearningRateLogger": {},
     "SaveAtCycleEnds": {"filepath": lambda: "{cycle}.keras"},
+    "Forecaster": {"logger": lambda: klr.LearningRateLogger(("loss",))},
     "ReduceOnPlateau": {},
     "Scheduled": {"optimizer": lambda: keras.optimizers.SGD(0.1)},
     "check_schedule": {"schedule": lambda: klr.Constant(0.1)},
@@ -262,11 +278,14 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "diff": {"a": lambda: 0.1, "b": lambda: 0.2},
     "epochs": {"count": lambda: 1},
     "find_learning_rate": {"model": model, "x": data, "y": data, "steps": lambda: 10, "progress": lambda: False},
+    "fit_forecast": {"logs": lambda: log(), "draws": lambda: 2, "running_mean": lambda: False},
     "fraction": {"share": lambda: 0.5},
     "from_epoch_function": {"function": lambda: lambda epoch: 0.1, "epochs": lambda: 3},
     "from_function": {"function": lambda: lambda step: 0.1, "steps": lambda: 3},
     "get_learning_rate": {"model": model},
+    "layerwise_decay": {"model": model, "decay": lambda: 0.5},
     "parse": {"text": lambda: "Constant(0.1)"},
+    "refine": {"log": lambda: log()},
     "scaled": {"schedule": lambda: 0.1, "batch_size": lambda: 8, "base_batch_size": lambda: 4},
     "set_learning_rate": {"model": model, "rate": lambda: 0.1},
     "set_step": {"model": model, "step": lambda: 3},
@@ -361,6 +380,11 @@ def methods() -> Iterator[Target]:
         yield Target("momentum", cycle.momentum, {}, names_of(cycle.momentum))
     yield Target("Comparison.summary", comparison().summary, {}, names_of(klr.Comparison.summary))
     yield Target("Comparison.plot", comparison().plot, {}, names_of(klr.Comparison.plot))
+    falling = {"schedule": lambda: klr.LinearDecay(0.01, 500), "steps": lambda: 500}
+    yield Target("Forecast.loss", forecast().loss, falling, names_of(klr.Forecast.loss))
+    several = {"schedules": lambda: {"a": klr.LinearDecay(0.01, 500)}, "steps": lambda: 500}
+    yield Target("Forecast.compare", forecast().compare, several, names_of(klr.Forecast.compare))
+    yield Target("Forecast.best", forecast().best, {"total_steps": lambda: 500}, names_of(klr.Forecast.best))
     yield Target("RangeTest.suggestion", range_test().suggestion, {}, names_of(klr.RangeTest.suggestion))
     yield Target("RangeTest.plot", range_test().plot, {}, names_of(klr.RangeTest.plot))
     yield Target("LearningRateLogger.plot", klr.LearningRateLogger().plot, {}, names_of(klr.LearningRateLogger.plot))
