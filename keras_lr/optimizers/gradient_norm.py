@@ -7,6 +7,7 @@ no file: neither a checkpoint nor a model knows of it.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,10 +105,17 @@ def _norm(gradients: Sequence[Any], scale: float | None) -> Any:
     total: Any = 0.0
     for gradient in gradients:
         if gradient is not None:
-            whole = ops.cast(ops.convert_to_tensor(gradient), "float32")  # TensorFlow's may be rows of an embedding
+            whole = ops.cast(_dense(gradient), "float32")
             total = ops.add(total, ops.sum(ops.square(whole)))
     norm = ops.sqrt(ops.cast(total, "float32"))
     return norm if scale is None else ops.divide(norm, scale)
+
+
+def _dense(gradient: Any) -> Any:
+    """A gradient as a tensor; TensorFlow's may be rows of an embedding, of which some stand there several times."""
+    if keras.config.backend() == "tensorflow":
+        return sys.modules["tensorflow"].convert_to_tensor(gradient)  # Keras's own function leaves the rows as they are
+    return ops.convert_to_tensor(gradient)
 
 
 def _take_out(variables: Any, variable: Any) -> int | None:
