@@ -18,7 +18,7 @@ from support import hostile
 import keras_lr as klr
 from keras_lr.core import evaluation
 from keras_lr.tools.comparison import trials
-from keras_lr.tools.forecast import fitting
+from keras_lr.tools.forecast import design, fitting
 from keras_lr.tools.range_test import sweep
 
 pytestmark = pytest.mark.once
@@ -46,7 +46,11 @@ def _apart(tmp_path, monkeypatch):
         parameters = np.array(list(hostile.forecast().parameters.values()))
         return fitting.Fit(parameters, parameters[None, :], [run.losses * 0.0 for run in runs])
 
+    def designed(plan, peak, count, make):
+        return 0.0, make(plan, peak, np.full(count, 0.5))
+
     monkeypatch.setattr(fitting, "fit", fitted)
+    monkeypatch.setattr(design, "_best_of", designed)
     monkeypatch.setattr(trials, "on_processes", trained)
     monkeypatch.setattr(trials, "on_executor", trained)
     monkeypatch.setattr(sweep.Sweeper, "run", swept)

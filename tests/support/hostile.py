@@ -12,7 +12,7 @@ import decimal
 import fractions
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -234,8 +234,9 @@ def range_test() -> klr.RangeTest:
     return klr.RangeTest((Sweep(rates, 2 - rates, 2 - rates),), 40, diverged=False)
 
 
+@cache
 def log() -> Any:
-    """A log of a training, with norms of the gradient."""
+    """A log of a training, with norms of the gradient, to be read only."""
     import pandas as pd
 
     steps = np.arange(400)
@@ -247,6 +248,12 @@ def log() -> Any:
 @cache
 def forecast() -> klr.Forecast:
     return klr.fit_forecast(log(), draws=2, running_mean=False)
+
+
+def wide_forecast() -> klr.Forecast:
+    """One of a training that has seen high rates too, so that no peak is warned of."""
+    runs = tuple(replace(run, highest_rate=2.0**31) for run in forecast().runs)
+    return replace(forecast(), runs=runs)
 
 
 def names_of(function: Any) -> tuple[str, ...]:
@@ -384,7 +391,11 @@ def methods() -> Iterator[Target]:
     yield Target("Forecast.loss", forecast().loss, falling, names_of(klr.Forecast.loss))
     several = {"schedules": lambda: {"a": klr.LinearDecay(0.01, 500)}, "steps": lambda: 500}
     yield Target("Forecast.compare", forecast().compare, several, names_of(klr.Forecast.compare))
-    yield Target("Forecast.best", forecast().best, {"total_steps": lambda: 500}, names_of(klr.Forecast.best))
+    linear = {"total_steps": lambda: 500, "peak": lambda: 0.005, "family": lambda: klr.LinearDecay}
+    yield Target("Forecast.best", wide_forecast().best, linear, names_of(klr.Forecast.best))
+    for method in (forecast().plot, forecast().residuals):
+        yield Target(f"Forecast.{method.__name__}", method, {"log": log}, names_of(method))
+    yield Target("Forecast.from_json", klr.Forecast.from_json, {}, ("text",))
     yield Target("RangeTest.suggestion", range_test().suggestion, {}, names_of(klr.RangeTest.suggestion))
     yield Target("RangeTest.plot", range_test().plot, {}, names_of(klr.RangeTest.plot))
     yield Target("LearningRateLogger.plot", klr.LearningRateLogger().plot, {}, names_of(klr.LearningRateLogger.plot))
@@ -553,6 +564,8 @@ ALLOWED: dict[str, set[str]] = {
     "cycle": FLAG,
     "three_phase": FLAG,
     "audit": FLAG,
+    "groups": FLAG,
+    "gradient_norm": FLAG,
     "double_checkpoint": FLAG,
     "delete_checkpoint": FLAG,
     "progress": FLAG,
@@ -609,6 +622,30 @@ ALLOWED: dict[str, set[str]] = {
     "compare.rates": {"None", "list", "tuple", "falling list"},
     "compare.workers": WHOLE | NONE,
     "compare.journal": FILE | NONE,
+    "Forecaster.target": POSITIVE | NONE,
+    "Forecaster.cooldown_steps": WHOLE | NONE,
+    "Forecaster.logs": {"empty list", "empty tuple"},
+    "Forecaster.every": WHOLE,
+    "Forecaster.verbose": FLAG,
+    "Forecast.best.total_steps": {"1000.0"},  # the others are too short
+    "Forecast.best.peak": POSITIVE | NONE,
+    "Forecast.best.family": {"None", "a class of schedules"},
+    "Forecast.best.warmup_steps": (WHOLE | {"zero"} | NONE) - {"1000.0"},  # longer than the training
+    "Forecast.loss.steps": WHOLE - {"one"},
+    "Forecast.loss.schedule": {"schedule", "Keras's schedule"},
+    "Forecast.compare.steps": WHOLE - {"one"},
+    "Forecast.compare.schedules": NOTHING,
+    "Forecast.plot.schedules": {"None", "empty dict"},
+    "Forecast.plot.steps": (WHOLE | NONE) - {"one"},
+    "Forecast.plot.log": NONE,
+    "Forecast.residuals.log": NONE,
+    "running_mean": {"None", "False"},  # the log has no column `batch`
+    "skip": (WHOLE | {"zero"} | NONE) - {"1000.0"},  # longer than the log
+    "fit_forecast.draws": WHOLE | {"zero"},
+    "layerwise_decay.decay": SHARE & POSITIVE,
+    "layerwise_decay.head": SCHEDULE,
+    "refine.peak": POSITIVE | NONE,
+    "refine.smoothing": SHARE - {"one"},  # at most a half
     "find_learning_rate.model": {"model"} & NOTHING,  # it is not compiled
     "find_learning_rate.min_rate": POSITIVE - {"1000.0", "2**31", "a Fraction that a float rounds"},
     "find_learning_rate.max_rate": POSITIVE,

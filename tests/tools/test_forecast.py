@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from support.needs import needs
 
 import keras_lr as klr
 from keras_lr import Forecast, fit_forecast
-from keras_lr.tools.forecast.runs import runs_of
+from keras_lr.tools.forecast.runs import Reading
 
 pytestmark = [pytest.mark.once, needs("scipy")]
 
@@ -157,7 +158,7 @@ def test_losses_in_other_units(multi_power):
 
 
 def run_of(frame, loss="loss", running_mean=None, skip=0):
-    return runs_of("test", frame, loss, running_mean, skip)[0]
+    return Reading("test", "logs", loss, True, running_mean, skip).runs(frame)[0]
 
 
 def batches(count=600, per_epoch=100, every=1):
@@ -214,7 +215,7 @@ def test_logs_of_all_kinds(tmp_path):
         paths.append(tmp_path / f"{number}.csv")
         frame.to_csv(paths[-1], index=False)
 
-    class Logger:
+    class Logger(klr.LearningRateLogger):
         def to_frame(self):
             return frames[1]
 
@@ -243,7 +244,11 @@ def cosine(**columns):
 
 REFUSED = {
     "constant": (constant, {}, r"constant rate says nothing about what decay brings.*CosineDecay\(0.002, 1500\)"),
-    "no column": (cosine, {"loss": "val_loss"}, "must have a column 'val_loss', got the columns step, learning_rate"),
+    "no column": (
+        cosine,
+        {"loss": "val_loss"},
+        "`loss` must be a column of every log, got 'val_loss'; run 1 has step, learning_rate",
+    ),
     "no rate": (lambda: cosine().drop(columns="learning_rate"), {}, "must have a column 'learning_rate'"),
     "few": (lambda: log("annealing", COSINE, STEPS, WARM, every=200), {}, "needs 12 losses after the warmup, got 7"),
     "rising": (lambda: cosine(held_out=np.linspace(1, 2, STEPS)), {}, "a loss that falls, got one that does not"),
@@ -257,7 +262,21 @@ REFUSED = {
     "law": (cosine, {"law": "power"}, "`law` must be one of 'multi-power', 'annealing', got 'power'"),
     "draws": (cosine, {"draws": -1}, r"`draws` must be a whole number in \[0, 10000\], got -1"),
     "skip": (cosine, {"skip": 0.5}, "`skip` must be a whole number of steps >= 0"),
-    "means": (cosine, {"running_mean": True}, "with running means a log must have a column 'epoch'"),
+    "all skipped": (cosine, {"skip": STEPS}, "`skip` must be less than the 1,500 steps of run 1, got 1500"),
+    "text": (lambda: cosine(held_out="low"), {}, "`logs` must have one column 'held_out' of numbers, got run 1 with"),
+    "halves": (lambda: cosine(step=np.arange(STEPS) / 2), {}, "the steps of a log must be whole numbers"),
+    "endless": (lambda: cosine(step=np.arange(STEPS) * 1e15), {}, "the steps of a log must be whole numbers below"),
+    "before the start": (lambda: cosine(step=np.arange(STEPS) - 5), {}, "must be numbers >= 0, each of them once"),
+    "infinite": (lambda: cosine(step=-np.inf), {}, "the steps of a log must be whole numbers below"),
+    "gaps": (lambda: cosine(step=np.nan), {}, "the steps of a log must be whole numbers"),
+    "two columns": (
+        lambda: pd.concat([cosine(), cosine()[["held_out"]]], axis=1),
+        {},
+        "`logs` must have one column 'held_out' of numbers, got run 1 with another one",
+    ),
+    "another file": (lambda: "log.txt", {}, "`logs` must be a log of .*: 'log.txt' is no log: its name must end in"),
+    "no path": (lambda: "", {}, "`logs` must be a log of LearningRateLogger .*, got ''"),
+    "means": (cosine, {"running_mean": True}, "`running_mean` must be False for run 1, a log without a column 'epoch'"),
 }
 
 
@@ -308,7 +327,7 @@ def test_it_is_frozen_and_goes_through_json(forecast):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": [], "draws": [], "law": "multi-power"}', "null"])
 def test_a_text_that_is_no_forecast(text):
-    with pytest.raises(ValueError, match="^Forecast: a text of `to_json` is needed"):
+    with pytest.raises(ValueError, match="^from_json: `text` must be a text of `to_json`"):
         Forecast.from_json(text)
 
 
@@ -333,12 +352,22 @@ def test_the_repr_says_what_was_fitted_on_what(law, forecast):
         (lambda f: f.compare([CONSTANT], 100), "^compare: `schedules` must be a dict of schedules by name"),
         (lambda f: f.compare({}, 100), "^compare: `schedules` must be a dict of schedules by name"),
         (lambda f: f.compare({"a": 1.0}, 100), "^compare: `schedules` must be a dict of schedules by name"),
+        (lambda f: f.loss(keras.optimizers.schedules.LearningRateSchedule(), 100), "^loss: `schedule` must be a sch"),
+        (lambda f: f.plot(schedules=[CONSTANT]), "^plot: `schedules` must be a dict of schedules by name, or None"),
+        (lambda f: f.plot(schedules={"a": 1.0}), "^plot: `schedules` must be a dict of schedules by name"),
+        (lambda f: f.plot(cosine(), skip=-1), "^plot: `skip` must be a whole number of steps >= 0"),
+        (lambda f: f.residuals(cosine(), running_mean=2), "^residuals: `running_mean` must be"),
+        (lambda f: f.residuals(cosine()[["step"]]), "^residuals: `log` must have a column 'learning_rate', got run 1"),
+        (lambda f: f.residuals(3), "^residuals: `log` must be a log of LearningRateLogger"),
         (lambda f: f.best(20), "^best: `total_steps` must be at least 80 steps after the warmup"),
+        (lambda f: f.best(60, warmup_steps=10), "^best: `total_steps` must be at least 80 steps after the warmup"),
+        (lambda f: f.best(500, warmup_steps=klr.epochs(1)), "^best: `warmup_steps` must be a whole number of steps"),
+        (lambda f: f.best(500, family=[klr.LinearDecay]), "^best: `family` must be None or one of LinearDecay"),
         (lambda f: f.best(500, family=klr.StepDecay), "^best: `family` must be None or one of LinearDecay"),
         (lambda f: f.best(500, peak=-1.0), "^best: `peak` must be a finite number > 0, or None"),
         (
             lambda f: f.best(500, warmup_steps=500),
-            r"^best: `warmup_steps` must be a whole number of steps in \[0, 498\]",
+            r"^best: `warmup_steps` must be a whole number of steps in \[0, 420\]",
         ),
     ],
 )

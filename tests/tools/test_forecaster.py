@@ -75,6 +75,11 @@ def test_a_real_training_is_forecast(decaying):
         (lambda log: Forecaster(log, target=0), "`target` must be a finite number > 0, or None, got 0"),
         (lambda log: Forecaster(log, cooldown_steps=0), "`cooldown_steps` must be a whole number in"),
         (lambda log: Forecaster(log, logs="log.csv"), "`logs` must be a list of logs, got 'log.csv'"),
+        (lambda log: Forecaster(log, logs=[1]), "`logs` must be a log of LearningRateLogger .*, got 1"),
+        (
+            lambda log: Forecaster(log, loss="val_loss"),
+            "`logger` must be one that records 'val_loss', the column of `l",
+        ),
         (lambda log: Forecaster(log, law="linear"), "`law` must be one of 'multi-power', 'annealing'"),
         (lambda log: Forecaster(log, every=0), "`every` must be a whole number in"),
     ],
@@ -87,4 +92,10 @@ def test_wrong_arguments(make, message):
 @pytest.mark.once
 def test_a_logger_without_the_loss_is_refused():
     with pytest.raises(ValueError, match="`logger` must be one that records 'loss'"):
-        trained(0.1, lambda log: Forecaster(LearningRateLogger()))
+        Forecaster(LearningRateLogger())
+
+
+@pytest.mark.once
+def test_a_missing_file_is_found_before_the_training(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"log\.csv"):
+        Forecaster(LearningRateLogger(("loss",)), logs=[tmp_path / "log.csv"])

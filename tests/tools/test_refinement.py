@@ -67,8 +67,9 @@ def test_steps_without_a_norm_have_the_one_before():
         (
             [1.0] * 20,
             {"column": "norm"},
-            "must have a column 'norm', got the columns step, learning_rate, gradient_norm",
+            "`column` must be one of the log, which has step, learning_rate, gradient_norm, got 'norm'",
         ),
+        (["high"] * 20, {}, "`log` must have one column 'gradient_norm' of numbers, got one with another one"),
         ([1.0] * 20, {"optimizer": "lion"}, "`optimizer` must be one of 'sgd', 'adam', got 'lion'"),
         ([1.0] * 20, {"smoothing": 0.9}, "`smoothing` must be a part of the training"),
         ([1.0] * 20, {"peak": 0.0}, "`peak` must be a finite number > 0, or None"),
@@ -77,6 +78,22 @@ def test_steps_without_a_norm_have_the_one_before():
 def test_what_is_refused(norms, options, message):
     with pytest.raises(ValueError, match="^refine: .*" + message):
         refine(log(norms), **options)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (log([1.0] * 20, rate=0.0), "`log` must be a log whose highest rate is finite and > 0, got "),
+        (log([1.0] * 20, rate=np.nan), "`log` must be a log whose highest rate is finite and > 0, got "),
+        (log([1.0] * 20).drop(columns="learning_rate"), "`log` must have a column 'learning_rate', got one with"),
+        ("log.txt", "`log` must be a log of LearningRateLogger .*: 'log.txt' is no log"),
+        (Tabulated([1.0, 0.5]), "`log` must be a log of LearningRateLogger .*, got Tabulated"),
+    ],
+    ids=["zero", "nan", "no rate", "file", "schedule"],
+)
+def test_what_is_no_log(made, message):
+    with pytest.raises((TypeError, ValueError), match="^refine: " + message):
+        refine(made)
 
 
 def test_a_missing_scipy_is_one_line(monkeypatch):

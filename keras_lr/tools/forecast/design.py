@@ -23,6 +23,9 @@ from keras_lr.tools.forecast.sums import Floats, sums_of_line
 CORNERS = (0.0, 0.35, 0.6, 0.75, 0.85, 0.92, 0.97, 1.0)
 """Where the corners of a free schedule lie, as parts of the steps after the warmup."""
 
+LEAST = 10 * len(CORNERS)
+"""Steps after the warmup that a design needs."""
+
 LINE = 600
 """Corners of the line by which the final loss of a schedule is computed."""
 
@@ -115,11 +118,9 @@ def best(plan: Plan, peak: float | None, family: type[Schedule] | None) -> Sched
             f"Forecast.best: the peak {given:.4g} lies outside of the rates from {plan.lowest:.4g} to {high:.4g} that "
             "the law was fitted to"
         )
-    if family is not None and family not in FAMILIES:
+    if family is not None and not (isinstance(family, type) and family in FAMILIES):
         allowed = ", ".join(kind.__name__ for kind in FAMILIES)
         refuse("best", "family", f"None or one of {allowed}", family, TypeError)
-    if plan.steps < len(CORNERS) * 10:
-        refuse("best", "total_steps", f"at least {len(CORNERS) * 10} steps after the warmup", plan.total)
     count, make = (len(CORNERS) - 1, free) if family is None else FAMILIES[family]
     peaks = [given] if given is not None else sorted({rounded(rate) for rate in np.geomspace(low, high, 7)})
     found = min((_best_of(plan, rate, count, make) for rate in peaks), key=lambda it: it[0])[1]

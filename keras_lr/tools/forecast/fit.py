@@ -12,7 +12,7 @@ from keras_lr.tools.forecast import fitting
 from keras_lr.tools.forecast.fitted import fitted_run
 from keras_lr.tools.forecast.laws import LAWS
 from keras_lr.tools.forecast.result import SKIP, Forecast
-from keras_lr.tools.forecast.runs import Run, runs_of
+from keras_lr.tools.forecast.runs import Reading, Run
 
 DRAWS = Whole("a whole number in [0, 10000]", 0, high=10_001, steps=False)
 SEED = Whole("a whole number >= 0", 0, steps=False)
@@ -59,6 +59,7 @@ def fit_forecast(
 
     Raises:
         ImportError: SciPy is missing.
+        OSError: a file is missing.
         TypeError, ValueError: wrong arguments, logs that are none, or trainings that cannot tell the parameters: a
             constant rate in all of them, a loss that does not fall, or too few losses. The message says what helps.
     """
@@ -68,7 +69,7 @@ def fit_forecast(
     running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
     skip = check(SKIP, owner, "skip", skip)
     count = check(DRAWS, owner, "draws", draws)
-    runs = runs_of(owner, logs, column, running_mean, skip)
+    runs = Reading(owner, "logs", column, True, running_mean, skip).runs(logs)
     fitted = fitting.fit(owner, chosen, runs, count, check(SEED, owner, "seed", seed))
     return Forecast(
         law,

@@ -17,6 +17,7 @@ from keras_lr.optimizers import lookup
 from keras_lr.tools.forecast.fit import fit_forecast
 from keras_lr.tools.forecast.laws import LAWS
 from keras_lr.tools.forecast.result import Forecast
+from keras_lr.tools.forecast.runs import frames_of
 
 DRAWS = 10
 """Draws of the bootstrap at an epoch end: few, since only the interval of a printed number depends on them."""
@@ -69,7 +70,8 @@ class Forecaster(keras.callbacks.Callback):
 
     Raises:
         ImportError: at the first fit, if SciPy is missing.
-        TypeError, ValueError: wrong arguments; at the start of `fit`, if the logger does not record the loss.
+        OSError: a file of `logs` is missing.
+        TypeError, ValueError: wrong arguments, or a logger that does not record the loss.
     """
 
     def __init__(
@@ -94,18 +96,18 @@ class Forecaster(keras.callbacks.Callback):
         if not isinstance(logs, list | tuple):
             refuse(owner, "logs", "a list of logs", logs, TypeError)
         self.logs = list(logs)
+        self._earlier = frames_of(owner, "logs", logs) if logs else {}
         self.law: str = check(OneOf(tuple(LAWS)), owner, "law", law)
         self.loss: str = check(STRING, owner, "loss", loss)
+        if self.loss not in logger.metrics:
+            allowed = f"one that records {self.loss!r}, the column of `loss`: metrics=({self.loss!r},)"
+            refuse(owner, "logger", allowed, logger.metrics)
         self.every: int = check(COUNT, owner, "every", every)
         self.verbose: bool = check(FLAG, owner, "verbose", verbose)
         self.outlooks: list[Outlook] = []
         self._refused: str | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self.loss not in self.logger.metrics:
-            refuse(
-                "Forecaster", "logger", f"one that records {self.loss!r}: metrics=({self.loss!r},)", self.logger.metrics
-            )
         lookup.at_least_one(lookup.rated_optimizers(self.model))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -113,7 +115,8 @@ class Forecaster(keras.callbacks.Callback):
             return
         frame = self.logger.to_frame()
         try:
-            forecast = fit_forecast([*self.logs, frame], self.law, self.loss, draws=DRAWS)
+            them = {**self._earlier, f"run {len(self.logs) + 1}": frame}
+            forecast = fit_forecast(them, self.law, self.loss, draws=DRAWS)
         except ValueError as error:
             self._say(f"no forecast yet: {error}" if self._refused is None else None)
             self._refused = str(error)
@@ -127,7 +130,7 @@ class Forecaster(keras.callbacks.Callback):
     def _outlook(self, forecast: Forecast, step: int) -> Outlook:
         schedule = self._schedule()
         total = self._planned()
-        length = max(self.cooldown_steps or step // 5, 2)
+        length = self.cooldown_steps or max(step // 5, 2)
         cooled = schedule.cooldown(step, length)
         return Outlook(
             step,

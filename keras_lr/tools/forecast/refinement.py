@@ -8,14 +8,15 @@ import numpy as np
 
 from keras_lr.core import optional
 from keras_lr.core.fields import POSITIVE, STRING, OneOf, OrNone, Real
-from keras_lr.core.refusals import check
+from keras_lr.core.refusals import check, shown
 from keras_lr.schedules.stepwise import Tabulated
-from keras_lr.tools.forecast.runs import frame_of
+from keras_lr.tools.forecast.runs import column_of, frame_of
 from keras_lr.tools.forecast.sums import Floats
 
 OPTIMIZER = OneOf(("sgd", "adam"))
 WIDTH = Real("a part of the training in [0, 0.5]", 0.0, 0.5)
 POWERS = {"sgd": 2.0, "adam": 1.0}
+HIGHEST = Real("a log whose highest rate is finite and > 0", low=0.0, open_low=True)
 LEAST = 10
 
 
@@ -53,6 +54,7 @@ def refine(
 
     Raises:
         ImportError: SciPy is missing.
+        OSError: the file is missing.
         TypeError, ValueError: wrong arguments, or a log without norms.
     """
     power = POWERS[check(OPTIMIZER, "refine", "optimizer", optimizer)]
@@ -60,21 +62,21 @@ def refine(
     width = check(WIDTH, "refine", "smoothing", smoothing)
     column = check(STRING, "refine", "column", column)
     optional.require("scipy", "forecast", "refine")
-    frame = frame_of("refine", log)
-    for name in ("learning_rate", column):
-        if name not in frame:
-            there = ", ".join(map(str, frame.columns))
-            raise ValueError(
-                f"refine: a log must have a column {name!r}, got the columns {there}; record one with "
-                "LearningRateLogger(gradient_norm=True)"
-            )
-    norms = _smooth(_filled(frame[column].to_numpy(np.float64)), width)
+    frame = frame_of("refine", "log", log)
+    if column not in frame:
+        there = ", ".join(map(str, frame.columns))
+        raise ValueError(
+            f"refine: `column` must be one of the log, which has {there}, got {shown(column)}; record norms with "
+            "LearningRateLogger(gradient_norm=True)"
+        )
+    rates_seen = column_of("refine", "log", "one", frame, "learning_rate")
+    norms = _smooth(_filled(column_of("refine", "log", "one", frame, column)), width)
     # In units of the median, so that no square of a norm leaves the floats.
     weights = (norms / np.median(norms)) ** -power
     left = np.concatenate([np.cumsum(weights[::-1])[::-1][1:], [0.0]])
     rates = weights * left
     if highest is None:
-        highest = float(frame["learning_rate"].max())
+        highest = check(HIGHEST, "refine", "log", np.fmax.reduce(rates_seen))
     return Tabulated((rates * (highest / rates.max())).tolist())
 
 

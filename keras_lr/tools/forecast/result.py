@@ -12,15 +12,15 @@ import numpy as np
 from keras_lr.core import drawing
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.base import MOST_STEPS
-from keras_lr.core.fields import OrNone, Whole
+from keras_lr.core.fields import FLAG, OrNone, Whole
 from keras_lr.core.inner import values_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule, is_bound
 from keras_lr.tools.forecast import design
 from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
 from keras_lr.tools.forecast.laws import LAWS, Law
-from keras_lr.tools.forecast.runs import runs_of
-from keras_lr.tools.forecast.sums import Floats, Steps, Sums, sums_of
+from keras_lr.tools.forecast.runs import Reading
+from keras_lr.tools.forecast.sums import Floats, Steps, Sums, points_of, sums_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +94,15 @@ class Forecast:
         Raises:
             TypeError, ValueError: no schedule, one that is not bound, or a wrong number of steps.
         """
+        return self._frame(_rates("loss", "schedule", schedule, steps))
+
+    def _frame(self, rates: Floats) -> pd.DataFrame:
+        """The loss curve of a training with these rates."""
         import pandas as pd
 
-        rates = _rates("loss", "schedule", schedule, steps)
-        curve, points = self._curve(rates, _points(rates, CURVE)), _points(rates, BAND)
+        curve, points = self._curve(rates, points_of(rates, CURVE)), points_of(rates, BAND)
         area = np.cumsum(rates)
-        steps_of, every = _points(rates, CURVE), np.arange(len(rates))
+        steps_of, every = points_of(rates, CURVE), np.arange(len(rates))
         loss = np.interp(every, steps_of, curve)
         spread = np.interp(every, points, self._spread(rates, points))
         loss[area < self._first_area()] = np.nan
@@ -163,7 +166,7 @@ class Forecast:
         import pandas as pd
 
         frames = []
-        for run in self._fitted(log, running_mean, skip):
+        for run in self._fitted("residuals", log, running_mean, skip):
             columns = {"step": run.loss_steps, "loss": run.losses, "forecast": run.fitted}
             frames.append(pd.DataFrame({"run": run.name, **columns}))
         frame = pd.concat(frames, ignore_index=True)
@@ -194,8 +197,12 @@ class Forecast:
             The axes.
         """
         chosen = check(OrNone(STEPS), "plot", "steps", steps) or max(run.steps for run in self.runs)
-        curves = {name: self.loss(schedule, chosen).dropna() for name, schedule in (schedules or {}).items()}
-        return _draw(self.column, self._fitted(log, running_mean, skip), curves, ax)
+        schedules = {} if schedules is None else schedules
+        if not isinstance(schedules, Mapping):
+            refuse("plot", "schedules", "a dict of schedules by name, or None", schedules, TypeError)
+        rates = {name: _rates("plot", "schedules", schedule, chosen) for name, schedule in schedules.items()}
+        curves = {name: self._frame(them).dropna() for name, them in rates.items()}
+        return _draw(self.column, self._fitted("plot", log, running_mean, skip), curves, ax)
 
     def best(
         self,
@@ -225,10 +232,12 @@ class Forecast:
             TypeError, ValueError: wrong arguments.
         """
         total = check(STEPS, "best", "total_steps", total_steps)
-        if warmup_steps is None:
-            warmup_steps = min(max(run.warmup for run in self.runs), total // 10)
-        kind = Whole(f"a whole number of steps in [0, {total - 2}]", 0, high=total - 1)
-        warmup = check(kind, "best", "warmup_steps", warmup_steps)
+        usual = min(max(run.warmup for run in self.runs), total // 10)
+        most = total - design.LEAST
+        if most < (usual if warmup_steps is None else 0):
+            refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
+        kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
+        warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
         peaks = [run.highest_rate for run in self.runs]
         plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
         return design.best(plan, peak, family)
@@ -281,10 +290,12 @@ class Forecast:
         drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
-    def _fitted(self, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+    def _fitted(self, owner: str, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+        running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
+        skip = check(SKIP, owner, "skip", skip)
         if log is None:
             return self.runs
-        found = runs_of("residuals", log, self.column, running_mean, check(SKIP, "residuals", "skip", skip))
+        found = Reading(owner, "log", self.column, False, running_mean, skip).runs(log)
         return tuple(fitted_run(run, self._law, self._values) for run in found)
 
 
@@ -315,28 +326,17 @@ def _fields_in(text: str) -> dict[str, Any]:
             raise ValueError("other parameters than the law has")
         if set(found) != {field.name for field in fields(Forecast)}:
             raise ValueError("other fields than a forecast has")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"Forecast: a text of `to_json` is needed, got another one: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"from_json: `text` must be a text of `to_json`, got another one: {error}") from error
     return dict(found)
 
 
 def _rates(owner: str, name: str, schedule: Any, steps: Any) -> Floats:
     """The rates of a schedule, which must be bound."""
     count = check(STEPS, owner, "steps", steps)
-    if not isinstance(schedule, LearningRateSchedule):
+    if not isinstance(schedule, LearningRateSchedule) or type(schedule) is LearningRateSchedule:
         allowed = "a schedule" if name == "schedule" else "a dict of schedules by name"
         refuse(owner, name, allowed, schedule, TypeError)
     if not is_bound(schedule):
         refuse(owner, name, "bound to steps: use `schedule.bind(steps_per_epoch=…, epochs=…)`", schedule)
     return values_of(schedule, np.arange(count))
-
-
-def _points(rates: Floats, count: int) -> Steps:
-    """Steps at which a curve is computed: evenly, more at the start, at the end and where the rate changes."""
-    last = len(rates) - 1
-    third = count // 4
-    near = np.geomspace(1, last, third)
-    mass = np.cumsum(np.abs(np.diff(rates, prepend=rates[0])))
-    changes = np.searchsorted(mass, np.linspace(0.0, mass[-1], third)) if mass[-1] > 0.0 else near
-    found = np.concatenate([[0, last], near, last - near, np.linspace(0, last, third), changes, changes - 1])
-    return np.unique(np.clip(found, 0, last).astype(np.int64))

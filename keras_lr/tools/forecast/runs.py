@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 
 from keras_lr.callbacks import log_reader
-from keras_lr.core.refusals import refuse, shown
+from keras_lr.callbacks.logger import LearningRateLogger
+from keras_lr.core.base import MOST_STEPS
+from keras_lr.core.fields import FilePath
+from keras_lr.core.refusals import check, refuse, shown
 from keras_lr.tools.forecast.sums import Floats, Steps, Sums, sums_of, warmup_of
 
-ALLOWED = "a log of LearningRateLogger (a DataFrame, a logger, or a .csv or .parquet file), or a list or dict of them"
+ONE = "a log of LearningRateLogger (a DataFrame, a logger, or a .csv or .parquet file)"
+SEVERAL = f"{ONE}, or a list or dict of them"
 
 POINTS = 100
 """Losses of a run that a law is fitted to. More of them are averaged over equal stretches of steps."""
@@ -41,56 +45,110 @@ class Run:
         return warmup_of(self.rates)
 
 
-def runs_of(owner: str, logs: Any, loss: str, running_mean: bool | None, skip: int | None) -> list[Run]:
-    """The trainings in logs.
+@dataclass(frozen=True)
+class Reading:
+    """How logs are read, and what an error calls them.
 
-    Raises:
-        TypeError, ValueError: they are no logs, or have no loss.
+    Attributes:
+        owner: the function that is given the logs.
+        argument: its argument for them.
+        loss: the column with the loss.
+        is_chosen: whether the column is the argument `loss` of the function.
+        running_mean: whether the losses are means over the epoch so far; None where the log shall tell.
+        skip: steps at the start whose losses are left out; None for the warmup.
     """
+
+    owner: str
+    argument: str
+    loss: str
+    is_chosen: bool
+    running_mean: bool | None
+    skip: int | None
+
+    def runs(self, logs: Any) -> list[Run]:
+        """The trainings in logs.
+
+        Raises:
+            TypeError, ValueError: they are no logs, or have no loss.
+            OSError: a file is missing.
+        """
+        return [_run(self, name, frame) for name, frame in frames_of(self.owner, self.argument, logs).items()]
+
+
+def frames_of(owner: str, argument: str, logs: Any) -> dict[str, Any]:
+    """The tables of logs, by the name of each."""
     if isinstance(logs, Mapping):
-        named = {str(name): log for name, log in logs.items()}
-    elif isinstance(logs, list | tuple):
-        named = {_name(log, number): log for number, log in enumerate(logs, 1)}
+        named = [(str(name), log) for name, log in logs.items()]
     else:
-        named = {_name(logs, 1): logs}
+        several = logs if isinstance(logs, list | tuple) else [logs]
+        named = [(f"run {number}", log) for number, log in enumerate(several, 1)]
     if not named:
-        refuse(owner, "logs", ALLOWED, logs)
-    return [_run(owner, name, frame_of(owner, log), loss, running_mean, skip) for name, log in named.items()]
+        refuse(owner, argument, SEVERAL, logs)
+    found = {}
+    for name, log in named:
+        frame = frame_of(owner, argument, log, SEVERAL)
+        is_path = isinstance(log, str | os.PathLike) and not isinstance(logs, Mapping)
+        found[os.fspath(log) if is_path else name] = frame
+    return found
 
 
-def _name(log: Any, number: int) -> str:
-    return str(log) if isinstance(log, str | os.PathLike) else f"run {number}"
-
-
-def frame_of(owner: str, log: Any) -> Any:
+def frame_of(owner: str, argument: str, log: Any, allowed: str = ONE) -> Any:
     """The table of a log: a DataFrame, a logger, or a file."""
     import pandas as pd
 
     if isinstance(log, str | os.PathLike):
-        return log_reader.read_frame(Path(log))
-    if not isinstance(log, pd.DataFrame) and hasattr(log, "to_frame"):
+        path = Path(check(FilePath(allowed), owner, argument, log))
+        try:
+            return log_reader.read_frame(path)
+        except ValueError as error:
+            raise ValueError(f"{owner}: `{argument}` must be {allowed}, got another file: {error}") from error
+    if isinstance(log, LearningRateLogger):
         log = log.to_frame()
     if not isinstance(log, pd.DataFrame):
-        refuse(owner, "logs", ALLOWED, log, TypeError)
+        refuse(owner, argument, allowed, log, TypeError)
     return log
 
 
-def _run(owner: str, name: str, frame: Any, loss: str, running_mean: bool | None, skip: int | None) -> Run:
-    for column in ("step", "learning_rate", loss):
-        if column not in frame:
-            there = ", ".join(map(str, frame.columns))
-            raise ValueError(f"{owner}: {name}: a log must have a column {column!r}, got the columns {there}")
-    frame = frame.sort_values("step", kind="stable")
-    steps = frame["step"].to_numpy(np.int64)
-    rates = _every_step(owner, name, steps, frame["learning_rate"].to_numpy(np.float64))
-    losses = frame[loss].to_numpy(np.float64)
+def column_of(owner: str, argument: str, name: str, frame: Any, column: str) -> Floats:
+    """The numbers in a column of a log.
+
+    Raises:
+        ValueError: there is no such column, there are two, or it has no numbers.
+    """
+    if column not in frame:
+        there = ", ".join(map(str, frame.columns))
+        raise ValueError(f"{owner}: `{argument}` must have a column {column!r}, got {name} with the columns {there}")
+    found = frame[column]
+    try:
+        if found.ndim == 1:
+            return np.asarray(found.to_numpy(np.float64))
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{owner}: `{argument}` must have one column {column!r} of numbers, got {name} with another one")
+
+
+def _run(reading: Reading, name: str, frame: Any) -> Run:
+    owner, loss, skip = reading.owner, reading.loss, reading.skip
+    numbers = column_of(owner, reading.argument, name, frame, "step")
+    if not np.all(np.abs(numbers) < MOST_STEPS) or np.any(numbers != np.floor(numbers)):  # NaN is less than nothing
+        raise ValueError(f"{owner}: {name}: the steps of a log must be whole numbers below {MOST_STEPS:,}, got others")
+    order = np.argsort(numbers, kind="stable")
+    frame, steps = frame.iloc[order], numbers[order].astype(np.int64)
+    rates = _every_step(owner, name, steps, column_of(owner, reading.argument, name, frame, "learning_rate"))
+    if reading.is_chosen and loss not in frame:
+        there = ", ".join(map(str, frame.columns))
+        raise ValueError(f"{owner}: `loss` must be a column of every log, got {shown(loss)}; {name} has {there}")
+    losses = column_of(owner, reading.argument, name, frame, loss)
     # `LearningRateLogger` records what Keras reports after a batch: means over the epoch so far.
+    running_mean = reading.running_mean
     if running_mean is None:
         running_mean = loss == "loss" and {"epoch", "batch"} <= set(frame.columns)
     if running_mean:
-        losses, counts = _of_batches(owner, name, frame, losses)
+        losses, counts = _of_batches(reading, name, frame, losses)
     else:
         counts = np.ones(len(losses))
+    if skip is not None and skip >= len(rates):
+        refuse(owner, "skip", f"less than the {len(rates):,} steps of {name}", skip)
     first = max(warmup_of(rates), int(SKIPPED * len(rates))) if skip is None else skip
     used = np.isfinite(losses) & (steps >= first)
     points, smooth = _smoothed(steps[used], losses[used], counts[used])
@@ -119,16 +177,17 @@ def _every_step(owner: str, name: str, steps: Steps, rates: Floats) -> Floats:
     return np.asarray(rates[np.maximum(row, 0)])
 
 
-def _of_batches(owner: str, name: str, frame: Any, means: Floats) -> tuple[Floats, Floats]:
+def _of_batches(reading: Reading, name: str, frame: Any, means: Floats) -> tuple[Floats, Floats]:
     """The mean loss of the batches since the last loss that was reported, and how many they are."""
     for column in ("epoch", "batch"):
         if column not in frame:
-            raise ValueError(f"{owner}: {name}: with running means a log must have a column {column!r}")
+            refuse(reading.owner, "running_mean", f"False for {name}, a log without a column {column!r}", True)
     losses, counts = np.full(len(means), np.nan), np.zeros(len(means))
     rows = np.flatnonzero(np.isfinite(means))
     if len(rows) == 0:
         return losses, counts
-    epoch, seen = frame["epoch"].to_numpy()[rows], frame["batch"].to_numpy(np.float64)[rows] + 1.0
+    epoch, batch = (column_of(reading.owner, reading.argument, name, frame, it)[rows] for it in ("epoch", "batch"))
+    seen = batch + 1.0
     totals = means[rows] * seen
     new = np.concatenate([[True], (np.diff(epoch) != 0) | (np.diff(seen) <= 0.0)])
     counts[rows] = np.where(new, seen, np.diff(seen, prepend=0.0))

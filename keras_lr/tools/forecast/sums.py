@@ -51,6 +51,17 @@ def warmup_of(rates: Floats) -> int:
     return int(ends[0]) if len(ends) else max(len(rates) - 1, 0)
 
 
+def points_of(rates: Floats, count: int) -> Steps:
+    """Steps at which a curve is computed: evenly, more at the start, at the end and where the rate changes."""
+    last = len(rates) - 1
+    third = count // 4
+    near = np.geomspace(1, last, third)
+    mass = np.cumsum(np.abs(np.diff(rates, prepend=rates[0])))
+    changes = np.searchsorted(mass, np.linspace(0.0, mass[-1], third)) if mass[-1] > 0.0 else near
+    found = np.concatenate([[0, last], near, last - near, np.linspace(0, last, third), changes, changes - 1])
+    return np.unique(np.clip(found, 0, last).astype(np.int64))
+
+
 def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
     """The sums of a run, at some of its steps.
 
