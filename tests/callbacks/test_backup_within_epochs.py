@@ -115,6 +115,7 @@ def test_a_kill_at_any_batch_changes_nothing(tmp_path, case):
     assert not (tmp_path / "killed" / "backup").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("freq", [2, 3, 4])
 def test_backups_every_few_batches(tmp_path, freq):
@@ -140,6 +141,7 @@ def test_seeds_of_layers_go_on_at_the_end_of_an_epoch_too(tmp_path):
 
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="`tf.data` shuffles by states that nobody can read")
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kill", [(1, 2), (2, 0)])
 def test_arrays_that_fit_shuffles(tmp_path, kill):
     case = (lambda: 0.05, ("backup", "plateau", "log"), "epoch")

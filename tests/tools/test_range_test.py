@@ -79,7 +79,7 @@ def trained(name):
     return model
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("repeats", [1, 2])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_everything_is_as_before(name, repeats):
@@ -153,7 +153,7 @@ class Failing(keras.utils.PyDataset):
         return X[index * 16 : index * 16 + 16], Y[index * 16 : index * 16 + 16]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Scheduled", "loss scale"])
 def test_after_an_exception(name):
     model = trained(name)
@@ -199,6 +199,7 @@ def test_after_a_divergence_to_nan(name):
     assert state(model) == before
 
 
+@pytest.mark.slow
 def test_mixed_precision():
     policy = "mixed_bfloat16" if BACKEND == "torch" else "mixed_float16"
     keras.config.set_dtype_policy(policy)
@@ -214,6 +215,7 @@ def test_mixed_precision():
     assert state(model) == before
 
 
+@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_other_ways_to_compile(jit_compile):
