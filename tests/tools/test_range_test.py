@@ -79,7 +79,7 @@ def trained(name):
     return model
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("repeats", [1, 2])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_everything_is_as_before(name, repeats):
