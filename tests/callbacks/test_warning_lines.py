@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from support.needs import needs
 from support.training import data, model_with
 
 import keras_lr as klr
@@ -265,7 +266,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+# In one of them Keras says that it runs on TensorFlow.
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=needs("tensorflow") if case is own_loop else ()) for case in CASES],
+    ids=lambda case: case.__name__,
+)
 def test_a_warning_points_at_the_users_line(tmp_path, monkeypatch, case):
     with recorded(monkeypatch) as (caught, sites):
         case(tmp_path)

@@ -100,12 +100,12 @@ class Forecast:
         """The loss curve of a training with these rates."""
         import pandas as pd
 
-        curve, points = self._curve(rates, points_of(rates, CURVE)), points_of(rates, BAND)
+        curve, points = self._law.loss(self._values, sums_of(rates, points_of(rates, CURVE))), points_of(rates, BAND)
         area = np.cumsum(rates)
         steps_of, every = points_of(rates, CURVE), np.arange(len(rates))
         loss = np.interp(every, steps_of, curve)
         spread = np.interp(every, points, self._spread(rates, points))
-        loss[area < self._first_area()] = np.nan
+        loss[area < min(run.first_area for run in self.runs)] = np.nan
         half = COVERAGE * spread
         return pd.DataFrame(
             {
@@ -277,12 +277,6 @@ class Forecast:
     @property
     def _draws(self) -> Floats:
         return np.array(self.draws) if self.draws else self._values[None, :]
-
-    def _first_area(self) -> float:
-        return min(run.first_area for run in self.runs)
-
-    def _curve(self, rates: Floats, points: Steps) -> Floats:
-        return self._law.loss(self._values, sums_of(rates, points))
 
     def _spread(self, rates: Floats, points: Steps) -> Floats:
         """Standard deviation of log(loss): that of the draws, and the noise."""
