@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.training.others import running_list
+from keras_lr.training.others import rearrange, running_list
 
 
 class Frame:
@@ -26,10 +26,8 @@ class Frame:
         self._first, self._last = _First(before), _Last(after)
 
     def set_up(self) -> None:
-        """Put them into the running list, from `on_train_begin`; Keras is in a loop over it, so it gets a new one."""
-        running = running_list()
-        if running is not None:
-            running.callbacks = [self._first, *self._without(running.callbacks), self._last]
+        """Put them into the running list, from `on_train_begin`."""
+        rearrange(lambda callbacks: [self._first, *self._without(callbacks), self._last])
 
     def is_set_up(self) -> bool:
         """Whether a list of Keras calls the hooks."""
@@ -38,9 +36,7 @@ class Frame:
 
     def take_down(self) -> None:
         """Take them out of the list, which another `fit` may use again."""
-        running = running_list()
-        if running is not None:
-            running.callbacks = self._without(running.callbacks)
+        rearrange(self._without)
 
     def _without(self, callbacks: list[Any]) -> list[Any]:
         return [callback for callback in callbacks if callback not in (self._first, self._last)]

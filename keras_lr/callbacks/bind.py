@@ -158,7 +158,7 @@ class BindSchedule(keras.callbacks.Callback):
 
     def _needs_numbers(self) -> bool:
         return any(
-            self._has_units(place.name + _suffix(rated), place.source)
+            self._has_units(place.name + rated.suffix, place.source)
             for rated in self._rated()
             for place in install.places(self._net, rated)
         )
@@ -172,7 +172,7 @@ class BindSchedule(keras.callbacks.Callback):
             epochs = max(round(done / steps) + epochs - epoch, 1)
         changed = False
         for name, source, assign in install.places(self._net, rated):
-            column = name + _suffix(rated)
+            column = name + rated.suffix
             if not self._has_units(column, source):
                 continue
             bound = Installed.around(source).change(self._binding(column, steps, epochs)).schedule()
@@ -223,8 +223,3 @@ class BindSchedule(keras.callbacks.Callback):
             audit.ScheduleWarning,
             again=True,
         )
-
-
-def _suffix(rated: RatedOptimizer) -> str:
-    """What tells the columns of several optimizers apart."""
-    return rated.column.removeprefix("learning_rate")

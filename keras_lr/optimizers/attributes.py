@@ -19,21 +19,21 @@ def attributes(model: Any) -> dict[str, Any]:
     """The optimizers among a model's attributes, but for that of `compile`."""
     if not isinstance(model, keras.Model):
         return {}
-    own = inside(getattr(model, "optimizer", None))
-    return {
-        name: value
-        for name, value in vars(model).items()
-        if isinstance(value, keras.optimizers.Optimizer) and not any(value is one for one in own)
-    }
+    kind = keras.optimizers.Optimizer
+    found = {name: value for name, value in vars(model).items() if isinstance(value, kind)}
+    own = inside(getattr(model, "optimizer", None)) if found else []
+    return {name: value for name, value in found.items() if not any(value is one for one in own)}
 
 
-def others(model: Any) -> dict[str, Any]:
-    """The optimizers that train a model in the place of that of `compile`, by name; none where that trains it."""
+def survey(model: Any) -> tuple[bool, dict[str, Any]]:
+    """Whether the optimizer of `compile` is its unused default, and the optimizers that train the model beside it."""
     found = attributes(model)
-    # In this order: to read a counter is to wait for it.
-    if found and not _is_default(getattr(model, "optimizer", None)):
-        found = {}
-    return found | _given.get(model, {}) if isinstance(model, keras.Model) else {}
+    given = _given.get(model, {}) if isinstance(model, keras.Model) else {}
+    if not found and not given:  # before a counter is read, since to read one is to wait for it
+        return False, {}
+    is_default = _is_default(getattr(model, "optimizer", None))
+    others = (found if is_default else {}) | given
+    return is_default and bool(others), others
 
 
 def give(model: Any, optimizer: Any) -> None:
@@ -45,7 +45,7 @@ def give(model: Any, optimizer: Any) -> None:
 
 def is_unused(model: Any) -> bool:
     """Whether the optimizer of `compile` is its default, and others train the model."""
-    return bool(others(model)) and _is_default(getattr(model, "optimizer", None))
+    return survey(model)[0]
 
 
 def inside(optimizer: Any) -> list[Any]:

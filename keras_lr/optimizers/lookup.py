@@ -84,6 +84,11 @@ class RatedOptimizer:
             return None
         return [pattern for pattern, optimizer in chosen.items() if optimizer is self.optimizer]
 
+    @property
+    def suffix(self) -> str:
+        """What the columns of this optimizer's other hyperparameters end in."""
+        return self.column.removeprefix("learning_rate")
+
     def step(self) -> int:
         return read_int(self.counter)
 
@@ -109,9 +114,9 @@ def hyperparameters(model: Any, optimizer: Any = None) -> list[Hyperparameter]:
     optimizers = rated_optimizers(model) if optimizer is None else chosen("hyperparameters", model, optimizer)
     found = [Hyperparameter(rated.column, rated, rated.source) for rated in optimizers]
     for rated in optimizers:
-        suffix = rated.column.removeprefix("learning_rate")
         found += [
-            Hyperparameter(name + suffix, rated, schedule) for name, schedule in schedules_of(rated.optimizer).items()
+            Hyperparameter(name + rated.suffix, rated, schedule)
+            for name, schedule in schedules_of(rated.optimizer).items()
         ]
     return found
 
@@ -165,8 +170,9 @@ def skips_updates(model: Any) -> bool:
 
 def rated_optimizers(model: Any) -> list[RatedOptimizer]:
     """Every optimizer of the model that owns a rate: one, those of a `MultiOptimizer`, or those that are attributes."""
-    found = [] if attributes.is_unused(model) else _rated("learning_rate", optimizer_of(model))
-    for name, optimizer in attributes.others(model).items():
+    is_unused, others = attributes.survey(model)
+    found = [] if is_unused else _rated("learning_rate", optimizer_of(model))
+    for name, optimizer in others.items():
         found += _rated(f"learning_rate_{name}", optimizer, name)
     return found
 
@@ -224,7 +230,7 @@ def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
     there = rated_optimizers(model)
     picked: list[RatedOptimizer] = []
     for one in choice:
-        found = [rated for rated in there if _is_meant(model, rated, one)]
+        found = [rated for rated in there if _is_meant(rated, one)]
         if not found:
             names = sorted({name for rated in there for name in rated.names})
             refuse(owner, "optimizer", f"among {', '.join(map(repr, names))}", one)
@@ -232,16 +238,11 @@ def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
     return [rated for rated in there if any(rated is one for one in picked)]
 
 
-def _is_meant(model: Any, rated: RatedOptimizer, one: Any) -> bool:
+def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
     """Whether a choice means an optimizer, or one that wraps it; "optimizer" is that of `compile`."""
     if isinstance(one, str):
         return one in rated.names or (one == "optimizer" and not rated.attribute)
     return any(rated.optimizer is part for part in attributes.inside(one))
-
-
-def is_unused(model: Any) -> bool:
-    """Whether others than the optimizer of `compile` train a model."""
-    return attributes.is_unused(model)
 
 
 def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.training.others import running_list
+from keras_lr.training.others import rearrange
 
 Numbers = Callable[[], dict[str, float]]
 AfterBatch = Callable[[int, dict[str, Any] | None], None]
@@ -62,27 +62,24 @@ def add_to_every_epoch(numbers: Numbers, after_batch: AfterBatch | None = None) 
 
     `after_batch` is called at the end of each batch, before any callback's hook.
 
-    Without effect where no list of Keras calls the hooks. Keras is in the middle of a loop over the list,
-    so it gets a new one.
+    Without effect where no list of Keras calls the hooks.
     """
-    callbacks = running_list()
-    if callbacks is None:
-        return
-    remove(numbers)
-    fillers: list[Any] = [Filler(numbers, after_batch=after_batch)]
-    for callback in callbacks.callbacks:
-        if isinstance(callback, keras.callbacks.CSVLogger):
-            fillers.append(Filler(numbers, callback))
-        fillers.append(callback)
-    callbacks.callbacks = fillers
+
+    def with_fillers(callbacks: list[Any]) -> list[Any]:
+        fillers: list[Any] = [Filler(numbers, after_batch=after_batch)]
+        for callback in _without(numbers, callbacks):
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                fillers.append(Filler(numbers, callback))
+            fillers.append(callback)
+        return fillers
+
+    rearrange(with_fillers)
 
 
 def remove(numbers: Numbers) -> None:
     """Take the fillers of `add_to_every_epoch` out of the running list; another `fit` may use it again."""
-    callbacks = running_list()
-    if callbacks is not None:
-        callbacks.callbacks = [
-            callback
-            for callback in callbacks.callbacks
-            if not (isinstance(callback, Filler) and callback.numbers == numbers)
-        ]
+    rearrange(lambda callbacks: _without(numbers, callbacks))
+
+
+def _without(numbers: Numbers, callbacks: list[Any]) -> list[Any]:
+    return [callback for callback in callbacks if not (isinstance(callback, Filler) and callback.numbers == numbers)]

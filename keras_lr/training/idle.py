@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
+from keras_lr.optimizers.attributes import is_unused
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.audit import ScheduleWarning
 from keras_lr.training.others import running_list
@@ -40,7 +41,7 @@ def _warn_once(model: Any, found: list[str]) -> None:
 
 def findings(model: Any) -> list[str]:
     """A sentence for each optimizer that trains nothing."""
-    if lookup.is_unused(model):
+    if is_unused(model):
         return []
     optimizer = lookup.optimizer_of(model)
     if not model.trainable_variables:
@@ -60,7 +61,7 @@ def findings(model: Any) -> list[str]:
 
 def unused(model: Any) -> list[str]:
     """A sentence where the optimizer of `compile` has made no step, although the model was trained with a batch."""
-    if lookup.is_unused(model) or lookup.skips_updates(model) or not model.trainable_variables:
+    if is_unused(model) or lookup.skips_updates(model) or not model.trainable_variables:
         return []
     lookup.sync(model)
     if lookup.read_int(lookup.counter_of(model)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -31,3 +32,17 @@ def others(callback: Any, including: bool = False) -> list[Any]:
     if running is None:
         return []
     return [other for other in running.callbacks if including or other is not callback]
+
+
+def rearrange(change: Callable[[list[Any]], list[Any]]) -> Any:
+    """Give the running list other callbacks, from within a hook; the list, or None where there is none.
+
+    Keras is in the middle of a loop over its callbacks, so they are exchanged and not changed.
+
+    Args:
+        change: takes the callbacks, and returns those that are called from the next hook on.
+    """
+    running = running_list()
+    if running is not None:
+        running.callbacks = change(running.callbacks)
+    return running

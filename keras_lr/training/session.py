@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.training.others import running_list
+from keras_lr.training.others import rearrange
 from keras_lr.training.saved_state import of
 
 
@@ -67,7 +67,7 @@ class Session:
         is_running = running is not None and running.params is callback.params and id(callback) not in running._members
         session: Session = running if is_running else cls(callback.params)
         if not is_running:
-            session._watch(running_list())
+            session._watch()
         session._members[id(callback)] = callback
         state.session = session
         return session
@@ -79,12 +79,13 @@ class Session:
         if not self._members and state.session is self:
             state.session = None
 
-    def _watch(self, running: Any) -> None:
-        """Put a watcher first in Keras's list. Keras is in the middle of a loop over it, so it gets a new one."""
-        self.running = running
-        if running is not None:
-            there = [callback for callback in running.callbacks if not isinstance(callback, Watcher)]
-            running.callbacks = [Watcher(self), *there]
+    def _watch(self) -> None:
+        """Put a watcher first in Keras's list."""
+
+        def with_watcher(callbacks: list[Any]) -> list[Any]:
+            return [Watcher(self), *(callback for callback in callbacks if not isinstance(callback, Watcher))]
+
+        self.running = rearrange(with_watcher)
 
     def key(self, base: str) -> str:
         """A key for the saved state of a callback: the base itself, and for the second of this base ``base/2``."""
