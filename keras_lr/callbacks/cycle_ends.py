@@ -48,7 +48,8 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
 
     def __init__(self, filepath: str | os.PathLike[str]) -> None:
         super().__init__()
-        self.filepath: str = check(PATH, "SaveAtCycleEnds", "filepath", filepath)
+        # Absolute, since the process may go to another folder while it trains.
+        self.filepath: str = os.path.abspath(check(PATH, "SaveAtCycleEnds", "filepath", filepath))
         if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
             allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
             refuse("SaveAtCycleEnds", "filepath", allowed, filepath)

@@ -44,7 +44,7 @@ def forecast(
         render.say(console, repr(fitted))
         console.print(_table(fitted.compare(schedules, steps)))
         if plot is not None:
-            _save(plot, fitted.plot(schedules=schedules, steps=steps))
+            render.save_picture(plot, fitted.plot(schedules=schedules, steps=steps))
             render.say(console, f"Written: {plot}")
             return
         typer.echo(render.terminal_plot([_curve(text, fitted.loss(it, steps)) for text, it in schedules.items()]))
@@ -86,11 +86,3 @@ def _curve(text: str, frame: Any) -> tuple[str, Any, Any]:
     frame = frame.dropna()
     frame = frame.iloc[:: max(len(frame) // CURVE, 1)]
     return text, frame["step"].to_numpy(), frame["loss"].to_numpy()
-
-
-def _save(path: Path, ax: Any) -> None:
-    """Write the figure of some axes to a file, and close it."""
-    from matplotlib import pyplot
-
-    ax.figure.savefig(path)
-    pyplot.close(ax.figure)

@@ -103,6 +103,14 @@ def prepare_picture(path: Path) -> None:
     mpl.use("Agg")
 
 
+def save_picture(path: Path, ax: Any) -> None:
+    """Write the figure of some axes to a file, and close it."""
+    from matplotlib import pyplot
+
+    ax.figure.savefig(path)
+    pyplot.close(ax.figure)
+
+
 def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
     """Draw curves with their labels into a file.
 
@@ -110,8 +118,6 @@ def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
         ValueError: the name of the file has no ending.
     """
     prepare_picture(path)
-    from matplotlib import pyplot
-
     from keras_lr.core import drawing
 
     ax = drawing.new_axes()
@@ -119,6 +125,4 @@ def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
         ax.plot(steps, rates, label=label)
     drawing.labelled(ax)
     ax.legend(fontsize="x-small")
-    figure = pyplot.gcf()
-    figure.savefig(path)
-    pyplot.close(figure)
+    save_picture(path, ax)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from support.backups import Kill
-from support.training import Metric, Weight, fit, model_with
+from support.training import CrashAtEnd, Metric, Weight, fit, model_with
 
 import keras_lr as klr
 from keras_lr.optimizers.lookup import step_of
@@ -139,28 +139,12 @@ class Lists:
         self.stop = stop
         self.callbacks = [Metric(VALUES), *(parts[name] for name in order), self.weight, self.history]
         if kill is not None:
-            self.callbacks.insert(kill[0], Kill(*kill[1:]) if len(kill) == 3 else KillAtEnd(kill[1]))
+            self.callbacks.insert(kill[0], Kill(*kill[1:]) if len(kill) == 3 else CrashAtEnd(kill[1]))
 
     def fit(self):
         trained = model()
         fit(trained, *self.callbacks, epochs=12, batches=3)
         return [float(array.squeeze()) for array in trained.get_weights()]
-
-
-class KillAtEnd(keras.callbacks.Callback):
-    """Raises at the end of an epoch; of training where that is None."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise RuntimeError("killed")
-
-    def on_train_end(self, logs=None):
-        if self.epoch is None:
-            raise RuntimeError("killed")
 
 
 ORDERS = [("backup", "stop", "best", "reduce"), ("reduce", "best", "stop", "backup")]

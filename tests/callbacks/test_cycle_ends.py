@@ -170,6 +170,18 @@ def test_several_steps_at_once(tmp_path):
     assert int(keras.ops.convert_to_numpy(early.optimizer.iterations)) == 4
 
 
+def test_a_process_that_goes_to_another_folder(tmp_path, monkeypatch):
+    class Go(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            (tmp_path / "elsewhere").mkdir()
+            monkeypatch.chdir(tmp_path / "elsewhere")
+
+    monkeypatch.chdir(tmp_path)
+    fitted([klr.SaveAtCycleEnds("{cycle}.weights.h5"), Go()])
+    assert sorted(path.name for path in tmp_path.glob("**/*.h5")) == ["1.weights.h5", "2.weights.h5"]
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
 def test_snapshots_and_averages(tmp_path):
     """The recipe of docs/recipes.md: an ensemble, and an average of weights."""
     fitted([klr.SaveAtCycleEnds(tmp_path / "{cycle}.keras")])

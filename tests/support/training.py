@@ -130,3 +130,19 @@ def calls(monkeypatch, *names):
 def assert_applied(weight, rates):
     """Compare with the rates that should have been applied, to float32 accuracy of the weight."""
     np.testing.assert_allclose(weight.applied, rates, rtol=2e-6, atol=3e-7 * max(1.0, np.abs(weight.seen).max()))
+
+
+class CrashAtEnd(keras.callbacks.Callback):
+    """Raises at the end of one epoch, between the callbacks before it and those after it; None: of training."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise RuntimeError("killed")
+
+    def on_train_end(self, logs=None):
+        if self.epoch is None:
+            raise RuntimeError("killed")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.needs import needs
-from support.training import Metric, Weight, assert_applied, data, fit, model_with
+from support.training import CrashAtEnd, Metric, Weight, assert_applied, data, fit, model_with
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau, ScheduleWarning
@@ -83,18 +83,6 @@ def test_a_crash_in_every_epoch(tmp_path, crash, order):
         train(RATES["number"], tmp_path, order, Crash(crash, 0))
     _, resumed = train(RATES["number"], tmp_path, order)
     assert resumed.get_state() == plateau.get_state()
-
-
-class CrashAtEnd(keras.callbacks.Callback):
-    """Raises at the end of one epoch, between the callbacks before it and those after it."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise RuntimeError("killed")
 
 
 @pytest.mark.few(3)
