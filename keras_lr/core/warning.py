@@ -42,7 +42,6 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, again: boo
         lineno=frame.f_lineno,
         module=frame.f_globals.get("__name__") or "<string>",
         registry={} if again else frame.f_globals.setdefault("__warningregistry__", {}),
-        module_globals=frame.f_globals,
     )
 
 

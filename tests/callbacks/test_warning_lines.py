@@ -478,6 +478,20 @@ def test_a_cell_of_a_notebook():
     assert_the_three(caught, "<ipython-input-1>", 2)
 
 
+def test_code_that_the_file_of_its_module_does_not_have():
+    """A short script may execute a longer text: the number of a line is then none of the script's file."""
+
+    class Loader:
+        @staticmethod
+        def get_source(name):
+            return "exec(text)\n"
+
+    names = {"__name__": "__main__", "__loader__": Loader(), "warn": keras_lr.core.warning.warn_user}
+    with recorded() as (caught, _):
+        exec(compile("\n\n\nwarn('the schedule ends')", "<string>", "exec"), names)
+    assert [(warning.filename, warning.lineno) for warning in caught] == [("<string>", 4)]
+
+
 def test_a_thread_that_has_no_line_of_the_users():
     with recorded() as (caught, _):
         thread = threading.Thread(target=scheduled().fit, args=data(), kwargs={**ARGS, "callbacks": callbacks()})
