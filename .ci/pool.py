@@ -1,6 +1,8 @@
 """Runs commands side by side, as many at once as there are cores, the longest first.
 
-    python .ci/pool.py FOLDER        writes the output of each into FOLDER, and a table of times at the end
+    python .ci/pool.py FOLDER [PART=SECONDS …]
+
+writes the output of each into FOLDER, and a table of times at the end, with the parts that ran before.
 
 Each job is a line of `JOBS`. What it took the last time stands beside it: it decides the order, and nothing else.
 """
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON = str(ROOT / ".venv/bin/python")
+PYTHON = str(ROOT / ".venv-all/bin/python")
 AT_ONCE = os.cpu_count() or 1
 
 
@@ -34,12 +36,16 @@ def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
     return Job(name, seconds, [PYTHON, "-m", "pytest", "-q", *arguments], backend)
 
 
+DEPENDS = "not once and not site and not wide and not elsewhere"
+"""The tests whose result depends on the backend, without what CI leaves to another backend."""
+
 JOBS = [
-    # `wide` are further cases of tests that run here with others: on torch, and in `.ci/nightly` on all backends.
-    pytest("TensorFlow: what depends on the backend", 700, "tensorflow", "-m", "not once and not site and not wide"),
-    pytest("JAX: what depends on the backend", 600, "jax", "-m", "not once and not site and not wide"),
+    # What is left out here runs on another backend, and in `.ci/nightly` on all: see docs/contributing.md.
+    pytest("TensorFlow: laws", 450, "tensorflow", "-m", DEPENDS, "tests/laws"),
+    pytest("TensorFlow: all but laws", 600, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
+    pytest("JAX: what depends on the backend", 500, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    pytest("torch: what takes long or needs a library", 500, "torch", "-m", "(slow or needs) and not site"),
+    pytest("torch: what takes long or needs a library", 300, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
     pytest("the site in a browser", 200, "jax", "-m", "site"),
     Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
     Job("types", 40, [PYTHON, "-m", "mypy"]),
@@ -92,9 +98,11 @@ def main() -> int:
         thread.start()
     for thread in threads:
         thread.join()
+    before = [part.rsplit("=", 1) for part in sys.argv[2:]]
+    after = [[name, f"{seconds:.0f}"] for name, seconds, _ in sorted(pool.times, key=lambda row: -row[1])]
     print("\n| part | seconds |\n| --- | --- |")
-    for name, seconds, _ in sorted(pool.times, key=lambda row: -row[1]):
-        print(f"| {name} | {seconds:.0f} |")
+    for row in [*before, *after]:
+        print(f"| {' | '.join(row)} |")
     return 0 if all(passed for _, _, passed in pool.times) else 1
 
 

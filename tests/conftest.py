@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import zlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,32 +61,54 @@ def browser(tmp_path_factory):
         yield driver
 
 
-CASES = 3
-"""Cases of a parametrized test that CI runs on every backend; the rest of them is `wide`."""
+BACKENDS = ("tensorflow", "torch", "jax")
+PLACE = BACKENDS.index(keras.config.backend())
+"""Of a test with many cases, CI runs the first on TensorFlow, one in the middle on torch, and the last on JAX."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what is left out: all but n cases of a test marked ``few(n)``, and of others what is `wide`."""
-    cases = {}
+    """Mark the cases that are left out of some runs; docs/contributing.md says which."""
+    functions = {}
     for item in items:
         needs.skip_where_missing(item)
-        cases.setdefault(item.function, []).append(item)
-    for group in cases.values():
-        few = group[0].get_closest_marker("few")
+        functions.setdefault(item.function, []).append(item)
+    for cases in functions.values():
+        few = cases[0].get_closest_marker("few")
         if few is not None:
-            mark_all_but(few.args[0], group, "slow", "wide")
-        elif "laws" not in group[0].path.parts:  # there a case is a schedule
-            mark_all_but(CASES, group, "wide")
+            count = few.args[0]
+            quick = [cases[round(place * (len(cases) - 1) / max(count - 1, 1))] for place in range(count)]
+            mark_all_but(quick, cases, "slow", "wide")
+            cases = quick
+        if is_law(cases[0]):
+            slow = [item for item in cases if item.get_closest_marker("slow")]
+            if len(slow) >= len(BACKENDS):
+                mark_all_but(slow[PLACE :: len(BACKENDS)], slow, "elsewhere")
+        else:
+            mark_all_but(cases[PLACE * (len(cases) - 1) // 2 :][:1], cases, "wide")
+            if runs_elsewhere(cases[0]):
+                mark_all_but([], cases, "elsewhere")
 
 
-def mark_all_but(count, group, *marks):
-    """Mark the cases of a test but for some, which are evenly spread."""
-    kept = {round(place * (len(group) - 1) / max(count - 1, 1)) for place in range(count)}
-    for place, item in enumerate(group):
-        if place not in kept:
+def mark_all_but(kept, cases, *marks):
+    """Mark the cases of a test, but for some."""
+    for item in cases:
+        if item not in kept:
             for mark in marks:
                 item.add_marker(mark)
+
+
+def is_law(item):
+    """Whether a test is a law, of which each schedule is a case."""
+    return "laws" in item.path.parts
+
+
+def runs_elsewhere(item):
+    """Whether CI runs this slow test on another backend: each has a third of them, whatever their order is."""
+    only_some = any(item.get_closest_marker(name) for name in ("skipif", "once", "needs"))
+    if only_some or not item.get_closest_marker("slow"):
+        return False
+    return zlib.crc32(item.originalname.encode()) % len(BACKENDS) != PLACE
 
 
 def pytest_unconfigure(config):
