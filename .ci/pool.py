@@ -45,9 +45,7 @@ JOBS = [
     pytest("TensorFlow: all but laws", 600, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
     pytest("JAX: what depends on the backend", 500, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    pytest(
-        "torch: what is slow or needs a library", 300, "torch", "-m", "(slow or needs) and not site and not elsewhere"
-    ),
+    pytest("torch: slow, or with a library", 300, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
     pytest("the site in a browser", 200, "jax", "-m", "site"),
     Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
     Job("types", 40, [PYTHON, "-m", "mypy"]),
