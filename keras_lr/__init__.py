@@ -67,7 +67,7 @@ _FORMER = ("curves", "fields")
 if TYPE_CHECKING:
     from keras_lr import tuning as tuning
 else:
-    # Out of the sight of type checkers, for which a module with `__getattr__` has every name.
+    # Hidden from type checkers: to them a module with `__getattr__` has every name.
     def __getattr__(name):
         if name in _MODULES + _FORMER:
             return _import_module(f"{__name__}.{name}")

@@ -1,6 +1,6 @@
 """What tells a whole backup from a damaged one, and whose it is, before anything of it is loaded.
 
-A checksum stands behind the HDF5 file, which ends where it says and takes no notice of what follows.
+A checksum follows the HDF5 data. HDF5 ignores bytes after its own end.
 """
 
 from __future__ import annotations

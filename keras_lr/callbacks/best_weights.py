@@ -33,7 +33,7 @@ class BestWeights:
         memory(model)[_entry(key)] = {"metric": metric}
 
     def restore(self, model: Any, key: str) -> None:
-        """Give the model its best weights; nothing where there are none yet."""
+        """Give the model its best weights, if there are any yet."""
         best = of(model).arrays.get(key)
         if best is not None:
             lookup.sync(model)

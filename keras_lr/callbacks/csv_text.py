@@ -87,7 +87,7 @@ def parse(content: bytes) -> Table:
 
 
 def _key(line: bytes, columns: list[str]) -> tuple[int, int] | None:
-    """Training and step of a row; None if it is none."""
+    """Training and step of a row, or None if the text is not a row."""
     if line.count(b",") != len(columns) - 1:
         return None
     first, second, _ = line.split(b",", 2)

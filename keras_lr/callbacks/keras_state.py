@@ -36,7 +36,7 @@ def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays)
     """Give callbacks their states: to each the first one of its class, what it watches and its file, that is left.
 
     Raises:
-        ValueError: the states are none.
+        ValueError: the states are not valid.
     """
     left = []
     for entry in entries:

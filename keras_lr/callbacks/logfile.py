@@ -53,7 +53,7 @@ class LogFile:
             self._mark = self._found()
 
     def cut(self, training: int, step: int) -> int | None:
-        """Drop the rows of a training from `step` on; the last step that stays, None if there is none."""
+        """Drop the rows of a training from `step` on; returns the last step that stays, or None."""
         raise NotImplementedError
 
     def append(self, rows: pd.DataFrame) -> None:
@@ -66,7 +66,7 @@ class LogFile:
         raise NotImplementedError
 
     def is_gone(self) -> bool:
-        """Whether somebody has deleted the file."""
+        """Whether the file was deleted."""
         return self._mark is not None and self._found() is None
 
     def restore(self) -> None:

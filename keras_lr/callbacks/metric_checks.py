@@ -21,7 +21,7 @@ def chosen(owner: str, optimizers: list[RatedOptimizer], names: tuple[str, ...] 
     """The optimizers with these names; all of them for None.
 
     Raises:
-        ValueError: there is none of a name.
+        ValueError: no optimizer has that name.
     """
     if names is None:
         return optimizers
@@ -61,7 +61,7 @@ def start_step(owner: str, start_after: Any, session: Session | None) -> int:
     """The step that `start_after` is, with the numbers of this `fit`.
 
     Raises:
-        ValueError: it is a duration, and nobody knows how long an epoch is.
+        ValueError: it is a duration, and the length of an epoch is not known.
     """
     if not isinstance(start_after, Duration):
         return int(start_after)

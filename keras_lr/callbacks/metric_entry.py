@@ -49,7 +49,7 @@ class MetricEntry:
             entry: the values.
 
         Raises:
-            ValueError: they are none.
+            ValueError: they are not valid.
         """
         parts = entry.items() if isinstance(entry, dict) else ()
         given = {name: value for name, value in parts if name not in ("pending", "unfinished")}

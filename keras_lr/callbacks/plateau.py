@@ -27,7 +27,7 @@ class ReduceOnPlateau(MetricDriven):
     weights, and is taken up after a load. Without a load, the same callback goes on when the same
     model is fit again, and another one starts afresh, as does a model that was compiled anew.
     `BackupAndRestore` and `ModelCheckpoint` may stand before or after this callback; a callback
-    that puts the metric into the epoch's logs stands before it.
+    that puts the metric into the epoch's logs comes before it.
 
     In a training of several processes (torch's `torch.distributed`, `jax.distributed`) all take
     the decisions that the first one takes from its metric.

@@ -46,11 +46,11 @@ class Segment:
         return len(self.batches)
 
     def until(self, step: int) -> Segment | None:
-        """The rows before a step; None if there are none."""
+        """The rows before a step, or None."""
         return self._part(0, min(step - self.first_step, len(self)))
 
     def after(self, step: int) -> Segment | None:
-        """The rows after a step; None if there are none."""
+        """The rows after a step, or None."""
         return self._part(max(step + 1 - self.first_step, 0), len(self))
 
     def _part(self, first: int, end: int) -> Segment | None:
@@ -87,7 +87,7 @@ def frame_of(segments: list[Segment]) -> pd.DataFrame:
 
 
 class Recording:
-    """What is noted while one segment of an epoch runs."""
+    """What is recorded while one segment of an epoch runs."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Recording:
 
     @property
     def next_batch(self) -> int:
-        """The batch after the last one that was noted."""
+        """The batch after the last one that was recorded."""
         return self._last_batch + 1
 
     def goes_on_with(self, batch: int) -> bool:
@@ -166,7 +166,7 @@ class Recording:
         """Note the execution in which training broke off, if its update was made.
 
         Args:
-            most: batches in an execution. A counter that is further was set by somebody.
+            most: batches in an execution. If the counter has moved further, other code has set it.
         """
         primary = self._primary()
         made = primary.step() - self._first_steps[primary] - self._made()
@@ -174,7 +174,7 @@ class Recording:
             self.note(self._last_batch + made, None)
 
     def _made(self) -> int:
-        """Updates that were noted."""
+        """Updates that were recorded."""
         if self._counters is None:
             return self._last_batch + 1 - self._first_batch
         return self.count_after() - self._first_count
@@ -193,7 +193,7 @@ class Recording:
         }
 
     def finish(self, training: int = 0) -> Segment | None:
-        """Fetch what was noted and make the rows; None if no update was made."""
+        """Fetch what was recorded and make the rows, or None if no update was made."""
         primary = self._primary()
         first = self._first_steps[primary]
         # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.

@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
 
 
 class Watch:
-    """What is noted while one `fit` runs.
+    """What is recorded while one `fit` runs.
 
     Args:
         model: the model that is trained.
@@ -72,7 +72,7 @@ class Watch:
             self._open = self._recording(batch)
 
     def end_batch(self, batch: int, logs: dict[str, Any] | None) -> None:
-        """Note a batch, once. Nobody has changed a rate since its update."""
+        """Record a batch, once. No rate has changed since its update."""
         if not self._is_running:
             return
         self._is_running = False
@@ -82,7 +82,7 @@ class Watch:
             return
         sources = self._sources()
         if not self._open.is_of(sources):
-            # Somebody has changed the rate between the logger's hook at the beginning of the batch and its update.
+            # The rate was changed between the logger's hook at the beginning of the batch and its update.
             first, before = self._open.next_batch, self._open
             self._add(before)
             self._open = self._recording(first, before)
@@ -103,7 +103,7 @@ class Watch:
         self.close()
 
     def close(self) -> None:
-        """Make rows of what was noted."""
+        """Make rows of what was recorded."""
         if self._open is not None:
             self._add(self._open)
         self._open = None
@@ -134,7 +134,7 @@ class Watch:
     def _sources(self) -> list[Source]:
         """Where the rates came from in the training step that has just run."""
         ran = self.model.train_function if self._is_compiled else None
-        # Without a training function somebody else's loop trains, which is not compiled or says so itself.
+        # Without a training function the user's own loop trains. It is not compiled, or says so itself.
         if ran is not None and self._traced is not None and self._traced[0] is ran:
             return self._traced[1]
         sources = [

@@ -1,6 +1,6 @@
 """What is in a `.keras` file: optimizer, schedule, step and rate, read without running anything of it.
 
-Keras's own loading makes whatever classes a file names. Here the file is only read as JSON and
+Keras's own loading creates any class that a file names. Here the file is only read as JSON and
 HDF5, and of its classes only the schedules of this package and of Keras are made.
 """
 
@@ -224,7 +224,7 @@ class _Window(io.RawIOBase):
 
 
 def _dataset(file: Any, place: str) -> Any:
-    """A small dataset that is in the file itself, None if there is none.
+    """A small dataset that is in the file itself, or None.
 
     HDF5 knows links and data that are in other files, which this file's author chooses.
     """

@@ -75,7 +75,7 @@ def _union(lists: Any) -> list[str]:
 
 
 def _numbers(frame: Any, metrics: list[str]) -> list[str]:
-    """First, highest, last and mean rate of a log, and the last value of each metric; "-" where there is none."""
+    """First, highest, last and mean rate of a log, and the last value of each metric; "-" for a missing value."""
     rate = frame[rate_columns(frame)[0]]
     numbers = [rate.iloc[0], rate.max(), rate.iloc[-1], rate.mean()] if len(frame) else [None] * 4
     for name in metrics:

@@ -99,7 +99,7 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         return ()
 
     def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step; None if there is none. Overridden where there are cycles.
+        """The first end of a cycle after a step, or None. Schedules with cycles override it.
 
         The end is a number of updates: those with the rates of the cycle are made, and the next one
         has the first rate of another cycle.

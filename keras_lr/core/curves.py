@@ -100,7 +100,7 @@ Length = int | float | Ratio
 
 
 def exact(length: Length) -> Ratio:
-    """What a length stands for."""
+    """The exact value that a length means."""
     return length if isinstance(length, Ratio) else meant(length)
 
 

@@ -1,4 +1,4 @@
-"""From whatever stands for a step to rates: on the host, in a trace, for external schedules.
+"""Rates from steps of any kind: on the host, in a trace, and for external schedules.
 
 The only module that asks where a step lives. It never imports a backend: it asks the
 object itself, so it works with whichever backend Keras runs on.
@@ -38,7 +38,7 @@ def evaluate(schedule: Formula, step: Any) -> Any:
     """What calling a schedule gives: a tensor in `floatx`, which the caller may write to.
 
     The counter of an optimizer is asked for again and again: by each callback, and for each variable that an
-    optimizer decays. In a graph of TensorFlow the rate is remembered for as long as nobody has written to the counter.
+    optimizer decays. In a graph of TensorFlow the rate is cached until the counter is written to.
     (XLA, and so JAX, finds by itself what was computed twice.)
     """
     is_counter = isinstance(step, keras.Variable)
@@ -90,7 +90,7 @@ def _evaluate_in_torch(schedule: Formula, step: Any, floatx: str, is_counter: bo
     """`evaluate` on torch, which trains eagerly, so that each call costs what it costs.
 
     Making a tensor of a number takes most of that, and copying one half of it. So a rate is remembered, which is given
-    away as copies alone: whoever writes to one of them writes to nothing else. On the CPU the step is read each
+    away as copies only, so writing to one changes nothing else. On the CPU the step is read each
     time, since an array may share its memory. On an accelerator reading would have to wait for it; there the rate
     of a counter, which is Keras's own, is good for as long as its version (`Tensor._version`) is the same.
     """
@@ -121,7 +121,7 @@ def _torch_steps(step: Any, schedule: Formula) -> NDArray[np.int64] | int | None
 
 
 def _is_settled(counter: Any) -> bool:
-    """Whether what a counter on an accelerator holds is what its version says."""
+    """Whether the version of a counter on an accelerator can be trusted."""
     torch = sys.modules["torch"]
     if not torch_has_number(counter) or counter.is_inference():
         return False
@@ -217,7 +217,7 @@ def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArra
         return array.astype(np.int64, copy=False)
     if array.dtype.kind not in "iuf":
         _refuse_steps(steps, owner, name, TypeError)
-    # Of NaN, whatever it is compared with, nothing is true.
+    # Every comparison with NaN is false.
     is_whole = (array >= 0) & (array < 2**63) & (np.floor(array) == array)
     if not np.all(is_whole):
         wrong = array[~is_whole].flat[0].item()

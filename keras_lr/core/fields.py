@@ -132,7 +132,7 @@ class StepCount(Kind):
         return whole
 
     def exact(self, value: Any) -> Ratio:
-        """What the number stands for, within its bounds."""
+        """The exact value that the number means, within its bounds."""
         if isinstance(value, str):
             raise self.wrong_type(hints.for_steps(value))
         number = self.number(value)
@@ -182,7 +182,7 @@ class Several(Kind):
             raise self.wrong_type("this tensor is symbolic or traced: its numbers are not known yet") from None
         if array is None or array.ndim != 1:
             raise self.wrong_type()
-        # NumPy's numbers and not Python's: what a float32 stands for is seen by its digits.
+        # NumPy's numbers, not Python's: the digits of a float32 show which value was meant.
         return list(array)
 
     def _rank(self, value: Any) -> Any:
@@ -323,7 +323,7 @@ StringOrNone = Annotated[str | None, OrNone(String())]
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """The kind in an annotated type, or None when there is none."""
+    """The kind in an annotated type, or None."""
     if get_origin(annotation) is not Annotated:
         return None
     return next((extra for extra in get_args(annotation)[1:] if isinstance(extra, Kind)), None)

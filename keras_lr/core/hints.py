@@ -23,7 +23,7 @@ def for_a_number(value: Any) -> str:
     shape = getattr(value, "shape", None)
     try:
         ones = tuple(map(int, shape)) if shape is not None else ()
-    except Exception:  # a shape of whatever object, or one that is not known
+    except Exception:  # a shape of another kind of object, or an unknown one
         return ""
     if not ones or any(length != 1 for length in ones):
         return ""

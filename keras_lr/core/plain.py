@@ -1,4 +1,4 @@
-"""Plain Python and NumPy numbers out of whatever holds one: arrays, tensors of any framework, variables.
+"""Plain Python and NumPy numbers from anything that holds one: arrays, tensors of any framework, variables.
 
 Nothing is imported here: a framework that is not loaded has made no tensor.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 class NoNumberYetError(Exception):
-    """A tensor that is symbolic, or is being traced: it stands for numbers that come later."""
+    """A tensor that is symbolic or is being traced: it has no values yet."""
 
 
 def plain(value: Any) -> Any:

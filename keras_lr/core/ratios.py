@@ -1,9 +1,9 @@
-"""Numbers of steps that are not whole, exactly: what 751.2 stands for is 3756/5.
+"""Numbers of steps that are not whole, kept exact: 751.2 means 3756/5.
 
 No float is 751.2. In the nearest one, stair 5 of 751.2 steps would begin at step 3757 or at 3756 as the rounding
 happens to go, so that what was meant is looked for:
 
-- A float that has a decimal of at most 15 digits is that decimal, which somebody wrote.
+- A float that has a decimal of at most 15 digits is taken as that decimal, since that is what was written.
 - Another one was computed, and is the fraction of the smallest denominator within four of its roundings: ``2000 / 3``
   is two thousand thirds, ``2.4 * 313`` is 751.2, and ``1.1 * 100`` is 110.
 """
@@ -23,7 +23,7 @@ MOST = 2**28
 
 
 def meant(number: Any) -> Fraction:
-    """The fraction that a finite number stands for."""
+    """The fraction that a finite number means."""
     if isinstance(number, numbers.Rational):  # int, NumPy's integers, Fraction
         exact = Fraction(int(number.numerator), int(number.denominator))
         return exact if exact.denominator <= MOST else exact.limit_denominator(MOST)
@@ -31,7 +31,7 @@ def meant(number: Any) -> Fraction:
 
 
 def double(number: Any) -> float:
-    """A real number as a Python float; of a float16 or float32 the one that its shortest decimal stands for."""
+    """A real number as a Python float; for a float16 or float32, its shortest decimal."""
     if isinstance(number, np.floating) and number.dtype.itemsize < 8:
         number = np.format_float_scientific(number)  # 751.2, and not 751.2000122070312
     return float(number)

@@ -35,7 +35,7 @@ def shown(value: Any) -> str:
     """The repr of a value, cut short and in one line; of one without a repr, its type."""
     try:
         return reprlib.repr(value).replace("\n", " ")
-    except Exception:  # an integer of more than 4300 digits, or whatever an object's own repr raises
+    except Exception:  # an integer of more than 4300 digits, or an error from an object's own repr
         return f"a value of type {type(value).__name__}"
 
 

@@ -22,7 +22,7 @@ def from_serialized(serialized: Any) -> LearningRateSchedule:
     """A schedule from what `keras.saving.serialize_keras_object` makes of one.
 
     Its class must be registered, or in a `custom_objects` scope, or one of Keras's schedules. Nothing is imported, and
-    nothing else than a schedule is made, whatever a file says.
+    only schedules are created, whatever the file says.
 
     Raises:
         TypeError, ValueError: it is none, of no such class, or with wrong arguments.

@@ -92,7 +92,7 @@ class Formula(LearningRateSchedule):
         raise NotImplementedError
 
     def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step, as the number of updates made by then; None if there is none."""
+        """The first end of a cycle after a step, as the number of updates made by then, or None."""
         raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:

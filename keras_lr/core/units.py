@@ -134,7 +134,7 @@ def _is_number(data: Any) -> bool:
 
 
 def _rows(data: Any) -> int | None:
-    """The first dimension of an array, a tensor, a data frame, or whatever else has a shape; None of what has none."""
+    """The first dimension of an array, a tensor, a data frame or anything else with a shape; otherwise None."""
     if hasattr(data, "cardinality") or hasattr(data, "num_batches"):
         return None
     try:

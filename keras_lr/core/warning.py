@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line: the call of `fit`, or whatever call led to them."""
+"""Warnings that point at the user's line: the call of `fit`, or another call that led to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, again: boo
     """Warn, as `warnings.warn` does, at the line of the user's code that led here.
 
     That is the nearest line outside of this package, Keras and the backends. A warning of a callback points at
-    the line that started the training, also where a callback of the user's stands between.
+    the line that started the training, also where a callback of the user's lies between.
 
     Args:
         message: what to say.

@@ -16,7 +16,7 @@ _given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictiona
 
 
 def attributes(model: Any) -> dict[str, Any]:
-    """The optimizers among a model's attributes, but for that of `compile`."""
+    """The optimizers among a model's attributes, without the one of `compile`."""
     if not isinstance(model, keras.Model):
         return {}
     kind = keras.optimizers.Optimizer
@@ -57,7 +57,7 @@ def inside(optimizer: Any) -> list[Any]:
 
 
 def _is_default(optimizer: Any) -> bool:
-    """Whether this is what `compile` makes without an optimizer, and has made no step, or is none."""
+    """Whether this is the default that `compile` makes, and it has made no step; or there is no optimizer."""
     if optimizer is None:
         return True
     if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, keras.Variable):

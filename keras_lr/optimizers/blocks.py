@@ -86,7 +86,7 @@ def _add(leaf: _Leaf, blocks: list[Block]) -> None:
         name, kind = leaf.name, "lowest"
         block = next((it for it in blocks if it.kind == kind), None)
     elif leaf.is_normalization:
-        # After a compound block it may be the model's last one, which is settled at the end.
+        # After a compound block it may be the model's last one. That is decided at the end.
         name, kind = leaf.name, "final"
         block = blocks[-1] if blocks and not blocks[-1].is_compound else None
     else:
@@ -103,7 +103,7 @@ def _extend(block: Block, leaf: _Leaf) -> None:
 
 
 def _with_final(blocks: list[Block]) -> list[Block]:
-    """Normalizations between two blocks belong to the one before; only one after the last block stands alone."""
+    """A normalization between two blocks belongs to the one before. One after the last block is a block by itself."""
     joined: list[Block] = []
     for block in blocks:
         if joined and joined[-1].kind == "final" and len(joined) > 1:

@@ -1,4 +1,4 @@
-"""Values of a variable after each batch, fetched later, so that nobody waits for the device."""
+"""Values of a variable after each batch, fetched later, so that training does not wait for the device."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Snapshots:
         self._taken.append(self.now())
 
     def now(self) -> Any:
-        """The value as an array of the backend, which is not waited for."""
+        """The value as an array of the backend, without waiting for it."""
         return self._take()
 
     def numbers(self) -> list[float]:
@@ -57,7 +57,7 @@ class Snapshots:
         return self._variable.value.detach().clone()
 
     def _take_jax(self) -> Any:
-        # After a batch this is the state that its step gave, whatever callbacks have assigned since.
+        # After a batch this is the state that its step returned, even if callbacks have assigned something since.
         state = getattr(self._model, "_jax_state", None)
         if not state:
             return _queued_copy(self._variable.value)

@@ -51,7 +51,7 @@ class Exclusions:
 
 
 def exclusions(optimizer: Any) -> dict[str, Any]:
-    """The exclusions of an optimizer as a part of its config; nothing where there are none.
+    """The exclusions of an optimizer as a part of its config; empty if it has none.
 
     Raises:
         ValueError: single variables are excluded, and the optimizer is not built, so that their places are not fixed.

@@ -55,7 +55,7 @@ class GradientNorm:
         self._snapshots = Snapshots(model, self._variable)
 
     def now(self) -> Any:
-        """The norm of the last batch, as an array of the backend that is not waited for."""
+        """The norm of the last batch, as an array of the backend, without waiting for it."""
         return self._snapshots.now()
 
     def remove(self) -> None:
@@ -83,7 +83,7 @@ class GradientNorm:
         return applied
 
     def _without(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """A method for which the optimizer has not this variable."""
+        """A method that runs as if the optimizer did not have this variable."""
 
         def called(store: Any) -> Any:
             with self._hidden():
@@ -112,14 +112,14 @@ def _norm(gradients: Sequence[Any], scale: float | None) -> Any:
 
 
 def _dense(gradient: Any) -> Any:
-    """A gradient as a tensor; TensorFlow's may be rows of an embedding, of which some stand there several times."""
+    """A gradient as a tensor. TensorFlow's may be rows of an embedding, in which a row can occur several times."""
     if keras.config.backend() == "tensorflow":
         return sys.modules["tensorflow"].convert_to_tensor(gradient)  # Keras's own function leaves the rows as they are
     return ops.convert_to_tensor(gradient)
 
 
 def _take_out(variables: Any, variable: Any) -> int | None:
-    """Where a variable was in a list, out of which it is taken; compared by identity."""
+    """Remove a variable from a list, by identity, and return its place."""
     for place, other in enumerate(variables):
         if other is variable:
             del variables[place]

@@ -1,8 +1,8 @@
 """The part of the training step in which groups of variables have rates and a weight decay of their own.
 
 Keras hands the rate to `update_step` for each variable, so there it is multiplied. On torch most optimizers update all
-variables in one call: they are called once for each group of variables with the same factor. The weight decay goes by
-groups on every backend.
+variables in one call: they are called once for each group of variables with the same factor. The weight
+decay is applied by groups on every backend.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
 
 
 class Groups:
-    """What stands before a `Step` among the parents of a scheduled optimizer: factors of the rate and of the decay."""
+    """Factors of the rate and of the decay; comes before `Step` among the parents of a scheduled optimizer."""
 
     def build(self, variables: Any) -> None:
         stock: Any = super()
@@ -164,5 +164,5 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _times(value: Any, factor: Any) -> Any:
-    """The product; by the number 1 it is the same object, so that variables without a factor train as ever."""
+    """The product. A factor of 1 returns the same object, so variables without a factor train exactly as before."""
     return value if isinstance(factor, float) and factor == 1.0 else value * factor

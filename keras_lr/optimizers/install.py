@@ -30,7 +30,7 @@ def assign_hyperparameter(rated: RatedOptimizer, name: str, schedule: LearningRa
 
 
 class Place(NamedTuple):
-    """Where a schedule may stand in an optimizer: its name there, what stands there, and how to put another one.
+    """A place for a schedule in an optimizer: its name, its value, and how to replace it.
 
     The caller retraces.
     """
@@ -85,7 +85,7 @@ def _become_number(rated: RatedOptimizer, rate: float) -> None:
 
 
 class Bounds(NamedTuple):
-    """Between what a callback keeps the rate that it changes, and how small a change may be."""
+    """The range in which a callback keeps the rate that it changes, and the smallest change."""
 
     min_lr: float
     max_lr: float = math.inf

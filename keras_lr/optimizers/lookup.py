@@ -1,7 +1,7 @@
 """The optimizers of a model that have a learning rate, their rates, and their step counter.
 
-They are inside whatever `compile` was given: `LossScaleOptimizer` and `MultiOptimizer` wrap others. Nothing
-outside `keras_lr.optimizers` touches a Keras optimizer.
+They may be inside the optimizer that `compile` was given: `LossScaleOptimizer` and `MultiOptimizer` wrap others.
+Nothing outside `keras_lr.optimizers` touches a Keras optimizer.
 
 Keras keeps the rate in the private `_learning_rate` and the counter in `_iterations`.
 The public `learning_rate` evaluates a schedule at once and `iterations` divides by

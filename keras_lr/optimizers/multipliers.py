@@ -108,7 +108,7 @@ class Multipliers:
         self.places = [matching[0] if matching else -1 for matching in found]
 
     def keys(self, count: int) -> list[int]:
-        """Of each variable the number of its factor; equal ones have the same number, −1 stands for 1.0."""
+        """The number of each variable's factor. Equal factors have the same number; −1 means 1.0."""
         if not self.factors:
             return [-1] * count
         assert self.places is not None

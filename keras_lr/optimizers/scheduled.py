@@ -297,7 +297,7 @@ def _strategy_scope(optimizer: Any) -> Any:
 
 
 def _arguments(optimizer: Any) -> dict[str, Any]:
-    """The config of the stock optimizer, but for the rate, which Keras may be unable to serialize."""
+    """The config of the stock optimizer, without the rate, which Keras may be unable to serialize."""
     twin: Any = object.__new__(type(optimizer))
     vars(twin).update(vars(optimizer), _learning_rate=None)
     found: dict[str, Any] = super(ScheduledOptimizer, twin).get_config()

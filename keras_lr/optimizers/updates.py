@@ -3,7 +3,7 @@
 Each hyperparameter is a property. While `apply` runs, and only then, a scheduled one is the value of its
 schedule at the optimizer's own step counter, so Keras's own code computes with it. On TensorFlow and JAX
 that value is a tensor of the traced step. On torch, which trains eagerly, it is a number: the counter is
-followed on the host, and read again only when somebody else has written it, so that nothing waits for the
+followed on the host, and read again only when other code has written it, so that nothing waits for the
 device.
 """
 
@@ -42,7 +42,7 @@ def hyperparameter(name: str) -> property:
 
 
 class Step:
-    """What a scheduled optimizer adds to the step of the stock one, which stands behind it among the parents."""
+    """What a scheduled optimizer adds to the step of the stock one. The stock class follows among the parents."""
 
     hyperparameters: dict[str, LearningRateSchedule]
 
@@ -79,7 +79,7 @@ class Step:
     def _values(self) -> dict[str, Any]:
         counter: Any = self._iterations  # type: ignore[attr-defined]
         if keras.config.backend() != "torch":
-            # A constant stays a number, with which the stock code computes to the last bit as ever.
+            # A constant stays a number, so the stock code computes exactly what it computes without us.
             return {
                 name: schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
                 for name, schedule in self.hyperparameters.items()
@@ -105,7 +105,7 @@ class Step:
         return float(known[2][step - known[1]])
 
     def _host_step(self, counter: Any) -> int:
-        """Torch's counter without waiting for it: followed as long as nobody else writes to it."""
+        """Torch's counter without waiting for it: it is counted along until other code writes to it."""
         own = vars(self)
         mirror = own["_mirror"]
         if mirror is None or mirror[1] is not counter or mirror[2] != counter._version:

@@ -54,7 +54,7 @@ def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[st
     tried = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64))
     try:
         rates = _rates(schedule, tried)
-    except Exception as error:  # whatever a user's code raises is the finding
+    except Exception as error:  # any error of the user's code is the finding
         return [f"it cannot be evaluated: {_said(error)}"]
     found = _about_rates(tried, rates)
     if not np.array_equal(_rates(schedule, tried[::-1])[::-1], rates, equal_nan=True):

@@ -28,8 +28,8 @@ class Difference:
     Attributes:
         steps: how many steps were compared, from step 0.
         differing: at how many of them the rates differ.
-        first, last: the first and the last of these; None if there are none.
-        largest_at: the step with the largest absolute difference; None if there is none.
+        first, last: the first and the last of these, or None.
+        largest_at: the step with the largest absolute difference, or None.
         largest: that difference, second minus first.
         rates: the two rates at that step.
         means: the mean rates over all steps compared.

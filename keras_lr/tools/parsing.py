@@ -109,7 +109,7 @@ def _checked(custom_objects: Any) -> dict[str, Any]:
 
 
 class _Reader:
-    """Makes what a syntax tree stands for.
+    """Makes the value that a syntax tree describes.
 
     Args:
         known: what can be called by its name.

@@ -1,4 +1,4 @@
-"""Does the schedule fit the training? What is likely a mistake, said when training starts."""
+"""Check at the start of training whether the schedule fits it, and warn of likely mistakes."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None)
 def findings(
     model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None, declared: int | None = None
 ) -> list[str]:
-    """What does not fit, in sentences with both numbers.
+    """What does not fit, as sentences with both numbers.
 
-    A `fit` that goes on from an earlier one at epoch 0 may be one of many in a loop. Then nobody knows where the
+    A `fit` that goes on from an earlier one at epoch 0 may be one of many in a loop. Then it is not known where the
     training ends, and it is not said that the schedule goes on for longer.
 
     Args:

@@ -1,4 +1,4 @@
-"""A resume with another rate than that of the checkpoint: noticed, and decided by the user."""
+"""A resume with another rate than the checkpoint's: detected here, decided by the user."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def resolve(model: Any, policy: str) -> None:
 
 
 def warn(model: Any) -> None:
-    """Say that there is a mismatch which nothing has decided; the model goes on as Keras made it."""
+    """Warn of a mismatch that nothing has resolved; the model goes on as Keras made it."""
     state = of(model)
     if state.mismatch:
         warn_user(

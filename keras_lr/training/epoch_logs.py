@@ -1,7 +1,7 @@
-"""Numbers in the epoch's logs for every callback of a `fit`, wherever the one that knows them stands.
+"""Adds numbers to the epoch's logs for every callback of a `fit`, whatever the order of the callbacks is.
 
 Keras hands the logs of an epoch from callback to callback, so what one of them adds is seen only
-by those after it. A filler stands first in Keras's own list (not in the user's) and does nothing
+by those after it. A filler comes first in Keras's own list (not in the user's) and does nothing
 but add the numbers.
 """
 
@@ -23,7 +23,7 @@ class Filler(keras.callbacks.Callback):
 
     Args:
         numbers: called at the end of each epoch.
-        before: the `CSVLogger` that this filler stands before, if any.
+        before: the `CSVLogger` that this filler comes before, if any.
         after_batch: called at the end of each batch, before any callback has changed something.
     """
 

@@ -1,4 +1,4 @@
-"""Optimizers that train nothing, since no variable was given to them: likely a pattern with a mistake in it."""
+"""Optimizers that train nothing because no variable belongs to them: likely a mistake in a pattern."""
 
 from __future__ import annotations
 

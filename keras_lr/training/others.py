@@ -1,4 +1,4 @@
-"""The other callbacks of the same `fit`, for what depends on who else is there."""
+"""The other callbacks of the same `fit`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def others(callback: Any, including: bool = False) -> list[Any]:
 
 
 def rearrange(change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Give the running list other callbacks, from within a hook; the list, or None where there is none.
+    """Give the running list other callbacks, from within a hook; returns the list, or None.
 
     Keras is in the middle of a loop over its callbacks, so they are exchanged and not changed.
 

@@ -1,7 +1,7 @@
 """Where in an epoch a training goes on that was resumed from a backup.
 
 `BackupAndRestore` leaves the entry of its file in the model's memory until the first batch that
-is trained. Whoever works out from the step counter how many epochs are done needs it.
+is trained. It is needed to work out the number of finished epochs from the step counter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Trainings of several processes: who is the chief, and what it has decided.
+"""Training in several processes: which one is the chief, and what it has decided.
 
 torch's `torch.distributed` and JAX's `jax.distributed` start one process for each device or
 machine, each with callbacks of its own. What one process decides from its own numbers, another

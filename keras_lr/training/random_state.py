@@ -2,7 +2,7 @@
 
 They are what decides on the order of data that `fit(shuffle=True)` draws (Python's generator for a
 `PyDataset`, NumPy's for arrays on JAX, torch's on torch), and on torch also on a Dropout without a
-seed of its own. TensorFlow shuffles inside `tf.data`, whose states nobody can read.
+seed of its own. TensorFlow shuffles inside `tf.data`, whose states cannot be read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RandomStates:
     """States that were captured, by this process or another one.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not valid states.
     """
 
     def __init__(self, captured: dict[str, Any]) -> None:

@@ -160,7 +160,7 @@ def _arrays(store: Any) -> dict[str, list[NDArray[Any]]]:
 
 
 class _Slot:
-    """Makes a model's `TrainingState` when somebody first looks for it."""
+    """Makes a model's `TrainingState` at the first access."""
 
     def __get__(self, model: Any, owner: Any = None) -> Any:
         if model is None:

@@ -1,13 +1,13 @@
-"""The random numbers of one training, whatever the other threads of its process draw.
+"""The random numbers of one training, undisturbed by other threads of its process.
 
 Weights, dropout and the order of the data come from generators that belong to the whole process: Python's (Keras takes
 the seeds of initializers and of layers from it, and the order of a `PyDataset`), NumPy's (the order of arrays on JAX),
-TensorFlow's and torch's. Whoever draws from one of them between the seed and the last batch changes the training. A
+TensorFlow's and torch's. Any draw from one of them between the seed and the last batch changes the training. A
 worker of Dask does: it trains in one thread, and in another its event loop measures messages by samples of their parts,
 taken with ``random.sample`` (`dask.sizeof`); most of them come while the first training imports its libraries.
 
 So trainings of one process, and range tests, take turns; and while one goes on, its threads alone draw from Python's
-and NumPy's generators. Threads that do not belong to it get numbers from generators that nobody has seeded.
+and NumPy's generators. Threads that do not belong to it get numbers from unseeded generators.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Train in here, one thread at a time; others, but for those that it starts, draw from generators of their own."""
+    """Train in here, one thread at a time. Other threads, except those that it starts, draw from other generators."""
     this = threading.current_thread()
     with _turn, ExitStack() as stack:
         if this not in _threads:
@@ -96,7 +96,7 @@ def _noting(start: Callable[[threading.Thread], None]) -> Callable[[threading.Th
 def _by_thread(stack: ExitStack, own: Callable[..., Any], others: Callable[..., Any]) -> Callable[..., Any]:
     """A function of a generator, for the training's threads; and the same of another generator, for all others."""
     training = [True]
-    stack.callback(training.clear)  # whoever has imported the function meanwhile keeps it
+    stack.callback(training.clear)  # code that has imported the function meanwhile keeps it
 
     @functools.wraps(own)
     def draw(*args: Any, **kwargs: Any) -> Any:

@@ -17,7 +17,7 @@ from keras_lr.training.saved_state import of
 
 
 class Watcher(keras.callbacks.Callback):
-    """Stands first in Keras's list, and gives the session the logs of the epoch that ends.
+    """Comes first in Keras's list, and gives the session the logs of the epoch that ends.
 
     Keras hands one dict from callback to callback. So who writes a file within `on_epoch_end` finds in it what the
     callbacks before have put there, although the callback that needs it comes later in the list.
@@ -42,7 +42,7 @@ class Session:
         running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
         steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
         epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
-        declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`; None if nobody says.
+        declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 

@@ -48,7 +48,7 @@ def compare(
     """Train with every schedule, at every peak rate, from every seed.
 
     Each training sets the seed, builds a model and fits it: trainings with the same seed begin with
-    the same weights and see the data in the same order, whatever other threads of the process draw
+    the same weights and see the data in the same order, even if other threads of the process draw random numbers
     from Python's and NumPy's generators meanwhile. Trainings in threads of one process take turns.
 
     Args:
@@ -64,7 +64,7 @@ def compare(
         rates: peak rates, the same for each schedule, which is scaled to have them as the highest
             rate of its whole course; by default each schedule is taken as it is.
         workers: processes, without an executor; half of the processors by default.
-        journal: a file in which every training that ends is noted; a comparison that was broken off goes
+        journal: a file that records every finished training; a comparison that was interrupted goes
             on from it. It knows schedules, peak rates and seeds, not what `build_model` and `fit` do.
         progress: show a progress bar with a running table.
 

@@ -19,7 +19,7 @@ class Journal:
         self._path = path
 
     def read(self) -> dict[str, Outcome]:
-        """What is noted; a last line that was cut off is dropped from the file.
+        """The records. A last line that was cut off is removed from the file.
 
         Raises:
             ValueError: the file is no journal of this version.

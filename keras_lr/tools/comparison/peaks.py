@@ -143,7 +143,7 @@ STOCK = {
 
 
 def _twin(schedule: LearningRateSchedule) -> LearningRateSchedule:
-    """Ours of the same formula, for one of Keras's own; the schedule itself where there is none."""
+    """Our schedule with the same formula as one of Keras's; otherwise the schedule itself."""
     name = type(schedule).__name__
     if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name, None):
         try:

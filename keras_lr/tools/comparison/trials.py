@@ -85,7 +85,7 @@ def run(payload: bytes) -> Outcome:
             rows.start_clock()  # it may have waited for its turn
             model = _model(build_model, trial.rate)
             _train(fit, model, [BindSchedule(), rows])
-    except Exception as error:  # whatever it is, the other trainings go on
+    except Exception as error:  # any error: the other trainings go on
         return Outcome(rows.rows, f"{type(error).__name__}: {error}")
     return Outcome(rows.rows) if rows.rows else Outcome([], "no epoch was trained")
 

@@ -60,7 +60,7 @@ def fit_forecast(
     Raises:
         ImportError: SciPy is missing.
         OSError: a file is missing.
-        TypeError, ValueError: wrong arguments, logs that are none, or trainings that cannot tell the parameters: a
+        TypeError, ValueError: wrong arguments, no valid logs, or trainings that do not determine the parameters: a
             constant rate in all of them, a loss that does not fall, or too few losses. The message says what helps.
     """
     owner = "fit_forecast"

@@ -53,7 +53,7 @@ class Forecaster(keras.callbacks.Callback):
     one line. A constant rate says nothing about what decay brings, so with one, give the log of an earlier training
     whose rate fell. As long as a fit is not possible, it prints why, once.
 
-    A fit takes a second or a few, whatever the length of the log; `every` makes it rarer.
+    A fit takes a few seconds, however long the log is; with `every` it happens less often.
 
     Args:
         logger: the `LearningRateLogger` of this training, also a callback of it, with ``metrics=("loss",)``.
