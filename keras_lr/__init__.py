@@ -43,17 +43,6 @@ from keras_lr.schedules.stepwise import (
     from_function,
 )
 from keras_lr.schedules.warmup import Warmup
-from keras_lr.tools.checking import check_schedule
-from keras_lr.tools.comparison.compare import compare
-from keras_lr.tools.comparison.result import Comparison
-from keras_lr.tools.difference import diff
-from keras_lr.tools.forecast.fit import fit_forecast
-from keras_lr.tools.forecast.forecaster import Forecaster
-from keras_lr.tools.forecast.refinement import refine
-from keras_lr.tools.forecast.result import Forecast
-from keras_lr.tools.parsing import parse
-from keras_lr.tools.range_test.find import find_learning_rate
-from keras_lr.tools.range_test.result import RangeTest
 from keras_lr.training.audit import ScheduleWarning
 
 __version__ = "0.1.0"
@@ -61,20 +50,48 @@ __version__ = "0.1.0"
 _MODULES = ("tuning",)
 """Public modules that are imported when they are first used, so that `import keras_lr` stays fast."""
 
+_TOOLS = {
+    "check_schedule": "checking",
+    "compare": "comparison.compare",
+    "Comparison": "comparison.result",
+    "diff": "difference",
+    "fit_forecast": "forecast.fit",
+    "Forecaster": "forecast.forecaster",
+    "refine": "forecast.refinement",
+    "Forecast": "forecast.result",
+    "parse": "parsing",
+    "find_learning_rate": "range_test.find",
+    "RangeTest": "range_test.result",
+}
+"""Tools that are imported when they are first used, each with its module in `keras_lr.tools`."""
+
 _FORMER = ("curves", "fields")
 """Modules under their former names, which warn."""
 
 if TYPE_CHECKING:
     from keras_lr import tuning as tuning
+    from keras_lr.tools.checking import check_schedule
+    from keras_lr.tools.comparison.compare import compare
+    from keras_lr.tools.comparison.result import Comparison
+    from keras_lr.tools.difference import diff
+    from keras_lr.tools.forecast.fit import fit_forecast
+    from keras_lr.tools.forecast.forecaster import Forecaster
+    from keras_lr.tools.forecast.refinement import refine
+    from keras_lr.tools.forecast.result import Forecast
+    from keras_lr.tools.parsing import parse
+    from keras_lr.tools.range_test.find import find_learning_rate
+    from keras_lr.tools.range_test.result import RangeTest
 else:
     # Hidden from type checkers: to them a module with `__getattr__` has every name.
     def __getattr__(name):
         if name in _MODULES + _FORMER:
             return _import_module(f"{__name__}.{name}")
+        if name in _TOOLS:
+            return getattr(_import_module(f"{__name__}.tools.{_TOOLS[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
-        return sorted({*globals(), *_MODULES})
+        return sorted({*globals(), *_MODULES, *_TOOLS})
 
 
 __all__ = [

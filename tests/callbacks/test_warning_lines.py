@@ -23,6 +23,7 @@ from support.training import data, model_with
 
 import keras_lr as klr
 import keras_lr.core.warning
+from keras_lr.tools.range_test.result import Sweep
 
 ROOT = Path(klr.__file__).parent
 MARK = "# the user's line"
@@ -456,7 +457,7 @@ def test_a_suggestion_in_a_hook_points_at_the_suggestion():
         def on_train_end(self, logs=None):
             rates = np.geomspace(1e-5, 1.0, 40)
             losses = np.linspace(1.0, 3.0, 40)
-            result = klr.RangeTest((klr.tools.range_test.result.Sweep(rates, losses, losses),), 40, True)
+            result = klr.RangeTest((Sweep(rates, losses, losses),), 40, True)
             result.suggestion("minimum")  # the user's line
 
     with recorded() as (caught, _):
@@ -486,9 +487,12 @@ def test_code_that_the_file_of_its_module_does_not_have():
         def get_source(name):
             return "exec(text)\n"
 
-    names = {"__name__": "__main__", "__loader__": Loader(), "warn": keras_lr.core.warning.warn_user}
+    def warn():
+        keras_lr.core.warning.warn_user("the schedule ends")
+
+    names = {"__name__": "__main__", "__loader__": Loader(), "warn": warn}
     with recorded() as (caught, _):
-        exec(compile("\n\n\nwarn('the schedule ends')", "<string>", "exec"), names)
+        exec(compile("\n\n\nwarn()", "<string>", "exec"), names)
     assert [(warning.filename, warning.lineno) for warning in caught] == [("<string>", 4)]
 
 

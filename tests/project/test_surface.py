@@ -87,9 +87,28 @@ def test_the_import_is_light():
         "import sys, keras; before = set(sys.modules); import keras_lr; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
         "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
-        "sorted(name for name in keras_lr._MODULES if f'keras_lr.{name}' in sys.modules))"
+        "sorted(name for name in sys.modules if name.startswith(('keras_lr.tools', 'keras_lr.tuning'))))"
     )
     assert fresh(code) == "[] []"
+
+
+def test_type_checkers_see_the_tools_that_are_imported_later():
+    tree = ast.parse(Path(keras_lr.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    start = "keras_lr.tools."
+    seen = {
+        name.name: node.module.removeprefix(start)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(start)
+        for name in node.names
+    }
+    assert seen == keras_lr._TOOLS
+    assert set(seen) <= set(keras_lr.__all__) & set(dir(keras_lr))
+
+
+def test_a_name_that_does_not_exist():
+    with pytest.raises(AttributeError, match="module 'keras_lr' has no attribute 'CosineDecy'"):
+        keras_lr.CosineDecy  # noqa: B018
 
 
 # What the README, the docs, the examples and the strings of the package spell.

@@ -12,6 +12,7 @@ from support.backend import BACKEND
 
 import keras_lr as klr
 from keras_lr.tools.range_test import suggestions
+from keras_lr.tools.range_test.result import Sweep
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(96, 6)).astype("float32")
@@ -512,7 +513,7 @@ def test_the_rules_are_those_of_fastai(curve, rule):
 def result_of(rates, losses, smoothed=None, steps=None):
     losses = np.array(losses, np.float64)
     smoothed = losses if smoothed is None else np.array(smoothed, np.float64)
-    sweep = klr.tools.range_test.result.Sweep(np.array(rates, np.float64), losses, smoothed)
+    sweep = Sweep(np.array(rates, np.float64), losses, smoothed)
     return klr.RangeTest((sweep,), len(rates) if steps is None else steps, False)
 
 
@@ -556,7 +557,7 @@ def test_what_comes_after_a_loss_that_is_not_finite_is_ignored():
 
 def test_repeats_give_the_median_and_refuse_when_they_disagree():
     def shifted(decades):
-        return klr.tools.range_test.result.Sweep(RATES, *(2.0 - np.exp(-((np.log10(RATES) + 2.0 + decades) ** 2)),) * 2)
+        return Sweep(RATES, *(2.0 - np.exp(-((np.log10(RATES) + 2.0 + decades) ** 2)),) * 2)
 
     near = klr.RangeTest((shifted(0.0), shifted(0.3), shifted(-0.3)), 100, False)
     assert near.suggestion("minimum") == pytest.approx(1e-3, rel=0.08)
