@@ -16,7 +16,7 @@ from benchmarks import common, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "forecast.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "fine_tuning", "forecast")))
 FIGURE = ROOT / "docs" / "images" / "training.svg"
 SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
 
@@ -331,7 +331,21 @@ def goals() -> str:
     return table(["goal", "found", ""], lines)
 
 
+def fine_tuning() -> str:
+    def change(row: dict[str, Any]) -> str:
+        mean, low, high = (f"{100.0 * value:+.1f}".replace("-", "−") for value in row["gain"])
+        return f"{mean} ({low} to {high})" if any(row["gain"]) else ""
+
+    lines = [
+        [row["strategy"], f"{row['peak']:g}", f"{100.0 * row['accuracy'][0]:.1f} %", change(row)]
+        for row in rows_of("fine_tuning")
+    ]
+    made = table(["strategy", "peak rate", "accuracy", "over one rate, in points (95 %)"], lines)
+    return f"{made}\n\n{made_with('fine_tuning')}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "fine_tuning": fine_tuning,
     "forecast": forecast_report.table,
     "short": short,
     "goals": goals,
