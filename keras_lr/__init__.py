@@ -13,6 +13,7 @@ from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Produc
 from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.layerwise import layerwise_decay
+from keras_lr.optimizers.norms import norms_and_biases
 from keras_lr.optimizers.scheduled import Scheduled
 from keras_lr.schedules.combinators import Noise, PerEpoch, PerUpdate, Repeat, Sequential, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
@@ -55,6 +56,7 @@ from keras_lr.tools.parsing import parse
 from keras_lr.tools.range_test.find import find_learning_rate
 from keras_lr.tools.range_test.result import RangeTest
 from keras_lr.training.audit import ScheduleWarning
+from keras_lr.training.refresh import refresh_batch_norm
 
 __version__ = "0.1.0"
 
@@ -139,8 +141,10 @@ __all__ = [
     "from_function",
     "get_learning_rate",
     "layerwise_decay",
+    "norms_and_biases",
     "parse",
     "refine",
+    "refresh_batch_norm",
     "scaled",
     "set_learning_rate",
     "set_step",

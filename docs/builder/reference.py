@@ -57,13 +57,14 @@ GROUPS = (
             "callbacks.backup",
             "callbacks.cycle_ends",
             "training.audit",
+            "training.refresh",
         ),
     ),
     Group(
         "optimizer",
         "Optimizers",
         "The rate of a compiled model, and other hyperparameters on schedules.",
-        ("optimizers.access", "optimizers.scheduled", "optimizers.layerwise"),
+        ("optimizers.access", "optimizers.scheduled", "optimizers.layerwise", "optimizers.norms"),
     ),
     Group(
         "tools",

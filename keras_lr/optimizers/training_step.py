@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
+
+PREDICTING = ("predict_step", "predict_function", "stop_predicting", "training")
+"""What `predict` leaves on a model, and what is exchanged for it; `training` is torch's."""
+
 
 @contextmanager
 def exchanged(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
@@ -51,6 +56,37 @@ def uncompiled(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., An
             yield
     finally:
         model.steps_per_execution = executions
+
+
+def predict_by(model: Any, step: Callable[..., Any], function: Any, data: Any, options: dict[str, Any]) -> Any:
+    """Let `predict` run with `step` in the place of `predict_step`, and leave the model as it was.
+
+    Args:
+        model: a model that is built.
+        step: takes what `predict_step` takes on this backend.
+        function: what the second result of an earlier call with an equal step was, or None.
+        data: given to `predict`.
+        options: its other arguments.
+
+    Returns:
+        What `predict` returns, and the compiled step, for the next call.
+    """
+    attributes = vars(model)
+    kept = {name: attributes[name] for name in PREDICTING if name in attributes}
+    try:
+        attributes["predict_step"] = step
+        model.predict_function = function
+        if function is None:
+            model.make_predict_function(force=True)
+        made = model.predict_function
+        # Not the model's own, which it may have another meaning for.
+        return keras.Model.predict(model, data, **options), made
+    finally:
+        for name in PREDICTING:
+            attributes.pop(name, None)
+        attributes.update(kept)
+        if keras.config.backend() == "torch":
+            model.train(attributes["training"])  # its parts too, which `predict` has switched
 
 
 def replace_next_call(model: Any, function: Callable[..., Any]) -> None:

@@ -210,6 +210,11 @@ def model() -> Any:
     return made
 
 
+def normalized_model() -> Any:
+    """A model with a normalization."""
+    return keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+
+
 def data() -> np.ndarray:
     return np.ones((40, 1), np.float32)
 
@@ -291,7 +296,9 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "from_function": {"function": lambda: lambda step: 0.1, "steps": lambda: 3},
     "get_learning_rate": {"model": model},
     "layerwise_decay": {"model": model, "decay": lambda: 0.5},
+    "norms_and_biases": {"model": model},
     "parse": {"text": lambda: "Constant(0.1)"},
+    "refresh_batch_norm": {"model": normalized_model, "x": data},
     "refine": {"log": lambda: log()},
     "scaled": {"schedule": lambda: 0.1, "batch_size": lambda: 8, "base_batch_size": lambda: 4},
     "set_learning_rate": {"model": model, "rate": lambda: 0.1},
@@ -304,6 +311,8 @@ UNCHECKED: dict[tuple[str, str], str] = {
     ("find_learning_rate", "x"): "data are Keras's: `fit` says what it does not take",
     ("find_learning_rate", "y"): "as x",
     ("find_learning_rate", "sample_weight"): "as x",
+    ("refresh_batch_norm", "x"): "as x of `find_learning_rate`",
+    ("refresh_batch_norm", "y"): "is ignored",
     ("from_epoch_function", "function"): "what it raises is its own; what it returns is checked at every epoch",
     ("from_function", "function"): "what it raises is its own; what it returns is checked at every step",
     ("set_step", "epoch"): "with `step` they are refused together; tried below, without it",
@@ -644,6 +653,11 @@ ALLOWED: dict[str, set[str]] = {
     "fit_forecast.draws": WHOLE | {"zero"},
     "layerwise_decay.decay": SHARE & POSITIVE,
     "layerwise_decay.head": SCHEDULE,
+    "norms_and_biases.model": NOTHING,
+    "refresh_batch_norm.model": NOTHING,
+    "refresh_batch_norm.batch_size": WHOLE | NONE,
+    "refresh_batch_norm.steps": WHOLE | NONE,
+    "refresh_batch_norm.seed": {*WHOLE, "zero"},
     "refine.peak": POSITIVE | NONE,
     "refine.smoothing": SHARE - {"one"},  # at most a half
     "find_learning_rate.model": {"model"} & NOTHING,  # it is not compiled
