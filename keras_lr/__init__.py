@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
+from keras_lr.callbacks.batch_norm_momentum import BatchNormMomentum
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
@@ -81,6 +82,7 @@ else:
 
 __all__ = [
     "BackupAndRestore",
+    "BatchNormMomentum",
     "BindSchedule",
     "Bound",
     "Chain",

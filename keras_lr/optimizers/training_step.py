@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+INSTALLING = ("train_step", "make_train_function")
+
 PREDICTING = ("predict_step", "predict_function", "stop_predicting", "training")
 """What `predict` leaves on a model, and what is exchanged for it; `training` is torch's."""
 
@@ -24,6 +26,36 @@ def exchanged(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any
         attributes.pop("train_step", None)
         if own is not None:
             attributes["train_step"] = own
+
+
+def install(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
+    """From now on, let the model train with ``wrap(train_step)``; from `on_train_begin` of a callback.
+
+    It lasts until what is returned is called, or until the next `fit` begins, since Keras calls no callback where a
+    `fit` ends with an error.
+    """
+    attributes = vars(model)
+    own = {name: attributes[name] for name in INSTALLING if name in attributes}
+    step = wrap(model.train_step)
+
+    def remove() -> None:
+        if attributes.get("train_step") is step:
+            for name in INSTALLING:
+                attributes.pop(name, None)
+            attributes.update(own)
+            model.train_function = None
+
+    make = model.make_train_function
+
+    def make_train_function(force: bool = False) -> Any:
+        if not force:  # a `fit` begins
+            remove()
+            return model.make_train_function()
+        return make(force=True)
+
+    attributes.update(train_step=step, make_train_function=make_train_function)
+    make(force=True)
+    return remove
 
 
 def retrace(model: Any) -> None:

@@ -73,7 +73,7 @@ def refresh_batch_norm(
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
         >>> refresh_batch_norm(model, np.array([[1.0], [3.0], [5.0]], "float32"), batch_size=2)
         1
-        >>> [float(np.round(value[0], 4)) for value in model.get_weights()[2:]]
+        >>> [round(float(value[0]), 4) for value in model.get_weights()[2:]]
         [3.0, 2.6667]
     """
     batch_size = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 # Besides the schedules, whose list is the catalogue: `test_every_exported_schedule_has_a_row`.
 NAMES = [
     "BackupAndRestore",
+    "BatchNormMomentum",
     "BindSchedule",
     "Bound",
     "Chain",

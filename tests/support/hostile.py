@@ -275,6 +275,7 @@ NOT_CALLED = {klr.Schedule: "the base class", klr.ScheduleWarning: "a category o
 
 RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "BackupAndRestore": {"backup_dir": lambda: "folder"},
+    "BatchNormMomentum": {"schedule": lambda: 0.5},
     "BindSchedule": {},
     "LearningRateLogger": {},
     "SaveAtCycleEnds": {"filepath": lambda: "{cycle}.keras"},
@@ -598,6 +599,9 @@ ALLOWED: dict[str, set[str]] = {
     "ReduceOnPlateau.every": WHOLE,
     "ReduceOnPlateau.optimizers": {"None", "list of strings", "array of strings"},
     "ReduceOnPlateau.optimizer": CHOICE,
+    "BatchNormMomentum.schedule": (SCHEDULE - RATE) | SHARE,
+    "BatchNormMomentum.layers": {"None", "list of strings", "array of strings"} | TEXT,
+    "BatchNormMomentum.restore": FLAG,
     "BindSchedule.optimizer": CHOICE,
     "BindSchedule.epochs": WHOLE | NONE,
     "LearningRateLogger.optimizer": CHOICE,
