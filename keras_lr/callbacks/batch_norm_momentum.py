@@ -132,10 +132,11 @@ class BatchNormMomentum(keras.callbacks.Callback):
         """The counter within a training step; JAX hands the optimizer's variables to the step."""
         if keras.config.backend() != "jax":
             return self._counter
-        for variable, value in zip(self._net.optimizer.variables, arguments[0][2], strict=False):
-            if variable is self._counter:
-                return value
-        refuse(OWNER, "model", "compiled with the optimizer that trains it", self._net)
+        values = zip(self._net.optimizer.variables, arguments[0][2], strict=False)
+        found = [value for variable, value in values if variable is self._counter]
+        if not found:
+            refuse(OWNER, "model", "compiled with the optimizer that trains it", self._net)
+        return found[0]
 
     @contextmanager
     def _having(self, momentum: Any) -> Iterator[None]:
