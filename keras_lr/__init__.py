@@ -10,6 +10,7 @@ from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
+from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
 from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
@@ -117,6 +118,7 @@ __all__ = [
     "RangeTest",
     "ReduceOnPlateau",
     "Reduced",
+    "RefreshBatchNorm",
     "Repeat",
     "SaveAtCycleEnds",
     "Schedule",

@@ -56,6 +56,7 @@ GROUPS = (
             "callbacks.logger",
             "callbacks.backup",
             "callbacks.cycle_ends",
+            "callbacks.refreshing",
             "callbacks.batch_norm_momentum",
             "training.audit",
             "training.refresh",

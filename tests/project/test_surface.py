@@ -40,6 +40,7 @@ NAMES = [
     "Comparison",
     "RangeTest",
     "ReduceOnPlateau",
+    "RefreshBatchNorm",
     "SaveAtCycleEnds",
     "ScheduleWarning",
     "Scheduled",
