@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 
 from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
+from keras_lr.callbacks.batch_norm_momentum import BatchNormMomentum
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
+from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
 from keras_lr.core.units import epochs, fraction, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.layerwise import layerwise_decay
+from keras_lr.optimizers.norms import norms_and_biases
 from keras_lr.optimizers.scheduled import Scheduled
 from keras_lr.schedules.combinators import Noise, PerEpoch, PerUpdate, Repeat, Sequential, scaled
 from keras_lr.schedules.cyclical import CosineDecayRestarts, CyclicalLearningRate, OppositePhase, SinusoidalLearningRate
@@ -44,6 +47,7 @@ from keras_lr.schedules.stepwise import (
 )
 from keras_lr.schedules.warmup import Warmup
 from keras_lr.training.audit import ScheduleWarning
+from keras_lr.training.refresh import refresh_batch_norm
 
 __version__ = "0.1.0"
 
@@ -96,6 +100,7 @@ else:
 
 __all__ = [
     "BackupAndRestore",
+    "BatchNormMomentum",
     "BindSchedule",
     "Bound",
     "Chain",
@@ -130,6 +135,7 @@ __all__ = [
     "RangeTest",
     "ReduceOnPlateau",
     "Reduced",
+    "RefreshBatchNorm",
     "Repeat",
     "SaveAtCycleEnds",
     "Schedule",
@@ -156,8 +162,10 @@ __all__ = [
     "from_function",
     "get_learning_rate",
     "layerwise_decay",
+    "norms_and_biases",
     "parse",
     "refine",
+    "refresh_batch_norm",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -56,14 +56,17 @@ GROUPS = (
             "callbacks.logger",
             "callbacks.backup",
             "callbacks.cycle_ends",
+            "callbacks.refreshing",
+            "callbacks.batch_norm_momentum",
             "training.audit",
+            "training.refresh",
         ),
     ),
     Group(
         "optimizer",
         "Optimizers",
         "The rate of a compiled model, and other hyperparameters on schedules.",
-        ("optimizers.access", "optimizers.scheduled", "optimizers.layerwise"),
+        ("optimizers.access", "optimizers.scheduled", "optimizers.layerwise", "optimizers.norms"),
     ),
     Group(
         "tools",

@@ -19,7 +19,7 @@ from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.schedules.installed import Installed
 from keras_lr.training import audit, checkpoint_rates, idle
-from keras_lr.training.position import batches_done
+from keras_lr.training.position import batches_done, epochs_of_training
 from keras_lr.training.saved_state import Follower, memory, of
 from keras_lr.training.session import Session
 
@@ -169,7 +169,7 @@ class BindSchedule(keras.callbacks.Callback):
         done = lookup.step_of(self._net) - batches_done(self._net)
         if self.time_budget is None and self.epochs is None:
             # The whole of the training, what was made of it before this `fit` included.
-            epochs = max(round(done / steps) + epochs - epoch, 1)
+            epochs = epochs_of_training(self._net, steps, epoch, epochs)
         changed = False
         for name, source, assign in install.places(self._net, rated):
             column = name + rated.suffix

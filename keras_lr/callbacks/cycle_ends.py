@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_lr.callbacks.backup_folder import read_along
+from keras_lr.callbacks.refreshing import BATCHES, RefreshBatchNorm
 from keras_lr.core.fields import PATH
 from keras_lr.core.inner import cycle_end_after, earliest
 from keras_lr.core.refusals import check, refuse
@@ -40,25 +41,36 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         filepath: where to save, with ``{cycle}``, the number of the cycle from 1 on, or ``{step}``,
             its end, as a name or with a format: ``"snapshots/{cycle:02d}.keras"``. It ends in
             ".keras" for the model, or in ".weights.h5" for the weights. Folders are made.
+        refresh_batch_norm: before a model is saved, and at the end of training, estimate its statistics of batch
+            normalization anew, over this many batches of the training data (`refresh_batch_norm`); not when None.
 
     Raises:
-        TypeError, ValueError: at construction, for another path; in the first batch, if the
-            schedule of the optimizer has no cycles.
+        TypeError, ValueError: at construction, for wrong arguments; in the first batch, if the
+            schedule of the optimizer has no cycles; at the start of `fit`, if `refresh_batch_norm` is given and the
+            model has no `BatchNormalization`, or `fit` has a generator.
     """
 
-    def __init__(self, filepath: str | os.PathLike[str]) -> None:
+    def __init__(self, filepath: str | os.PathLike[str], *, refresh_batch_norm: int | None = None) -> None:
         super().__init__()
         # Absolute, since the process may go to another folder while it trains.
         self.filepath: str = os.path.abspath(check(PATH, "SaveAtCycleEnds", "filepath", filepath))
         if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
             allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
             refuse("SaveAtCycleEnds", "filepath", allowed, filepath)
+        self.refresh_batch_norm: int | None = check(
+            BATCHES, "SaveAtCycleEnds", "refresh_batch_norm", refresh_batch_norm
+        )
+        self._refresher: RefreshBatchNorm | None = None
         self._saved: int | None = None
         self._is_warned = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._saved, self._is_first = None, True
         self._optimizers: list[RatedOptimizer] = []
+        if self.refresh_batch_norm is not None:
+            self._refresher = RefreshBatchNorm.attach(
+                self, "SaveAtCycleEnds", self.refresh_batch_norm, is_for_validation=False
+            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
@@ -130,6 +142,8 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         return number
 
     def _write(self, path: Path) -> None:
+        if self._refresher is not None:
+            self._refresher.refresh()
         model = self.model
         if processes.is_chief():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from keras_lr.callbacks import metric_checks as checks
 from keras_lr.callbacks.metric_state import MetricState
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.plateau_window import WindowMean
+from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import install, lookup, training_step
@@ -38,6 +39,7 @@ class MetricDriven(MetricState):
     optimizers: Any
     optimizer: Any
     name: str | None
+    refresh_batch_norm: int | None = None
 
     # What a subclass says.
 
@@ -62,6 +64,9 @@ class MetricDriven(MetricState):
         checks.check_rates(self.OWNER, optimizers)
         checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
+        self._refresher = None
+        if self.refresh_batch_norm is not None:
+            self._refresher = RefreshBatchNorm.attach(self, self.OWNER, self.refresh_batch_norm)
         if self.name is None:
             self._key = self._session.key(self._options.key())
         elif not self._session.claim(self._key):
@@ -201,6 +206,8 @@ class MetricDriven(MetricState):
                 say(f"\n{when}: {self.OWNER}: {rated.column} {rates[0]:.6g} -> {rates[1]:.6g}")
         if schedules and factor < 1.0 and self.restore_best_weights:
             self._best.restore(model, self._key)
+            if self._refresher is not None:
+                self._refresher.refresh()
         if changed:
             training_step.retrace(model)
             if not self._warned_of_own_loop:

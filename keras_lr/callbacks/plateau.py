@@ -68,6 +68,9 @@ class ReduceOnPlateau(MetricDriven):
         optimizer: whose rate is reduced, in a model with several: an optimizer, the name of one or of an
             attribute of the model that is one, or a list of them; all when None. Where `compile` of the
             model is your own and its attributes are the optimizers (a GAN), they are found.
+        refresh_batch_norm: before each validation, after weights were restored, and at the end of training, estimate
+            the statistics of batch normalization anew, over this many batches of the training data, such as 32; not
+            when None. Every callback then sees the metrics of the refreshed model. See `RefreshBatchNorm`.
         eps: a reduction that changes the rate by no more than this is not made, as in torch (1e-8 there).
 
     Raises:
@@ -112,6 +115,7 @@ class ReduceOnPlateau(MetricDriven):
         rtol: float = 0.0,
         eps: float = 0.0,
         optimizer: Any = None,
+        refresh_batch_norm: int | None = None,
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         super().__init__(PlateauOptions(**arguments))

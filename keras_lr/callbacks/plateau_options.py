@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from keras_lr.callbacks.metrics import direction_of, named_metrics, nearest
 from keras_lr.callbacks.plateau_rule import PlateauRule
 from keras_lr.core.fields import (
+    COUNT,
     STRING,
     CountOrZero,
     NonNegative,
@@ -52,6 +53,7 @@ Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, s
 OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
 Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
 Optimizers = Annotated[Any, OptimizerChoice()]
+Batches = Annotated[int | None, OrNone(COUNT)]
 CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
 
 
@@ -80,6 +82,7 @@ class PlateauOptions(Frozen):
     rtol: NonNegative
     eps: NonNegative
     optimizer: Optimizers
+    refresh_batch_norm: Batches = None
 
     def validate(self) -> None:
         if self.optimizers is not None and self.optimizer is not None:

@@ -11,7 +11,8 @@ from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
-from keras_lr.optimizers.lookup import Source
+from keras_lr.optimizers.lookup import Hyperparameter, Source
+from keras_lr.training.saved_state import of
 
 GRADIENT_NORM = "gradient_norm"
 """The column of the norm of the gradient."""
@@ -137,14 +138,21 @@ class Watch:
         # Without a training function the user's own loop trains. It is not compiled, or says so itself.
         if ran is not None and self._traced is not None and self._traced[0] is ran:
             return self._traced[1]
-        sources = [
-            hyperparameter.source for hyperparameter in lookup.hyperparameters(self.model, self._wanted.optimizer)
-        ]
+        sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
         self._traced = (ran, sources)
         return sources
 
+    def _hyperparameters(self) -> list[Hyperparameter]:
+        """What has a column: those of optimizers, and what callbacks compute from the step."""
+        found = lookup.hyperparameters(self.model, self._wanted.optimizer)
+        session = of(self.model).session
+        if session is not None and found:
+            rated = lookup.primary([it.rated for it in found])
+            found += [Hyperparameter(column, rated, schedule) for column, schedule in session.schedules.items()]
+        return found
+
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
-        hyperparameters = lookup.hyperparameters(self.model, self._wanted.optimizer)
+        hyperparameters = self._hyperparameters()
         sources = [it.source for it in hyperparameters]
         if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
             sources = self._traced[1]

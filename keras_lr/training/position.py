@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.refusals import shown
+from keras_lr.optimizers import lookup
 from keras_lr.training.saved_state import memory, of
 
 KEY = "backup"
@@ -51,6 +52,19 @@ def batches_done(model: Any) -> int:
     """Batches of the present epoch that were trained before `fit` began; 0 once it trains."""
     entry = memory(model).get(KEY)
     return 0 if entry is None else Position.from_json(entry).batch
+
+
+def epochs_of_training(model: Any, steps_per_epoch: int, epoch: int, epochs: int) -> int:
+    """Epochs of the whole training, what was made of it before this `fit` included.
+
+    Args:
+        model: the model.
+        steps_per_epoch: batches in an epoch.
+        epoch: the one that begins now.
+        epochs: that at which this `fit` ends.
+    """
+    done = lookup.step_of(model) - batches_done(model)
+    return max(round(done / steps_per_epoch) + epochs - epoch, 1)
 
 
 def forget(model: Any) -> None:

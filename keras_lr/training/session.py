@@ -43,12 +43,14 @@ class Session:
         steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
         epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
+        schedules: of numbers that a callback computes within the training step, by the column that a log has for them.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
     def __init__(self, params: Any) -> None:
         self.binders: list[Callable[[int], None]] = []
         self.params = params
+        self.schedules: dict[str, Any] = {}
         self.running: Any = None
         self.steps_per_epoch: int | None = (params or {}).get("steps")
         self.declared_epochs: int | None = None

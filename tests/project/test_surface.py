@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 # Besides the schedules, whose list is the catalogue: `test_every_exported_schedule_has_a_row`.
 NAMES = [
     "BackupAndRestore",
+    "BatchNormMomentum",
     "BindSchedule",
     "Bound",
     "Chain",
@@ -39,6 +40,7 @@ NAMES = [
     "Comparison",
     "RangeTest",
     "ReduceOnPlateau",
+    "RefreshBatchNorm",
     "SaveAtCycleEnds",
     "ScheduleWarning",
     "Scheduled",
@@ -53,8 +55,10 @@ NAMES = [
     "from_function",
     "get_learning_rate",
     "layerwise_decay",
+    "norms_and_biases",
     "parse",
     "refine",
+    "refresh_batch_norm",
     "scaled",
     "set_learning_rate",
     "set_step",

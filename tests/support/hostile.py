@@ -210,6 +210,11 @@ def model() -> Any:
     return made
 
 
+def normalized_model() -> Any:
+    """A model with a normalization."""
+    return keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+
+
 def data() -> np.ndarray:
     return np.ones((40, 1), np.float32)
 
@@ -270,11 +275,13 @@ NOT_CALLED = {klr.Schedule: "the base class", klr.ScheduleWarning: "a category o
 
 RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "BackupAndRestore": {"backup_dir": lambda: "folder"},
+    "BatchNormMomentum": {"schedule": lambda: 0.5},
     "BindSchedule": {},
     "LearningRateLogger": {},
     "SaveAtCycleEnds": {"filepath": lambda: "{cycle}.keras"},
     "Forecaster": {"logger": lambda: klr.LearningRateLogger(("loss",))},
     "ReduceOnPlateau": {},
+    "RefreshBatchNorm": {},
     "Scheduled": {"optimizer": lambda: keras.optimizers.SGD(0.1)},
     "check_schedule": {"schedule": lambda: klr.Constant(0.1)},
     "compare": {
@@ -291,7 +298,9 @@ RIGHT: dict[str, dict[str, Callable[[], Any]]] = {
     "from_function": {"function": lambda: lambda step: 0.1, "steps": lambda: 3},
     "get_learning_rate": {"model": model},
     "layerwise_decay": {"model": model, "decay": lambda: 0.5},
+    "norms_and_biases": {"model": model},
     "parse": {"text": lambda: "Constant(0.1)"},
+    "refresh_batch_norm": {"model": normalized_model, "x": data},
     "refine": {"log": lambda: log()},
     "scaled": {"schedule": lambda: 0.1, "batch_size": lambda: 8, "base_batch_size": lambda: 4},
     "set_learning_rate": {"model": model, "rate": lambda: 0.1},
@@ -304,6 +313,9 @@ UNCHECKED: dict[tuple[str, str], str] = {
     ("find_learning_rate", "x"): "data are Keras's: `fit` says what it does not take",
     ("find_learning_rate", "y"): "as x",
     ("find_learning_rate", "sample_weight"): "as x",
+    ("refresh_batch_norm", "x"): "as x of `find_learning_rate`",
+    ("RefreshBatchNorm", "x"): "as x of `find_learning_rate`",
+    ("refresh_batch_norm", "y"): "is ignored",
     ("from_epoch_function", "function"): "what it raises is its own; what it returns is checked at every epoch",
     ("from_function", "function"): "what it raises is its own; what it returns is checked at every step",
     ("set_step", "epoch"): "with `step` they are refused together; tried below, without it",
@@ -589,6 +601,9 @@ ALLOWED: dict[str, set[str]] = {
     "ReduceOnPlateau.every": WHOLE,
     "ReduceOnPlateau.optimizers": {"None", "list of strings", "array of strings"},
     "ReduceOnPlateau.optimizer": CHOICE,
+    "BatchNormMomentum.schedule": (SCHEDULE - RATE) | SHARE,
+    "BatchNormMomentum.layers": {"None", "list of strings", "array of strings"} | TEXT,
+    "BatchNormMomentum.restore": FLAG,
     "BindSchedule.optimizer": CHOICE,
     "BindSchedule.epochs": WHOLE | NONE,
     "LearningRateLogger.optimizer": CHOICE,
@@ -644,6 +659,14 @@ ALLOWED: dict[str, set[str]] = {
     "fit_forecast.draws": WHOLE | {"zero"},
     "layerwise_decay.decay": SHARE & POSITIVE,
     "layerwise_decay.head": SCHEDULE,
+    "norms_and_biases.model": NOTHING,
+    "refresh_batch_norm": WHOLE | NONE,
+    "RefreshBatchNorm.batches": WHOLE,
+    "RefreshBatchNorm.batch_size": WHOLE | NONE,
+    "refresh_batch_norm.model": NOTHING,
+    "refresh_batch_norm.batch_size": WHOLE | NONE,
+    "refresh_batch_norm.steps": WHOLE | NONE,
+    "refresh_batch_norm.seed": {*WHOLE, "zero"},
     "refine.peak": POSITIVE | NONE,
     "refine.smoothing": SHARE - {"one"},  # at most a half
     "find_learning_rate.model": {"model"} & NOTHING,  # it is not compiled

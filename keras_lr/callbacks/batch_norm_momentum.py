@@ -1,0 +1,167 @@
+"""`BatchNormMomentum`: the momentum of batch normalizations on a schedule, within the compiled step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_lr.core.algebra import SCHEDULE, Constant, Schedule
+from keras_lr.core.fields import FLAG, STRING, Real, Several
+from keras_lr.core.inner import values_of
+from keras_lr.core.refusals import check, refuse
+from keras_lr.optimizers import lookup, norms, training_step
+from keras_lr.training.position import epochs_of_training
+from keras_lr.training.session import Session
+
+OWNER = "BatchNormMomentum"
+COLUMN = "batch_norm_momentum"
+SHARE = Real("a schedule of numbers in [0, 1]", low=0.0, high=1.0)
+PATTERNS = Several("a regular expression, a non-empty sequence of them, or None", STRING)
+
+
+class BatchNormMomentum(keras.callbacks.Callback):
+    """Let the momentum of `BatchNormalization` layers follow a schedule.
+
+    moving ← m(t)·moving + (1 − m(t))·batch, with m(t) = schedule(t) at step t of the optimizer, that is before the
+    update, as for the learning rate. It is computed within the compiled training step. An assignment to
+    ``layer.momentum`` has no effect after the first batch on TensorFlow and JAX, whose step keeps the number that it
+    was traced with.
+
+    PointNet (Qi et al. 2017, arXiv 1612.00593, appendix C) starts at 0.5 and raises the momentum to 0.99, while the
+    rate falls: with a high rate the weights move fast, and statistics should forget fast.
+
+    Nothing need be saved: the momentum follows from the step, so a training that is resumed goes on with it.
+    `LearningRateLogger` has a column ``batch_norm_momentum``, and puts it into the logs of the epoch. A second callback
+    of this class has ``batch_norm_momentum_2``.
+
+    Args:
+        schedule: a schedule, or a number, in steps, epochs or fractions. The callback binds it to the training, as
+            `BindSchedule` binds that of the rate.
+        layers: regular expressions that are searched in the layers' names; all `BatchNormalization` layers when None.
+        restore: at the end of training the layers have their own momentum again; if False, that of the last step. Files
+            that are saved within the training have their own momentum.
+
+    Raises:
+        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if no layer is found, or if
+            the schedule has units and the number of batches is not known.
+
+    Example:
+        >>> rising = PiecewiseConstantDecay([epochs(10), epochs(20), epochs(30)], [0.5, 0.75, 0.9, 0.99])
+        >>> callback = BatchNormMomentum(rising, layers="block")
+    """
+
+    def __init__(self, schedule: Any, layers: Any = None, *, restore: bool = True) -> None:
+        super().__init__()
+        self.schedule: Any = check(SCHEDULE, OWNER, "schedule", schedule)
+        if isinstance(self.schedule, Constant):
+            check(SHARE, OWNER, "schedule", self.schedule.learning_rate)
+        self.layers: tuple[str, ...] | None = _patterns(layers)
+        self.restore: bool = check(FLAG, OWNER, "restore", restore)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        model = self._net = self.model
+        lookup.build(model)
+        self._chosen = self._layers_of(model)
+        self._counter = lookup.counter_of(model)
+        self._bound: Any = self.schedule
+        self._session = Session.join(self)
+        taken = sum(name.startswith(COLUMN) for name in self._session.schedules)
+        self._column = COLUMN if not taken else f"{COLUMN}_{taken + 1}"
+        self._session.schedules[self._column] = self.schedule
+        self._session.binders.append(self._begin)
+        self._remove = training_step.install(model, self._around)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._session.begin(epoch)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._remove()
+        if not self.restore:
+            last = max(lookup.read_int(lookup.counter_of(self.model)) - 1, 0)
+            for layer in self._chosen:
+                layer.momentum = float(values_of(self._bound, last))
+        self._session.leave(self)
+
+    def _begin(self, epoch: int) -> None:
+        """Bind the schedule, before the first batch."""
+        if not isinstance(self.schedule, Schedule) or self.schedule.is_bound:
+            return
+        session = self._session
+        if session.steps_per_epoch is None:
+            allowed = (
+                "in steps where the dataset does not tell its length; or give `BindSchedule` its `steps_per_epoch`"
+            )
+            refuse(OWNER, "schedule", allowed, self.schedule)
+        epochs = session.declared_epochs
+        if epochs is None:
+            epochs = epochs_of_training(self._net, session.steps_per_epoch, epoch, session.epochs)
+        self._bound = self.schedule.bind(steps_per_epoch=session.steps_per_epoch, epochs=epochs)
+        session.schedules[self._column] = self._bound
+
+    def _layers_of(self, model: Any) -> list[Any]:
+        """The layers whose names match.
+
+        Raises:
+            ValueError: there is none, of a pattern or at all.
+        """
+        found = norms.batch_norms(model)
+        if not found:
+            refuse(OWNER, "model", "a model with a BatchNormalization", model)
+        for pattern in self.layers or ():
+            if not any(re.search(pattern, layer.name) for layer in found):
+                names = ", ".join(repr(layer.name) for layer in found[:5])
+                refuse(OWNER, "layers", f"patterns of names of BatchNormalization layers, such as {names}", pattern)
+        patterns = (".*",) if self.layers is None else self.layers
+        return [layer for layer in found if any(re.search(pattern, layer.name) for pattern in patterns)]
+
+    def _around(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """A training step in which the layers have the momentum of its number."""
+
+        def stepped(*arguments: Any) -> Any:
+            with self._having(self._bound(self._step_in(arguments))):
+                return step(*arguments)
+
+        return stepped
+
+    def _step_in(self, arguments: tuple[Any, ...]) -> Any:
+        """The counter within a training step; JAX hands the optimizer's variables to the step."""
+        if keras.config.backend() != "jax":
+            return self._counter
+        values = zip(self._net.optimizer.variables, arguments[0][2], strict=False)
+        found = [value for variable, value in values if variable is self._counter]
+        if not found:
+            refuse(OWNER, "model", "compiled with the optimizer that trains it", self._net)
+        return found[0]
+
+    @contextmanager
+    def _having(self, momentum: Any) -> Iterator[None]:
+        """Give the layers a momentum for the time of a step, not through Keras's tracking of attributes."""
+        own = [layer.momentum for layer in self._chosen]
+        try:
+            by_dtype: dict[str, Any] = {}
+            for layer in self._chosen:
+                dtype = keras.backend.result_type(layer.compute_dtype, "float32")
+                if dtype not in by_dtype:
+                    by_dtype[dtype] = ops.cast(momentum, dtype)
+                vars(layer)["momentum"] = by_dtype[dtype]
+            yield
+        finally:
+            for layer, value in zip(self._chosen, own, strict=True):
+                vars(layer)["momentum"] = value
+
+
+def _patterns(layers: Any) -> tuple[str, ...] | None:
+    if layers is None:
+        return None
+    patterns: tuple[str, ...] = check(PATTERNS, OWNER, "layers", [layers] if isinstance(layers, str) else layers)
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError):
+            refuse(OWNER, "layers", PATTERNS.allowed, pattern)
+    return patterns

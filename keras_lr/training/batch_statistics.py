@@ -1,0 +1,91 @@
+"""Means and variances of the inputs of batch normalizations, collected in a forward pass and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+Rows = tuple[Any, Any, Any]
+"""Means and variances (rows × channels) and how many numbers each row is of (rows)."""
+
+Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@contextmanager
+def collecting(layers: Sequence[Any]) -> Iterator[Callable[[], dict[str, Rows]]]:
+    """Collect the statistics of each batch that the layers normalize, while a step is traced or runs.
+
+    A layer that normalizes by its moving statistics, since it is frozen or called with ``training=False``, adds
+    nothing. One that the model calls several times adds a row for each call.
+
+    Yields:
+        What gives the rows so far, by the place of the layer.
+    """
+    found: dict[str, list[Rows]] = {}
+    for place, layer in enumerate(layers):
+        vars(layer)["_moments"] = _noting(layer._moments, layer, found.setdefault(str(place), []))
+    try:
+        yield lambda: {place: _stacked(rows) for place, rows in found.items() if rows}
+    finally:
+        for layer in layers:
+            vars(layer).pop("_moments", None)
+
+
+def _noting(moments: Callable[..., Any], layer: Any, rows: list[Rows]) -> Callable[..., Any]:
+    """The layer's own method, which also notes what it returns."""
+
+    def noted(inputs: Any, mask: Any) -> Any:
+        mean, variance = moments(inputs, mask)
+        rows.append((ops.reshape(mean, (1, -1)), ops.reshape(variance, (1, -1)), _count(layer, inputs, mask)))
+        return mean, variance
+
+    return noted
+
+
+def _count(layer: Any, inputs: Any, mask: Any) -> Any:
+    """How many numbers of each channel there are, those that a mask leaves out not counted; one row."""
+    if mask is None:
+        ones = ops.ones_like(ops.take(inputs, ops.convert_to_tensor([0]), axis=layer.axis), dtype="float32")
+    else:
+        ones = ops.cast(mask, "float32")
+    return ops.reshape(ops.sum(ones), (1,))
+
+
+def _stacked(rows: list[Rows]) -> Rows:
+    means, variances, counts = (ops.concatenate(parts, axis=0) for parts in zip(*rows, strict=True))
+    return means, variances, counts
+
+
+def together(rows: Rows) -> Statistics | None:
+    """Mean and variance of all numbers that the rows are of; None if there are none.
+
+    With N = Σ nᵢ: μ = Σ nᵢ μᵢ/N, and σ² = Σ nᵢ (σᵢ² + (μᵢ − μ)²)/N, which is E[x²] − E[x]² without its cancellation.
+    """
+    means, variances, counts = (np.asarray(part, np.float64) for part in rows)
+    used = counts > 0.0
+    if not used.any():
+        return None
+    means, variances, weights = means[used], variances[used], (counts[used] / counts.sum())[:, None]
+    mean = (weights * means).sum(axis=0)
+    return mean, (weights * (variances + (means - mean) ** 2)).sum(axis=0)
+
+
+def assign(layer: Any, statistics: Statistics) -> None:
+    """Give a layer its moving statistics."""
+    mean, variance = statistics
+    layer.moving_mean.assign(mean)
+    layer.moving_variance.assign(variance)
+    if layer.renorm:
+        # Keras keeps √(σ² + ε), from which it makes the moving variance.
+        layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
+
+
+def values_of(variables: Sequence[Any]) -> list[tuple[Any, NDArray[Any]]]:
+    """Variables and copies of their values on the host."""
+    return [(it, np.array(keras.ops.convert_to_numpy(it.value), copy=True)) for it in variables]

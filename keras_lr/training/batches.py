@@ -1,0 +1,73 @@
+"""Batches of inputs in a random order of their own, which the random states of the process know nothing of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+
+class Inputs(keras.utils.PyDataset):
+    """Batches of arrays.
+
+    Args:
+        arrays: arrays of as many samples each, in any structure.
+        batch_size: samples of a batch; the last one may be smaller.
+        steps: batches at most; all if None.
+        seed: of the order; None for the order that they are in.
+    """
+
+    def __init__(self, arrays: Any, batch_size: int, steps: int | None, seed: int | None) -> None:
+        super().__init__()
+        self._arrays = tree.map_structure(_host, arrays)
+        self._size = batch_size
+        count = len(tree.flatten(self._arrays)[0])
+        order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
+        self._order = order if steps is None else order[: steps * batch_size]
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._size)
+
+    def __getitem__(self, index: int) -> Any:
+        places = self._order[index * self._size : (index + 1) * self._size]
+        return (tree.map_structure(lambda array: array[places], self._arrays),)
+
+
+class Picked(keras.utils.PyDataset):
+    """Some of the batches of another `PyDataset`, whose hooks are not called.
+
+    Args:
+        batches: the other one, of a known length.
+        steps: batches at most; all if None.
+        seed: of which ones, and of their order; None for the first ones.
+    """
+
+    def __init__(self, batches: Any, steps: int | None, seed: int | None) -> None:
+        super().__init__()
+        self._batches = batches
+        count = batches.num_batches
+        order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
+        self._order = order[:steps]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._batches[int(self._order[index])]
+
+
+def inputs(x: Any, batch_size: int | None, steps: int | None, seed: int | None) -> Any:
+    """What `predict` takes: arrays and `PyDataset` in a random order, everything else as it is."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x if x.num_batches is None else Picked(x, steps, seed)
+    parts = tree.flatten(x)
+    if parts and all(hasattr(part, "shape") and not callable(part.shape) and hasattr(part, "dtype") for part in parts):
+        return Inputs(x, batch_size or 32, steps, seed)
+    return x
+
+
+def _host(array: Any) -> Any:
+    """An array that can be indexed by an array, on the host; NumPy's own, a memory map too, stays what it is."""
+    return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
