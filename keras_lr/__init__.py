@@ -10,7 +10,7 @@ from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
-from keras_lr.core.units import epochs, fraction, steps_per_epoch
+from keras_lr.core.units import epochs, fraction, samples, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.layerwise import layerwise_decay
 from keras_lr.optimizers.scheduled import Scheduled
@@ -141,6 +141,7 @@ __all__ = [
     "layerwise_decay",
     "parse",
     "refine",
+    "samples",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -45,7 +45,8 @@ Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafte
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
 Start = Annotated[
-    Any, Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=True)
+    Any,
+    Whole("a whole number of steps in [0, 2**31), or a duration in `epochs`, `samples` or a `fraction`", 0, steps=True),
 ]
 Every = Annotated[Any, EpochOrBatches()]
 Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, steps=False))]

@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from keras_lr.training.others import rearrange
+from keras_lr.training import processes
+from keras_lr.training.others import rearrange, running_batch_size
 from keras_lr.training.saved_state import of
 
 
@@ -42,6 +43,7 @@ class Session:
         running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
         steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
         epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
+        declared_batch_size: samples in a batch, from a `BindSchedule`; None if nobody says.
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`; None if nobody says.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
@@ -51,6 +53,7 @@ class Session:
         self.params = params
         self.running: Any = None
         self.steps_per_epoch: int | None = (params or {}).get("steps")
+        self.declared_batch_size: int | None = None
         self.declared_epochs: int | None = None
         self.epochs: int = (params or {}).get("epochs") or 1
         self.logs: dict[str, Any] = {}
@@ -71,6 +74,17 @@ class Session:
         session._members[id(callback)] = callback
         state.session = session
         return session
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples in a batch, from within a hook of `fit`; None where nobody knows them.
+
+        Of several processes each sees its own batch, and how many samples they have together depends on how the data
+        are shared out. So that must be declared.
+        """
+        if self.declared_batch_size is not None or processes.count() > 1:
+            return self.declared_batch_size
+        return running_batch_size()
 
     def leave(self, callback: Any) -> None:
         """Drop the session once all of its callbacks have ended."""

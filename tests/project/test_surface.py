@@ -55,6 +55,7 @@ NAMES = [
     "layerwise_decay",
     "parse",
     "refine",
+    "samples",
     "scaled",
     "set_learning_rate",
     "set_step",
