@@ -193,7 +193,7 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         if not self.is_bound:
             raise ValueError(
                 f"{self!r} has durations in epochs, fractions or samples, which are not known yet: give `fit` the "
-                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…)`, for samples `batch_size=…`"
+                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
             )
 
     def to_frame(self, steps: Any) -> pd.DataFrame:

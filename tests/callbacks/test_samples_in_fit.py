@@ -45,12 +45,14 @@ def test_arrays_tell_the_size_of_their_batches():
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
 
 
+@pytest.mark.once
 def test_the_default_batch_size_of_fit_counts():
     model = model_with(LinearDecay(0.5, samples(64)), run_eagerly=True)
     model.fit(*data(1, 64), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)])
     assert model.optimizer._learning_rate.duration == 2
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "make",
     [
@@ -64,6 +66,7 @@ def test_data_sets_that_know_their_size_tell_it(make):
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("make", "options"),
     [
@@ -82,6 +85,7 @@ def test_where_the_data_do_not_tell_it_the_error_names_the_remedy(make, options)
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
 
 
+@pytest.mark.once
 def test_a_data_set_of_unknown_length_needs_no_steps_per_epoch():
     model = model_with(FIVE, run_eagerly=True)
     three = itertools.islice(generator(), 3)
@@ -91,18 +95,21 @@ def test_a_data_set_of_unknown_length_needs_no_steps_per_epoch():
     assert klr.get_learning_rate(model) == pytest.approx(0.5 * 7 / 10)
 
 
+@pytest.mark.once
 def test_what_is_given_counts_before_what_the_data_tell():
     model = model_with(FIVE, run_eagerly=True)
     fit(model, BindSchedule(batch_size=8, audit=False), epochs=1)
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=8)
 
 
+@pytest.mark.once
 def test_several_processes_must_say_it(monkeypatch):
     monkeypatch.setattr("keras_lr.training.processes.count", lambda: 2)
     with pytest.raises(ValueError, match="with several processes the samples of all of them"):
         fit(model_with(FIVE), BindSchedule(), epochs=1)
 
 
+@pytest.mark.once
 def test_a_loop_of_the_users_own_must_say_it():
     with pytest.raises(ValueError, match=r"pass `BindSchedule\(batch_size=…\)`"):
         drive(model_with(FIVE), BindSchedule(), epochs=1)
@@ -120,12 +127,14 @@ def test_the_same_training_with_batches_of_another_size(tmp_path):
     assert again.optimizer._learning_rate == Warmup(FIVE, samples(20)).bind(batch_size=10)
 
 
+@pytest.mark.once
 def test_what_was_bound_by_hand_stays():
     mine = FIVE.bind(batch_size=2)
     fit(model := model_with(mine), BindSchedule(audit=False), epochs=1)
     assert model.optimizer._learning_rate is mine
 
 
+@pytest.mark.once
 def test_a_plateau_begins_after_samples():
     class Same(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -142,6 +151,7 @@ def test_a_plateau_begins_after_samples():
     assert reductions(BindSchedule(batch_size=8), start_after=samples(40)) == 2
 
 
+@pytest.mark.once
 def test_a_plateau_that_does_not_know_the_size_names_the_remedy():
     plateau = klr.ReduceOnPlateau("loss", start_after=samples(40))
     with pytest.raises(
