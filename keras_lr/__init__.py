@@ -7,6 +7,7 @@ from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
+from keras_lr.callbacks.greedy import GreedyLearningRate
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
@@ -23,7 +24,7 @@ from keras_lr.schedules.decay import (
     PolynomialDecay,
     TimeBasedDecay,
 )
-from keras_lr.schedules.installed import Paced, Reduced
+from keras_lr.schedules.installed import Paced, Reduced, Rescaled
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import (
     HyperbolicLR,
@@ -92,6 +93,7 @@ __all__ = [
     "ExponentialDecay",
     "Forecast",
     "Forecaster",
+    "GreedyLearningRate",
     "HyperbolicLR",
     "InverseSquareRootDecay",
     "KDecay",
@@ -114,6 +116,7 @@ __all__ = [
     "ReduceOnPlateau",
     "Reduced",
     "Repeat",
+    "Rescaled",
     "SaveAtCycleEnds",
     "Schedule",
     "ScheduleWarning",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, ClassVar
 
-from keras_lr.callbacks.metrics import direction_of, named_metrics, nearest
+from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
 from keras_lr.core.fields import (
     STRING,
@@ -103,19 +103,8 @@ class PlateauOptions(Frozen):
         Raises:
             ValueError: `mode` is "auto", and the direction of the metric cannot be told.
         """
-        direction = self.mode if self.mode != "auto" else direction_of(model, self.monitor)
-        if direction is None:
-            monitor, named = self.monitor, named_metrics(model)
-            is_missing = monitor.removeprefix("val_") not in named
-            if monitor.startswith("val_"):
-                named = {f"val_{name}": metric for name, metric in named.items()}
-            raise ValueError(
-                f"{OWNER}: cannot tell whether '{monitor}' should fall or rise"
-                + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
-                + "; pass `mode='min'` or `mode='max'`"
-            )
         return PlateauRule(
-            direction,
+            required_direction(OWNER, model, self.monitor, self.mode),
             self.patience,
             self.min_delta,
             self.threshold_mode,

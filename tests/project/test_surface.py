@@ -33,6 +33,7 @@ NAMES = [
     "ExponentialDecay",
     "Forecast",
     "Forecaster",
+    "GreedyLearningRate",
     "InverseSquareRootDecay",
     "KDecay",
     "LearningRateLogger",

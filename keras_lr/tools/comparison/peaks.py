@@ -258,6 +258,11 @@ def _reduced(it: installed.Reduced, first: int, last: int) -> float:
     return max(it.scale * inner, min(inner, it.min_lr))
 
 
+def _rescaled(it: installed.Rescaled, first: int, last: int) -> float:
+    inner = ceiling(it.schedule, first, last)
+    return min(max(it.scale * inner, min(inner, it.min_lr)), max(inner, it.max_lr))
+
+
 def _repeat(it: combinators.Repeat, first: int, last: int) -> float:
     times, start = divmod(first, it.every)
     more = last // it.every - times
@@ -289,6 +294,7 @@ LIMITS: dict[type, Callable[[Any, int, int], float]] = {
     ),
     installed.Paced: _paced,
     installed.Reduced: _reduced,
+    installed.Rescaled: _rescaled,
     algebra.Product: _product,
     algebra.Sum: lambda it, first, last: sum(ceiling(part, first, last) for part in it.schedules),
     algebra.Clip: _clip,
