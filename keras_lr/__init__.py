@@ -8,11 +8,12 @@ from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.batch_norm_momentum import BatchNormMomentum
 from keras_lr.callbacks.bind import BindSchedule
 from keras_lr.callbacks.cycle_ends import SaveAtCycleEnds
+from keras_lr.callbacks.greedy import GreedyLearningRate
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.callbacks.plateau import ReduceOnPlateau
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.algebra import Bound, Chain, Clip, Constant, Cooldown, Product, Schedule, Shifted, Sum
-from keras_lr.core.units import epochs, fraction, steps_per_epoch
+from keras_lr.core.units import epochs, fraction, samples, steps_per_epoch
 from keras_lr.optimizers.access import get_learning_rate, set_learning_rate, set_step
 from keras_lr.optimizers.layerwise import layerwise_decay
 from keras_lr.optimizers.norms import norms_and_biases
@@ -26,7 +27,7 @@ from keras_lr.schedules.decay import (
     PolynomialDecay,
     TimeBasedDecay,
 )
-from keras_lr.schedules.installed import Paced, Reduced
+from keras_lr.schedules.installed import Paced, Reduced, Rescaled
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
 from keras_lr.schedules.shaped import (
     HyperbolicLR,
@@ -114,6 +115,7 @@ __all__ = [
     "ExponentialDecay",
     "Forecast",
     "Forecaster",
+    "GreedyLearningRate",
     "HyperbolicLR",
     "InverseSquareRootDecay",
     "KDecay",
@@ -137,6 +139,7 @@ __all__ = [
     "Reduced",
     "RefreshBatchNorm",
     "Repeat",
+    "Rescaled",
     "SaveAtCycleEnds",
     "Schedule",
     "ScheduleWarning",
@@ -166,6 +169,7 @@ __all__ = [
     "parse",
     "refine",
     "refresh_batch_norm",
+    "samples",
     "scaled",
     "set_learning_rate",
     "set_step",

@@ -58,6 +58,7 @@ REMARKS: dict[str, dict[str, str]] = {
         "fastai": "`combine_scheds`, with shares of the training",
     },
     "Reduced": PLATEAU,
+    "Rescaled": {"transformers": "`GreedyLR`, which changes the number itself"},
     "PerUpdate": {
         "optax": "`MultiSteps`, which counts updates",
         "torch": "not needed: `scheduler.step()` is called after each update",

@@ -5,15 +5,17 @@ With a time budget it also paces the schedule, so that it ends when the time doe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
 from keras_lr.callbacks.time_budget import NOMINAL, TimeBudget, seconds_of
 from keras_lr.core.algebra import Bound, Schedule, bound_parts, rebound
+from keras_lr.core.duration import Duration
 from keras_lr.core.fields import FLAG, OneOf, OrNone, Whole
 from keras_lr.core.refusals import check
+from keras_lr.core.tree import durations
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
@@ -26,17 +28,18 @@ from keras_lr.training.session import Session
 ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
 EPOCHS = OrNone(Whole("a whole number of epochs in [1, 2**31)", 1, steps=False))
 EPOCH_STEPS = OrNone(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
+BATCH_SIZE = OrNone(Whole("a whole number of samples in [1, 2**31)", 1, steps=False))
 BOUND = "bound"
-"""The key in the model's memory of what was bound, by column: [steps per epoch, epochs]."""
+"""The key in the model's memory of what was bound, by column: [steps per epoch, epochs, samples in a batch or None]."""
 
 
 class BindSchedule(keras.callbacks.Callback):
     """Bind the optimizer's schedules to the training that begins.
 
-    Durations in `epochs` and `fraction` become steps, with the number of batches that `fit` has
-    found and its `epochs`. Steps already made count: a model that is fit again for longer has
-    its schedule bound to the whole of the training. Schedules in steps stay as they are, and so does
-    what you have bound yourself with `bind`.
+    Durations in `epochs`, `fraction` and `samples` become steps, with the number of batches that `fit`
+    has found, its `epochs`, and the size of its batches. Steps already made count: a model that is fit
+    again for longer has its schedule bound to the whole of the training. Schedules in steps stay as they
+    are, and so does what you have bound yourself with `bind`.
 
     A loop that calls `fit` again and again is one training, whose length only you know: say it with
     `epochs`. Without it, each call binds the schedule to the epochs so far, and you are warned.
@@ -56,6 +59,9 @@ class BindSchedule(keras.callbacks.Callback):
         steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
         epochs: epochs of the training, from the first step on, where several calls of `fit` make it
             up; those of `fit` when None.
+        batch_size: samples in a batch, for durations in `samples`, where the data do not tell it: a generator,
+            a `PyDataset`, a `tf.data.Dataset` whose last batch may be smaller (``drop_remainder=False``), and
+            several processes, which count the samples of all of them.
         audit: warn (`ScheduleWarning`) when the schedule does not fit the training, or an optimizer
             trains nothing.
         on_mismatch: what counts when weights were loaded that had been trained with another
@@ -67,7 +73,7 @@ class BindSchedule(keras.callbacks.Callback):
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, when
-            the number of batches is needed and not known.
+            the number of batches, or their size, is needed and not known.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class BindSchedule(keras.callbacks.Callback):
         *,
         steps_per_epoch: int | None = None,
         epochs: int | None = None,
+        batch_size: int | None = None,
         audit: bool = True,
         on_mismatch: str = "raise",
         optimizer: Any = None,
@@ -84,6 +91,7 @@ class BindSchedule(keras.callbacks.Callback):
         self.time_budget = None if time_budget is None else seconds_of(time_budget)
         self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.epochs: int | None = check(EPOCHS, "BindSchedule", "epochs", epochs)
+        self.batch_size: int | None = check(BATCH_SIZE, "BindSchedule", "batch_size", batch_size)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
         self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
@@ -99,10 +107,19 @@ class BindSchedule(keras.callbacks.Callback):
             self._session.steps_per_epoch = self.steps_per_epoch
         if self.epochs is not None:
             self._session.epochs = self._session.declared_epochs = self.epochs
+        if self.batch_size is not None:
+            self._session.declared_batch_size = self.batch_size
         self._looked_for_idle = not self.audit
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
-        if self._steps is None and (self.time_budget is None and self._needs_numbers()):
+        units = list(self._units())
+        self._batch_size = self._session.batch_size if any(unit.samples for unit in units) else None
+        if any(unit.samples for unit in units) and self._batch_size is None:
+            raise ValueError(
+                "BindSchedule: the schedule has durations in `samples`, and the data do not tell how many samples a "
+                "batch has; pass `BindSchedule(batch_size=…)`, with several processes the samples of all of them"
+            )
+        if self._steps is None and self.time_budget is None and any(unit.needs_epochs for unit in units):
             raise ValueError(
                 "BindSchedule: the dataset does not tell how many batches it has; "
                 "pass `BindSchedule(steps_per_epoch=…)` or give `fit` its `steps_per_epoch`"
@@ -156,12 +173,15 @@ class BindSchedule(keras.callbacks.Callback):
     def _rated(self) -> list[RatedOptimizer]:
         return lookup.chosen("BindSchedule", self._net, self.optimizer)
 
-    def _needs_numbers(self) -> bool:
-        return any(
-            self._has_units(place.name + rated.suffix, place.source)
-            for rated in self._rated()
-            for place in install.places(self._net, rated)
-        )
+    def _units(self) -> Iterator[Duration]:
+        """The durations in other units than steps that are to be bound."""
+        for rated in self._rated():
+            for place in install.places(self._net, rated):
+                column = place.name + rated.suffix
+                yield from durations(place.source)
+                for part in bound_parts(place.source):
+                    if self._is_own(column, part):
+                        yield from durations(part.schedule)
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
         """Bind the schedules of an optimizer; whether that changed one of them."""
@@ -176,7 +196,7 @@ class BindSchedule(keras.callbacks.Callback):
             if not self._has_units(column, source):
                 continue
             bound = Installed.around(source).change(self._binding(column, steps, epochs)).schedule()
-            memory(self._net).setdefault(BOUND, {})[column] = [steps, epochs]
+            memory(self._net).setdefault(BOUND, {})[column] = [steps, epochs, self._batch_size]
             if bound == source:
                 continue
             changed = True
@@ -189,7 +209,7 @@ class BindSchedule(keras.callbacks.Callback):
         """What binds a schedule, but leaves what the user has bound."""
 
         def bind(schedule: Any) -> Any:
-            bound = rebound(schedule, steps, epochs, lambda part: self._is_own(column, part))
+            bound = rebound(schedule, steps, epochs, lambda part: self._is_own(column, part), self._batch_size)
             there = bound_parts(schedule)
             for part in bound_parts(bound):
                 if not any(part is one for one in there):
@@ -201,7 +221,11 @@ class BindSchedule(keras.callbacks.Callback):
     def _is_own(self, column: str, part: Bound) -> bool:
         """Whether a callback has bound this, in this process or in that which wrote the file."""
         noted = memory(self._net).get(BOUND, {}).get(column)
-        return part.is_by_callback or noted == [part.steps_per_epoch, part.epochs]
+        numbers = [part.steps_per_epoch, part.epochs, part.batch_size]
+        is_noted = isinstance(noted, list) and all(
+            number is None or noted[place : place + 1] == [number] for place, number in enumerate(numbers)
+        )
+        return part.is_by_callback or is_noted
 
     def _has_units(self, column: str, schedule: Any) -> bool:
         """Whether a schedule is to be bound, for the first time or anew."""

@@ -61,14 +61,19 @@ def start_step(owner: str, start_after: Any, session: Session | None) -> int:
     """The step that `start_after` is, with the numbers of this `fit`.
 
     Raises:
-        ValueError: it is a duration, and the length of an epoch is not known.
+        ValueError: it is a duration, and the length of an epoch or the size of a batch is not known.
     """
     if not isinstance(start_after, Duration):
         return int(start_after)
-    if session is None or session.steps_per_epoch is None:
+    steps_per_epoch = session.steps_per_epoch if session is not None else None
+    batch_size = session.batch_size if session is not None and start_after.samples else None
+    if steps_per_epoch is None and start_after.needs_epochs:
         allowed = "in steps where the dataset does not tell its length; or give `BindSchedule` its `steps_per_epoch`"
         refuse(owner, "start_after", allowed, start_after)
-    return start_after.steps(session.steps_per_epoch, session.epochs)
+    if batch_size is None and start_after.samples:
+        allowed = "in steps where the data do not tell the size of a batch; or give `BindSchedule` its `batch_size`"
+        refuse(owner, "start_after", allowed, start_after)
+    return start_after.steps(steps_per_epoch, None if session is None else session.epochs, batch_size)
 
 
 def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:

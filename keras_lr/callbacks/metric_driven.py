@@ -55,6 +55,14 @@ class MetricDriven(MetricState):
     def _bounds(self) -> Bounds:
         return Bounds(self.min_lr)
 
+    def _change(self, rated: RatedOptimizer, factor: float) -> tuple[float, float] | None:
+        """Multiply one rate; before and after, or None where it is at its bound."""
+        return install.rescale(self.model, rated, self._key, factor, self._bounds)
+
+    def _is_at_bound(self, factor: float) -> bool:
+        """Whether none of the rates can be multiplied."""
+        return all(install.is_at_bound(rated, factor, self._bounds) for rated in self._rated())
+
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -176,7 +184,7 @@ class MetricDriven(MetricState):
         if self.restore_best_weights:
             self._keep_if_best(rule, metric)
         factor = self._judge(rule, metric)
-        if factor is None or all(install.is_at_bound(rated, factor, self._bounds) for rated in self._rated()):
+        if factor is None or self._is_at_bound(factor):
             return None
         self._after_change(rule, factor)
         return factor
@@ -197,7 +205,7 @@ class MetricDriven(MetricState):
             is_scheduled = lookup.is_schedule(rated.source)
             if not (schedules if is_scheduled else numbers):
                 continue
-            rates = install.rescale(model, rated, self._key, factor, self._bounds)
+            rates = self._change(rated, factor)
             if rates is None:
                 continue
             changed = changed or is_scheduled

@@ -44,6 +44,26 @@ def direction_of(model: Any, monitor: str) -> str | None:
     return "min" if name == "loss" or name.endswith("_loss") else None
 
 
+def required_direction(owner: str, model: Any, monitor: str, mode: str) -> str:
+    """The direction that `mode` says, or with "auto" the metric.
+
+    Raises:
+        ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+    """
+    direction = mode if mode != "auto" else direction_of(model, monitor)
+    if direction is not None:
+        return direction
+    named = named_metrics(model)
+    is_missing = monitor.removeprefix("val_") not in named
+    if monitor.startswith("val_"):
+        named = {f"val_{name}": metric for name, metric in named.items()}
+    raise ValueError(
+        f"{owner}: cannot tell whether '{monitor}' should fall or rise"
+        + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
+        + "; pass `mode='min'` or `mode='max'`"
+    )
+
+
 def metric_number(owner: str, name: str, value: Any) -> float:
     """The number in an epoch's log; an array of one element counts as a number.
 

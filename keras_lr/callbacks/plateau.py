@@ -45,9 +45,10 @@ class ReduceOnPlateau(MetricDriven):
             only; a schedule that goes lower by itself does.
         verbose: 1 prints a line at each reduction, or logs it after
             `keras.config.disable_interactive_logging()`.
-        start_after: steps (batches), or a duration in `epochs` or a `fraction`, during which
+        start_after: steps (batches), or a duration in `epochs`, `samples` or a `fraction`, during which
             nothing is looked at: the warmup, in which a metric may well get worse. A duration needs the
-            length of an epoch, from `fit` or from `BindSchedule(steps_per_epoch=…)`.
+            length of an epoch, from `fit` or from `BindSchedule(steps_per_epoch=…)`; one in `samples` the
+            size of a batch, from the data or from `BindSchedule(batch_size=…)`.
         every: "epoch", or a number of batches: the metric is then its mean over each so many
             batches, of the training data, and patience and cooldown count such windows.
         window: compare with the best of the last `window` epochs instead of all; for a run that

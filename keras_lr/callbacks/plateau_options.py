@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, ClassVar
 
-from keras_lr.callbacks.metrics import direction_of, named_metrics, nearest
+from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
 from keras_lr.core.fields import (
     COUNT,
@@ -46,7 +46,8 @@ Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafte
 Mode = Annotated[str, OneOf(("auto", "min", "max"))]
 ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
 Start = Annotated[
-    Any, Whole("a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`", 0, steps=True)
+    Any,
+    Whole("a whole number of steps in [0, 2**31), or a duration in `epochs`, `samples` or a `fraction`", 0, steps=True),
 ]
 Every = Annotated[Any, EpochOrBatches()]
 Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, steps=False))]
@@ -105,19 +106,8 @@ class PlateauOptions(Frozen):
         Raises:
             ValueError: `mode` is "auto", and the direction of the metric cannot be told.
         """
-        direction = self.mode if self.mode != "auto" else direction_of(model, self.monitor)
-        if direction is None:
-            monitor, named = self.monitor, named_metrics(model)
-            is_missing = monitor.removeprefix("val_") not in named
-            if monitor.startswith("val_"):
-                named = {f"val_{name}": metric for name, metric in named.items()}
-            raise ValueError(
-                f"{OWNER}: cannot tell whether '{monitor}' should fall or rise"
-                + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
-                + "; pass `mode='min'` or `mode='max'`"
-            )
         return PlateauRule(
-            direction,
+            required_direction(OWNER, model, self.monitor, self.mode),
             self.patience,
             self.min_delta,
             self.threshold_mode,

@@ -96,6 +96,7 @@ def show(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, for durations in epochs and fractions.")] = None,
     steps_per_epoch: Annotated[int | None, typer.Option(min=1, help="Batches in an epoch, for the same.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples in a batch, for durations in samples.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print step and learning_rate of every step instead.")] = False,
     plot: Plot = None,
 ) -> None:
@@ -103,7 +104,7 @@ def show(
     with user_errors():
         if csv and plot is not None:
             raise ValueError("--csv and --plot are two kinds of output: give one of them")
-        parsed = _bound(schedule, epochs, steps_per_epoch)
+        parsed = _bound(schedule, epochs, steps_per_epoch, batch_size)
         count = steps or _steps_of(parsed)
         if csv:
             _print_csv(parsed, count)
@@ -119,17 +120,20 @@ def show(
         typer.echo(render.terminal_plot([("", at, rates)]))
 
 
-def _bound(text: str, epochs: int | None, steps_per_epoch: int | None) -> Any:
+def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_size: int | None) -> Any:
     """The schedule of a text, with its durations in steps."""
-    from keras_lr.core.tree import is_bound
+    from keras_lr.core.tree import durations, is_bound
     from keras_lr.tools import parsing
 
     parsed: Any = parsing.parse(text)
     if is_bound(parsed):
         return parsed
-    if epochs is None or steps_per_epoch is None:
+    units = list(durations(parsed))
+    if (epochs is None or steps_per_epoch is None) and any(duration.needs_epochs for duration in units):
         raise ValueError("the schedule has durations in epochs or fractions: give --epochs and --steps-per-epoch")
-    return parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
+    if batch_size is None and any(duration.samples for duration in units):
+        raise ValueError("the schedule has durations in samples: give --batch-size")
+    return parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
 
 
 def _steps_of(schedule: Any) -> int:

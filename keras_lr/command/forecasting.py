@@ -62,7 +62,7 @@ def _parsed(texts: list[str]) -> dict[str, Any]:
     schedules = {text: parse(text) for text in texts}
     for text, parsed in schedules.items():
         if not is_bound(parsed):
-            raise ValueError(f"{text!r} has durations in epochs or fractions: write them in steps")
+            raise ValueError(f"{text!r} has durations in epochs, fractions or samples: write them in steps")
     return schedules
 
 

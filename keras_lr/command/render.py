@@ -36,7 +36,12 @@ def sparkline(rates: Any) -> str:
 
 def has_end(schedule: Any) -> bool:
     """Whether a schedule has an end, or will have one when it is bound."""
-    return schedule.bind(steps_per_epoch=100, epochs=10).duration is not None
+    return bound(schedule).duration is not None
+
+
+def bound(schedule: Any) -> Any:
+    """A schedule bound to a training that stands for any."""
+    return schedule.bind(steps_per_epoch=100, epochs=10, batch_size=32)
 
 
 def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any]:
@@ -46,7 +51,7 @@ def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any
     from keras_lr.core.inner import length_of
 
     if isinstance(schedule, Schedule) and not schedule.is_bound:
-        schedule = schedule.bind(steps_per_epoch=100, epochs=10)
+        schedule = bound(schedule)
     length = steps or length_of(schedule) or ENDLESS
     at = np.unique(np.linspace(0, min(length, STEP_LIMIT - 1), count).astype(np.int64))
     return at, rates_at(schedule, at)

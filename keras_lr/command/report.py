@@ -45,7 +45,7 @@ def _rate_lines(rate: Rate, step: int, ahead: int | None) -> Iterator[str]:
         return
     yield f"{rate.name} of {rate.optimizer}: {schedule!r}"
     if not is_bound(schedule):
-        yield "  not bound yet: it has durations in epochs or fractions"
+        yield "  not bound yet: it has durations in epochs, fractions or samples"
         return
     if isinstance(schedule, Schedule):
         yield "  " + schedule.describe()

@@ -19,11 +19,12 @@ from keras_lr.core.curves import SHAPES, Step, Value, fall, later, maximum, mini
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import (
     COUNT,
+    COUNT_OR_NONE,
     NON_NEGATIVE,
     POSITIVE,
     RATE,
     STEP_LIMIT,
-    Count,
+    CountOrNone,
     NonNegative,
     OneOf,
     OptionalRate,
@@ -44,7 +45,7 @@ from keras_lr.core.inner import (
 )
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
-from keras_lr.core.tree import LearningRateSchedule, contains, map_parts
+from keras_lr.core.tree import LearningRateSchedule, contains, durations, map_parts
 
 
 class Schedule(BaseSchedule, abstract=True):
@@ -60,24 +61,38 @@ class Schedule(BaseSchedule, abstract=True):
     are. ``eval(repr(schedule)) == schedule``.
     """
 
-    def bind(self, *, steps_per_epoch: int, epochs: int) -> Schedule:
+    def bind(
+        self, *, steps_per_epoch: int | None = None, epochs: int | None = None, batch_size: int | None = None
+    ) -> Schedule:
         """The schedule for a training of `epochs` epochs of `steps_per_epoch` batches.
 
-        Durations in `epochs` and `fraction` become steps, also in schedules inside this one.
+        Durations in `epochs`, `fraction` and `samples` become steps, also in schedules inside this one.
         `BindSchedule` does this at the start of `fit`.
+
+        Args:
+            steps_per_epoch: batches in an epoch.
+            epochs: epochs of the training. This and the batches may be left out where all units are samples.
+            batch_size: samples in a batch, where the schedule has durations in `samples`.
 
         Returns:
             A `Bound`, which remembers the units; a schedule without units itself.
 
         Raises:
-            TypeError, ValueError: for numbers that are not whole and >= 1, and where a duration
-                comes out as a number of steps that its argument does not allow.
+            TypeError, ValueError: for numbers that are not whole and >= 1, or that are missing, and where
+                a duration comes out as a number of steps that its argument does not allow.
         """
-        if not self.is_bound:
-            return Bound(self, steps_per_epoch, epochs)
-        check(COUNT, "bind", "steps_per_epoch", steps_per_epoch)
-        check(COUNT, "bind", "epochs", epochs)
-        return self
+        units = list(durations(self))
+        is_in_samples = any(duration.samples for duration in units)
+        is_left_out = is_in_samples and not any(duration.needs_epochs for duration in units)
+        kind = COUNT_OR_NONE if is_left_out else COUNT
+        steps_per_epoch = check(kind, "bind", "steps_per_epoch", steps_per_epoch)
+        epochs = check(kind, "bind", "epochs", epochs)
+        batch_size = check(COUNT_OR_NONE, "bind", "batch_size", batch_size)
+        if self.is_bound:
+            return self
+        if is_left_out:
+            return Bound(self, None, None, batch_size)
+        return Bound(self, steps_per_epoch, epochs, batch_size if is_in_samples else None)
 
     def __mul__(self, other: Schedule | float) -> Schedule:
         product: Schedule = _combine(multiplied, "*", "factor", self, other)
@@ -407,42 +422,52 @@ class Cooldown(Schedule):
 
 
 class Bound(Schedule):
-    """A schedule with its epochs and fractions turned into steps: what `bind` returns.
+    """A schedule with its epochs, fractions and samples turned into steps: what `bind` returns.
 
     f(t) = schedule(t), its durations of n epochs being ⌊n · steps_per_epoch + 1/2⌋ steps, those of a
-    fraction s of the training ⌊s · steps_per_epoch · epochs + 1/2⌋.
+    fraction s of the training ⌊s · steps_per_epoch · epochs + 1/2⌋, those of n samples
+    ⌊n / batch_size + 1/2⌋. In a sum of several units the whole is rounded.
 
     It keeps the schedule as it was written, so that it can be bound anew for another training.
 
     Args:
-        schedule: a schedule with durations in epochs or fractions.
-        steps_per_epoch: batches in an epoch.
-        epochs: epochs of the training.
+        schedule: a schedule with durations in epochs, fractions or samples.
+        steps_per_epoch: batches in an epoch; None where no duration needs it.
+        epochs: epochs of the training; None where no duration needs it.
+        batch_size: samples in a batch; None where no duration needs it.
 
     Raises:
-        ValueError: also when a duration comes out as a number of steps that is not allowed.
+        ValueError: also when a duration comes out as a number of steps that is not allowed, or needs a number that is
+            None.
 
     Example:
         >>> LinearDecay(0.1, epochs(2)).bind(steps_per_epoch=50, epochs=3).values([0, 50, 100]).tolist()
         [0.1, 0.05, 0.0]
     """
 
-    template = "{in_steps}, in {epochs:epochs} of {steps_per_epoch:steps}"
+    template = "{in_steps}<, in {epochs:epochs} of {steps_per_epoch:steps}><, with {batch_size:samples} in a batch>"
     schedule: AnySchedule
-    steps_per_epoch: Count
-    epochs: Count
+    steps_per_epoch: CountOrNone
+    epochs: CountOrNone
+    batch_size: CountOrNone = None
     in_steps: ClassVar[LearningRateSchedule]
     is_by_callback: ClassVar[bool] = False
     """Whether a callback has bound it, which may bind it anew; what you bind yourself stays. It is in no file."""
 
     def validate(self) -> None:
+        for duration in durations(self.schedule):
+            missing = [name for name in ("steps_per_epoch", "epochs") if getattr(self, name) is None]
+            if missing and duration.needs_epochs:
+                self.refuse(missing[0], f"given with durations in epochs or fractions, such as {duration!r}")
+            if self.batch_size is None and duration.samples:
+                self.refuse("batch_size", f"the samples in a batch with durations such as {duration!r}")
         object.__setattr__(self, "is_bound", True)
         object.__setattr__(self, "in_steps", self._resolve(self.schedule))
 
     def _resolve(self, part: Any) -> Any:
         """The same thing with durations in steps."""
         if isinstance(part, Duration):
-            return part.steps(self.steps_per_epoch, self.epochs)
+            return part.steps(self.steps_per_epoch, self.epochs, self.batch_size)
         return map_parts(part, self._resolve) if isinstance(part, Schedule) and not part.is_bound else part
 
     def _parts(self) -> tuple[LearningRateSchedule, ...]:
@@ -463,9 +488,10 @@ class Bound(Schedule):
 
 def rebound(
     schedule: LearningRateSchedule,
-    steps_per_epoch: int,
-    epochs: int,
+    steps_per_epoch: int | None,
+    epochs: int | None,
     again: Callable[[Bound], bool] = lambda part: True,
+    batch_size: int | None = None,
 ) -> LearningRateSchedule:
     """A schedule with everything in it that has units bound to these numbers.
 
@@ -474,15 +500,18 @@ def rebound(
         steps_per_epoch: batches in an epoch.
         epochs: epochs of the training.
         again: whether what is bound already is bound anew.
+        batch_size: samples in a batch.
     """
 
     def rebind(part: Any) -> Any:
         if isinstance(part, Bound):
-            return rebound(part.schedule, steps_per_epoch, epochs, again) if again(part) else part
+            return rebound(part.schedule, steps_per_epoch, epochs, again, batch_size) if again(part) else part
         return map_parts(part, rebind) if isinstance(part, Schedule) and contains(part, Bound) else part
 
-    inner = rebind(schedule)
-    return inner.bind(steps_per_epoch=steps_per_epoch, epochs=epochs) if isinstance(inner, Schedule) else inner
+    inner: LearningRateSchedule = rebind(schedule)
+    if not isinstance(inner, Schedule) or inner.is_bound:
+        return inner
+    return inner.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
 
 
 def bound_parts(schedule: Any) -> list[Bound]:

@@ -192,8 +192,8 @@ class BaseSchedule(Frozen, Formula, abstract=True):
     def _require_bound(self) -> None:
         if not self.is_bound:
             raise ValueError(
-                f"{self!r} has durations in epochs or fractions, which are not known yet: give `BindSchedule()` to "
-                "`fit` as a callback, or use `schedule.bind(steps_per_epoch=…, epochs=…)`"
+                f"{self!r} has durations in epochs, fractions or samples, which are not known yet: give `fit` the "
+                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
             )
 
     def to_frame(self, steps: Any) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from keras_lr.core.tree import Formula, LearningRateSchedule
 OPTIONAL = re.compile(r"<([^<>]*\{[^<>]*)>")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?")
 FULL_NAMES = {"cos": "cosine", "sqrt": "square-root"}
+NOUNS = {"epochs": "epochs", "fraction": "% of the training", "samples": "samples", "only_steps": "steps"}
 LONGEST_LIST = 8
 MOST_STEPS = 100_001
 """Steps out of which the highest rate and the mean are taken."""
@@ -149,7 +150,7 @@ def _counted(value: int | float | Duration, noun: str) -> tuple[str, str]:
     if value.single is None:
         return _of_sum(value), ""
     unit, amount = value.single
-    return (number(amount), "epochs") if unit == "epochs" else (f"{100.0 * amount:.4g}", "% of the training")
+    return (f"{100.0 * amount:.4g}", "% of the training") if unit == "fraction" else (number(amount), NOUNS[unit])
 
 
 def _of_sum(duration: Duration) -> str:
@@ -157,7 +158,7 @@ def _of_sum(duration: Duration) -> str:
     text = ""
     for unit, amount in sorted(duration.amounts().items(), key=lambda item: item[1] < 0):
         size = abs(amount)
-        noun = {"epochs": "epochs", "fraction": "% of the training", "only_steps": "steps"}[unit]
+        noun = NOUNS[unit]
         counted = (
             f"{100.0 * size:.4g}" if unit == "fraction" else f"{int(size):,}" if size == int(size) else number(size)
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of training in other units than steps: a sum of epochs, of a share of the training, and of steps.
+    """A length of training in other units than steps: a sum of epochs, a share of the training, samples, and steps.
 
     Durations add, subtract and are multiplied by a number; a number that is added is one of steps. Whether what comes
     out is a length is known when a schedule is bound.
@@ -18,11 +18,13 @@ class Duration:
     Attributes:
         epochs: how many epochs.
         fraction: share of all steps of the training.
+        samples: how many samples.
         only_steps: steps beside them.
     """
 
     epochs: float = 0.0
     fraction: float = 0.0
+    samples: float = 0.0
     only_steps: float = 0.0
 
     def __post_init__(self) -> None:
@@ -45,9 +47,24 @@ class Duration:
     def is_nothing(self) -> bool:
         return not any(self.amounts().values())
 
-    def steps(self, steps_per_epoch: int, epochs: int) -> int:
-        """The nearest whole number of steps; half a step is rounded up."""
-        exact = self.epochs * steps_per_epoch + self.fraction * (steps_per_epoch * epochs) + self.only_steps
+    @property
+    def needs_epochs(self) -> bool:
+        """Whether its steps depend on the steps of an epoch."""
+        return bool(self.epochs or self.fraction)
+
+    def steps(self, steps_per_epoch: int | None, epochs: int | None, batch_size: int | None = None) -> int:
+        """The nearest whole number of steps; half a step is rounded up.
+
+        What the duration does not depend on may be None.
+        """
+        exact = self.only_steps
+        if self.needs_epochs:
+            assert steps_per_epoch is not None
+            assert epochs is not None
+            exact += self.epochs * steps_per_epoch + self.fraction * (steps_per_epoch * epochs)
+        if self.samples:
+            assert batch_size is not None
+            exact += self.samples / batch_size
         return math.floor(exact + 0.5)
 
     def __add__(self, other: Any) -> Any:

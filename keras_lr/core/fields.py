@@ -318,6 +318,8 @@ PATH = FilePath()
 Switch = Annotated[bool, FLAG]
 COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
 Count = Annotated[int, COUNT]
+COUNT_OR_NONE = OrNone(COUNT)
+CountOrNone = Annotated[int | None, COUNT_OR_NONE]
 CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
 StringOrNone = Annotated[str | None, OrNone(String())]
 

@@ -13,9 +13,9 @@ from keras_lr.core.duration import Duration
 from keras_lr.core.fields import Real
 from keras_lr.core.refusals import check, refuse, shown
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, LearningRateSchedule, is_external
-from keras_lr.core.units import epochs, fraction
+from keras_lr.core.units import epochs, fraction, samples
 
-UNITS = {"epochs": epochs, "fraction": fraction}
+UNITS = {"epochs": epochs, "fraction": fraction, "samples": samples}
 
 
 def from_serialized(serialized: Any) -> LearningRateSchedule:

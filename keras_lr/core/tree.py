@@ -66,7 +66,7 @@ class Formula(LearningRateSchedule):
     """What `describe` says, with the arguments in braces (see `keras_lr.core.describe`)."""
 
     is_bound: bool
-    """Whether every duration is in steps. One in `epochs` or a `fraction` waits for `bind`."""
+    """Whether every duration is in steps. One in `epochs`, `samples` or a `fraction` waits for `bind`."""
 
     has_external: bool
     """Whether a schedule that is not of this package is somewhere inside."""
@@ -145,6 +145,18 @@ def is_bound(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(is_bound, value))
     return value.is_bound if isinstance(value, Formula) else not isinstance(value, Duration)
+
+
+def durations(value: Any) -> Iterator[Duration]:
+    """The durations in other units than steps in a schedule that is not bound, or in the value of an argument."""
+    if isinstance(value, Duration):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from durations(part)
+    elif isinstance(value, Formula) and not value.is_bound:
+        for part in value.arguments().values():
+            yield from durations(part)
 
 
 def count_of(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Durations in epochs, or as a fraction of the training, wherever steps are asked for."""
+"""Durations in epochs, in samples, or as a fraction of the training, wherever steps are asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_lr.core.fields import FLAG, Real, Whole
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import check, refuse
 
-# The two functions return Any, so that a type checker takes them where steps (int) are due.
+# The three functions return Any, so that a type checker takes them where steps (int) are due.
 
 
 def epochs(count: float) -> Any:
@@ -51,6 +51,26 @@ def fraction(share: float) -> Any:
         900
     """
     return Duration(fraction=_amount("fraction", "share", share, 1.0))
+
+
+def samples(count: float) -> Any:
+    """A duration of `count` samples, in place of a number of steps: count/b steps with batches of b samples.
+
+    It stays the same length of training when the batch size changes. Tokens and images are samples times
+    a constant: ``samples(300e9 / 2048)`` are 300 billion tokens in sequences of 2,048. Every batch counts
+    as a full one, also the last of an epoch.
+
+    Args:
+        count: samples >= 0. Rounded to whole steps (half a step up) when the schedule is bound.
+
+    Raises:
+        TypeError, ValueError: `count` is not a finite number >= 0.
+
+    Example:
+        >>> LinearDecay(0.1, samples(50_000)).bind(batch_size=100).duration
+        500
+    """
+    return Duration(samples=_amount("samples", "count", count, math.inf))
 
 
 def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:

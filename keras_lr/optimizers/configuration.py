@@ -14,7 +14,7 @@ from keras_lr.optimizers.install import Bounds, replace, set_scale
 from keras_lr.optimizers.lookup import RatedOptimizer, is_function, rated_optimizers, read_float
 from keras_lr.schedules.installed import Installed
 
-LAYERS = ("keras_lr>Reduced", "keras_lr>Paced", "keras_lr>Bound")
+LAYERS = ("keras_lr>Reduced", "keras_lr>Rescaled", "keras_lr>Paced", "keras_lr>Bound")
 
 
 def configuration(model: Any) -> dict[str, dict[str, Any]]:
@@ -54,5 +54,5 @@ def configure(model: Any, rated: RatedOptimizer, wanted: dict[str, Any]) -> None
     source = rated.source
     replace(model, rated, rate)
     if isinstance(source, LearningRateSchedule) and "schedule" in wanted:
-        for by, scale, min_lr in Installed.around(source).reductions:
-            set_scale(model, rated, by, scale, Bounds(min_lr))
+        for by, scale, min_lr, max_lr in Installed.around(source).scalings:
+            set_scale(model, rated, by, scale, Bounds(min_lr, max_lr))

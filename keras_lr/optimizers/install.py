@@ -12,7 +12,7 @@ import keras
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
-from keras_lr.schedules.installed import Installed, with_key
+from keras_lr.schedules.installed import Installed, Scaling, with_key
 
 
 def assign_source(rated: RatedOptimizer, source: Source) -> None:
@@ -107,31 +107,61 @@ def rescale(model: Any, rated: RatedOptimizer, by: str, factor: float, bounds: B
     source = rated.source
     if isinstance(source, LearningRateSchedule):
         scale = Installed.around(source).scale(by)
-        set_scale(model, rated, by, (1.0 if scale is None else scale) * factor, bounds)
+        # With an upper bound too, what goes beyond a bound is left off, as of a number: the way back is not longer.
+        change = factor if math.isinf(bounds.max_lr) else _changed(old, factor, bounds) / old
+        set_scale(model, rated, by, (1.0 if scale is None else scale) * change, bounds)
         return old, rated.rate()
-    new = _within(old * factor, bounds)
+    new = _changed(old, factor, bounds)
     replace(model, rated, new)
     return old, new
+
+
+def restart(model: Any, rated: RatedOptimizer, by: str, rate: float, bounds: Bounds) -> tuple[float, float]:
+    """Take the scale of the callback `by` from a schedule, or give a number another `rate`; the caller retraces.
+
+    Returns:
+        The rate of the next update before and after.
+    """
+    sync(model)
+    old = rated.rate()
+    if is_schedule(rated.source):
+        set_scale(model, rated, by, 1.0, bounds)
+    else:
+        replace(model, rated, rate)
+    return old, rated.rate()
 
 
 def is_at_bound(rated: RatedOptimizer, factor: float, bounds: Bounds) -> bool:
     """Whether a rate cannot be multiplied by a factor, to float32: a variable may hold the float next to the bound."""
     rate = rated.rate()
-    if bounds.eps and abs(_within(rate * factor, bounds) - rate) <= bounds.eps:
+    if rate == 0.0 or (bounds.eps and abs(_changed(rate, factor, bounds) - rate) <= bounds.eps):
         return True
+    return is_bound(rate, factor, bounds)
+
+
+def will_be_at_bound(rated: RatedOptimizer, factor: float, bounds: Bounds) -> bool:
+    """Whether a rate is at a bound once it is multiplied by a factor."""
+    return is_bound(_changed(rated.rate(), factor, bounds), factor, bounds)
+
+
+def is_bound(rate: float, factor: float, bounds: Bounds) -> bool:
+    """Whether a rate is the lower bound or below, for a factor below 1, or the upper one or above."""
     if factor < 1.0:
         return rate <= bounds.min_lr * (1.0 + 1e-6)
     return rate >= bounds.max_lr * (1.0 - 1e-6)
 
 
-def _within(rate: float, bounds: Bounds) -> float:
-    return min(max(rate, bounds.min_lr), bounds.max_lr)
+def _changed(rate: float, factor: float, bounds: Bounds) -> float:
+    """A rate multiplied by a factor up to the bound; one that is beyond it by itself stays there."""
+    if factor < 1.0:
+        return max(rate * factor, min(rate, bounds.min_lr))
+    return min(rate * factor, max(rate, bounds.max_lr))
 
 
 def set_scale(model: Any, rated: RatedOptimizer, by: str, scale: float, bounds: Bounds) -> bool:
     """Set the scale of one callback on an optimizer's schedule; whether that changed it. The caller retraces."""
     source = rated.source
-    new = Installed.around(source).reduced(by, scale, bounds.min_lr).schedule()
+    new = Installed.around(source).scaled(Scaling(by, scale, bounds.min_lr, bounds.max_lr)).schedule()
     if new == source:
         return False
     replace(model, rated, new)

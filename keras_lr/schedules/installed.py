@@ -1,13 +1,15 @@
 """What callbacks put around a schedule, and in which order.
 
 From the inside: the binding to a training (`Bound`, by `BindSchedule`), the clock of a time budget (`Paced`, by
-`BindSchedule`), the reductions (`Reduced`, one by each `ReduceOnPlateau`). `Installed` takes a schedule apart into
+`BindSchedule`), the scales (`Reduced`, one by each `ReduceOnPlateau`, and `Rescaled`, one by each
+`GreedyLearningRate`, as they came about). `Installed` takes a schedule apart into
 these layers and puts it together again, so that no other order can come about.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +20,11 @@ import numpy as np
 
 from keras_lr.core.algebra import AnySchedule, Bound, Schedule
 from keras_lr.core.curves import Step, Value, lookup_steps, maximum, minimum, segment, since
-from keras_lr.core.fields import STEP_LIMIT, STRING, Rate, Several, Share, Whole
+from keras_lr.core.fields import STEP_LIMIT, STRING, Positive, Rate, Several, Share, Whole
 from keras_lr.core.inner import cycle_end_after, length_of, rate_of
 from keras_lr.core.tree import LearningRateSchedule
 
-MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Shifted")
+MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Rescaled", "Shifted")
 """Classes that callbacks and methods make. You meet them in the repr of a schedule, and need not write them."""
 
 StringOrEmpty = Annotated[str, STRING]
@@ -82,6 +84,54 @@ class Reduced(Schedule):
     def rate(self, step: Step) -> Value:
         rate = rate_of(self.schedule, step)
         return maximum(self.scale * rate, minimum(rate, self.min_lr)) if self.min_lr else self.scale * rate
+
+
+class Rescaled(Schedule):
+    """Another schedule scaled up or down between two rates: what `GreedyLearningRate` installs.
+
+    f(t) = min(max(scale · schedule(t), min(schedule(t), min_lr)), max(schedule(t), max_lr))
+
+    The two rates limit the scaling alone: a schedule that goes below `min_lr` or above `max_lr` by
+    itself is left as it is.
+
+    Args:
+        schedule: the schedule underneath.
+        scale: factor, > 0.
+        min_lr: rate below which nothing is scaled.
+        max_lr: rate above which nothing is scaled.
+        by: the callback that scales, by the key of its saved state; empty for one that you write yourself.
+
+    Raises:
+        ValueError: also when `max_lr` is below `min_lr`.
+
+    Example:
+        >>> Rescaled(LinearDecay(0.1, 100), 2.0, min_lr=0.0, max_lr=0.16).values([0, 50, 90]).round(6).tolist()
+        [0.16, 0.1, 0.02]
+    """
+
+    template = "{schedule}, scaled to {scale:%} but neither below {min_lr} nor above {max_lr}"
+    schedule: AnySchedule
+    scale: Positive
+    min_lr: Rate
+    max_lr: Rate
+    by: StringOrEmpty = ""
+
+    def validate(self) -> None:
+        if self.max_lr < self.min_lr:
+            self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
+
+    def length(self) -> int | None:
+        return length_of(self.schedule)
+
+    def changes(self) -> tuple[int, ...]:
+        return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
+
+    def rate(self, step: Step) -> Value:
+        rate = rate_of(self.schedule, step)
+        return minimum(maximum(self.scale * rate, minimum(rate, self.min_lr)), maximum(rate, self.max_lr))
 
 
 class Paced(Schedule):
@@ -168,12 +218,18 @@ class Paced(Schedule):
         return rate_of(self.schedule, self.ticks_at(step))
 
 
-class Reduction(NamedTuple):
-    """What one callback has reduced a schedule to."""
+class Scaling(NamedTuple):
+    """What one callback has scaled a schedule by; a finite `max_lr` is of one that may also raise it."""
 
     by: str
     scale: float
     min_lr: float
+    max_lr: float = math.inf
+
+    def around(self, schedule: LearningRateSchedule) -> LearningRateSchedule:
+        if math.isinf(self.max_lr):
+            return Reduced(schedule, self.scale, self.min_lr, self.by)
+        return Rescaled(schedule, self.scale, self.min_lr, self.max_lr, self.by)
 
 
 @dataclass(frozen=True)
@@ -183,35 +239,36 @@ class Installed:
     Attributes:
         inner: the schedule, bound if it has units.
         clock: the columns of `Paced`; None without a time budget.
-        reductions: those of the callbacks, from the inside.
+        scalings: those of the callbacks, from the inside.
     """
 
     inner: LearningRateSchedule
     clock: dict[str, list[int]] | None = None
-    reductions: tuple[Reduction, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
 
     @classmethod
     def around(cls, schedule: LearningRateSchedule) -> Installed:
-        """The layers of a schedule. A `Reduced` of the user's own is no layer."""
+        """The layers of a schedule. A `Reduced` or `Rescaled` of the user's own is no layer."""
         clock: dict[str, list[int]] | None = None
-        reductions: list[Reduction] = []
-        while isinstance(schedule, Reduced) and schedule.by:
-            reductions.insert(0, Reduction(schedule.by, schedule.scale, schedule.min_lr))
+        scalings: list[Scaling] = []
+        while isinstance(schedule, Reduced | Rescaled) and schedule.by:
+            max_lr = schedule.max_lr if isinstance(schedule, Rescaled) else math.inf
+            scalings.insert(0, Scaling(schedule.by, schedule.scale, schedule.min_lr, max_lr))
             schedule = schedule.schedule
         if isinstance(schedule, Paced):
             clock, schedule = schedule.pieces(), schedule.schedule
-        return cls(schedule, clock, tuple(reductions))
+        return cls(schedule, clock, tuple(scalings))
 
     def schedule(self) -> LearningRateSchedule:
         """The layers put together."""
         made: LearningRateSchedule = self.paced or self.inner
-        for by, scale, min_lr in self.reductions:
-            made = Reduced(made, scale, min_lr, by)
+        for scaling in self.scalings:
+            made = scaling.around(made)
         return made
 
     @property
     def paced(self) -> Paced | None:
-        """The schedule on the clock of a time budget, without reductions; None without a time budget."""
+        """The schedule on the clock of a time budget, without scalings; None without a time budget."""
         return None if self.clock is None else Paced(self.inner, **self.clock)
 
     @property
@@ -228,15 +285,14 @@ class Installed:
         return dataclasses.replace(self, clock=clock)
 
     def scale(self, by: str) -> float | None:
-        """The scale of one callback; None if it has not reduced."""
-        return next((reduction.scale for reduction in self.reductions if reduction.by == by), None)
+        """The scale of one callback; None if it has not scaled."""
+        return next((scaling.scale for scaling in self.scalings if scaling.by == by), None)
 
-    def reduced(self, by: str, scale: float, min_lr: float) -> Installed:
-        """The same with another reduction of one callback; a new one comes outermost."""
-        new = Reduction(by, scale, min_lr)
-        if self.scale(by) is None:
-            return dataclasses.replace(self, reductions=(*self.reductions, new))
-        return dataclasses.replace(self, reductions=tuple(new if it.by == by else it for it in self.reductions))
+    def scaled(self, new: Scaling) -> Installed:
+        """The same with another scaling of one callback; a new one comes outermost."""
+        if self.scale(new.by) is None:
+            return dataclasses.replace(self, scalings=(*self.scalings, new))
+        return dataclasses.replace(self, scalings=tuple(new if it.by == new.by else it for it in self.scalings))
 
 
 def with_key(schedule: LearningRateSchedule, by: str, scale: float) -> LearningRateSchedule:

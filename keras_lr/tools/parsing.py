@@ -1,7 +1,7 @@
 """`parse`: a schedule from its Python source, as `repr` writes it, without running anything.
 
-Only what can make a schedule is carried out: constructors of the schedules of this package and of Keras, `epochs` and
-`fraction`, numbers, strings, sequences, and the operators and methods of schedules.
+Only what can make a schedule is carried out: constructors of the schedules of this package and of Keras, `epochs`,
+`fraction` and `samples`, numbers, strings, sequences, and the operators and methods of schedules.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import keras
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.duration import Duration
 from keras_lr.core.refusals import refuse, shown
-from keras_lr.core.serialization import is_stock
+from keras_lr.core.serialization import UNITS, is_stock
 from keras_lr.core.tree import LearningRateSchedule
-from keras_lr.core.units import epochs, fraction
 
 LONGEST = 20_000
 METHODS = ("from_endpoints", "untuned", "from_step", "clip", "cooldown", "bind", "momentum")
@@ -55,7 +54,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
 
     ``parse(repr(schedule)) == schedule``. The text is no program: nothing in it is run but
     constructors of schedules (of this package, ``keras.optimizers.schedules.…``, and
-    `custom_objects`), `epochs`, `fraction`, and the operators and methods that make schedules
+    `custom_objects`), `epochs`, `fraction`, `samples`, and the operators and methods that make schedules
     of schedules and durations of durations. So it may come from somewhere that you do not trust.
 
     Args:
@@ -76,7 +75,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
     """
     if not isinstance(text, str):
         refuse("parse", "text", "a string", text, TypeError)
-    known = {**classes(), "epochs": epochs, "fraction": fraction, **_checked(custom_objects)}
+    known = {**classes(), **UNITS, **_checked(custom_objects)}
     if len(text) > LONGEST:
         refuse("parse", "text", f"at most {LONGEST:,} characters long", text)
     try:
@@ -161,7 +160,9 @@ class _Reader:
                 owner = self._function(node.value) if isinstance(node.value, ast.Name) else self.value(node.value)
                 if isinstance(owner, Schedule) or (inspect.isclass(owner) and node.attr in OF_CLASSES):
                     return getattr(owner, node.attr)
-        raise NotPartOfScheduleError(f"`{_text(node)}` cannot be called here; schedules, `epochs` and `fraction` can")
+        raise NotPartOfScheduleError(
+            f"`{_text(node)}` cannot be called here; schedules, `epochs`, `fraction` and `samples` can"
+        )
 
 
 def _text(node: ast.AST) -> str:

@@ -23,6 +23,33 @@ def running_list() -> Any:
     return None
 
 
+def running_batch_size() -> int | None:
+    """Samples in a batch of the `fit` whose hook is running, from within it; None where its data do not tell it.
+
+    Keras gives callbacks the number of batches, but not their size. It is in the data adapter that `fit` has made, if
+    the data tell it: arrays do, a `DataLoader`, and a `tf.data.Dataset` whose batches all have one size.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
+        if adapter is not None:
+            return None if _is_distributed(adapter) else _size(adapter)
+        frame = frame.f_back
+    return None
+
+
+def _is_distributed(adapter: Any) -> bool:
+    """Whether the batches of a `tf.distribute.DistributedDataset` may be those of one device of several."""
+    return "Distributed" in type(getattr(adapter, "_dataset", None)).__name__
+
+
+def _size(adapter: Any) -> int | None:
+    try:
+        return int(adapter.batch_size)
+    except (TypeError, ValueError, IndexError, AttributeError):  # None, and a first element without dimensions
+        return None
+
+
 def others(callback: Any, including: bool = False) -> list[Any]:
     """The callbacks beside this one, from within one of its hooks; in the order of the list.
 

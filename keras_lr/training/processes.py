@@ -30,19 +30,28 @@ def rank() -> int:
     return int(sys.modules["jax"].process_index()) if backend == "jax" else 0
 
 
+def count() -> int:
+    """How many processes train together."""
+    backend = keras.config.backend()
+    if backend == "torch":
+        distributed = _torch_distributed()
+        return int(distributed.get_world_size()) if distributed is not None else 1
+    return int(sys.modules["jax"].process_count()) if backend == "jax" else 1
+
+
 def from_chief(number: float) -> float:
     """The chief's number, in every process. All of them must call this at the same point.
 
     The bits are sent, not the value: JAX would round a float64 to float32.
     """
     backend = keras.config.backend()
+    if count() == 1:
+        return number
     if backend == "torch":
-        distributed = _torch_distributed()
-        if distributed is not None and distributed.get_world_size() > 1:
-            box = [number]
-            distributed.broadcast_object_list(box, src=0)
-            return float(box[0])
-    if backend == "jax" and sys.modules["jax"].process_count() > 1:
+        box = [number]
+        sys.modules["torch.distributed"].broadcast_object_list(box, src=0)
+        return float(box[0])
+    if backend == "jax":
         utilities = importlib.import_module("jax.experimental.multihost_utils")
         bits = np.frombuffer(np.float64(number).tobytes(), np.uint8)
         return float(np.frombuffer(np.asarray(utilities.broadcast_one_to_all(bits)).tobytes(), np.float64)[0])

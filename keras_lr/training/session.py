@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from keras_lr.training.others import rearrange
+from keras_lr.training import processes
+from keras_lr.training.others import rearrange, running_batch_size
 from keras_lr.training.saved_state import of
 
 
@@ -44,6 +45,7 @@ class Session:
         epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
         schedules: of numbers that a callback computes within the training step, by the column that a log has for them.
+        declared_batch_size: samples in a batch, from a `BindSchedule`, or None.
         logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
     """
 
@@ -53,6 +55,7 @@ class Session:
         self.schedules: dict[str, Any] = {}
         self.running: Any = None
         self.steps_per_epoch: int | None = (params or {}).get("steps")
+        self.declared_batch_size: int | None = None
         self.declared_epochs: int | None = None
         self.epochs: int = (params or {}).get("epochs") or 1
         self.logs: dict[str, Any] = {}
@@ -73,6 +76,17 @@ class Session:
         session._members[id(callback)] = callback
         state.session = session
         return session
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples in a batch, from within a hook of `fit`; None where nobody knows them.
+
+        Of several processes each sees its own batch, and how many samples they have together depends on how the data
+        are shared out. So that must be declared.
+        """
+        if self.declared_batch_size is not None or processes.count() > 1:
+            return self.declared_batch_size
+        return running_batch_size()
 
     def leave(self, callback: Any) -> None:
         """Drop the session once all of its callbacks have ended."""

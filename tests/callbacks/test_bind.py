@@ -105,11 +105,11 @@ def test_the_length_must_be_known():
 
 def test_unbound_use_is_refused_before_the_first_update():
     weight = Weight()
-    with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+    with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         fit(model_with(UNITS), weight)
     assert weight.seen == [0.0]
     for use in (lambda: UNITS(3), lambda: UNITS.values(3), lambda: UNITS.duration):
-        with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+        with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
             use()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.training import fit, model_with
 
 import keras_lr as klr
-from keras_lr import CosineDecay, LinearDecay, Warmup, epochs, fraction
+from keras_lr import CosineDecay, LinearDecay, Warmup, epochs, fraction, samples
 
 SUMS = [
     fraction(1.0) - 10_000,
@@ -24,6 +24,10 @@ SUMS = [
     0.5 * (fraction(1.0) - epochs(1)),
     12_000 - epochs(3),
     epochs(2) - epochs(2),
+    samples(50_000),
+    2 * samples(0.25) + 3,
+    fraction(1.0) - samples(1_000),
+    samples(640) + epochs(1) + fraction(0.5) + 7,
 ]
 
 
@@ -40,19 +44,21 @@ def test_the_repr_makes_it_again(duration):
 
 @pytest.mark.once
 @given(
-    st.lists(st.tuples(st.sampled_from("efs"), st.integers(-40, 40)), min_size=1, max_size=4),
+    st.lists(st.tuples(st.sampled_from("efsn"), st.integers(-40, 40)), min_size=1, max_size=4),
     st.integers(1, 50),
     st.integers(1, 9),
+    st.sampled_from([1, 2, 32, 512]),
 )
-def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole):
-    """Terms in halves: a, in epochs, in fractions, and in steps."""
+def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole, size):
+    """Terms in halves: of epochs, of fractions, of steps, and of samples, of which a float knows shares of 2ⁿ exactly."""
     total, exact = epochs(1000), Fraction(1000 * steps_per_epoch)
     for unit, halves in terms:
         amount = Fraction(halves, 2)
-        size = {"e": steps_per_epoch, "f": steps_per_epoch * whole, "s": 1}[unit]
-        term = {"e": epochs(abs(halves) / 2), "f": abs(halves) * 0.5 * fraction(1.0), "s": abs(halves) / 2}[unit]
-        total, exact = (total + term if halves >= 0 else total - term), exact + amount * size
-    assert total.steps(steps_per_epoch, whole) == math.floor(exact + Fraction(1, 2))
+        steps = {"e": steps_per_epoch, "f": steps_per_epoch * whole, "s": 1, "n": Fraction(1, size)}[unit]
+        half = {"e": epochs(0.5), "f": fraction(0.5), "s": 0.5, "n": samples(0.5)}[unit]
+        term = abs(halves) * half
+        total, exact = (total + term if halves >= 0 else total - term), exact + amount * steps
+    assert total.steps(steps_per_epoch, whole, size) == math.floor(exact + Fraction(1, 2))
 
 
 @pytest.mark.once
@@ -96,6 +102,9 @@ def test_what_is_no_duration_is_left_to_python(other):
         (fraction(1.0) - 10_000, "100 % of the training less 10,000 steps"),
         (epochs(2) + fraction(0.5) + 1, "2 epochs and 50 % of the training and 1 step"),
         (fraction(0.75) * 2, "150 % of the training"),
+        (samples(1_281_167), "1,281,167 samples"),
+        (samples(1), "1 sample"),
+        (fraction(1.0) - samples(500), "100 % of the training less 500 samples"),
     ],
     ids=repr,
 )

@@ -217,7 +217,7 @@ def test_units_are_bound_and_groups_logged():
 
 def test_factors_in_units_that_nobody_binds():
     model = model_with(sgd(0.1, {"low": klr.Sequential([0.0, 1.0], [klr.epochs(1)])}), run_eagerly=True)
-    with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+    with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         fit(model)
 
 

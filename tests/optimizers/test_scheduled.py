@@ -360,7 +360,7 @@ def test_units_are_bound_and_values_logged():
 
 def test_an_unbound_schedule_is_refused_before_the_first_update():
     weight = Weight()
-    with pytest.raises(ValueError, match="has durations in epochs or fractions"):
+    with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         train(Scheduled(keras.optimizers.SGD(0.1), momentum=klr.LinearDecay(0.9, klr.epochs(2))), weight)
     assert weight.seen == [0.0]
 

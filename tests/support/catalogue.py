@@ -619,6 +619,11 @@ ROWS = [
         lambda t: max(0.25 * line(0.4, 0.0, t, 40), min(line(0.4, 0.0, t, 40), 0.05)),
     ),
     Row(
+        klr.Rescaled(klr.LinearDecay(0.4, 40), 1.5, min_lr=0.05, max_lr=0.45),
+        {0: 0.45, 20: 0.3, 36: 0.06},
+        lambda t: min(1.5 * line(0.4, 0.0, t, 40), 0.45),
+    ),
+    Row(
         3 * klr.StepDecay(0.8, 9) * klr.LinearDecay(0.5, 40, 0.1),
         {9: 3 * 0.4 * 0.41},
         lambda t: 3 * 0.8 * 0.5 ** (t // 9) * line(0.5, 0.1, t, 40),

@@ -131,6 +131,24 @@ def reduced(pen, part):
     return pen.joint(klr.Reduced, inner, scale, floor, parts=[inner], **facts)
 
 
+def rescaled(pen, part):
+    inner, scale, floor = part(), pen.number(0.01, 5.0), pen.one_of(0.0, pen.rate())
+    limit = floor + pen.rate()
+
+    def scaled(rate):
+        if scale < 1.0:
+            return rate if rate <= floor else max(scale * rate, floor)
+        return rate if rate >= limit else min(scale * rate, limit)
+
+    facts = {
+        "top": scaled(inner.top),
+        "at": lambda step: scaled(inner.at(step)),
+        "length": inner.length,
+        "falls": inner.falls,
+    }
+    return pen.joint(klr.Rescaled, inner, scale, floor, limit, parts=[inner], **facts)
+
+
 def product(pen, part):
     parts = [part() for _ in range(pen.whole(1, 3))]
     factor = pen.one_of(1.0, 0.0, pen.number(0.01, 5.0))
@@ -291,6 +309,7 @@ JOINTS = {
     klr.Cooldown: cooldown,
     klr.Bound: bound,
     klr.Reduced: reduced,
+    klr.Rescaled: rescaled,
     klr.Product: product,
     klr.Sum: total,
     klr.Clip: clip,

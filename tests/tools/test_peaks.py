@@ -10,7 +10,7 @@ from support.catalogue import ROWS
 import keras_lr as klr
 from keras_lr.core.curves import real
 from keras_lr.core.fields import Rate
-from keras_lr.schedules.installed import Reduced
+from keras_lr.schedules.installed import Reduced, Rescaled
 from keras_lr.tools.comparison.peaks import peak_of
 
 pytestmark = pytest.mark.once
@@ -85,6 +85,8 @@ CYCLE = klr.CyclicalLearningRate(0.1, 1.0, 1001)
         (klr.Warmup(klr.Constant(0.4), 1_000_000).cooldown(500_000, 10), 0.2),
         (klr.Warmup(klr.Constant(0.4), 1_000_000).clip(0.0, 0.3), 0.3),
         (Reduced(klr.Warmup(klr.Constant(0.4), 1_000_000), 0.5, min_lr=0.1), 0.2),
+        (Rescaled(klr.Warmup(klr.Constant(0.4), 1_000_000), 3.0, min_lr=0.1, max_lr=1.0), 1.0),
+        (Rescaled(klr.Warmup(klr.Constant(0.4), 1_000_000), 3.0, min_lr=0.1, max_lr=2.0), 1.2),
         (3 * klr.Warmup(klr.Constant(0.4), 1_000_000), 1.2),
         (klr.Constant(0.0), 0.0),
         (klr.Warmup(klr.CosineDecay(0.3, klr.fraction(0.9)), 200_000), 0.3),

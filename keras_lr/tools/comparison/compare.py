@@ -55,7 +55,7 @@ def compare(
         build_model: ``build_model(rate)`` gives a compiled model whose optimizer has that rate, a
             number or a schedule; without an argument, a compiled model that is given it afterwards.
         schedules: name → schedule, number, or a function of the peak rate that gives one of them. Durations may
-            be in `epochs` and `fraction`.
+            be in `epochs`, `fraction` and `samples`.
         fit: the arguments of ``model.fit``; or ``fit(model, callbacks)``, which trains with these callbacks.
         seeds: how many (0, 1, …), or which.
         executor: where to train: any `concurrent.futures.Executor`, such as

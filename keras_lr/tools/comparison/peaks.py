@@ -10,6 +10,7 @@ A schedule of another kind, such as a user's own, is looked at step by step.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
@@ -23,7 +24,7 @@ from keras_lr.core.evaluation import external_rate
 from keras_lr.core.fields import STEP_LIMIT, OrNone, Several, StepCount
 from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.inner import values_of
-from keras_lr.core.tree import LearningRateSchedule, walk
+from keras_lr.core.tree import LearningRateSchedule, durations, walk
 from keras_lr.schedules import combinators, cyclical, decay, installed, stepwise, warmup
 from keras_lr.tools.comparison.turning_points import TURNS, following
 
@@ -46,6 +47,9 @@ CLOSE = 1e-3
 LENGTHS = ((100, 100), (1_000, 90), (10_000, 1_000))
 """Steps per epoch, and epochs, of trainings that stand for one of unknown length."""
 
+SIZES = (8, 512)
+"""Samples in a batch that stand for an unknown number."""
+
 
 def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = None) -> float:
     """The highest rate of a schedule, over its whole course.
@@ -53,7 +57,7 @@ def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = N
     Args:
         schedule: a schedule, ours or Keras's.
         training: steps per epoch, and epochs, for durations in `epochs` and `fraction`; where it is None, the highest
-            rate must not depend on them.
+            rate must not depend on them. It must never depend on the samples in a batch.
 
     Raises:
         ValueError: there is none: the rate rises on and on, is no number somewhere, or depends on the length of the
@@ -62,11 +66,14 @@ def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = N
     if not isinstance(schedule, Schedule) or schedule.is_bound:
         return _highest(schedule)
     found: list[float] = []
-    for steps_per_epoch, epochs in LENGTHS if training is None else [training]:
+    sizes = SIZES if any(duration.samples for duration in durations(schedule)) else (None,)
+    trainings = list(itertools.product(LENGTHS if training is None else [training], sizes))
+    for numbers in trainings:
+        (steps_per_epoch, epochs), batch_size = numbers
         try:
-            bound = schedule.bind(steps_per_epoch=steps_per_epoch, epochs=epochs)
+            bound = schedule.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
         except ValueError:  # the training is too short for a duration in steps
-            if not found and (training or steps_per_epoch == LENGTHS[-1][0]):
+            if not found and numbers == trainings[-1]:
                 raise
             continue
         found.append(_highest(bound))
@@ -251,6 +258,11 @@ def _reduced(it: installed.Reduced, first: int, last: int) -> float:
     return max(it.scale * inner, min(inner, it.min_lr))
 
 
+def _rescaled(it: installed.Rescaled, first: int, last: int) -> float:
+    inner = ceiling(it.schedule, first, last)
+    return min(max(it.scale * inner, min(inner, it.min_lr)), max(inner, it.max_lr))
+
+
 def _repeat(it: combinators.Repeat, first: int, last: int) -> float:
     times, start = divmod(first, it.every)
     more = last // it.every - times
@@ -282,6 +294,7 @@ LIMITS: dict[type, Callable[[Any, int, int], float]] = {
     ),
     installed.Paced: _paced,
     installed.Reduced: _reduced,
+    installed.Rescaled: _rescaled,
     algebra.Product: _product,
     algebra.Sum: lambda it, first, last: sum(ceiling(part, first, last) for part in it.schedules),
     algebra.Clip: _clip,

@@ -1,0 +1,85 @@
+"""The arguments of `GreedyLearningRate`, checked, and the rule that they make for a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from keras_lr.callbacks.greedy_rule import GreedyRule
+from keras_lr.callbacks.metrics import required_direction
+from keras_lr.callbacks.plateau_options import (
+    CallbackName,
+    Every,
+    MetricName,
+    Mode,
+    OnNan,
+    Optimizers,
+    Shrink,
+    Start,
+    ThresholdMode,
+    Window,
+)
+from keras_lr.core.fields import CountOrNone, CountOrZero, NonNegative, Rate, Real, Switch
+from keras_lr.core.frozen import Frozen
+
+OWNER = "GreedyLearningRate"
+
+Highest = Annotated[float, Real("a finite learning rate > 0", low=0.0, open_low=True)]
+
+
+class GreedyOptions(Frozen):
+    """The arguments of `GreedyLearningRate`, which explains them."""
+
+    _owner: ClassVar[str] = OWNER
+
+    monitor: MetricName
+    factor: Shrink
+    patience: CountOrZero
+    mode: Mode
+    min_delta: NonNegative
+    threshold_mode: ThresholdMode
+    cooldown: CountOrZero
+    warmup: CountOrZero
+    min_lr: Rate
+    max_lr: Highest
+    verbose: CountOrZero
+    window: Window
+    reset_start: CountOrNone
+    start_after: Start
+    every: Every
+    on_nan: OnNan
+    reset_on_train_begin: Switch
+    name: CallbackName
+    eps: NonNegative
+    optimizer: Optimizers
+
+    def validate(self) -> None:
+        if self.max_lr < self.min_lr:
+            self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
+        if self.batches is not None and self.monitor.startswith("val_"):
+            self.refuse("monitor", "a metric of the training data when `every` counts batches")
+
+    @property
+    def batches(self) -> int | None:
+        """Batches of a window; None where the epochs count."""
+        return None if self.every == "epoch" else self.every
+
+    def key(self) -> str:
+        """The key of the saved state; a second callback of the same key gets a number after it."""
+        return f"{OWNER}/{self.name or self.monitor}"
+
+    def rule(self, model: Any) -> GreedyRule:
+        """The rule, once the metrics of the model are there.
+
+        Raises:
+            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+        """
+        return GreedyRule(
+            required_direction(OWNER, model, self.monitor, self.mode),
+            self.patience,
+            self.min_delta,
+            self.threshold_mode,
+            self.warmup,
+            self.cooldown,
+            self.window,
+            self.on_nan,
+        )

@@ -1,0 +1,97 @@
+"""When to raise the rate and when to lower it: a pure function of a state and a metric, without Keras."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from keras_lr.core.fields import FLOAT32_MAX
+
+UP, STAY, DOWN = 1, 0, -1
+
+
+@dataclass(frozen=True)
+class GreedyState:
+    """What the rule remembers.
+
+    Attributes:
+        best: the best metric so far, smoothed; None before it.
+        n_good: improving epochs in a row that count.
+        n_bad: epochs in a row that did not improve and count.
+        warmup_counter: epochs still to come in which improvements do not count.
+        cooldown_counter: epochs still to come in which bad epochs do not count.
+        n_raises: raises so far.
+        n_reductions: reductions so far.
+        n_at_min: reductions in a row, without a raise between them, that have left all rates at `min_lr`.
+        recent: with a `window`, the last finite metrics.
+        initial: the rates when this began.
+    """
+
+    LARGEST_SCALE: ClassVar[float] = FLOAT32_MAX
+    """What a schedule may be scaled by at most."""
+
+    best: float | None = None
+    n_good: int = 0
+    n_bad: int = 0
+    warmup_counter: int = 0
+    cooldown_counter: int = 0
+    n_raises: int = 0
+    n_reductions: int = 0
+    n_at_min: int = 0
+    recent: tuple[float, ...] = ()
+    initial: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class GreedyRule:
+    """When to raise and when to lower: the detailed algorithm of Subramanian et al. 2025, arXiv 2512.14527, A.4.
+
+    An epoch improves if its metric, or the mean of the last `window` finite metrics, passes ``best`` by more
+    than the threshold: `min_delta` ("abs"), or `min_delta` · |best| ("rel"). The first finite metric improves.
+    After a raise the next `warmup` epochs do not count as good ones, and after a reduction the next `cooldown`
+    epochs not as bad ones. More than `patience` good epochs in a row ask for a raise, more than `patience` bad
+    ones for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count", "stop"), is not
+    looked at ("ignore"), or asks for a reduction at once unless bad epochs do not count ("reduce").
+    """
+
+    direction: str
+    patience: int
+    min_delta: float
+    threshold_mode: str
+    warmup: int
+    cooldown: int
+    window: int | None = None
+    on_nan: str = "count"
+
+    def observe(self, state: GreedyState, metric: float) -> tuple[GreedyState, int]:
+        """The state after an epoch with this metric, and whether to go `UP` or `DOWN` now, or to `STAY`."""
+        finite = math.isfinite(metric)
+        if not finite and self.on_nan == "ignore":
+            return state, STAY
+        if finite and self.window is not None:
+            state = replace(state, recent=(*state.recent, metric)[-self.window :])
+            metric = math.fsum(state.recent) / len(state.recent)
+        if self.improves(metric, state.best):
+            state = replace(state, best=metric, n_good=state.n_good + 1, n_bad=0)
+        else:
+            state = replace(state, n_good=0, n_bad=state.n_bad + 1)
+        at_once = not finite and self.on_nan == "reduce" and not state.cooldown_counter
+        if state.cooldown_counter:
+            state = replace(state, n_bad=0, cooldown_counter=state.cooldown_counter - 1)
+        if state.warmup_counter:
+            state = replace(state, n_good=0, warmup_counter=state.warmup_counter - 1)
+        if state.n_bad > self.patience or at_once:
+            return replace(state, n_bad=0, cooldown_counter=self.cooldown), DOWN
+        if state.n_good > self.patience:
+            return replace(state, n_good=0, warmup_counter=self.warmup), UP
+        return state, STAY
+
+    def improves(self, metric: float, best: float | None) -> bool:
+        """Whether `metric` is better than `best` by more than the threshold."""
+        if not math.isfinite(metric):
+            return False
+        if best is None:
+            return True
+        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
+        return metric < best - margin if self.direction == "min" else metric > best + margin

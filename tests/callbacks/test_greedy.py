@@ -1,0 +1,180 @@
+"""`GreedyLearningRate`: saving and resuming, several of them, neighbours, optimizers, windows of batches."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from support.training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
+
+import keras_lr as klr
+from keras_lr import GreedyLearningRate, ReduceOnPlateau
+
+QUICK = {"factor": 0.5, "patience": 1, "mode": "min", "min_lr": 0.1, "max_lr": 2.0}
+METRICS = [6.0, 5.0, 4.0, 3.0, 3.0, 3.0, 3.0, 2.0, 1.0, 1.0]
+RATES = {"number": lambda: 0.5, "schedule": lambda: klr.Constant(0.5), "line": lambda: klr.LinearDecay(0.5, 90)}
+
+
+def greedy(**options):
+    return GreedyLearningRate("metric", **QUICK | options)
+
+
+def loaded(model, path, rate):
+    if path.suffix == ".keras":
+        model.save(path)
+        return keras.models.load_model(path)
+    model.save_weights(path)
+    again = model_with(rate)
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(path)
+    return again
+
+
+@pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.few(3)
+def test_a_training_that_was_saved_and_loaded_goes_on(tmp_path, rate, form):
+    """Stopped where one good epoch, and a window, and an undecided count are in the state."""
+    options = {"window": 2, "warmup": 1, "cooldown": 1}
+    fit(model_with(RATES[rate]()), whole := Weight(), Metric(METRICS), greedy(**options), epochs=10)
+    fit(model := model_with(RATES[rate]()), Metric(METRICS), greedy(**options), epochs=5)
+    again = loaded(model, tmp_path / form, RATES[rate]())
+    second = Weight()
+    second.seen = [float(again.get_weights()[0].item())]
+    fit(again, second, Metric(METRICS), greedy(**options), initial_epoch=5, epochs=10)
+    assert_applied(second, whole.applied[25:])
+    assert len(set(np.round(whole.applied[25::5], 4))) > 1  # it does change after the load
+
+
+def test_two_of_them_and_a_plateau_have_factors_of_their_own(tmp_path):
+    class Three(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs |= {"rising": float(epoch), "flat": 1.0}
+
+    def callbacks():
+        return [
+            GreedyLearningRate("rising", 0.5, 1, "max", max_lr=9.0),
+            GreedyLearningRate("flat", 0.8, 1, "min", max_lr=9.0),
+            ReduceOnPlateau("flat", 0.9, 1, mode="min"),
+        ]
+
+    fit(whole := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=6)
+    fit(model := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=3)
+    again = loaded(model, tmp_path / "x.weights.h5", klr.Constant(0.5))
+    fit(again, Three(), *(three := callbacks()), initial_epoch=3, epochs=6)
+    # "rising" is raised after epochs 1, 3, 5; "flat" falls after 2, 4 (0 is its best), the plateau after each but the first.
+    scales = [one.get_state()["scales"]["learning_rate"] for one in three]
+    assert scales == pytest.approx([2.0**3, 0.8**2, 0.9**5])
+    assert klr.get_learning_rate(again) == pytest.approx(0.5 * 8 * 0.64 * 0.9**5)
+    assert klr.get_learning_rate(whole) == pytest.approx(klr.get_learning_rate(again))
+
+
+def test_on_a_number_the_changes_of_two_multiply():
+    a, b = greedy(name="a"), greedy(name="b", factor=0.8)
+    fit(model := model_with(0.5), Metric([2.0, 1.0, 1.0]), a, b, epochs=3)
+    assert klr.get_learning_rate(model) == pytest.approx(0.5 / 0.5 / 0.8)
+
+
+@pytest.mark.parametrize("only", ["number", "schedule", None])
+def test_of_a_multi_optimizer(only):
+    model = two_optimizers(0.5, klr.Constant(0.25))
+    fit(model, Metric([2.0, 1.0, 1.0]), greedy(optimizer=only), epochs=3)
+    assert klr.get_learning_rate(model, "number") == pytest.approx(0.5 if only == "schedule" else 1.0)
+    assert klr.get_learning_rate(model, "schedule") == pytest.approx(0.25 if only == "number" else 0.5)
+
+
+@pytest.mark.parametrize("rate", ["number", "line"])
+def test_a_reset_gives_back_the_initial_rate(rate):
+    model = model_with(RATES[rate]())
+    callback = greedy(reset_start=2, patience=0, min_lr=0.2)
+    # The first epoch improves. 1.0, then 0.5, 0.25, 0.2 (once at the bottom), and at the second time the beginning.
+    fit(model, weight := Weight(), Metric([1.0] * 6), callback, epochs=6)
+    if rate == "number":
+        assert weight.applied[::5] == pytest.approx([0.5, 1.0, 0.5, 0.25, 0.2, 0.5], rel=1e-5)
+        assert callback.get_state()["best"] == 1.0  # anew, and so raised again
+        assert klr.get_learning_rate(model) == pytest.approx(1.0)
+    else:
+        base = RATES[rate]()
+        assert weight.applied[25] == pytest.approx(base.values(25), rel=1e-5)
+        assert model.optimizer._learning_rate == klr.Rescaled(base, 2.0, 0.2, 2.0, by="GreedyLearningRate/metric")
+
+
+@pytest.mark.parametrize("rate", ["number", "schedule"])
+def test_windows_of_batches(rate):
+    """The loss falls with the weight at each batch, so each window of two improves."""
+    callback = GreedyLearningRate("loss", 0.5, 0, every=2, max_lr=1.5)
+    fit(model_with(RATES[rate]()), weight := Weight(), callback, epochs=2, batches=4)
+    assert weight.applied == pytest.approx([0.5, 0.5, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5], rel=1e-5)
+
+
+@pytest.mark.once
+def test_real_metrics_by_name_on_a_fresh_model():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", metrics=["accuracy"])
+    x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+    y = (x.sum(1) > 0).astype("float32")
+    loss = GreedyLearningRate(patience=1, max_lr=1.0)
+    accuracy = GreedyLearningRate("val_accuracy", patience=0, max_lr=1.0)
+    model.fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=[loss, accuracy])
+    assert loss.state.n_raises == 2
+    assert accuracy.state.n_raises >= 1  # the direction is that of the metric
+
+
+@pytest.mark.once
+def test_its_state_is_json_and_may_be_kept_elsewhere():
+    first = greedy(window=3)
+    fit(model_with(klr.Constant(0.5)), Metric(METRICS), first, epochs=3)
+    second = greedy(window=3)
+    second.set_state(json.loads(json.dumps(first.get_state())))
+    fit(model := model_with(klr.Constant(0.5)), Metric(METRICS), second, epochs=1)
+    assert second.get_state()["scales"] == first.get_state()["scales"] == {"learning_rate": 2.0}
+    assert klr.get_learning_rate(model) == pytest.approx(1.0)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [({"n_good": -5}, "state"), ({"recent": "x"}, "state"), ({"scales": {"learning_rate": -1.0}}, "state"),
+     ({"scales": {"learning_rate": 1e300}}, "state"), ({"best": "low"}, "state"), ({"more": 1}, "state")],
+)  # fmt: skip
+def test_a_damaged_state_is_refused(damage, name):
+    with pytest.raises(ValueError, match=f"GreedyLearningRate: `{name}` must be what `get_state` returns"):
+        greedy().set_state(greedy().get_state() | damage)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_lr": 0.01, "min_lr": 0.1}, r"`max_lr` must be at least `min_lr` \(0.1\), got 0.01"),
+        ({"max_lr": 0.0}, "`max_lr` must be a finite learning rate > 0, got 0.0"),
+        ({"factor": 1.0}, r"`factor` must be a number in \(0, 1\), got 1.0"),
+        ({"window": 0}, "`window` must be"),
+        ({"reset_start": 0}, "`reset_start` must be"),
+        ({"warmup": -1}, "`warmup` must be"),
+        ({"every": 3, "monitor": "val_loss"}, "`monitor` must be a metric of the training data"),
+    ],
+)
+def test_wrong_arguments_are_refused(options, message):
+    with pytest.raises((TypeError, ValueError), match=f"GreedyLearningRate: {message}"):
+        GreedyLearningRate(**{"monitor": "metric", **QUICK, **options})
+
+
+@pytest.mark.once
+def test_what_it_says_of_a_change(capsys):
+    fit(model_with(0.5), Metric([2.0, 1.0]), greedy(verbose=1), epochs=2)
+    assert "Epoch 2: GreedyLearningRate: learning_rate 0.5 -> 1\n" in capsys.readouterr().out
+
+
+@pytest.mark.once
+def test_metrics_that_are_not_finite():
+    def rates(on_nan, metrics, **options):
+        fit(model_with(0.5), weight := Weight(), Metric(metrics), greedy(on_nan=on_nan, **options), epochs=len(metrics))
+        return weight.applied[::5].round(4).tolist()
+
+    nan = float("nan")
+    assert rates("count", [3.0, nan, nan, nan, 2.0]) == [0.5, 0.5, 0.5, 0.25, 0.25]
+    assert rates("ignore", [3.0, nan, 2.0, nan]) == [0.5, 0.5, 0.5, 1.0]
+    assert rates("reduce", [3.0, nan, nan, 2.0], cooldown=1) == [0.5, 0.5, 0.25, 0.25]
+    # The mean over the window is of the numbers alone.
+    assert rates("count", [3.0, nan, 2.0, 1.0, 1.0], window=2) == [0.5, 0.5, 0.5, 0.5, 1.0]
