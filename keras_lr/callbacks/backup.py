@@ -16,7 +16,8 @@ from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import capture as capture_states
 from keras_lr.callbacks.keras_state import has_stopped, restore
-from keras_lr.callbacks.skipping import Skip, assign, values_of
+from keras_lr.callbacks.own_state import OwnState, drop, put, take
+from keras_lr.callbacks.skipping import Skip, assign
 from keras_lr.core.fields import FLAG, PATH, Whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
@@ -202,18 +203,16 @@ class BackupAndRestore(keras.callbacks.Callback):
         model.load_weights(path)
         entry = memory(model)[KEY]
         position = Position.from_json(entry)
-        values = of(model).arrays.pop(KEY, [])
-        if "seeds" in entry:  # a backup of before has none
-            seeds, values = values[: entry["seeds"]], values[entry["seeds"] :]
-            # On torch every process has seeds of its own, and those in the file are the first one's.
-            if processes.is_chief() or keras.config.backend() != "torch":
-                assign(seeds_of(model), seeds, "seeds")
+        own, is_own = take(model, entry)
+        # On torch every process has seeds of its own, and those of the first one are not for another.
+        if "seeds" in own.entry and (is_own or keras.config.backend() != "torch"):
+            assign(seeds_of(model), [[seed] for seed in own.seeds], "seeds")
         if "callbacks" in entry:
             self._states = entry["callbacks"], of(model).arrays.pop(STATES, [])
         # Those at the start of the epoch draw the order of its data once more.
-        random = [RandomStates(entry[name]) for name in ("random_of_epoch", "random") if name in entry]
-        self._resumed, self._metrics = entry, values
-        self._random = random if processes.is_chief() else []
+        random = [RandomStates(own.entry[name]) for name in ("random_of_epoch", "random") if name in own.entry]
+        self._resumed, self._metrics = entry, own.metrics
+        self._random = random if is_own else []
         return position
 
     def _go_on(self, epoch: int, position: Position) -> None:
@@ -274,20 +273,17 @@ def _save(model: Any, path: Path) -> None:
 def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any], states: Any) -> Iterator[None]:
     """What a backup has and no other file of weights.
 
-    That is the position, the optimizer, random states, the states of Keras's callbacks, and within an epoch metrics.
+    That is the position, the optimizer, the states of Keras's callbacks, and of each process what it has for itself.
     """
-    seeds = values_of(seeds_of(model))
-    metrics = values_of(model.metrics_variables) if position.batch else []
-    entry = {**position.to_json(), "seeds": len(seeds), "random": capture(), "sealed": True}
-    entry |= {"optimizer": optimizer_of(model), "callbacks": states[0]}
-    if position.batch:
-        entry["random_of_epoch"] = random_of_epoch
+    entry = {**position.to_json(), "sealed": True, "optimizer": optimizer_of(model), "callbacks": states[0]}
+    put(model, entry, processes.from_all(OwnState.capture(model, random_of_epoch if position.batch else None)))
     memory(model)[KEY] = entry
-    of(model).arrays |= {KEY: [*seeds, *metrics], STATES: states[1]}
+    of(model).arrays[STATES] = states[1]
     try:
         yield
     finally:
         forget(model)
+        drop(model)
         of(model).arrays.pop(STATES, None)
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr.callbacks.own_state import assign_parts
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup, training_step
 from keras_lr.training.position import Position
@@ -24,23 +24,18 @@ MUTED = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
 """Hooks of Keras's list of callbacks that wait until the batches are skipped."""
 
 
-def values_of(variables: list[Any]) -> list[NDArray[Any]]:
-    """Copies of the values of variables."""
-    # The variable and not its `value`: metrics that are mirrored over devices are summed up in between.
-    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
-
-
-def assign(variables: list[Any], values: list[NDArray[Any]], what: str) -> None:
-    """Give variables their values of the backup.
+def assign(variables: list[Any], values: list[list[NDArray[Any]]], what: str) -> None:
+    """Give variables their values of the backup, each in one part or in those of its replicas.
 
     Raises:
         ValueError: they are of other shapes.
     """
-    there, wanted = [tuple(value.shape) for value in values], [tuple(variable.shape) for variable in variables]
+    there = [tuple(parts[0].shape) for parts in values]
+    wanted = [tuple(variable.shape) for variable in variables]
     if there != wanted:
         raise ValueError(f"its {what} have the shapes {there}, and those of the model {wanted}")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    for variable, parts in zip(variables, values, strict=True):
+        assign_parts(variable, parts)
 
 
 class Skip:
@@ -50,7 +45,7 @@ class Skip:
         model: the model of the `fit` that is running.
         callbacks: its `CallbackList`.
         position: where the backup was made, within an epoch.
-        metrics: the values that the metrics' variables had there.
+        metrics: the values that the metrics' variables had there, in their parts.
         random: the random states there, if they are known.
 
     Raises:
@@ -62,7 +57,7 @@ class Skip:
         model: Any,
         callbacks: Any,
         position: Position,
-        metrics: list[NDArray[Any]],
+        metrics: list[list[NDArray[Any]]],
         random: list[RandomStates],
     ) -> None:
         self._model = model

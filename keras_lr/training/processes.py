@@ -58,6 +58,25 @@ def from_chief(number: float) -> float:
     return number
 
 
+def count() -> int:
+    """How many processes train one model; on JAX their variables are the same ones."""
+    distributed = _torch_distributed() if keras.config.backend() == "torch" else None
+    return 1 if distributed is None else int(distributed.get_world_size())
+
+
+def from_all(value: Any) -> list[Any]:
+    """The value of each process that has variables of its own, in order. All of them must call this at the same point.
+
+    On JAX the processes share their variables, and this is a list of one.
+    """
+    distributed = _torch_distributed() if count() > 1 else None
+    if distributed is None:
+        return [value]
+    values: list[Any] = [None] * count()
+    distributed.all_gather_object(values, value)
+    return values
+
+
 def _torch_distributed() -> Any:
     """`torch.distributed`, where a group of processes has been started."""
     distributed = sys.modules.get("torch.distributed")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.backend import BACKEND
+from support.backups import names
 
-RUN = Path(__file__).parents[1] / "devices" / "run.py"
+DEVICES = Path(__file__).parents[1] / "devices"
 HOW = {"tensorflow": [("mirrored", 1)], "jax": [("data-parallel", 1), ("jax-processes", 2)], "torch": [("ddp", 2)]}
 
 
@@ -22,27 +24,31 @@ def free_port():
         return found.getsockname()[1]
 
 
-def train(how, processes, folder, rate, epochs):
-    """What each process says at its end."""
+def start(script, how, processes, *arguments, folder):
+    """Start the processes of a script, with a folder for each rank."""
     port = free_port()
     running = []
     for rank in range(processes):
-        place = folder / str(rank)
+        place = folder(rank)
         place.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(RUN), how, str(rank), str(port), str(place), rate, str(epochs)]
-        running.append(
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=os.environ | {"KERAS_BACKEND": BACKEND},
-            )
-        )
+        command = [sys.executable, str(DEVICES / script), how, str(rank), str(port), str(place), *arguments]
+        environment = os.environ | {"KERAS_BACKEND": BACKEND}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        running.append(subprocess.Popen(command, text=True, env=environment, **pipes))
+    return running
+
+
+def results(running):
+    """What each process says at its end."""
     outputs = [process.communicate(timeout=240)[0] for process in running]
     for process, output in zip(running, outputs, strict=True):
         assert process.returncode == 0, output[-3000:]
     return [json.loads(output[output.index("RESULT") + 6 :].splitlines()[0]) for output in outputs]
+
+
+def train(how, processes, folder, rate, epochs):
+    """A training, in which each process has a folder of its own."""
+    return results(start("run.py", how, processes, rate, str(epochs), folder=lambda rank: folder / str(rank)))
 
 
 def velocities(rates, momenta):
@@ -81,3 +87,28 @@ def test_several_devices(tmp_path, how, processes, rate):
     np.testing.assert_allclose(written.learning_rate, expected, rtol=1e-6)
     assert [path.name for path in tmp_path.rglob("*.csv")] == ["log.csv"]
     assert [path.name for path in tmp_path.rglob("*.h5")] == ["latest.weights.h5"]
+
+
+def killed(how, processes, folder, kill):
+    """A training in which one process kills itself; the others, which wait for it, are killed too."""
+    running = start("killed.py", how, processes, json.dumps(kill), folder=lambda rank: folder)
+    try:
+        assert running[kill[0]].wait(timeout=240) == -signal.SIGKILL
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
+def test_several_devices_that_are_killed(tmp_path, how, processes):
+    """With Dropout, a schedule and a plateau, within an epoch."""
+    expected = results(start("killed.py", how, processes, "null", folder=lambda rank: tmp_path / "whole"))
+    assert expected[0]["state"]["n_reductions"] > 0
+    killed(how, processes, tmp_path / "killed", [processes - 1, "batch_end", 2, 4])
+    assert names(tmp_path / "killed") == ["backup", "log-0.csv"]
+    resumed = results(start("killed.py", how, processes, "null", folder=lambda rank: tmp_path / "killed"))
+    assert resumed == expected
+    assert (tmp_path / "killed" / "log-0.csv").read_bytes() == (tmp_path / "whole" / "log-0.csv").read_bytes()
+    assert names(tmp_path / "killed") == names(tmp_path / "whole") == ["log-0.csv"]

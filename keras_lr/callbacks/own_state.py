@@ -1,0 +1,122 @@
+"""What each process of a training has for itself: seeds of layers, sums of metrics, and random states.
+
+The processes of `torch.distributed` have the same weights, and each draws its own Dropout and sees its own share of the
+data. So the first one's backup has this of every process.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.training import processes
+from keras_lr.training.position import KEY
+from keras_lr.training.random_state import capture as capture_random
+from keras_lr.training.saved_state import of
+from keras_lr.training.snapshot import seeds_of
+
+Arrays = list[NDArray[Any]]
+OTHERS = f"{KEY} of process "
+"""The arrays of processes but the first one, by their number."""
+
+
+class OwnState(NamedTuple):
+    """The state of one process.
+
+    Attributes:
+        entry: JSON values: random states, and how many arrays are what.
+        arrays: seeds, then metrics.
+    """
+
+    entry: dict[str, Any]
+    arrays: Arrays
+
+    @classmethod
+    def capture(cls, model: Any, random_of_epoch: dict[str, Any] | None) -> OwnState:
+        """The state of this process; metrics only within an epoch, where its random states at the start are given."""
+        seeds = values_of(seeds_of(model))
+        entry: dict[str, Any] = {"seeds": len(seeds), "random": capture_random()}
+        if random_of_epoch is None:
+            return cls(entry, seeds)
+        metrics = [parts_of(variable) for variable in model.metrics_variables]
+        entry |= {"random_of_epoch": random_of_epoch, "parts": [len(parts) for parts in metrics]}
+        return cls(entry, [*seeds, *(part for parts in metrics for part in parts)])
+
+    @property
+    def seeds(self) -> Arrays:
+        return self.arrays[: self.entry.get("seeds", 0)]  # a backup of before has none
+
+    @property
+    def metrics(self) -> list[Arrays]:
+        """The parts of each metric's variables."""
+        left = self.arrays[self.entry.get("seeds", 0) :]
+        parts = self.entry.get("parts", [1] * len(left))
+        ends = np.cumsum(parts)
+        return [left[end - size : end] for size, end in zip(parts, ends, strict=True)]
+
+
+def put(model: Any, entry: dict[str, Any], states: list[OwnState]) -> None:
+    """Add the states of all processes to the entry of a backup, and their arrays to the model's."""
+    first, *rest = states
+    entry |= first.entry
+    arrays = of(model).arrays
+    arrays[KEY] = first.arrays
+    if rest:
+        entry["processes"] = [state.entry for state in rest]
+        arrays |= {f"{OTHERS}{number}": state.arrays for number, state in enumerate(rest, 1)}
+
+
+def take(model: Any, entry: dict[str, Any]) -> tuple[OwnState, bool]:
+    """The state of this process in a backup that was loaded, and whether it is its own.
+
+    That of the first one otherwise: of a training that had another number of processes.
+    """
+    arrays, others, rank = of(model).arrays, entry.get("processes", []), processes.rank()
+    state = OwnState(entry, arrays.pop(KEY, []))
+    is_own = processes.is_chief()
+    if len(others) + 1 == processes.count() > 1 and not is_own:
+        state, is_own = OwnState(others[rank - 1], arrays.get(f"{OTHERS}{rank}", [])), True
+    drop(model)
+    return state, is_own
+
+
+def drop(model: Any) -> None:
+    """Remove the arrays of other processes from the model's."""
+    arrays = of(model).arrays
+    for key in [key for key in arrays if key.startswith(OTHERS)]:
+        del arrays[key]
+
+
+def values_of(variables: list[Any]) -> Arrays:
+    """Copies of the values of variables."""
+    # The variable and not its `value`: metrics that are mirrored over devices are summed up in between.
+    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
+
+
+def parts_of(variable: Any) -> Arrays:
+    """The value of a variable, or those of its replicas where each of them sums up a part of it."""
+    return [np.array(part, copy=True) for part in _replicas(variable)] or values_of([variable])
+
+
+def assign_parts(variable: Any, parts: Arrays) -> None:
+    """Give a variable the parts of `parts_of`; in a training with another number of replicas, what they sum up to."""
+    replicas = _replicas(variable)
+    if len(replicas) == len(parts):
+        # TensorFlow would give every replica the same share, which sums up to it but for the last bit.
+        for replica, part in zip(replicas, parts, strict=True):
+            replica.assign(part)
+    else:
+        variable.assign(sum(parts[1:], start=parts[0]))
+
+
+def _replicas(variable: Any) -> list[Any]:
+    """The variables of TensorFlow's replicas that are summed up when it is read; none of another variable."""
+    if keras.config.backend() != "tensorflow":
+        return []
+    tensorflow, value = sys.modules["tensorflow"], variable.value
+    is_summed = getattr(value, "synchronization", None) == tensorflow.VariableSynchronization.ON_READ
+    return list(value.values) if is_summed and isinstance(value, tensorflow.distribute.DistributedValues) else []
