@@ -12,7 +12,10 @@ one minus something.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+import sys
 from collections.abc import Sequence
 from fractions import Fraction as Ratio
 from typing import Any
@@ -75,7 +78,11 @@ def _whole(number: Any, like: Any) -> Any:
     int64 on torch, and float32 of int32 on JAX when `floatx` is bfloat16.
     """
     dtype = keras.backend.standardize_dtype(like.dtype)
-    return ops.cast(number, dtype) if ops.is_tensor(number) else ops.convert_to_tensor(number, dtype=dtype)
+    if ops.is_tensor(number):
+        return ops.cast(number, dtype)
+    if keras.config.backend() == "tensorflow":  # for which Keras makes an int32 of a number, and casts it in each step
+        number = np.array(number, dtype)
+    return ops.convert_to_tensor(number, dtype=dtype)
 
 
 def clip(step: Step, low: int, high: int) -> Step:
@@ -91,6 +98,15 @@ def since(step: Step, start: int) -> Step:
 def later(step: Step, steps: int) -> Step:
     """The step `steps` later, held at the last step an int32 counter can reach."""
     return minimum(step, STEP_LIMIT - 1 - steps) + steps
+
+
+def quotient(step: Step, length: int) -> Step:
+    """⌊t/n⌋, of steps and a whole length."""
+    if not on_host(step) and keras.config.backend() == "jax":
+        # `//` is a division, a remainder and five operations more, for numbers below 0.
+        jax = sys.modules["jax"]
+        return jax.lax.div(step, jax.numpy.asarray(length, step.dtype))
+    return step // length
 
 
 # Lengths, which need not be whole (`keras_lr.core.fields`).
@@ -143,7 +159,8 @@ def remaining(step: Step, duration: Length) -> Value:
 
 def mix(low: float, high: Value, share: Value) -> Value:
     """low·(1 − share) + high·share: exactly `low` at 0 and exactly `high` at 1."""
-    return share * high if low == 0.0 else (1.0 - share) * low + share * high
+    part = share if isinstance(high, float) and high == 1.0 else share * high
+    return part if low == 0.0 else (1.0 - share) * low + part
 
 
 def times(step: Step, factor: float) -> Value:
@@ -152,10 +169,12 @@ def times(step: Step, factor: float) -> Value:
     In float32 the product would carry the roundings of step and factor, and
     ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth. So
     the factor is split into its first 12 bits and the rest, and the step into its
-    last 12 bits and the rest: the large products are then exact.
+    last 12 bits and the rest: the large products are then exact. TensorFlow has float64.
     """
     if on_host(step):
         return real(step) * factor
+    if keras.config.backend() == "tensorflow":
+        return ops.cast(ops.cast(step, "float64") * factor, "float32")
     mantissa, exponent = math.frexp(factor)
     head = math.ldexp(round(mantissa * 2**12), exponent - 12)
     fine, coarse = step % 4096, step // 4096
@@ -229,11 +248,19 @@ def halving(step: Step, half_life: int) -> Value:
     return exponential(times(step, -math.log(2.0) / half_life))
 
 
+FEW_EDGES = 64
+"""Up to so many edges XLA gets a comparison for each, which it fuses with what follows; a sum over a table it does not."""
+
+
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
     """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
     if on_host(step):
         return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
-    table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=keras.backend.standardize_dtype(step.dtype))
+    dtype = keras.backend.standardize_dtype(step.dtype)
+    if edges and len(edges) <= FEW_EDGES and keras.config.backend() == "jax":
+        reached = (step > edge if passed else step >= edge for edge in edges)
+        return functools.reduce(operator.add, (ops.cast(each, "int32") for each in reached))
+    table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=dtype)
     column = ops.expand_dims(step, -1)
     return ops.sum(ops.cast(column > table if passed else column >= table, "int32"), axis=-1)
 
@@ -253,4 +280,7 @@ def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
 
 
 def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
-    return ops.take(ops.convert_to_tensor(np.array(table), dtype=dtype), index, axis=0)
+    tensor = ops.convert_to_tensor(np.array(table, dtype), dtype=dtype)
+    if keras.config.backend() == "tensorflow":  # whose `ops.take` has four operations more, for negative indices
+        return sys.modules["tensorflow"].gather(tensor, index)
+    return ops.take(tensor, index, axis=0)

@@ -14,12 +14,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.core.curves import Length, Step, Value, clip, exact, minimum, on_host, real
+from keras_lr.core.curves import Length, Step, Value, clip, exact, minimum, on_host, quotient, real
 
 
 def stair(step: Step, length: Length) -> Step:
     """⌊t/n⌋, exactly, at any step."""
-    return turn(step, length).count
+    ratio = exact(length)
+    # TensorFlow computes all that a graph has, also what nobody uses.
+    return quotient(step, int(ratio)) if ratio.denominator == 1 else turn(step, ratio).count
 
 
 def multiple_after(step: int, length: Ratio, rounded: Callable[[Ratio], int]) -> int:

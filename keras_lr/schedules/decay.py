@@ -218,8 +218,9 @@ class PolynomialDecay(Schedule):
         """Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S."""
         now = turn(step, self.decay_steps)
         # At an end the next turn has begun, but not the next cycle.
-        is_end = (now.gone + now.gone_parts == 0) & (step > 0)
-        return where(is_end, now.until * 0.0, now.until / (real(now.count + 1) * float(self.decay_steps)))
+        is_begin = now.gone == 0 if now.parts == 1 else now.gone + now.gone_parts == 0
+        share = now.until / (real(now.count + 1) * float(self.decay_steps))
+        return where(is_begin & (step > 0), 0.0, share)
 
 
 class LinearDecay(Schedule):

@@ -217,7 +217,7 @@ class Tabulated(Schedule):
             self.refuse("every", "so short that the table has less than 2**31 steps")
 
     def rate(self, step: Step) -> Value:
-        place = step if self.every == 1 else step // self.every
+        place = step if self.every == 1 else stair(step, self.every)
         return lookup(self.levels, clip(place, 0, len(self.levels) - 1))
 
 
