@@ -11,6 +11,7 @@ from rich.text import Text
 
 from keras_lr.callbacks import log_reader
 from keras_lr.callbacks.columns import RESERVED
+from keras_lr.callbacks.log_page import rate_columns
 from keras_lr.command.render import printable
 
 MOST_COLUMNS = 20
@@ -28,11 +29,6 @@ def read_logs(paths: list[Path]) -> dict[str, Any]:
         if not rate_columns(frame):
             raise ValueError(f"{path!r} is no log: it has no column 'learning_rate'")
     return frames
-
-
-def rate_columns(frame: Any) -> list[str]:
-    """The columns that hold rates."""
-    return [name for name in frame.columns if name == "learning_rate" or name.startswith("learning_rate_")]
 
 
 def comparison_table(frames: dict[str, Any]) -> Table:
