@@ -178,7 +178,7 @@ def compare(logs: Log, plot: Plot = None) -> None:
 
     with user_errors():
         frames = tables.read_logs(logs)
-        Console(width=None).print(tables.comparison_table(frames))
+        typer.echo("\n".join(tables.comparison(frames, Console().width)))
         if plot is not None:
             curves = [(path, frame["step"], frame[rate_columns(frame)[0]]) for path, frame in frames.items()]
             render.picture(plot, curves)
