@@ -6,13 +6,13 @@ With a time budget it also paces the schedule, so that it ends when the time doe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
 from keras_lr.callbacks.time_budget import NOMINAL, TimeBudget, seconds_of
 from keras_lr.core.algebra import Bound, Schedule, bound_parts, rebound
-from keras_lr.core.fields import FLAG, OneOf, OrNone, Whole
+from keras_lr.core.fields import FLAG, OrNone, Whole, one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import install, lookup, training_step
@@ -23,7 +23,7 @@ from keras_lr.training.position import batches_done
 from keras_lr.training.saved_state import Follower, memory, of
 from keras_lr.training.session import Session
 
-ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
+OnMismatch = Literal["raise", "checkpoint", "new"]
 EPOCHS = OrNone(Whole("a whole number of epochs in [1, 2**31)", 1, steps=False))
 EPOCH_STEPS = OrNone(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
 BOUND = "bound"
@@ -77,7 +77,7 @@ class BindSchedule(keras.callbacks.Callback):
         steps_per_epoch: int | None = None,
         epochs: int | None = None,
         audit: bool = True,
-        on_mismatch: str = "raise",
+        on_mismatch: OnMismatch = "raise",
         optimizer: Any = None,
     ) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class BindSchedule(keras.callbacks.Callback):
         self.steps_per_epoch: int | None = check(EPOCH_STEPS, "BindSchedule", "steps_per_epoch", steps_per_epoch)
         self.epochs: int | None = check(EPOCHS, "BindSchedule", "epochs", epochs)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
-        self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
+        self.on_mismatch: OnMismatch = check(one_of(OnMismatch), "BindSchedule", "on_mismatch", on_mismatch)
         self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction as Ratio
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -205,7 +205,7 @@ def log_less(share: Value) -> Value:
     return np.log1p(-share) if on_host(share) else ops.log1p(-share)
 
 
-SHAPES = ("linear", "cosine", "sqrt", "exponential")
+FallShape = Literal["linear", "cosine", "sqrt", "exponential"]
 
 
 def fall(shape: str, step: Step, duration: Length) -> Value:

@@ -43,6 +43,8 @@ assert_type(decay.to_frame(), pd.DataFrame)
 assert_type(decay.to_frame(range(900)), pd.DataFrame)
 assert_type(decay.plot([0, 100]), Axes)
 assert_type(decay == pieces, bool)
+klr.WarmupStableDecay(0.1, 1000, 100, 200, shape="halving", half_life=50)
+assert_type(klr.Warmup(decay, 10, shape="cosine").shape == "cosine", bool)
 assert_type(klr.OneCycle(0.1, 900).momentum(low=0.85), klr.OppositePhase)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from keras_lr.core import drawing, svg
-from keras_lr.core.fields import FLAG, OneOf, OrNone, Real
+from keras_lr.core.fields import FLAG, OneOf, OrNone, Real, one_of
 from keras_lr.core.refusals import check
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TARGET = OrNone(Real("a finite number"))
-MODE = OneOf(("auto", "min", "max"))
+Mode = Literal["auto", "min", "max"]
 
 PREFERRED = ("val_accuracy", "val_sparse_categorical_accuracy", "val_loss", "accuracy", "loss")
 
@@ -45,7 +45,7 @@ class Comparison:
         return self.frame.copy()
 
     def summary(
-        self, metric: str | None = None, target: float | None = None, *, mode: str = "auto", all_peaks: bool = False
+        self, metric: str | None = None, target: float | None = None, *, mode: Mode = "auto", all_peaks: bool = False
     ) -> pd.DataFrame:
         """A row for each schedule, with its best peak rate, the best schedule first.
 
@@ -89,7 +89,7 @@ class Comparison:
         frame.attrs.update(metric=metric, target=target)
         return frame
 
-    def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: str = "auto") -> Axes:
+    def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: Mode = "auto") -> Axes:
         """Draw the metric over the epochs: the mean of each schedule at its best peak, in a band of one std."""
         return _draw(self, self._metric(metric), self.summary(metric, mode=mode), ax)
 
@@ -187,8 +187,8 @@ def _html(result: Comparison) -> str:
     return svg.figure(sentence, lines, svg.Axes("epoch", metric))
 
 
-def direction_of(metric: str, mode: str) -> str:
-    check(MODE, "summary", "mode", mode)
+def direction_of(metric: str, mode: Mode) -> str:
+    check(one_of(Mode), "summary", "mode", mode)
     if mode != "auto":
         return mode
     return "max" if any(part in metric.lower() for part in ("acc", "auc", "f1", "precision", "recall")) else "min"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_lr.core import drawing, svg
-from keras_lr.core.fields import OneOf
+from keras_lr.core.fields import one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.warning import warn_user
 from keras_lr.tools.range_test import suggestions as rules
@@ -55,7 +55,7 @@ class RangeTest:
             frames = [frame.assign(repeat=number) for number, frame in enumerate(frames)]
         return pd.concat(frames, ignore_index=True)
 
-    def suggestion(self, rule: str = "valley") -> float | None:
+    def suggestion(self, rule: rules.Rule = "valley") -> float | None:
         """The learning rate that a rule picks from the curve.
 
         - "valley": about half way down the longest fall of the loss.
@@ -96,7 +96,7 @@ class RangeTest:
         return _html(self)
 
     def _suggest(self, rule: str) -> rules.Suggestion:
-        check(OneOf(tuple(rules.RULES)), "suggestion", "rule", rule)
+        check(one_of(rules.Rule), "suggestion", "rule", rule)
         skip = self.steps // 10
         found = [
             rules.suggest(rule, sweep.learning_rate, sweep.loss, sweep.smoothed_loss, skip) for sweep in self.sweeps
