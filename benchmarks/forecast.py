@@ -162,7 +162,7 @@ class Trainings:
             if not self._quick:
                 JOURNAL.parent.mkdir(exist_ok=True)
                 JOURNAL.write_text(json.dumps(known))
-        frame = schedule.to_frame(steps)
+        frame = schedule.to_frame(range(steps))
         frame["held_out"] = np.nan
         frame.loc[EVERY - 1 :: EVERY, "held_out"] = known[key]
         return frame
@@ -268,7 +268,7 @@ def speed(quick: bool) -> dict[str, Any]:
     random = np.random.default_rng(0)
     logs, error = [], 0.0
     for schedule in (klr.Constant(2e-3), klr.CosineDecay(2e-3, rows)):
-        frame = schedule.to_frame(rows)
+        frame = schedule.to_frame(range(rows))
         rates = frame["learning_rate"].to_numpy()
         at = np.unique(np.geomspace(1, rows - 1, 400).astype(np.int64))
         exact = [law.loss(known, sums_of(rates, at[part : part + 20], groups=10**9)) for part in range(0, len(at), 20)]

@@ -25,4 +25,4 @@ with tempfile.TemporaryDirectory() as folder:
     model.save(Path(folder) / "model.keras")
     again = keras.models.load_model(Path(folder) / "model.keras")
 print(keras.optimizers.schedules.deserialize(again.optimizer.get_config()["learning_rate"]))
-print(HalfLife(0.1, 50).to_frame(3))
+print(HalfLife(0.1, 50).to_frame(range(3)))

@@ -3,6 +3,9 @@
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from keras_lr.core import quiet as _quiet  # noqa: F401 - which comes before Keras
+
+# isort: split
 from keras_lr import custom as custom
 from keras_lr.callbacks.backup import BackupAndRestore
 from keras_lr.callbacks.batch_norm_momentum import BatchNormMomentum

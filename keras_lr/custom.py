@@ -14,7 +14,8 @@ A schedule is a class with annotated fields and a pure method ``rate(step)``, wr
             return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
 
 The type of a field says what its argument may be: `Rate`, `Steps`, `Share` and so on. You make another one of
-`Annotated` and a kind: ``Shape = Annotated[str, OneOf(("linear", "cosine"))]``.
+`Annotated` and a kind: ``Share = Annotated[float, Real("a number in [0, 1]", 0.0, 1.0)]``. One of a few strings is a
+`Literal`: ``Shape = Literal["linear", "cosine"]``.
 """
 
 from keras_lr.core.algebra import AnySchedule, Schedule, Schedules

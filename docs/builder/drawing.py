@@ -8,6 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr.core.svg import axis_end
+
 WIDTH, HEIGHT = 360, 176
 LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 142
 MOST_POINTS = 600
@@ -46,14 +48,6 @@ def is_staircase(rates: NDArray[np.float64]) -> bool:
     """Whether the rate is the same for some steps, jumps, and is the same again."""
     jumps = np.flatnonzero(np.diff(rates))
     return bool(len(jumps)) and jumps[0] > 0 and (len(jumps) == 1 or bool(np.diff(jumps).min() > 1))
-
-
-def axis_end(highest: float) -> float:
-    """The next number above it that has few digits."""
-    if highest <= 0.0:
-        return 1.0
-    unit = 10.0 ** math.floor(math.log10(highest))
-    return next(unit * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10, 12) if unit * factor >= highest)
 
 
 def ticks(last: int) -> list[int]:

@@ -6,14 +6,14 @@ With a time budget it also paces the schedule, so that it ends when the time doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
 from keras_lr.callbacks.time_budget import NOMINAL, TimeBudget, seconds_of
 from keras_lr.core.algebra import Bound, Schedule, bound_parts, rebound
 from keras_lr.core.duration import Duration
-from keras_lr.core.fields import FLAG, OneOf, OrNone, Whole
+from keras_lr.core.fields import FLAG, OrNone, Whole, one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.tree import durations
 from keras_lr.core.warning import warn_user
@@ -25,7 +25,7 @@ from keras_lr.training.position import batches_done, epochs_of_training
 from keras_lr.training.saved_state import Follower, memory, of
 from keras_lr.training.session import Session
 
-ON_MISMATCH = OneOf(("raise", "checkpoint", "new"))
+OnMismatch = Literal["raise", "checkpoint", "new"]
 EPOCHS = OrNone(Whole("a whole number of epochs in [1, 2**31)", 1, steps=False))
 EPOCH_STEPS = OrNone(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
 BATCH_SIZE = OrNone(Whole("a whole number of samples in [1, 2**31)", 1, steps=False))
@@ -84,7 +84,7 @@ class BindSchedule(keras.callbacks.Callback):
         epochs: int | None = None,
         batch_size: int | None = None,
         audit: bool = True,
-        on_mismatch: str = "raise",
+        on_mismatch: OnMismatch = "raise",
         optimizer: Any = None,
     ) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class BindSchedule(keras.callbacks.Callback):
         self.epochs: int | None = check(EPOCHS, "BindSchedule", "epochs", epochs)
         self.batch_size: int | None = check(BATCH_SIZE, "BindSchedule", "batch_size", batch_size)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
-        self.on_mismatch: str = check(ON_MISMATCH, "BindSchedule", "on_mismatch", on_mismatch)
+        self.on_mismatch: OnMismatch = check(one_of(OnMismatch), "BindSchedule", "on_mismatch", on_mismatch)
         self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 

@@ -142,6 +142,12 @@ class LearningRateLogger(keras.callbacks.Callback):
 
         return drawing.log(self.to_frame(), ax)
 
+    def _repr_html_(self) -> str:
+        """The rates so far and a sentence, for a notebook."""
+        from keras_lr.callbacks import log_page
+
+        return log_page.html_of(self.to_frame(), list(self.metrics))
+
     # Hooks of Keras.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

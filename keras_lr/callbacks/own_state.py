@@ -78,7 +78,7 @@ def take(model: Any, entry: dict[str, Any]) -> tuple[OwnState, bool]:
     arrays, others, rank = of(model).arrays, entry.get("processes", []), processes.rank()
     state = OwnState(entry, arrays.pop(KEY, []))
     is_own = processes.is_chief()
-    if len(others) + 1 == processes.count() > 1 and not is_own:
+    if len(others) + 1 == processes.with_own_variables() > 1 and not is_own:
         state, is_own = OwnState(others[rank - 1], arrays.get(f"{OTHERS}{rank}", [])), True
     drop(model)
     return state, is_own

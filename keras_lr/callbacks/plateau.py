@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from keras_lr.callbacks.metric_driven import MetricDriven
-from keras_lr.callbacks.plateau_options import OWNER, PlateauOptions
+from keras_lr.callbacks.plateau_options import OWNER, Mode, OnNan, PlateauOptions, ThresholdMode
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.optimizers.install import Bounds
 
@@ -98,17 +98,17 @@ class ReduceOnPlateau(MetricDriven):
         monitor: str = "val_loss",
         factor: float = 0.1,
         patience: int = 10,
-        mode: str = "auto",
+        mode: Mode = "auto",
         min_delta: float = 1e-4,
-        threshold_mode: str = "abs",
+        threshold_mode: ThresholdMode = "abs",
         cooldown: int = 0,
         min_lr: float = 0.0,
         verbose: int = 0,
         *,
         start_after: int = 0,
-        every: int | str = "epoch",
+        every: int | Literal["epoch"] = "epoch",
         window: int | None = None,
-        on_nan: str = "count",
+        on_nan: OnNan = "count",
         restore_best_weights: bool = False,
         optimizers: list[str] | tuple[str, ...] | None = None,
         reset_on_train_begin: bool = False,

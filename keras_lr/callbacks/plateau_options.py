@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
@@ -12,7 +12,6 @@ from keras_lr.core.fields import (
     STRING,
     CountOrZero,
     NonNegative,
-    OneOf,
     OrNone,
     Rate,
     Real,
@@ -43,15 +42,15 @@ class EpochOrBatches(Kind):
 
 MetricName = Annotated[str, String("the name of a metric, such as 'val_loss'")]
 Shrink = Annotated[float, Real("a number in (0, 1)", low=0.0, high=math.nextafter(1.0, 0.0), open_low=True)]
-Mode = Annotated[str, OneOf(("auto", "min", "max"))]
-ThresholdMode = Annotated[str, OneOf(("abs", "rel"))]
+Mode = Literal["auto", "min", "max"]
+ThresholdMode = Literal["abs", "rel"]
 Start = Annotated[
     Any,
     Whole("a whole number of steps in [0, 2**31), or a duration in `epochs`, `samples` or a `fraction`", 0, steps=True),
 ]
 Every = Annotated[Any, EpochOrBatches()]
 Window = Annotated[int | None, OrNone(Whole("a whole number in [1, 2**31)", 1, steps=False))]
-OnNan = Annotated[str, OneOf(("count", "ignore", "reduce", "stop"))]
+OnNan = Literal["count", "ignore", "reduce", "stop"]
 Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
 Optimizers = Annotated[Any, OptimizerChoice()]
 Batches = Annotated[int | None, OrNone(COUNT)]

@@ -177,13 +177,14 @@ def inspect(
 @app.command()
 def compare(logs: Log, plot: Plot = None) -> None:
     """Compare the logs of several runs: length, rates, last metrics, and where the rates part."""
+    from keras_lr.callbacks.log_page import rate_columns
     from keras_lr.command import logs as tables
 
     with user_errors():
         frames = tables.read_logs(logs)
-        Console(width=None).print(tables.comparison_table(frames))
+        typer.echo("\n".join(tables.comparison(frames, Console().width)))
         if plot is not None:
-            curves = [(path, frame["step"], frame[tables.rate_columns(frame)[0]]) for path, frame in frames.items()]
+            curves = [(path, frame["step"], frame[rate_columns(frame)[0]]) for path, frame in frames.items()]
             render.picture(plot, curves)
             typer.echo(f"Written: {plot}")
 

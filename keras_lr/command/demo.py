@@ -20,6 +20,14 @@ from keras_lr.optimizers import lookup
 
 BATCH = 32
 PEAK = 0.1
+FACTOR, PATIENCE, MIN_DELTA = 0.3, 3, 0.002
+
+LIGHT, DARK = "learning_rate.png", "learning_rate_dark.png"
+"""The picture, for light and for dark pages."""
+
+
+NOTHING: dict[str, list[Any]] = {"epochs": [], "reduced_after": [], "best": [], "resumed_at": []}
+"""The history before the first epoch."""
 
 
 def require_libraries() -> None:
@@ -32,7 +40,7 @@ def run(out: Path, epochs: int, seed: int) -> int:
     """Train half, save, train the rest in a new process, report. Returns the exit status."""
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("log.csv", "history.json", "model.keras"):
+    for name in ("log.csv", "history.json", "model.keras", LIGHT, DARK):
         (out / name).unlink(missing_ok=True)
     keras.utils.set_random_seed(seed)
     half, schedule = epochs // 2, the_schedule(epochs)
@@ -85,6 +93,26 @@ def build(schedule: keras_lr.Schedule) -> keras.Model:
     return model
 
 
+class _Watch(keras.callbacks.Callback):
+    """Notes after which epochs (from 1) the plateau reduced, and its best validation loss by then."""
+
+    def __init__(self, plateau: keras_lr.ReduceOnPlateau) -> None:
+        super().__init__()
+        self._plateau = plateau
+        self._seen = 0
+        self.reduced_after: list[int] = []
+        self.best: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._seen = self._plateau.state.n_reductions
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        state = self._plateau.state
+        if state.n_reductions != self._seen:
+            self.reduced_after.append(epoch + 1)
+            self.best.append(float(state.best or 0.0))
+
+
 class _Bar(keras.callbacks.Callback):
     def __init__(self, progress: Progress, epochs: int) -> None:
         super().__init__()
@@ -99,20 +127,10 @@ def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
     """Train some of the epochs, and note what happened in the folder."""
     (x, y), held_out = digits()
     keras.utils.set_random_seed(seed + epochs.start)
-    plateau = keras_lr.ReduceOnPlateau("val_loss", factor=0.3, patience=3, min_delta=0.002, min_lr=1e-3)
-    logger = keras_lr.LearningRateLogger(metrics=("loss",), path=out / "log.csv")
-    reductions: list[int] = []
-
-    class Watch(keras.callbacks.Callback):
-        seen: int | None = None
-
-        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            self.seen = plateau.state.n_reductions
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            if plateau.state.n_reductions != self.seen:
-                reductions.append(epoch + 1)
-
+    plateau = keras_lr.ReduceOnPlateau("val_loss", FACTOR, PATIENCE, min_delta=MIN_DELTA, min_lr=1e-3)
+    # Without the audit, which would warn that this process ends in the middle of the schedule.
+    logger = keras_lr.LearningRateLogger(metrics=("loss",), path=out / "log.csv", audit=False)
+    watch = _Watch(plateau)
     with Progress(transient=True) as progress:
         history = model.fit(
             x,
@@ -122,16 +140,17 @@ def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
             initial_epoch=epochs.start,
             validation_data=held_out,
             verbose=0,
-            callbacks=[plateau, logger, Watch(), _Bar(progress, len(epochs))],
+            callbacks=[plateau, logger, watch, _Bar(progress, len(epochs))],
         ).history
     path = out / "history.json"
-    before = json.loads(path.read_text()) if path.exists() else {"epochs": [], "reduced_after": [], "resumed_at": []}
+    before = json.loads(path.read_text()) if path.exists() else dict(NOTHING)
     rows = [
         {"epoch": epoch, **{name: float(values[index]) for name, values in history.items()}}
         for index, epoch in enumerate(epochs)
     ]
     before["epochs"] += rows
-    before["reduced_after"] += reductions
+    before["reduced_after"] += watch.reduced_after
+    before["best"] += watch.best
     before["resumed_at"].append(epochs.start)
     path.write_text(json.dumps(before, indent=1))
 
@@ -154,43 +173,85 @@ def report(console: Console, out: Path, step: int, following: float) -> int:
             f"{row['val_accuracy']:.4f}",
         )
     console.print(table)
-    draw(log, history, step, out / "learning_rate.png")
+    for name, style in ((LIGHT, "default"), (DARK, "dark_background")):
+        draw(log, history, step, out / name, style)
     resumed = log[log.step == step]
     whole = log.step.tolist() == list(range(len(log)))
     if not whole or len(resumed) != 1 or not np.isclose(resumed.learning_rate.iloc[0], following, rtol=1e-6):
         console.print(f"[red]Rate or step did not continue: step {step} should have the rate {following}.[/red]")
         return 1
     console.print(f"Continued: step {step} was made by the new process with the rate {following:.6f}, as expected.")
-    console.print(
-        f"Plateau reductions after epochs {history['reduced_after']}. Written: {out}/log.csv, learning_rate.png"
-    )
+    for line in events(log, history):
+        console.print(line)
+    console.print(f"Written: {out}/log.csv, {LIGHT}, {DARK}")
     return 0
 
 
-def draw(log: Any, history: dict[str, Any], step: int, path: Path) -> None:
-    """Rate over steps, and below it loss and held-out accuracy."""
+def events(log: Any, history: dict[str, Any]) -> list[str]:
+    """What the plateau did, and why."""
+    lines = []
+    for epoch, best in zip(history["reduced_after"], history["best"], strict=True):
+        before = log[log.epoch == epoch - 1].learning_rate.iloc[-1]
+        following = log[log.epoch == epoch].learning_rate
+        after = f"{following.iloc[0]:.5f}" if len(following) else "none, since the training ends here"
+        lines.append(
+            f"Plateau: after epoch {epoch} the rate went from {before:.5f} to {after}. For {PATIENCE} epochs the "
+            f"validation loss had not fallen below {best:.4f} by more than {MIN_DELTA}."
+        )
+    return lines
+
+
+def batch_losses(log: Any, examples: int) -> Any:
+    """The loss of each batch, out of the running means over the epoch that Keras reports."""
+    seen = np.minimum((log.batch + 1) * BATCH, examples)
+    total = log.loss * seen
+    # The first batch of an epoch has nothing before it.
+    earlier = total.shift(fill_value=0.0).where(log.batch > 0, 0.0)
+    return (total - earlier) / (seen - seen.shift(fill_value=0).where(log.batch > 0, 0))
+
+
+def draw(log: Any, history: dict[str, Any], step: int, path: Path, style: str) -> None:
+    """Rate over steps, and below it the loss of each batch and the held-out accuracy."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
-    drawing.log(log, top, label="applied to each batch", color="tab:blue")
-    ends = log.groupby("epoch").step.max()
-    top.axvline(step, color="0.4", linestyle="--", label="saved, reloaded in a new process")
-    for number, epoch in enumerate(history["reduced_after"]):
-        label = "reduced on a plateau" if number == 0 else None
-        top.axvline(ends[epoch - 1] + 1, color="tab:red", linestyle=":", label=label)
-    top.set_title("Warmup, cosine and plateau on scikit-learn's digits")
-    top.legend(loc="upper right", fontsize="small")
-    top.set_xlabel("")
-    bottom.plot(log.step, log.loss, color="tab:orange", label="training loss")
-    bottom.set_ylabel("training loss")
-    bottom.set_xlabel("step (batches)")
-    bottom.grid(visible=True, alpha=0.3)
-    right = bottom.twinx()
-    accuracy = [row["val_accuracy"] for row in history["epochs"]]
-    right.plot([ends[row["epoch"]] for row in history["epochs"]], accuracy, color="tab:green", marker=".")
-    right.set_ylabel("held-out accuracy", color="tab:green")
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    with pyplot.style.context(style):
+        figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
+        ends = log.groupby("epoch").step.max()
+        _draw_rate(top, log, [ends[epoch - 1] + 1 for epoch in history["reduced_after"]], step)
+        losses = batch_losses(log, len(digits()[0][0]))
+        per_epoch = int(ends.iloc[0]) + 1
+        bottom.plot(log.step, losses, color="tab:orange", alpha=0.4, linewidth=0.7, label="loss of each batch")
+        smooth = losses.rolling(per_epoch, center=True, min_periods=per_epoch // 2).median()
+        bottom.plot(log.step, smooth, color="tab:orange", label="its median over an epoch")
+        bottom.set_yscale("log")
+        bottom.set_ylabel("training loss")
+        bottom.set_xlabel("step (batches)")
+        bottom.grid(visible=True, alpha=0.3)
+        right = bottom.twinx()
+        accuracy = [row["val_accuracy"] for row in history["epochs"]]
+        line = right.plot([ends[row["epoch"]] for row in history["epochs"]], accuracy, color="tab:green", marker=".")
+        right.set_ylabel("held-out accuracy", color="tab:green")
+        bottom.legend(
+            [*bottom.get_lines(), *line],
+            ["loss of each batch", "its median over an epoch", "accuracy on held-out digits"],
+            loc="center right",
+            bbox_to_anchor=(1.0, 0.72),
+            fontsize="small",
+        )
+        figure.savefig(path, dpi=110)
+        pyplot.close(figure)
+
+
+def _draw_rate(ax: Any, log: Any, reduced_at: list[int], step: int) -> None:
+    """The rates, where they were reduced and why, and where the training was reloaded."""
+    drawing.log(log, ax, label="learning rate of each batch", color="tab:blue")
+    ax.axvline(step, color="0.5", linestyle="--", label="saved, and reloaded in a new process")
+    why = f"plateau: × {FACTOR} after {PATIENCE} epochs without a lower validation loss"
+    for number, at in enumerate(reduced_at):
+        ax.axvline(at, color="tab:red", linestyle=":", label=why if number == 0 else None)
+    ax.set_title("Warmup, cosine and plateau on scikit-learn's digits")
+    ax.legend(loc="center right", fontsize="small")
+    ax.set_xlabel("")

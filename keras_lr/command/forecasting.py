@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -36,7 +36,7 @@ def forecast(
         if plot is not None:
             render.prepare_picture(plot)
         schedules = _parsed(schedule)
-        fitted = fit_forecast({str(path): path for path in logs}, law, loss)
+        fitted = fit_forecast({str(path): path for path in logs}, cast(Any, law), loss)
         if best:
             designed = fitted.best(steps)
             schedules[repr(designed)] = designed

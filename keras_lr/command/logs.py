@@ -1,20 +1,31 @@
-"""The table of `keras-lr compare`: several logs of LearningRateLogger side by side."""
+"""The text of `keras-lr compare`: several logs of LearningRateLogger side by side.
+
+A column is a run and a row is a quantity, so that numbers and names are whole in 80 columns and in a pipe. Runs that
+do not fit beside each other follow below.
+"""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Column, Table
-from rich.text import Text
 
 from keras_lr.callbacks import log_reader
 from keras_lr.callbacks.columns import RESERVED
+from keras_lr.callbacks.log_page import rate_columns
 from keras_lr.command.render import printable
 
 MOST_COLUMNS = 20
 """Metrics, and rates, of a log that are shown."""
+
+COLUMN = 11
+"""Characters of a run's column: a number has at most ten."""
+
+LONGEST_LABEL = 26
+"""A longer name of a row has a line to itself."""
 
 
 def read_logs(paths: list[Path]) -> dict[str, Any]:
@@ -30,26 +41,55 @@ def read_logs(paths: list[Path]) -> dict[str, Any]:
     return frames
 
 
-def rate_columns(frame: Any) -> list[str]:
-    """The columns that hold rates."""
-    return [name for name in frame.columns if name == "learning_rate" or name.startswith("learning_rate_")]
+def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
+    """The lines: which run is which file, the numbers of each, and where their rates part from the first run.
 
-
-def comparison_table(frames: dict[str, Any]) -> Table:
-    """A row for each log: its length, its rates, its last metrics, and where its rates part from the first log."""
+    Args:
+        frames: the logs by their paths.
+        width: characters of a line. Paths, and names of metrics, are not cut.
+    """
     rates = _union(map(rate_columns, frames.values()))
     every = _metrics(frames, rates)
     metrics, rates = every[:MOST_COLUMNS], rates[:MOST_COLUMNS]
-    titles = ["run", "steps", "epochs", "first rate", "highest", "last", "mean", *metrics]
-    left_out = f"{len(every) - len(metrics):,} further columns are not shown" if len(every) > len(metrics) else None
-    columns = [Column(_plain(title)) for title in (*titles, "rates part from the first run")]
-    table = Table(*columns, caption=left_out, caption_justify="left")
-    first = next(iter(frames.values()))
-    for path, frame in frames.items():
-        parting = "" if frame is first else _parting(first, frame, rates)
-        cells = [path, f"{len(frame):,}", _epochs(frame), *_numbers(frame, metrics), parting]
-        table.add_row(*map(_plain, cells))
-    return table
+    names = [f"run {number}" for number in range(1, len(frames) + 1)]
+    for name, path in zip(names, frames, strict=True):
+        yield printable(f"{name}  {path}")
+    labels = ["steps", "epochs", "first rate", "highest rate", "last rate", "mean rate", *map(_last, metrics)]
+    cells = [[f"{len(frame):,}", _epochs(frame), *_numbers(frame, metrics)] for frame in frames.values()]
+    yield from _table(names, labels, cells, width)
+    if len(every) > len(metrics):
+        yield f"{len(every) - len(metrics):,} further columns are not shown"
+    first, *others = frames.values()
+    if others:
+        yield ""
+    for name, frame in zip(names[1:], others, strict=True):
+        yield from _wrapped(f"Rates of {name} and run 1: {_parting(first, frame, rates)}.", width)
+
+
+def _table(names: list[str], labels: list[str], cells: list[list[str]], width: int) -> Iterator[str]:
+    """Labels at the left, and as many runs beside each other as there is room for."""
+    left = min(max(map(len, labels)), LONGEST_LABEL)
+    beside = max((width - left) // COLUMN, 1)
+    for start in range(0, len(names), beside):
+        chosen = slice(start, start + beside)
+        yield ""
+        yield _row("", names[chosen], left)
+        for place, label in enumerate(labels):
+            yield from _row(label, [column[place] for column in cells[chosen]], left).splitlines()
+
+
+def _row(label: str, cells: Sequence[str], left: int) -> str:
+    label = printable(label)
+    start = f"{label}\n{'':{left}}" if len(label) > left else f"{label:{left}}"
+    return start + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(printable(text), max(width, 20), subsequent_indent="  ", break_long_words=False)
+
+
+def _last(metric: str) -> str:
+    return f"last {metric}"
 
 
 def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:
@@ -62,11 +102,6 @@ def _epochs(frame: Any) -> str:
     """How many epochs there are, in all trainings of a log."""
     keys = [name for name in ("training", "epoch") if name in frame]
     return f"{len(frame[keys].drop_duplicates()):,}"
-
-
-def _plain(text: str) -> Text:
-    """A text out of a file, in which nothing is markup or commands the terminal."""
-    return Text(printable(text))
 
 
 def _union(lists: Any) -> list[str]:
@@ -90,16 +125,17 @@ def _parting(first: Any, other: Any, rates: list[str]) -> str:
     left, right = (frame if "training" in frame else frame.assign(training=0) for frame in (first, other))
     columns = [[*keys, *(name for name in rates if name in frame)] for frame in (first, other)]
     both = left[columns[0]].merge(right[columns[1]], on=keys, suffixes=("", " other"))
+    common = [name for name in rates if name in both and name + " other" in both]
     parts = []
-    for name in rates:
-        if name not in both or name + " other" not in both:
-            continue
+    for name in common:
         a, b = both[name].to_numpy(), both[name + " other"].to_numpy()
         apart = np.flatnonzero(~np.isclose(a, b, rtol=1e-6, atol=0.0))
+        prefix = f"{name} " if len(common) > 1 else ""
         if len(apart):
             most = int(apart[np.argmax(np.abs(b - a)[apart])])
             steps = both["step"].to_numpy()
-            parts.append(f"from step {steps[apart[0]]:,}, most at {steps[most]:,}: {a[most]:.4g} and {b[most]:.4g}")
+            where = f"from step {steps[apart[0]]:,}, most at step {steps[most]:,}"
+            parts.append(f"{prefix}differ {where}: {b[most]:.4g} and {a[most]:.4g}")
         else:
-            parts.append(f"nowhere in {len(both):,} steps")
+            parts.append(f"{prefix}the same in all of {len(both):,} common steps")
     return "; ".join(parts) or "no common steps"

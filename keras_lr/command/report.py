@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from keras_lr.callbacks.metric_entry import MetricEntry
+from keras_lr.callbacks.plateau_rule import PlateauState
 from keras_lr.command.inspection import Inspection, Rate
 from keras_lr.command.render import ENDLESS, rates_at
 from keras_lr.core.algebra import Schedule
@@ -34,7 +37,33 @@ def lines(path: str, found: Inspection, ahead: int | None) -> Iterator[str]:
     for rate in found.rates:
         yield from _rate_lines(rate, found.step or 0, ahead)
     for key, entry in found.callbacks.items():
-        yield f"{key}: {json.dumps(entry)[:LONGEST_ENTRY]}"
+        yield f"{key}: {_plateau(entry) if key.startswith('ReduceOnPlateau/') else _as_json(entry)}"
+
+
+def _as_json(entry: Any) -> str:
+    return json.dumps(entry)[:LONGEST_ENTRY]
+
+
+def _plateau(entry: Any) -> str:
+    """What a plateau callback remembers, as a sentence; as JSON, if a file has something else."""
+    try:
+        found = MetricEntry.from_json("ReduceOnPlateau", PlateauState, {**entry})
+    except (ValueError, TypeError):
+        return _as_json(entry)
+    state, unit = found.state, "window" if "unfinished" in entry else "epoch"
+    parts = [_count(state.n_reductions, "reduction") + " so far"]
+    parts += [f"{name} scaled by {scale:.6g}" for name, scale in sorted(found.scales.items()) if scale != 1.0]
+    parts.append("no metric seen yet" if state.best is None else f"best metric {state.best:.6g}")
+    parts.append(f"{_count(state.wait, f'bad {unit}')} in a row")
+    if state.cooldown_counter:
+        parts.append(f"{_count(state.cooldown_counter, f'quiet {unit}')} still to come")
+    if found.last_epoch >= 0:
+        parts.append(f"last looked at after epoch {found.last_epoch + 1}")
+    return "; ".join(parts)
+
+
+def _count(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
 
 
 def _rate_lines(rate: Rate, step: int, ahead: int | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_lr.core import hints
 from keras_lr.core.base import BaseSchedule
-from keras_lr.core.curves import SHAPES, Step, Value, fall, later, maximum, minimum, mix, real, since, where
+from keras_lr.core.curves import FallShape, Step, Value, fall, later, maximum, minimum, mix, real, since, where
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import (
     COUNT,
@@ -26,7 +26,6 @@ from keras_lr.core.fields import (
     STEP_LIMIT,
     CountOrNone,
     NonNegative,
-    OneOf,
     OptionalRate,
     Rate,
     Several,
@@ -128,7 +127,7 @@ class Schedule(BaseSchedule, abstract=True):
         """
         return shifted(self, steps)
 
-    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: str = "linear") -> Schedule:
+    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: FallShape = "linear") -> Schedule:
         """The schedule until step `at`, and from its rate there down to the end rate over `steps`."""
         return Cooldown(self, at, steps, end_learning_rate, shape)
 
@@ -181,9 +180,6 @@ Schedules = Annotated[
     Sequence[Any],
     Several("a non-empty sequence of learning-rate schedules or learning rates", SCHEDULE),
 ]
-
-
-FallShape = Annotated[str, OneOf(SHAPES)]
 
 
 class Chain(Schedule):

@@ -21,29 +21,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core import describe, drawing, evaluation, serialization
+from keras_lr.core import evaluation, serialization
 from keras_lr.core.curves import Step, Value
 from keras_lr.core.fields import Whole
 from keras_lr.core.frozen import Frozen
+from keras_lr.core.presentation import Presented
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, Cache, Formula, count_of, depth_of, is_bound, is_external
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
-MOST_STEPS = 100_000_000
-"""Rows of the largest table of a curve."""
 
 
-class BaseSchedule(Frozen, Formula, abstract=True):
+class BaseSchedule(Frozen, Presented, abstract=True):
     """A learning rate as a function of the step, the number of updates already applied."""
 
     # NumPy leaves operators with a schedule to the schedule, and makes no array of schedules.
@@ -188,62 +183,6 @@ class BaseSchedule(Frozen, Formula, abstract=True):
         while (end := self.cycle_end_after(ends[-1] if ends else 0)) is not None and end <= last:
             ends.append(end)
         return ends
-
-    def _require_bound(self) -> None:
-        if not self.is_bound:
-            raise ValueError(
-                f"{self!r} has durations in epochs, fractions or samples, which are not known yet: give `fit` the "
-                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
-            )
-
-    def to_frame(self, steps: Any) -> pd.DataFrame:
-        """A table of the curve: columns `step` (int64) and `learning_rate` (float64).
-
-        Args:
-            steps: how many steps from step 0, or the steps themselves (a sequence).
-        """
-        import pandas as pd
-
-        chosen = self._chosen(steps)
-        return pd.DataFrame({"step": chosen, "learning_rate": self.values(chosen)})
-
-    def plot(self, steps: Any, ax: Axes | None = None) -> Axes:
-        """Draw the curve with matplotlib.
-
-        Args:
-            steps: how many steps from step 0, or the steps themselves (a sequence).
-            ax: where to draw; a new figure's axes when None.
-
-        Returns:
-            The axes, with one labelled line more.
-        """
-        chosen = self._chosen(steps)
-        return drawing.curve(chosen, self.values(chosen), repr(self), ax)
-
-    def _chosen(self, steps: Any) -> NDArray[np.int64]:
-        chosen = evaluation.whole_steps(steps, self)
-        if chosen.ndim > 1 or (chosen.ndim == 0 and chosen > MOST_STEPS):
-            allowed = f"a number of steps up to {MOST_STEPS:,}, or a sequence of steps"
-            refuse(type(self).__name__, "steps", allowed, steps)
-        return np.arange(int(chosen), dtype=np.int64) if chosen.ndim == 0 else chosen
-
-    def describe(self) -> str:
-        """The schedule in one sentence: what it does, and the rates that come out, with their mean.
-
-        Of a schedule that is not bound only what it does is known.
-
-        Example:
-            >>> LinearDecay(0.1, 100).describe()
-            'A straight line from 0.1 to 0 over 100 steps; mean 0.05.'
-        """
-        return describe.sentence(self)
-
-    def _phrase(self) -> str:
-        """What the schedule does, as a part of a sentence: its `template`, or its source without one."""
-        if not self.template:
-            return repr(self)
-        defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
-        return describe.filled(self.template, self.arguments(), defaults, self)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as JSON values."""

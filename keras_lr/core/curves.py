@@ -18,7 +18,7 @@ import operator
 import sys
 from collections.abc import Sequence
 from fractions import Fraction as Ratio
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -224,7 +224,7 @@ def log_less(share: Value) -> Value:
     return np.log1p(-share) if on_host(share) else ops.log1p(-share)
 
 
-SHAPES = ("linear", "cosine", "sqrt", "exponential")
+FallShape = Literal["linear", "cosine", "sqrt", "exponential"]
 
 
 def fall(shape: str, step: Step, duration: Length) -> Value:
@@ -249,7 +249,7 @@ def halving(step: Step, half_life: int) -> Value:
 
 
 FEW_EDGES = 64
-"""Up to so many edges XLA gets a comparison for each, which it fuses with what follows; a sum over a table it does not."""
+"""Up to so many edges XLA gets a comparison for each. It fuses these with what follows, but not a sum over a table."""
 
 
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:

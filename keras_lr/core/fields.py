@@ -29,7 +29,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction as Ratio
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -324,8 +324,15 @@ CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=Fals
 StringOrNone = Annotated[str | None, OrNone(String())]
 
 
+def one_of(choices: Any) -> OneOf:
+    """The kind of a `Literal` of strings."""
+    return OneOf(get_args(choices))
+
+
 def kind_of(annotation: Any) -> Kind | None:
-    """The kind in an annotated type, or None."""
+    """The kind in an annotated type, or None. A `Literal` of strings is one of these."""
+    if get_origin(annotation) is Literal:
+        return one_of(annotation)
     if get_origin(annotation) is not Annotated:
         return None
     return next((extra for extra in get_args(annotation)[1:] if isinstance(extra, Kind)), None)

@@ -95,6 +95,21 @@ class Formula(LearningRateSchedule):
         """The first end of a cycle after a step, as the number of updates made by then, or None."""
         raise NotImplementedError
 
+    def changes(self) -> tuple[int, ...]:
+        """Steps at which the rate first changes, where a schedule is flat before."""
+        raise NotImplementedError
+
+    def bind(self, *, steps_per_epoch: int, epochs: int) -> Formula:
+        """The same schedule with durations in steps."""
+        raise NotImplementedError
+
+    def _require_bound(self) -> None:
+        if not self.is_bound:
+            raise ValueError(
+                f"{self!r} has durations in epochs, fractions or samples, which are not known yet: give `fit` the "
+                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
+            )
+
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, as they are stored."""
         raise NotImplementedError

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
 from keras_lr.core.curves import Step, Value, power, real
-from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, OneOf, Share, Steps, Whole
+from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, Share, Steps, Whole, one_of
 from keras_lr.core.inner import cycle_end_after, joined_cycle_end, length_of, rate_of
 from keras_lr.core.refusals import check
 from keras_lr.core.units import epochs
 
 BATCH = Whole("a whole number of examples in [1, 2**31)", 1, steps=False)
-SCALING = OneOf(("linear", "sqrt"))
+Scaling = Literal["linear", "sqrt"]
 
 
 class Sequential(Schedule):
@@ -206,7 +206,7 @@ class Noise(Schedule):
 PRIME = 46_337
 
 
-def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: str = "linear") -> Schedule:
+def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: Scaling = "linear") -> Schedule:
     """A schedule for another batch size than the one it was found with.
 
     linear: f(t) · batch_size / base_batch_size        (Goyal et al. 2017, arXiv 1706.02677, section 2.1)
@@ -232,5 +232,5 @@ def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: str = "li
     ratio = check(BATCH, "scaled", "batch_size", batch_size) / check(
         BATCH, "scaled", "base_batch_size", base_batch_size
     )
-    check(SCALING, "scaled", "rule", rule)
+    check(one_of(Scaling), "scaled", "rule", rule)
     return multiplied(inner, ratio if rule == "linear" else math.sqrt(ratio))

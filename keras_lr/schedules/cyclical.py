@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -27,7 +27,6 @@ from keras_lr.core.fields import (
     Length,
     LengthOrNone,
     Momentum,
-    OneOf,
     Positive,
     Rate,
     Share,
@@ -39,7 +38,7 @@ from keras_lr.core.turns import as_whole, multiple_after, turn
 
 MOST_RESTARTS = 100_000
 
-Mode = Annotated[str, OneOf(("triangular", "triangular2", "exp_range"))]
+Mode = Literal["triangular", "triangular2", "exp_range"]
 
 
 class CyclicalLearningRate(Schedule):

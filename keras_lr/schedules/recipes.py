@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Literal
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
-    SHAPES,
+    FallShape,
     Step,
     Value,
     clip,
@@ -23,12 +23,12 @@ from keras_lr.core.curves import (
     where,
 )
 from keras_lr.core.describe import FULL_NAMES, lengths
-from keras_lr.core.fields import FLOAT32_MAX, OneOf, Positive, Rate, Share, Steps, StepsOrNone, StepsOrZero, Switch
+from keras_lr.core.fields import FLOAT32_MAX, Positive, Rate, Share, Steps, StepsOrNone, StepsOrZero, Switch
 from keras_lr.schedules.cyclical import OppositePhase
 from keras_lr.schedules.decay import falls
 
-StableShape = Annotated[str, OneOf((*SHAPES, "halving"))]
-Strategy = Annotated[str, OneOf(("cos", "linear"))]
+StableShape = Literal[FallShape, "halving"]
+Strategy = Literal["cos", "linear"]
 
 
 class WarmupStableDecay(Schedule):

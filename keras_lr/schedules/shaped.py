@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -28,13 +28,13 @@ from keras_lr.core.curves import (
     until,
     where,
 )
-from keras_lr.core.fields import Length, OneOf, Positive, Rate, Real
+from keras_lr.core.fields import Length, Positive, Rate, Real
 from keras_lr.schedules.decay import falls
 
 Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
 
-KShape = Annotated[str, OneOf(("polynomial", "cosine"))]
-HyperbolicShape = Annotated[str, OneOf(("linear", "exponential"))]
+KShape = Literal["polynomial", "cosine"]
+HyperbolicShape = Literal["linear", "exponential"]
 
 
 class REXDecay(Schedule):

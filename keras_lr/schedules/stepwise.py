@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated
+from typing import Literal
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
@@ -16,7 +16,6 @@ from keras_lr.core.fields import (
     LastSteps,
     Length,
     Milestones,
-    OneOf,
     OrNone,
     Points,
     Rate,
@@ -30,7 +29,7 @@ from keras_lr.core.refusals import check, refuse
 from keras_lr.core.turns import stair
 from keras_lr.core.units import epochs as in_epochs
 
-PieceShape = Annotated[str, OneOf(("linear", "cosine"))]
+PieceShape = Literal["linear", "cosine"]
 TABLE_SIZE = Whole("a whole number of steps in [1, 1000000]", 1, high=1_000_001, steps=False)
 EPOCHS = Whole("a whole number of epochs in [1, 1000000]", 1, high=1_000_001, steps=False)
 START = OrNone(RATE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as Ratio
-from typing import Annotated, Any, Self
+from typing import Any, Literal, Self
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -23,14 +23,14 @@ from keras_lr.core.curves import (
     where,
 )
 from keras_lr.core.describe import number
-from keras_lr.core.fields import MOMENTUM, OneOf, OptionalRate, Positive, Share, StepsOrZero
+from keras_lr.core.fields import MOMENTUM, OptionalRate, Positive, Share, StepsOrZero, one_of
 from keras_lr.core.inner import cycle_end_in, length_of, rate_at, rate_of
 from keras_lr.core.ratios import meant, nearest
 from keras_lr.core.refusals import check
 
-WarmupShape = Annotated[str, OneOf(("linear", "cosine", "polynomial", "exponential", "saturating"))]
-UNTUNED = OneOf(("linear", "saturating"))
-Overlap = Annotated[str, OneOf(("none", "replace", "join", "multiply"))]
+WarmupShape = Literal["linear", "cosine", "polynomial", "exponential", "saturating"]
+UntunedShape = Literal["linear", "saturating"]
+Overlap = Literal["none", "replace", "join", "multiply"]
 
 THEN = {
     "none": "then",
@@ -96,7 +96,7 @@ class Warmup(Schedule):
     overlap: Overlap = "none"
 
     @classmethod
-    def untuned(cls, schedule: Any, beta_2: float = 0.999, shape: str = "linear") -> Self:
+    def untuned(cls, schedule: Any, beta_2: float = 0.999, shape: UntunedShape = "linear") -> Self:
         """The warmup for Adam that has nothing to tune: its length follows from `beta_2`.
 
         f(t) = schedule(t) · min(1, t·(1 − beta_2)/2)       (shape "linear")
@@ -119,7 +119,7 @@ class Warmup(Schedule):
             [0.0, 0.0005, 0.001, 0.001]
         """
         rest = 1 - meant(check(MOMENTUM, cls.__name__, "beta_2", beta_2))
-        check(UNTUNED, cls.__name__, "shape", shape)
+        check(one_of(UntunedShape), cls.__name__, "shape", shape)
         steps = Ratio(2 if shape == "linear" else 1) / rest
         return cls(schedule, nearest(steps), shape=shape, overlap="multiply")
 

@@ -58,8 +58,8 @@ def from_chief(number: float) -> float:
     return number
 
 
-def count() -> int:
-    """How many processes train one model; on JAX their variables are the same ones."""
+def with_own_variables() -> int:
+    """How many processes have variables of their own; on JAX all processes share them, which counts as 1."""
     distributed = _torch_distributed() if keras.config.backend() == "torch" else None
     return 1 if distributed is None else int(distributed.get_world_size())
 
@@ -69,10 +69,10 @@ def from_all(value: Any) -> list[Any]:
 
     On JAX the processes share their variables, and this is a list of one.
     """
-    distributed = _torch_distributed() if count() > 1 else None
+    distributed = _torch_distributed() if with_own_variables() > 1 else None
     if distributed is None:
         return [value]
-    values: list[Any] = [None] * count()
+    values: list[Any] = [None] * with_own_variables()
     distributed.all_gather_object(values, value)
     return values
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import keras_lr as klr
 from keras_lr.command import app as cli
-from keras_lr.command import inspection, render
+from keras_lr.command import inspection, render, report
 from keras_lr.schedules.installed import MADE_FOR_YOU
 from keras_lr.tools import parsing
 
@@ -128,7 +128,28 @@ def test_inspect_shows_the_memory_of_callbacks(tmp_path):
     plateau = klr.ReduceOnPlateau("loss", patience=1, min_delta=100.0, factor=0.5)
     text = run("inspect", saved(tmp_path, keras.optimizers.SGD(klr.Constant(0.1)), [plateau], epochs=3))
     assert "Reduced(" in text
-    assert "ReduceOnPlateau" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("ReduceOnPlateau/loss")]
+    state = plateau.state
+    assert state.n_reductions == 2
+    assert line == (
+        f"ReduceOnPlateau/loss: 2 reductions so far; learning_rate scaled by 0.25; best metric {state.best:.6g}; "
+        "0 bad epochs in a row; last looked at after epoch 3"
+    )
+    once = {
+        "best": None,
+        "wait": 1,
+        "cooldown_counter": 2,
+        "n_reductions": 1,
+        "recent": [],
+        "last_epoch": -1,
+        "scales": {},
+    }
+    assert report._plateau(once) == (
+        "1 reduction so far; no metric seen yet; 1 bad epoch in a row; 2 quiet epochs still to come"
+    )
+    assert "1 bad window in" in report._plateau({**once, "unfinished": [3, 0.5, 0.0]})
+    for damaged in ({**once, "wait": "x"}, {"best": 1.0}, [1], None):
+        assert report._plateau(damaged) == json.dumps(damaged)
 
 
 def forged(tmp_path, change):
@@ -229,11 +250,24 @@ def test_compare_logs(tmp_path):
     same = log(tmp_path / "same.parquet", [0.1, 0.2, 0.3], [4.0, 3.0, 2.5])
     other = log(tmp_path / "other.csv", [0.1, 0.2, 0.25, 0.1], [4.0, 3.0, 2.0, 1.25])
     text = run("compare", one, same, other, "--plot", tmp_path / "all.png")
-    flat = " ".join(text.replace("│", " ").split())
-    assert "nowhere in 3" in flat
-    assert "1.5" in flat
-    assert "1.25" in flat
-    assert "from step 2" in flat
+    assert text.splitlines() == [
+        f"run 1  {one}",
+        f"run 2  {same}",
+        f"run 3  {other}",
+        "",
+        "                  run 1      run 2      run 3",
+        "steps                 4          3          4",
+        "epochs                1          1          1",
+        "first rate          0.1        0.1        0.1",
+        "highest rate        0.3        0.3       0.25",
+        "last rate           0.2        0.3        0.1",
+        "mean rate           0.2        0.2     0.1625",
+        "last loss           1.5        2.5       1.25",
+        "",
+        "Rates of run 2 and run 1: the same in all of 3 common steps.",
+        "Rates of run 3 and run 1: differ from step 2, most at step 3: 0.1 and 0.2.",
+        f"Written: {tmp_path / 'all.png'}",
+    ]
     assert (tmp_path / "all.png").stat().st_size > 1000
 
 
@@ -266,8 +300,8 @@ def test_compare_logs_of_several_trainings(tmp_path):
     other.write_text(head + "".join([*rows[:2], "1,0,0,0,0.4\n"]))
     (tmp_path / "same.csv").write_text(path.read_text())
     text = " ".join(run("compare", path, other, tmp_path / "same.csv").split())
-    assert "from step 0, most at 0: 0.2 and 0.4" in text
-    assert "nowhere in 3 steps" in text
+    assert "differ from step 0, most at step 0: 0.4 and 0.2" in text
+    assert "the same in all of 3 common steps" in text
 
 
 def test_compare_what_is_no_log(tmp_path):
@@ -296,10 +330,28 @@ def test_compare_runs_with_other_columns_of_rates(tmp_path):
     one = log(tmp_path / "one.csv", [0.1, 0.2], [4.0, 3.0])
     two = log(tmp_path / "two.csv", [0.3, 0.4], [4.0, 3.0])
     two.write_text(two.read_text().replace("learning_rate", "learning_rate_a"))
-    line = next(line for line in run("compare", one, two).splitlines() if "two.csv" in line)
-    assert "0.3" in line
-    assert "0.4" in line
-    assert "no common steps" in line
+    lines = run("compare", one, two).splitlines()
+    assert "first rate          0.1        0.3" in lines
+    assert "last rate           0.2        0.4" in lines
+    assert lines[-1] == "Rates of run 2 and run 1: no common steps."
+
+
+def test_compare_reads_at_80_columns_and_in_a_pipe(tmp_path):
+    """Nine runs, long names: no line is wider, but for a path, and nothing is cut."""
+    metric = "val_sparse_categorical_accuracy"
+    paths = []
+    for number in range(9):
+        paths.append(tmp_path / f"a_run_with_a_long_name_{number}.csv")
+        rate = 1.2345678e-7 * (number + 1)
+        paths[-1].write_text(f"step,epoch,batch,learning_rate,{metric}\n0,0,0,{rate},-0.000123456\n")
+    done = RUNNER.invoke(cli.app, ["compare", *map(str, paths)], env={"COLUMNS": "80"})
+    lines = done.output.splitlines()
+    assert [f"run {number + 1}  {path}" for number, path in enumerate(paths)] == lines[:9]
+    assert all(len(line) <= 80 for line in lines[9:])
+    assert lines.count(f"last {metric}") == 3
+    assert "".join(lines).count("-0.0001235") == 9
+    assert all(f"{1.2345678e-7 * (number + 1):.4g}" in done.output for number in range(9))
+    assert "…" not in done.output
 
 
 def test_pictures_that_cannot_be_written(tmp_path):

@@ -62,7 +62,7 @@ def test_rates_of_an_array_are_the_callers_own():
     assert schedule.values(np.arange(5)).tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
     table = klr.Tabulated([0.3, 0.2])
     table.values([0, 1])[:] = 9.0
-    frame = table.to_frame(2)
+    frame = table.to_frame([0, 1])
     frame.loc[:, "learning_rate"] = 9.0
     assert table.values([0, 1]).tolist() == [0.3, 0.2]
 

@@ -26,6 +26,16 @@ klr.find_learning_rate()  # mark: call-arg
 klr.RangeTest.suggestion(decay)  # mark: arg-type
 klr.LearningRateLogger(metrics=3)  # mark: arg-type
 klr.ReduceOnPlateau(patience="2")  # mark: arg-type
+klr.ReduceOnPlateau(mode="minimum")  # mark: arg-type
+klr.ReduceOnPlateau(threshold_mode="relative")  # mark: arg-type
+klr.ReduceOnPlateau(on_nan="skip")  # mark: arg-type
+klr.ReduceOnPlateau(every="batch")  # mark: arg-type
+klr.BindSchedule(on_mismatch="warn")  # mark: arg-type
+klr.Warmup(decay, 10, shape="cos")  # mark: arg-type
+klr.CyclicalLearningRate(0.1, 0.4, 20, mode="triangle")  # mark: arg-type
+klr.scaled(decay, 64, 32, "square")  # mark: arg-type
+decay.cooldown(500, 100, shape="straight")  # mark: arg-type
+klr.fit_forecast("log.csv", "power")  # mark: arg-type
 klr.get_learning_rate(decay).upper()  # mark: attr-defined
 klr.CosineDeacy(0.1, 900)  # mark: attr-defined
 klr.tuning.schedule(decay)  # mark: call-arg

@@ -65,6 +65,8 @@ def outcome(target, argument, value):
         with warnings.catch_warnings(), contextlib.ExitStack():
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            # A number of steps for `to_frame` and `plot` works still.
+            warnings.filterwarnings("ignore", r"\w+: `\w+\(\d+\)` is deprecated, since `values", DeprecationWarning)
             made = target(argument, value)
     except (TypeError, ValueError) as error:
         named = (argument, *blamed(target, argument))

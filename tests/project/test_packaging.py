@@ -179,7 +179,7 @@ def test_types_of_the_installed_package(python, tmp_path):
 PLOT = 'plotting needs matplotlib: pip install "keras-lr[plot]"'
 PARQUET = 'a log in a .parquet file needs pyarrow: pip install "keras-lr[parquet]"'
 MISSING = {
-    "a curve": ("keras_lr.Constant(0.1).plot(10)", PLOT),
+    "a curve": ("keras_lr.Constant(0.1).plot(range(10))", PLOT),
     "a comparison": ("keras_lr.Comparison(('a',), TABLE, TABLE).plot()", PLOT),
     "a picture": ("command('show', 'Constant(0.1)', '--plot', 'a.png')", f"keras-lr: {PLOT}"),
     "a plot in the terminal": (

@@ -91,6 +91,7 @@ def fresh(code, *args):
 def test_the_import_is_light():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_lr; "
+        "assert keras_lr.LinearDecay(0.1, 9)._repr_html_(); "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
         "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
         "sorted(name for name in sys.modules if name.startswith(('keras_lr.tools', 'keras_lr.tuning'))))"

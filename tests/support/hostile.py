@@ -327,8 +327,8 @@ UNCHECKED: dict[tuple[str, str], str] = {
 METHODS: dict[str, dict[str, Callable[[], Any]]] = {
     "__call__": {"step": lambda: 3},
     "values": {"steps": lambda: 3},
-    "to_frame": {"steps": lambda: 3},
-    "plot": {"steps": lambda: 3},
+    "to_frame": {"steps": lambda: [3]},
+    "plot": {"steps": lambda: [3]},
     "bind": {"steps_per_epoch": lambda: 5, "epochs": lambda: 3},
     "clip": {},
     "cycle_ends": {"steps": lambda: 3},
@@ -759,9 +759,9 @@ ALLOWED: dict[str, set[str]] = {
 """What is right after all. Arguments that are not here (modes, shapes, rules) take none of the values."""
 
 ALLOWED["Schedule.values.steps"] = ALLOWED["Schedule.__call__.step"] | {"array of bools"} & NOTHING
-ALLOWED["Schedule.to_frame.steps"] = ALLOWED["Schedule.plot.steps"] = ALLOWED["Schedule.values.steps"] - {
-    *{"2**31", "2-d array", "nested list"}
-}
+ALLOWED["Schedule.to_frame.steps"] = ALLOWED["Schedule.plot.steps"] = (
+    ALLOWED["Schedule.values.steps"] - {*{"2**31", "2-d array", "nested list"}} | NONE
+)
 
 BLAMES: dict[tuple[str, str], str | tuple[str, ...]] = {
     ("Schedule.from_config", "config"): ("initial_learning_rate", "a", "module"),

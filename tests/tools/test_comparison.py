@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
+from support.svg import legend, points, read_back, sentence, ticks
 
 import keras_lr as klr
 from keras_lr.tools.comparison import trials
@@ -327,6 +328,21 @@ def test_other_summaries():
         result.summary("f1")
     with pytest.raises(ValueError, match="`mode` must be"):
         result.summary(mode="best")
+
+
+def test_in_a_notebook():
+    result = crafted()
+    html, best = result._repr_html_(), result.summary().iloc[0]
+    names = result.summary()["schedule"]
+    assert sentence(html).startswith(
+        f"{len(names)} schedules. Best in val_accuracy: {best['schedule']}, {best['mean']:.4g}"
+    )
+    assert [name.split(" (")[0] for name in legend(html)] == list(names)
+    part = result.frame[(result.frame.schedule == best["schedule"]) & (result.frame.peak == best["peak"])]
+    means = part.groupby("epoch")["val_accuracy"].mean()
+    np.testing.assert_allclose(read_back(points(html)[:, 1], ticks(html, "end")), means, atol=0.005)
+    empty = klr.Comparison(("a",), result.frame.iloc[:0], pd.DataFrame({"error": ["x"]}))
+    assert empty._repr_html_() == "<div>A comparison without results. 1 training failed.</div>"
 
 
 def test_the_plot():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from support.loss_laws import LAWS, log
 from support.needs import needs
+from support.svg import legend, points, read_back, sentence, ticks
 
 import keras_lr as klr
 from keras_lr import Forecast, fit_forecast
@@ -374,6 +375,19 @@ def test_the_repr_says_what_was_fitted_on_what(law, forecast):
 def test_wrong_arguments(multi_power, call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call(multi_power)
+
+
+def test_in_a_notebook(multi_power):
+    html = multi_power._repr_html_()
+    assert sentence(html) == "A forecast of held_out by the multi-power law, fitted to 2 trainings."
+    assert legend(html) == ["constant, measured", "constant, fitted", "cosine, measured", "cosine, fitted"]
+    run = multi_power.runs[0]
+    drawn = points(html)
+    np.testing.assert_allclose(
+        read_back(drawn[[0, -1], 1], ticks(html, "end")), [run.fitted[0], run.fitted[-1]], rtol=0.02
+    )
+    doubtful = dataclasses.replace(multi_power, cautions=("the runs are short",))
+    assert "Caution: the runs are short." in doubtful._repr_html_()
 
 
 @needs("matplotlib")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from support.backend import BACKEND
+from support.svg import legend, points, read_back, root, sentence, ticks
 
 import keras_lr as klr
 from keras_lr.tools.range_test import suggestions
@@ -578,6 +579,28 @@ def test_the_plot_marks_the_answers():
     assert band is ax
     assert len(ax.collections) == 1
     matplotlib.pyplot.close("all")
+
+
+def test_in_a_notebook():
+    test = result_of(RATES, BOWL)
+    html = test._repr_html_()
+    minimum = test.suggestion("minimum")
+    assert sentence(html).startswith(
+        "A range test of 100 batches, with rates from 1e-06 to 1. Suggested learning rates: "
+    )
+    assert f"{minimum:.2g} (minimum)" in sentence(html)
+    assert [name.split(":")[0] for name in legend(html)] == ["smoothed loss", "valley", "steepest", "minimum", "slide"]
+    drawn = points(html)
+    np.testing.assert_allclose(read_back(drawn[:, 0], ticks(html, "middle"), log=True), RATES, rtol=0.01)
+    np.testing.assert_allclose(read_back(drawn[:, 1], ticks(html, "end")), BOWL, atol=0.01)
+    marks = [float(circle.get("cx")) for circle in root(html).iter("circle")]
+    assert any(
+        rate == pytest.approx(minimum, rel=0.02) for rate in read_back(np.array(marks), ticks(html, "middle"), True)
+    )
+    assert sentence(result_of(RATES, np.full(100, np.nan))._repr_html_()).endswith("No rule suggests a learning rate.")
+    repeated = klr.RangeTest((test.sweeps[0],) * 2, 100, False)._repr_html_()
+    assert "of 200 batches" in repeated
+    assert repeated.count("fill-opacity") == 1
 
 
 def test_a_result_is_frozen():

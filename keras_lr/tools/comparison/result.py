@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from keras_lr.core import drawing
-from keras_lr.core.fields import FLAG, OneOf, OrNone, Real
+from keras_lr.core import drawing, svg
+from keras_lr.core.fields import FLAG, OneOf, OrNone, Real, one_of
 from keras_lr.core.refusals import check
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TARGET = OrNone(Real("a finite number"))
-MODE = OneOf(("auto", "min", "max"))
+Mode = Literal["auto", "min", "max"]
 
 PREFERRED = ("val_accuracy", "val_sparse_categorical_accuracy", "val_loss", "accuracy", "loss")
 
@@ -44,7 +45,7 @@ class Comparison:
         return self.frame.copy()
 
     def summary(
-        self, metric: str | None = None, target: float | None = None, *, mode: str = "auto", all_peaks: bool = False
+        self, metric: str | None = None, target: float | None = None, *, mode: Mode = "auto", all_peaks: bool = False
     ) -> pd.DataFrame:
         """A row for each schedule, with its best peak rate, the best schedule first.
 
@@ -88,9 +89,13 @@ class Comparison:
         frame.attrs.update(metric=metric, target=target)
         return frame
 
-    def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: str = "auto") -> Axes:
+    def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: Mode = "auto") -> Axes:
         """Draw the metric over the epochs: the mean of each schedule at its best peak, in a band of one std."""
         return _draw(self, self._metric(metric), self.summary(metric, mode=mode), ax)
+
+    def _repr_html_(self) -> str:
+        """The curves of the metric and a sentence, for a notebook."""
+        return _html(self)
 
     def _metric(self, metric: str | None) -> str:
         names = list(self.frame.columns)[6:]
@@ -137,18 +142,26 @@ class _Group:
         }
 
 
+def _curves(result: Comparison, metric: str, summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For each row of a summary: its label, and mean, low and high (one standard deviation) of the metric by epoch."""
+    frame = result.frame
+    for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
+        part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]
+        curve = part.groupby("epoch")[metric].agg(["mean", "std"]).fillna({"std": 0.0})
+        yield (
+            f"{name} ({peak:.3g})",
+            curve.assign(low=curve["mean"] - curve["std"], high=curve["mean"] + curve["std"]),
+        )
+
+
 def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
     ax = drawing.axes(ax)
     from matplotlib.ticker import MaxNLocator
 
-    frame = result.frame
-    for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
-        part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]
-        curves = part.groupby("epoch")[metric].agg(["mean", "std"]).fillna({"std": 0.0})
-        (line,) = ax.plot(curves.index, curves["mean"], label=f"{name} ({peak:.3g})")
-        low, high = curves["mean"] - curves["std"], curves["mean"] + curves["std"]
-        ax.fill_between(curves.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    for label, curve in _curves(result, metric, summary):
+        (line,) = ax.plot(curve.index, curve["mean"], label=label)
+        ax.fill_between(curve.index, curve["low"], curve["high"], color=line.get_color(), alpha=0.15, linewidth=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel(metric)
@@ -157,8 +170,25 @@ def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | Non
     return ax
 
 
-def direction_of(metric: str, mode: str) -> str:
-    check(MODE, "summary", "mode", mode)
+def _html(result: Comparison) -> str:
+    """The same as SVG, under a sentence with the best schedule."""
+    count = len(result.failures)
+    failed = f" {count:,} training{'s' if count > 1 else ''} failed." if count else ""
+    if not len(result.frame):
+        return svg.without_chart(f"A comparison without results.{failed}")
+    summary = result.summary()
+    metric, best = str(summary.attrs["metric"]), summary.iloc[0]
+    spread = f" ± {best['std']:.2g}" if math.isfinite(best["std"]) else ""
+    sentence = f"{len(summary)} schedules. Best in {metric}: {best['schedule']}, {best['mean']:.4g}{spread}.{failed}"
+    lines = [
+        svg.Line(curve.index.to_numpy(), curve["mean"].to_numpy(), label, band=(curve["low"], curve["high"]))
+        for label, curve in _curves(result, metric, summary)
+    ]
+    return svg.figure(sentence, lines, svg.Axes("epoch", metric))
+
+
+def direction_of(metric: str, mode: Mode) -> str:
+    check(one_of(Mode), "summary", "mode", mode)
     if mode != "auto":
         return mode
     return "max" if any(part in metric.lower() for part in ("acc", "auc", "f1", "precision", "recall")) else "min"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_lr.core.fields import FLAG, STRING, OneOf, OrNone, Whole
+from keras_lr.core.fields import FLAG, STRING, OrNone, Whole, one_of
 from keras_lr.core.refusals import check
 from keras_lr.tools.forecast import fitting
 from keras_lr.tools.forecast.fitted import fitted_run
-from keras_lr.tools.forecast.laws import LAWS
+from keras_lr.tools.forecast.laws import LAWS, LawName
 from keras_lr.tools.forecast.result import SKIP, Forecast
 from keras_lr.tools.forecast.runs import Reading, Run
 
@@ -20,7 +20,7 @@ SEED = Whole("a whole number >= 0", 0, steps=False)
 
 def fit_forecast(
     logs: Any,
-    law: str = "multi-power",
+    law: LawName = "multi-power",
     loss: str = "loss",
     *,
     running_mean: bool | None = None,
@@ -64,7 +64,7 @@ def fit_forecast(
             constant rate in all of them, a loss that does not fall, or too few losses. The message says what helps.
     """
     owner = "fit_forecast"
-    chosen = LAWS[check(OneOf(tuple(LAWS)), owner, "law", law)]
+    chosen = LAWS[check(one_of(LawName), owner, "law", law)]
     column = check(STRING, owner, "loss", loss)
     running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
     skip = check(SKIP, owner, "skip", skip)

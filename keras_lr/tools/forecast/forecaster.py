@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.core.algebra import Constant, Product, Schedule
-from keras_lr.core.fields import COUNT, FLAG, POSITIVE, STRING, OneOf, OrNone
+from keras_lr.core.fields import COUNT, FLAG, POSITIVE, STRING, OrNone, one_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers import lookup
 from keras_lr.tools.forecast.fit import fit_forecast
-from keras_lr.tools.forecast.laws import LAWS
+from keras_lr.tools.forecast.laws import LawName
 from keras_lr.tools.forecast.result import Forecast
 from keras_lr.tools.forecast.runs import frames_of
 
@@ -81,7 +81,7 @@ class Forecaster(keras.callbacks.Callback):
         cooldown_steps: int | None = None,
         *,
         logs: list[Any] | tuple[Any, ...] = (),
-        law: str = "multi-power",
+        law: LawName = "multi-power",
         loss: str = "loss",
         every: int = 1,
         verbose: bool = True,
@@ -97,7 +97,7 @@ class Forecaster(keras.callbacks.Callback):
             refuse(owner, "logs", "a list of logs", logs, TypeError)
         self.logs = list(logs)
         self._earlier = frames_of(owner, "logs", logs) if logs else {}
-        self.law: str = check(OneOf(tuple(LAWS)), owner, "law", law)
+        self.law: LawName = check(one_of(LawName), owner, "law", law)
         self.loss: str = check(STRING, owner, "loss", loss)
         if self.loss not in logger.metrics:
             allowed = f"one that records {self.loss!r}, the column of `loss`: metrics=({self.loss!r},)"

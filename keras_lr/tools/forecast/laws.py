@@ -6,7 +6,7 @@ A law is fitted in coordinates without bounds on their size: L0 itself, and the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -151,5 +151,7 @@ class Annealing(Law):
         """Steps from each fall to each point, both counted; 0 for a fall that is yet to come."""
         return np.maximum(sums.steps[:, None] - sums.first[None, :] + 1.0, 0.0)
 
+
+LawName = Literal["multi-power", "annealing"]
 
 LAWS: dict[str, Law] = {law.title: law for law in (MultiPower(), Annealing())}

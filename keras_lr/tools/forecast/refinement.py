@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_lr.core import optional
-from keras_lr.core.fields import POSITIVE, STRING, OneOf, OrNone, Real
+from keras_lr.core.fields import POSITIVE, STRING, OrNone, Real, one_of
 from keras_lr.core.refusals import check, shown
 from keras_lr.schedules.stepwise import Tabulated
 from keras_lr.tools.forecast.runs import column_of, frame_of
 from keras_lr.tools.forecast.sums import Floats
 
-OPTIMIZER = OneOf(("sgd", "adam"))
+Optimizer = Literal["sgd", "adam"]
 WIDTH = Real("a part of the training in [0, 0.5]", 0.0, 0.5)
 POWERS = {"sgd": 2.0, "adam": 1.0}
 HIGHEST = Real("a log whose highest rate is finite and > 0", low=0.0, open_low=True)
@@ -23,7 +23,7 @@ LEAST = 10
 def refine(
     log: Any,
     *,
-    optimizer: str = "sgd",
+    optimizer: Optimizer = "sgd",
     peak: float | None = None,
     smoothing: float = 0.1,
     column: str = "gradient_norm",
@@ -57,7 +57,7 @@ def refine(
         OSError: the file is missing.
         TypeError, ValueError: wrong arguments, or a log without norms.
     """
-    power = POWERS[check(OPTIMIZER, "refine", "optimizer", optimizer)]
+    power = POWERS[check(one_of(Optimizer), "refine", "optimizer", optimizer)]
     highest = check(OrNone(POSITIVE), "refine", "peak", peak)
     width = check(WIDTH, "refine", "smoothing", smoothing)
     column = check(STRING, "refine", "column", column)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from keras_lr.core import drawing
 from keras_lr.core.algebra import Schedule
-from keras_lr.core.base import MOST_STEPS
 from keras_lr.core.fields import FLAG, OrNone, Whole
 from keras_lr.core.inner import values_of
+from keras_lr.core.presentation import MOST_STEPS
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule, is_bound
-from keras_lr.tools.forecast import design
+from keras_lr.tools.forecast import design, pictures
 from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
 from keras_lr.tools.forecast.laws import LAWS, Law
 from keras_lr.tools.forecast.runs import Reading
@@ -202,7 +201,7 @@ class Forecast:
             refuse("plot", "schedules", "a dict of schedules by name, or None", schedules, TypeError)
         rates = {name: _rates("plot", "schedules", schedule, chosen) for name, schedule in schedules.items()}
         curves = {name: self._frame(them).dropna() for name, them in rates.items()}
-        return _draw(self.column, self._fitted("plot", log, running_mean, skip), curves, ax)
+        return pictures.draw(self.column, self._fitted("plot", log, running_mean, skip), curves, ax)
 
     def best(
         self,
@@ -256,13 +255,11 @@ class Forecast:
         return cls(**_fields_in(text))
 
     def __repr__(self) -> str:
-        values = ", ".join(
-            f"{name}={value:.4g} ({low:.4g} to {high:.4g})"
-            for (name, value), (low, high) in zip(self.parameters.items(), self.intervals.values(), strict=True)
-        )
-        runs = ", ".join(f"{run.name} ({run.steps:,} steps)" for run in self.runs)
-        cautions = "".join(f"; caution: {text}" for text in self.cautions)
-        return f"<Forecast of {self.column!r} by the {self.law} law: {values}; fitted on {runs}{cautions}>"
+        return _text(self)
+
+    def _repr_html_(self) -> str:
+        """Measured and fitted losses and a sentence, for a notebook."""
+        return pictures.html_of(self.column, self.law, self.runs, self.cautions)
 
     # Parts.
 
@@ -293,20 +290,15 @@ class Forecast:
         return tuple(fitted_run(run, self._law, self._values) for run in found)
 
 
-def _draw(column: str, runs: Iterable[FittedRun], curves: Mapping[str, pd.DataFrame], ax: Axes | None) -> Axes:
-    """Draw runs, measured as dots and fitted as lines, and curves of forecasts in their bands."""
-    ax = drawing.axes(ax)
-    for run in runs:
-        (line,) = ax.plot(run.loss_steps, run.fitted, label=run.name)
-        ax.plot(run.loss_steps, run.losses, ".", color=line.get_color(), markersize=3, alpha=0.6)
-    for name, frame in curves.items():
-        (line,) = ax.plot(frame["step"], frame["loss"], "--", label=name)
-        ax.fill_between(frame["step"], frame["low"], frame["high"], color=line.get_color(), alpha=0.15, linewidth=0)
-    ax.set_xlabel("step (batches)")
-    ax.set_ylabel(column)
-    ax.grid(visible=True, alpha=0.3)
-    ax.legend(fontsize="small")
-    return ax
+def _text(forecast: Forecast) -> str:
+    """The parameters with their intervals, and what they were fitted to."""
+    values = ", ".join(
+        f"{name}={value:.4g} ({low:.4g} to {high:.4g})"
+        for (name, value), (low, high) in zip(forecast.parameters.items(), forecast.intervals.values(), strict=True)
+    )
+    runs = ", ".join(f"{run.name} ({run.steps:,} steps)" for run in forecast.runs)
+    cautions = "".join(f"; caution: {text}" for text in forecast.cautions)
+    return f"<Forecast of {forecast.column!r} by the {forecast.law} law: {values}; fitted on {runs}{cautions}>"
 
 
 def _fields_in(text: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_lr.callbacks import log_reader
 from keras_lr.callbacks.logger import LearningRateLogger
-from keras_lr.core.base import MOST_STEPS
 from keras_lr.core.fields import FilePath
+from keras_lr.core.presentation import MOST_STEPS
 from keras_lr.core.refusals import check, refuse, shown
 from keras_lr.tools.forecast.sums import Floats, Steps, Sums, sums_of, warmup_of
 

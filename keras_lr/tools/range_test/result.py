@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core import drawing
-from keras_lr.core.fields import OneOf
+from keras_lr.core import drawing, svg
+from keras_lr.core.fields import one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.warning import warn_user
 from keras_lr.tools.range_test import suggestions as rules
@@ -55,7 +55,7 @@ class RangeTest:
             frames = [frame.assign(repeat=number) for number, frame in enumerate(frames)]
         return pd.concat(frames, ignore_index=True)
 
-    def suggestion(self, rule: str = "valley") -> float | None:
+    def suggestion(self, rule: rules.Rule = "valley") -> float | None:
         """The learning rate that a rule picks from the curve.
 
         - "valley": about half way down the longest fall of the loss.
@@ -91,8 +91,12 @@ class RangeTest:
         """Draw the smoothed loss over the rate, with what the rules pick. Returns the axes."""
         return _draw(self, ax)
 
+    def _repr_html_(self) -> str:
+        """The curve with what the rules pick, and a sentence, for a notebook."""
+        return _html(self)
+
     def _suggest(self, rule: str) -> rules.Suggestion:
-        check(OneOf(tuple(rules.RULES)), "suggestion", "rule", rule)
+        check(one_of(rules.Rule), "suggestion", "rule", rule)
         skip = self.steps // 10
         found = [
             rules.suggest(rule, sweep.learning_rate, sweep.loss, sweep.smoothed_loss, skip) for sweep in self.sweeps
@@ -108,35 +112,80 @@ class RangeTest:
         return rules.Suggestion(rule, float(np.exp(np.median(np.log(rates)))), float(np.median(losses)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What is drawn of a range test.
+
+    Attributes:
+        rates: the rates that all repeats have.
+        middle: the median of the smoothed losses.
+        band: the lowest and the highest smoothed loss, over repeats; None for one run.
+        marks: the answers of the rules: rate and loss by rule.
+        limits: where the axis of the losses begins and ends; None if no loss is finite.
+    """
+
+    rates: Floats
+    middle: Floats
+    band: tuple[Floats, Floats] | None
+    marks: dict[str, tuple[float, float]]
+    limits: tuple[float, float] | None
+
+
+def _picture_of(test: RangeTest) -> _Picture:
+    count = min(len(sweep.loss) for sweep in test.sweeps)
+    rates = test.sweeps[0].learning_rate[:count]
+    smoothed = np.stack([sweep.smoothed_loss[:count] for sweep in test.sweeps])
+    middle = np.median(smoothed, axis=0)
+    band = None if len(test.sweeps) == 1 else (smoothed.min(axis=0), smoothed.max(axis=0))
+    table = test.suggestions()
+    answers = zip(table["rule"], table["learning_rate"].to_numpy(np.float64), strict=True)
+    marks = {
+        rule: (float(rate), float(np.interp(np.log(rate), np.log(rates), middle)))
+        for rule, rate in answers
+        if np.isfinite(rate)
+    }
+    finite, limits = middle[np.isfinite(middle)], None
+    if len(finite):
+        # A loss that diverges would press the rest of the curve flat.
+        low, high = finite.min(), max(finite[0], finite.min())
+        margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
+        limits = (float(low - margin), float(high + 2.0 * margin))
+    return _Picture(rates, middle, band, marks, limits)
+
+
 def _draw(test: RangeTest, ax: Axes | None = None) -> Axes:
     """Draw the smoothed losses of a range test over the rate, and the answers of the rules.
 
     Several repeats are one line (their median) in a band from the lowest to the highest.
     """
-    ax = drawing.axes(ax)
-    count = min(len(sweep.loss) for sweep in test.sweeps)
-    rates = test.sweeps[0].learning_rate[:count]
-    smoothed = np.stack([sweep.smoothed_loss[:count] for sweep in test.sweeps])
-    middle = np.median(smoothed, axis=0)
-    if len(test.sweeps) == 1:
-        ax.plot(rates, test.sweeps[0].loss[:count], ".", color="0.7", markersize=3, label="loss of the batch")
+    ax, picture = drawing.axes(ax), _picture_of(test)
+    rates = picture.rates
+    if picture.band is None:
+        ax.plot(rates, test.sweeps[0].loss[: len(rates)], ".", color="0.7", markersize=3, label="loss of the batch")
     else:
-        ax.fill_between(rates, smoothed.min(axis=0), smoothed.max(axis=0), color="tab:blue", alpha=0.2, linewidth=0)
-    ax.plot(rates, middle, color="tab:blue", label="smoothed loss")
-    table = test.suggestions()
-    for rule, rate in zip(table["rule"], table["learning_rate"].to_numpy(np.float64), strict=True):
-        if np.isfinite(rate):
-            height = np.interp(np.log(rate), np.log(rates), middle)
-            ax.plot(rate, height, "o", label=f"{rule}: {rate:.2g}")
+        ax.fill_between(rates, *picture.band, color="tab:blue", alpha=0.2, linewidth=0)
+    ax.plot(rates, picture.middle, color="tab:blue", label="smoothed loss")
+    for rule, (rate, height) in picture.marks.items():
+        ax.plot(rate, height, "o", label=f"{rule}: {rate:.2g}")
     ax.set_xscale("log")
-    finite = middle[np.isfinite(middle)]
-    if len(finite):
-        # A loss that diverges would press the rest of the curve flat.
-        low, high = finite.min(), max(finite[0], finite.min())
-        margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
-        ax.set_ylim(low - margin, high + 2.0 * margin)
+    if picture.limits is not None:
+        ax.set_ylim(*picture.limits)
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss")
     ax.grid(visible=True, alpha=0.3)
     ax.legend(fontsize="small")
     return ax
+
+
+def _html(test: RangeTest) -> str:
+    """The same as SVG, under a sentence."""
+    picture = _picture_of(test)
+    answers = ", ".join(f"{rate:.2g} ({rule})" for rule, (rate, _) in picture.marks.items())
+    batches = sum(len(sweep.loss) for sweep in test.sweeps)
+    low, high = picture.rates[0], picture.rates[-1]
+    sentence = f"A range test of {batches:,} batches, with rates from {low:.2g} to {high:.2g}. "
+    sentence += f"Suggested learning rates: {answers}." if answers else "No rule suggests a learning rate."
+    line = svg.Line(picture.rates, picture.middle, "smoothed loss", band=picture.band)
+    marks = [svg.Line([x], [y], f"{rule}: {x:.2g}", "marks") for rule, (x, y) in picture.marks.items()]
+    axes = svg.Axes("learning rate", "loss", log_x=True, y_range=picture.limits)
+    return svg.figure(sentence, [line, *marks], axes)

@@ -11,6 +11,7 @@ import bisect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,8 @@ def slide(rates: Floats, losses: Floats) -> tuple[float, int]:
     index = min(last_flat + 1, len(differs) - 1)
     return float(rates[index]), index
 
+
+Rule = Literal["valley", "steepest", "minimum", "slide"]
 
 RULES: dict[str, Callable[[Floats, Floats], tuple[float, int]]] = {
     "valley": valley,
