@@ -79,6 +79,24 @@ def pytest_collection_modifyitems(items):
             mark_all_but(CASES, group, "wide")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except AttributeError as error:
+        needs.skip_where_keras_is_older(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef, request):
+    try:
+        return (yield)
+    except AttributeError as error:
+        needs.skip_where_keras_is_older(error)
+        raise
+
+
 def mark_all_but(count, group, *marks):
     """Mark the cases of a test but for some, which are evenly spread."""
     kept = {round(place * (len(group) - 1) / max(count - 1, 1)) for place in range(count)}

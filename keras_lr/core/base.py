@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -37,6 +37,7 @@ from keras_lr.core.tree import DEEPEST, MOST_PARTS, Cache, Formula, count_of, de
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
 MOST_STEPS = 100_000_000
