@@ -90,6 +90,24 @@ def pytest_collection_modifyitems(items):
                 mark_all_but([], cases, "elsewhere")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except AttributeError as error:
+        needs.skip_where_keras_is_older(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef, request):
+    try:
+        return (yield)
+    except AttributeError as error:
+        needs.skip_where_keras_is_older(error)
+        raise
+
+
 def mark_all_but(kept, cases, *marks):
     """Mark the cases of a test, but for some."""
     for item in cases:

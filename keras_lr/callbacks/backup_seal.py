@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,17 @@ from keras_lr.training.position import KEY
 
 MARK = b"keras_lr sha256 "
 LENGTH = len(MARK) + 64
+BLOCK = 2**20
+"""Bytes of a file that are read at once."""
 
 
 def seal(path: Path) -> None:
     """Write the checksum of a file behind it."""
     with path.open("r+b") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest().encode()
-        file.seek(0, os.SEEK_END)
-        file.write(MARK + digest)
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(BLOCK), b""):
+            digest.update(block)
+        file.write(MARK + digest.hexdigest().encode())
 
 
 def entry_of(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_lr.callbacks.metrics import named_metrics
 from keras_lr.callbacks.plateau_rule import is_finite
+from keras_lr.core.keras_versions import last_batch
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import lookup
 
@@ -68,8 +69,9 @@ class WindowMean:
         """
         if self._metric is None:
             self._metric = self._find()
-        self._batches += batch - self._last_batch
-        self._last_batch = batch
+        last = last_batch(self._model, batch)
+        self._batches += last - self._last_batch
+        self._last_batch = last
         if self._batches < self._every:
             return None
         self._batches = 0

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from keras_lr.callbacks.columns import TRAINING
 from keras_lr.callbacks.group_columns import GroupColumn
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.core.inner import values_of
+from keras_lr.core.keras_versions import Variable
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.deferred import Snapshots
@@ -246,7 +246,7 @@ def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:
     """What must be taken after each batch to know its rate; nothing for a schedule."""
     if isinstance(source, LearningRateSchedule):
         return None
-    return Snapshots(model, source) if isinstance(source, keras.Variable) else _Calls(source)
+    return Snapshots(model, source) if isinstance(source, Variable) else _Calls(source)
 
 
 class _Calls:

@@ -9,6 +9,7 @@ import keras
 from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
+from keras_lr.core.keras_versions import last_batch
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Hyperparameter, Source
@@ -88,7 +89,8 @@ class Watch:
             self._add(before)
             self._open = self._recording(first, before)
         # With `steps_per_execution` the last number of an epoch may be past its end.
-        self._open.note(batch if self._steps is None else min(batch, self._steps - 1), logs or {})
+        last = last_batch(self.model, batch)
+        self._open.note(last if self._steps is None else min(last, self._steps - 1), logs or {})
 
     def complete(self, logs: dict[str, Any] | None) -> None:
         """Add what callbacks before the logger have put into the logs of the batch."""

@@ -42,6 +42,7 @@ from keras_lr.core.inner import (
     rate_at,
     rate_of,
 )
+from keras_lr.core.keras_versions import Variable
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.tree import LearningRateSchedule, contains, durations, map_parts
@@ -566,7 +567,7 @@ def _combine(operation: Callable[[Any, Any], Any], sign: str, name: str, a: Any,
 
 def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:
     """Leaves an operand to Python, which asks its class; but no tensor, whose class would make a tensor of us."""
-    if keras.ops.is_tensor(other) or isinstance(other, np.ndarray | keras.Variable | keras.KerasTensor):
+    if keras.ops.is_tensor(other) or isinstance(other, np.ndarray | Variable | keras.KerasTensor):
         refuse(sign, name, f"{allowed} (the rate at a step, to reckon with, is schedule(step))", other, TypeError)
     return NotImplemented
 

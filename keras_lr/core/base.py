@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
@@ -34,6 +34,9 @@ from keras_lr.core.frozen import Frozen
 from keras_lr.core.presentation import Presented
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import DEEPEST, MOST_PARTS, Cache, Formula, count_of, depth_of, is_bound, is_external
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
 

@@ -17,6 +17,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_lr.core.curves import Step, Value, on_host
+from keras_lr.core.keras_versions import Variable
 from keras_lr.core.plain import NoNumberYetError, as_array, torch_has_number
 from keras_lr.core.refusals import shown
 from keras_lr.core.tree import Formula, LearningRateSchedule
@@ -41,7 +42,7 @@ def evaluate(schedule: Formula, step: Any) -> Any:
     optimizer decays. In a graph of TensorFlow the rate is cached until the counter is written to.
     (XLA, and so JAX, finds by itself what was computed twice.)
     """
-    is_counter = isinstance(step, keras.Variable)
+    is_counter = isinstance(step, Variable)
     if is_counter:
         step = step.value
     floatx = keras.config.floatx()
@@ -237,7 +238,7 @@ def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
     None for a tensor that is traced, symbolic or transformed, and for a torch tensor on an accelerator, whose
     value would have to be waited for.
     """
-    if isinstance(step, keras.Variable):
+    if isinstance(step, Variable):
         step = step.value
     if isinstance(step, HOST_TYPES) or not ops.is_tensor(step):
         return whole_steps(step, owner, "step")

@@ -9,11 +9,18 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, dataclass_transform, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_type_hints
 
 from keras_lr.core import hints
 from keras_lr.core.fields import kind_of
 from keras_lr.core.refusals import Kind, check, refuse
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+    # Only type checkers read it, and Python 3.10 does not have it.
+    def dataclass_transform(**_):
+        return lambda cls: cls
 
 
 class Argument(NamedTuple):

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_lr.core.keras_versions import Variable
+
 
 class NoNumberYetError(Exception):
     """A tensor that is symbolic or is being traced: it has no values yet."""
@@ -42,7 +44,7 @@ def as_array(value: Any) -> NDArray[Any] | None:
         return _wide(np.asarray(value))
     if isinstance(value, keras.KerasTensor):
         raise NoNumberYetError
-    if isinstance(value, keras.Variable):
+    if isinstance(value, Variable):
         value = value.value
     for name, read in (("torch", _of_torch), ("jax", _of_jax), ("tensorflow", _of_tensorflow)):
         framework = sys.modules.get(name)

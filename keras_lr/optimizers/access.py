@@ -8,6 +8,7 @@ import keras
 
 from keras_lr.core.algebra import SCHEDULE
 from keras_lr.core.fields import COUNT, RATE, Whole
+from keras_lr.core.keras_versions import Variable
 from keras_lr.core.refusals import check, shown
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.attributes import is_unused
@@ -58,7 +59,7 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
     rated = _named(model, optimizer)
     kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
     rate = check(kind, "set_learning_rate", "rate", rate)
-    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, keras.Variable)
+    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, Variable)
     replace(model, rated, rate)
     if compiled:
         retrace(model)

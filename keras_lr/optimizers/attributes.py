@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from keras_lr.core.keras_versions import Variable
+
 # Optimizers that a callback was given for a model and that are no attribute of it, by the name of their column.
 _given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
@@ -60,7 +62,7 @@ def _is_default(optimizer: Any) -> bool:
     """Whether this is the default that `compile` makes, and it has made no step; or there is no optimizer."""
     if optimizer is None:
         return True
-    if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, keras.Variable):
+    if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, Variable):
         return False
     if int(keras.ops.convert_to_numpy(optimizer._iterations)):
         return False

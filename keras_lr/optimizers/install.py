@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_lr.core.keras_versions import Variable
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
@@ -56,9 +57,9 @@ def places(model: Any, rated: RatedOptimizer) -> list[Place]:
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
     """Give an optimizer another rate. The caller retraces once unless a number takes the place of a number."""
     sync(model)
-    if isinstance(rate, float) and not isinstance(rated.source, keras.Variable):
+    if isinstance(rate, float) and not isinstance(rated.source, Variable):
         _become_number(rated, rate)
-    elif isinstance(rate, float) or isinstance(rated.source, keras.Variable):
+    elif isinstance(rate, float) or isinstance(rated.source, Variable):
         # Through the property, which takes the variable of a number out of the optimizer where a schedule comes.
         rated.optimizer.learning_rate = rate
     else:

@@ -20,6 +20,7 @@ from keras import ops
 from keras_lr.core.evaluation import host_steps, value_at
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import values_of
+from keras_lr.core.keras_versions import OptimizerMap, Variable
 from keras_lr.core.refusals import Kind, RefusedError, refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
 from keras_lr.optimizers import attributes
@@ -80,7 +81,7 @@ class RatedOptimizer:
     def patterns(self) -> list[str] | None:
         """Patterns of an `OptimizerMap` that choose this optimizer; None where no map chooses."""
         chosen = getattr(self.multi, "_optimizer_map", None)
-        if not isinstance(chosen, keras.optimizers.OptimizerMap):
+        if not isinstance(chosen, OptimizerMap):
             return None
         return [pattern for pattern, optimizer in chosen.items() if optimizer is self.optimizer]
 
@@ -128,7 +129,7 @@ def is_schedule(source: Source) -> bool:
 
 def is_function(source: Source) -> bool:
     """Whether the rate comes from a function without arguments."""
-    return not isinstance(source, LearningRateSchedule | keras.Variable) and callable(source)
+    return not isinstance(source, LearningRateSchedule | Variable) and callable(source)
 
 
 def read_int(variable: Any) -> int:

@@ -17,6 +17,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr.core.algebra import SCHEDULE, Constant
 from keras_lr.core.evaluation import host_steps
 from keras_lr.core.fields import FLAG, Real
+from keras_lr.core.keras_versions import Variable, available
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
@@ -26,22 +27,19 @@ from keras_lr.optimizers.updates import RMSpropStep, SGDStep, Step, hyperparamet
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
-OWN: dict[str, tuple[str, ...]] = {
-    "SGD": ("momentum",),
-    "RMSprop": ("rho", "momentum"),
-    "Adadelta": ("rho",),
-    "Adagrad": (),
-    "Adam": ("beta_1", "beta_2"),
-    "AdamW": ("beta_1", "beta_2"),
-    "Nadam": ("beta_1", "beta_2"),
-    "Adamax": ("beta_1", "beta_2"),
-    "Lamb": ("beta_1", "beta_2"),
-    "Lion": ("beta_1", "beta_2"),
-    "Muon": ("momentum", "adam_beta_1", "adam_beta_2", "adam_weight_decay"),
-    "Adafactor": (),
-    "Ftrl": (),
-}
-"""Hyperparameters of the stock optimizers beside those of all of them."""
+OWN = available(
+    {
+        "SGD": ("momentum",),
+        "RMSprop": ("rho", "momentum"),
+        "Adadelta": ("rho",),
+        "Adagrad": (),
+        **dict.fromkeys(("Adam", "AdamW", "Nadam", "Adamax", "Lamb", "Lion"), ("beta_1", "beta_2")),
+        "Muon": ("momentum", "adam_beta_1", "adam_beta_2", "adam_weight_decay"),
+        "Adafactor": (),
+        "Ftrl": (),
+    }
+)
+"""Hyperparameters of the stock optimizers of this version of Keras, beside those of all of them."""
 
 STOCK: dict[str, type] = {name: type(kind.__new__(kind)) for name in OWN for kind in [getattr(keras.optimizers, name)]}
 """The class of what each stock name makes; torch has variants of its own of some."""
@@ -238,7 +236,7 @@ def _stock_name(optimizer: Any) -> str:
     if replaced:
         allowed = f"an optimizer with the methods of its class, and not another `{replaced[0]}`"
         refuse("Scheduled", "optimizer", allowed, optimizer)
-    if len(optimizer.variables) != 1 + isinstance(optimizer._learning_rate, keras.Variable):
+    if len(optimizer.variables) != 1 + isinstance(optimizer._learning_rate, Variable):
         refuse("Scheduled", "optimizer", "an optimizer to which no variable was added", optimizer)
     return kind
 
@@ -267,7 +265,7 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
     own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
     own["_decay_now"], own["_moving"] = 1.0, None
     rate = optimizer._learning_rate
-    if isinstance(rate, keras.Variable) or not callable(rate):
+    if isinstance(rate, Variable) or not callable(rate):
         rate = float(ops.convert_to_numpy(rate))
     with _strategy_scope(optimizer):
         STOCK[kind].__init__(made, learning_rate=rate, name=optimizer.name)  # type: ignore[misc]
@@ -299,7 +297,7 @@ def _strategy_scope(optimizer: Any) -> Any:
 def _arguments(optimizer: Any) -> dict[str, Any]:
     """The config of the stock optimizer, without the rate, which Keras may be unable to serialize."""
     twin: Any = object.__new__(type(optimizer))
-    vars(twin).update(vars(optimizer), _learning_rate=None)
+    vars(twin).update(vars(optimizer), _learning_rate=Constant(0.0))
     found: dict[str, Any] = super(ScheduledOptimizer, twin).get_config()
     return found
 
@@ -307,7 +305,7 @@ def _arguments(optimizer: Any) -> dict[str, Any]:
 def _serialized_rate(optimizer: Any) -> Any:
     """The rate of an optimizer in its config: a number, or a schedule or function as Keras serializes it."""
     rate = optimizer._learning_rate
-    if isinstance(rate, keras.Variable) or not callable(rate):
+    if isinstance(rate, Variable) or not callable(rate):
         return float(ops.convert_to_numpy(rate))
     if isinstance(rate, LearningRateSchedule):
         return keras.saving.serialize_keras_object(rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import TYPE_CHECKING
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -42,6 +42,9 @@ from keras_lr.core.fields import (
 )
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.turns import multiple_after, stair, turn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ExponentialDecay(Schedule):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as Ratio
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -27,6 +27,9 @@ from keras_lr.core.fields import MOMENTUM, OptionalRate, Positive, Share, StepsO
 from keras_lr.core.inner import cycle_end_in, length_of, rate_at, rate_of
 from keras_lr.core.ratios import meant, nearest
 from keras_lr.core.refusals import check
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 WarmupShape = Literal["linear", "cosine", "polynomial", "exponential", "saturating"]
 UntunedShape = Literal["linear", "saturating"]

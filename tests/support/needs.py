@@ -6,8 +6,15 @@ With `KERAS_LR_COMPLETE=1`, as in `.ci/run`, nothing is skipped: what is missing
 import importlib.util
 import os
 import shutil
+import traceback
+from pathlib import Path
 
+import keras
 import pytest
+
+from keras_lr.core.keras_versions import VERSION
+
+TESTS = Path(__file__).parents[1]
 
 COMPLETE = os.environ.get("KERAS_LR_COMPLETE") == "1"
 INSTALL = "pip install -e '.[test-all]'"
@@ -47,3 +54,19 @@ def program(name):
             raise FileNotFoundError(f"missing with KERAS_LR_COMPLETE=1: {name}")
         pytest.skip(f"needs the program {name}")
     return path
+
+
+SINCE = {"Muon": (3, 10), "MultiOptimizer": (3, 15), "OptimizerMap": (3, 15)}
+"""The version of Keras in which an optimizer came."""
+
+
+def skip_where_keras_is_older(error):
+    """Skip a test that makes an optimizer which this version of Keras does not have.
+
+    An error of this kind out of the package itself is not touched: the package must not need what is not there.
+    """
+    if not isinstance(error, AttributeError) or error.obj is not keras.optimizers:
+        return
+    since, last = SINCE.get(error.name), traceback.extract_tb(error.__traceback__)[-1]
+    if since is not None and since > VERSION and Path(last.filename).is_relative_to(TESTS):
+        pytest.skip(f"keras.optimizers.{error.name} came with Keras {since[0]}.{since[1]}")

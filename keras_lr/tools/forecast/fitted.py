@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from keras_lr.tools.forecast.laws import Law
 from keras_lr.tools.forecast.runs import Run
 from keras_lr.tools.forecast.sums import Floats
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from keras_lr.tools.forecast.sums import Floats, Steps, Sums, points_of, sums_of
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from typing_extensions import Self
 
 STEPS = Whole(f"a whole number of steps in [2, {MOST_STEPS}]", 2, high=MOST_STEPS + 1, steps=False)
 SKIP = OrNone(Whole("a whole number of steps >= 0", 0, steps=False))

@@ -1,0 +1,49 @@
+"""What differs between the versions of Keras that the package works with: 3.5 and later."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+from keras.src import backend
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """The first two numbers of a version."""
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)
+
+
+VERSION = version_of(keras.__version__)
+"""The version of Keras, (3, 15) for example."""
+
+# Before 3.7, `keras.Variable` is a subclass of the class of the variables that optimizers and layers make.
+Variable: Any = keras.Variable if VERSION >= (3, 7) else backend.Variable
+"""The class of every variable."""
+
+OptimizerMap: Any = getattr(keras.optimizers, "OptimizerMap", ())
+"""What may choose the optimizers of a `MultiOptimizer`; before 3.15 there is neither, and no object is one."""
+
+
+def available(hyperparameters: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Hyperparameters by the name of their optimizer, without optimizers and arguments that this version lacks.
+
+    `Muon` came with 3.10, and its `adam_weight_decay` later.
+    """
+    found = {}
+    for optimizer, names in hyperparameters.items():
+        kind = getattr(keras.optimizers, optimizer, None)
+        if kind is not None:
+            arguments = inspect.signature(kind.__init__).parameters
+            found[optimizer] = tuple(name for name in names if name in arguments)
+    return found
+
+
+def last_batch(model: Any, batch: int) -> int:
+    """The last batch of an execution of the training step, from what `on_train_batch_end` is called with.
+
+    With `steps_per_execution`, Keras 3.11 and later call it with this number, which may be past the end of the data.
+    Earlier versions call it with the first batch of the execution.
+    """
+    return batch if VERSION >= (3, 11) else batch + model.steps_per_execution - 1
