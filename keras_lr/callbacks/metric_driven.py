@@ -80,7 +80,7 @@ class MetricDriven(MetricState):
         elif not self._session.claim(self._key):
             refuse(self.OWNER, "name", "different for each of these callbacks", self.name)
         # The metrics that "auto" asks may be there only after the first batch of all, as they are on TensorFlow.
-        self._rule: Any = self._options.rule(model) if lookup.step_of(model) > 0 else None
+        self.rule: Any = self._options.rule(model) if lookup.step_of(model) > 0 else None
         self._started = False
         self._missing = checks.MissingMetric(self.OWNER, self.monitor, max(self.patience, 2))
         self._epoch, self._mean = None, None
@@ -233,9 +233,9 @@ class MetricDriven(MetricState):
 
     def _ensure_rule(self) -> Any:
         """The rule; with "auto" its direction is found at the latest now."""
-        if self._rule is None:
-            self._rule = self._options.rule(self.model)
-        return self._rule
+        if self.rule is None:
+            self.rule = self._options.rule(self.model)
+        return self.rule
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""

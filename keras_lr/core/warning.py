@@ -33,7 +33,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, again: boo
         again: also where the same was said of the same line before, which Python leaves out by default: a cell of a
             notebook that is run again is the same line, and may be about another schedule.
     """
-    frame = _frame(sys._getframe(1))
+    frame = frame_of_user(sys._getframe(1))
     # Not `warnings.warn`: its `stacklevel` leaves out the frames of imports, and knows no packages before Python 3.12.
     warnings.warn_explicit(
         message,
@@ -45,7 +45,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, again: boo
     )
 
 
-def _frame(frame: FrameType) -> FrameType:
+def frame_of_user(frame: FrameType) -> FrameType:
     """The frame of the user's line, from the one that warns."""
     found, inside = _outside(frame)
     if _is_hook(inside):

@@ -41,7 +41,7 @@ def direction(plateau, model):
     """Which way a callback takes the metric to go: the best is the first value, or one that is worse."""
     first_fit(model, plateau)
     best = plateau.state.best
-    rule = plateau._rule
+    rule = plateau.rule
     return "min" if rule.improves(best - 1.0, best) else "max" if rule.improves(best + 1.0, best) else None
 
 

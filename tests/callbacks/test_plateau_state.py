@@ -351,7 +351,7 @@ def test_the_rule_is_made_of_the_arguments():
     )  # fmt: skip
     begin(plateau, model_with(0.5))
     plateau.on_epoch_end(0, {"val_loss": 1.0})
-    assert plateau._rule == PlateauRule("max", 3, 0.25, "rel", 2, 4, "ignore")
+    assert plateau.rule == PlateauRule("max", 3, 0.25, "rel", 2, 4, "ignore")
 
 
 # What is refused, in full

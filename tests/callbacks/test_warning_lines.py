@@ -43,13 +43,13 @@ def recorded(monkeypatch=None):
     """The warnings of the package, and from which of its functions they came."""
     caught, sites = [], []
     if monkeypatch is not None:
-        find = keras_lr.core.warning._frame
+        find = keras_lr.core.warning.frame_of_user
 
         def spy(frame):
             sites.append(f"{frame.f_globals['__name__']}.{frame.f_code.co_qualname}")
             return find(frame)
 
-        monkeypatch.setattr(keras_lr.core.warning, "_frame", spy)
+        monkeypatch.setattr(keras_lr.core.warning, "frame_of_user", spy)
     with warnings.catch_warnings(record=True) as everything:
         warnings.simplefilter("always")
         yield caught, sites
