@@ -54,7 +54,7 @@ def recorded(monkeypatch=None):
         warnings.simplefilter("always")
         yield caught, sites
     callbacks = "BackupAndRestore|BindSchedule|ReduceOnPlateau|LearningRateLogger|SaveAtCycleEnds"
-    ours = f"{callbacks}|Scheduled|Forecast|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'"
+    ours = f"{callbacks}|Scheduled|Forecast|compare|find_learning_rate|the schedule|learning_rate was|optimizer 'idle'|LinearDecay"
     caught += [warning for warning in everything if re.match(ours, str(warning.message))]
 
 
@@ -241,7 +241,12 @@ def data_that_end(folder):
     klr.find_learning_rate(model_with(0.1), batches, steps=30, progress=False)  # the user's line
 
 
+def number_of_steps(folder):
+    SHORT.to_frame(2)  # the user's line
+
+
 CASES = {
+    number_of_steps: "core.presentation.Presented._chosen",
     audit_of_the_logger: "training.audit.warn",
     audit_of_binding: "training.audit.warn",
     mismatch: "training.checkpoint_rates.warn",
