@@ -144,6 +144,11 @@ class MetricDriven(MetricState):
             self._carry_out(factor, numbers=False)
             self._due = factor
 
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # The validation at the end of an epoch, which resets the metrics after this hook.
+        if self._mean is not None:
+            self._mean.end_epoch()
+
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._logs.update({f"val_{name}": value for name, value in (logs or {}).items()})
 

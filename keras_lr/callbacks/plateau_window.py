@@ -40,9 +40,11 @@ class WindowMean:
     def begin_epoch(self) -> None:
         self._start = (0.0, 0.0)
         self._last_batch = -1
+        self._is_over = False
 
     def end_epoch(self) -> None:
-        self._before, self._start = self._so_far(), self._sums()
+        """Note the sums of the epoch, before a validation resets them; at its end, and before the validation."""
+        self._before, self._is_over = self._so_far(), True
 
     def unfinished(self) -> tuple[int, float, float]:
         """The window that is not full yet, to go on with it in another training."""
@@ -50,6 +52,8 @@ class WindowMean:
 
     def _so_far(self) -> tuple[float, float]:
         """Sum and weight of the metric in this window."""
+        if self._is_over:
+            return self._before
         total, count = self._sums()
         return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
 
