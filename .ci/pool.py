@@ -48,6 +48,7 @@ JOBS = [
     pytest("torch: slow, or with a library", 300, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
     pytest("the site in a browser", 200, "jax", "-m", "site"),
     Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
+    Job("the oldest versions, a few tests", 90, [PYTHON, ".ci/versions", "quick"]),
     Job("types", 40, [PYTHON, "-m", "mypy"]),
     Job("style", 5, [PYTHON, "-m", "ruff", "check", "."]),
     Job("format", 5, [PYTHON, "-m", "ruff", "format", "--check", "."]),

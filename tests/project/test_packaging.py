@@ -110,14 +110,40 @@ def test_metadata(metadata):
     read = ConfigParser()
     read.read(ROOT / "setup.cfg")
     assert metadata["Version"] == keras_lr.__version__
-    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["License-File"] == "LICENSE"
     assert set(metadata.get_all("Provides-Extra")) == set(read["options.extras_require"])
-    assert metadata.get_payload(decode=True).decode().strip() == (ROOT / "README.md").read_text().strip()
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_all("Project-URL") is None, "nobody hosts it yet"
+    text = metadata.get_payload(decode=True).decode()
+    assert text.splitlines()[0] == "# keras_lr"
+    assert TARGET.findall(text) == [], "a link that leads nowhere outside the repository"
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not [line for line in required if not re.fullmatch(r"[\w-]+>=[\d.]+", line)], "each has a lower bound"
     assert not [line for line in required if re.match(r"(tensorflow|jax|torch)", line)], "the backend is the user's"
+
+
+TARGET = re.compile(r"\]\(([^)\s]+)\)")
+"""Where a link or picture of Markdown leads."""
+
+
+def test_links_of_the_readme_lead_to_the_host(dist, tmp_path):
+    """Each link of the README is there, and leads to a file of this version."""
+    source = next((dist.parent / "unpacked").iterdir())
+    code = "import sys; from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel(sys.argv[1])"
+    host = "https://example.org/us/keras_lr"
+    run(sys.executable, "-c", code, tmp_path, cwd=source, KERAS_LR_REPOSITORY=f"{host}/")
+    found = email.message_from_bytes(next(tmp_path.glob("*.dist-info/METADATA")).read_bytes())
+    targets = TARGET.findall(found.get_payload(decode=True).decode())
+    written = TARGET.findall((ROOT / "README.md").read_text())
+    place = re.compile(rf"{host}/(raw|blob|tree)/v{re.escape(keras_lr.__version__)}/(.*)")
+    assert [place.fullmatch(target)[2] for target in targets] == written
+    assert f"{host}/raw/v{keras_lr.__version__}/docs/images/demo.png" in targets
+    for path in written:
+        kind = next(place.fullmatch(target)[1] for target in targets if target.endswith(f"/{path}"))
+        assert (ROOT / path).is_dir() == (kind == "tree"), path
+    assert f"Source, {host}" in found.get_all("Project-URL")
 
 
 def test_the_version_stands_in_the_citation_too():

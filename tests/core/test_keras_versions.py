@@ -1,0 +1,54 @@
+"""What differs between versions of Keras; the expected values are those of the version that is installed."""
+
+import inspect
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+import keras_lr as klr
+from keras_lr.core import keras_versions
+from keras_lr.core.keras_versions import Variable, available, last_batch, version_of
+from keras_lr.optimizers.scheduled import OWN
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("text", "version"), [("3.5.0", (3, 5)), ("3.16.0.dev2026112803", (3, 16)), ("4.0", (4, 0))])
+def test_the_version(text, version):
+    assert version_of(text) == version
+
+
+def test_every_variable_is_one():
+    """Those of optimizers and layers, and those that a user makes."""
+    optimizer = keras.optimizers.SGD(0.1)
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    found = [optimizer.iterations, optimizer._learning_rate, layer.kernel, keras.Variable(1.0)]
+    assert all(isinstance(variable, Variable) for variable in found)
+    assert not isinstance(keras.ops.convert_to_tensor(1.0), Variable)
+    assert float(keras.ops.convert_to_numpy(klr.StepDecay(0.4, 1)(optimizer.iterations))) == pytest.approx(0.4)
+
+
+@pytest.mark.once
+def test_the_last_batch_of_an_execution(monkeypatch):
+    model = SimpleNamespace(steps_per_execution=3)
+    monkeypatch.setattr(keras_versions, "VERSION", (3, 10))
+    assert [last_batch(model, first) for first in (0, 3, 6)] == [2, 5, 8]
+    monkeypatch.setattr(keras_versions, "VERSION", (3, 11))
+    assert [last_batch(model, last) for last in (2, 5, 8)] == [2, 5, 8]
+
+
+@pytest.mark.once
+def test_only_what_keras_has_can_be_scheduled():
+    asked = {"SGD": ("momentum", "no_such_argument"), "NoSuchOptimizer": ("momentum",), "Adagrad": ()}
+    assert available(asked) == {"SGD": ("momentum",), "Adagrad": ()}
+    for name, hyperparameters in OWN.items():
+        assert set(hyperparameters) <= set(inspect.signature(getattr(keras.optimizers, name)).parameters)
+
+
+@pytest.mark.once
+def test_an_optimizer_that_this_keras_lacks_is_named_when_a_file_has_it():
+    config = klr.Scheduled(keras.optimizers.SGD(0.1), momentum=klr.LinearDecay(0.9, 10)).get_config()
+    config["optimizer"] = {**config["optimizer"], "class_name": "OptimizerOfTomorrow"}
+    with pytest.raises(ValueError, match=r"`optimizer` must be the config of one of SGD, .*OptimizerOfTomorrow"):
+        klr.Scheduled(keras.optimizers.SGD(0.1), momentum=0.9).from_config(config)

@@ -1,0 +1,74 @@
+"""The workflow for whoever hosts the repository; nobody runs it here, so what it names must at least be there."""
+
+import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+from support.needs import library, needs
+
+yaml = library("yaml")
+pytestmark = [pytest.mark.once, needs("yaml")]
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+
+
+@pytest.fixture(scope="module")
+def workflow():
+    return yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def jobs(workflow):
+    return workflow["jobs"]
+
+
+def commands(jobs):
+    return [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+
+
+def rows():
+    """The rows of `.ci/versions`, a program without a suffix."""
+    loader = SourceFileLoader("versions", str(ROOT / ".ci" / "versions"))
+    module = module_from_spec(spec_from_loader("versions", loader))
+    loader.exec_module(module)
+    return module.ROWS
+
+
+def test_each_job_has_a_machine_and_steps_that_do_one_thing(jobs):
+    for name, job in jobs.items():
+        assert job["runs-on"], name
+        assert all(("run" in step) != ("uses" in step) for step in job["steps"]), name
+        assert set([job.get("needs", [])] if isinstance(job.get("needs"), str) else job.get("needs", [])) <= set(jobs)
+
+
+def test_the_matrix_is_that_of_the_program(jobs):
+    assert jobs["versions"]["strategy"]["matrix"]["keras"] == list(rows())
+
+
+def test_every_file_that_a_command_names_is_there(jobs):
+    named = {path for command in commands(jobs) for path in re.findall(r"(?:\.ci|docs)/[\w./-]+", command)}
+    assert named >= {".ci/run", ".ci/versions", "docs/builder/mkdocs.yml"}
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_only_a_tag_publishes_and_only_that_job_may(workflow, jobs):
+    assert jobs["publish"]["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert set(jobs["publish"]["needs"]) == {"check", "versions", "build", "demo"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {name for name, job in jobs.items() if "permissions" in job} == {"publish", "pages"}
+    assert "password" not in WORKFLOW.read_text(encoding="utf-8")  # a trusted publisher needs none
+
+
+def test_the_extras_that_it_installs_are_there(jobs):
+    from configparser import ConfigParser
+
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    named = {extra for command in commands(jobs) for extra in re.findall(r"\[([^\]$]*)\]", command.replace("${{", "$"))}
+    extras = {part for names in named for part in names.split(",") if part}
+    assert {"jax", "docs"} <= extras
+    assert extras <= set(config["options.extras_require"])
+    assert set(jobs["demo"]["strategy"]["matrix"]["backend"]) <= set(config["options.extras_require"])
