@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "steps": BACKENDS,
     "scheduled_step": BACKENDS,
     "groups": BACKENDS,
+    "batch_normalization": BACKENDS,
     "fine_tuning": ("torch",),
     "reads": BACKENDS,
     "preview": ("jax",),
