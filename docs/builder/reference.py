@@ -53,6 +53,7 @@ GROUPS = (
         (
             "callbacks.bind",
             "callbacks.plateau",
+            "callbacks.greedy",
             "callbacks.logger",
             "callbacks.backup",
             "callbacks.cycle_ends",
