@@ -271,7 +271,9 @@ def draw_cycle(pyplot: Any, columns: dict[str, np.ndarray]) -> None:
     right.set(xlabel="epoch", ylabel="accuracy lost to lagging, points")
     left.legend()
     figure.savefig(IMAGES / "batch_norm_one_cycle.svg", metadata={"Date": None})
-    for epoch, *numbers in zip(epochs, mean, low, high, columns["loss"].mean(0), columns["refreshed_loss"].mean(0)):
+    for epoch, *numbers in zip(
+        epochs, mean, low, high, columns["loss"].mean(0), columns["refreshed_loss"].mean(0), strict=True
+    ):
         print(epoch, [round(float(number), 3) for number in numbers])
 
 
