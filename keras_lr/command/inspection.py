@@ -11,6 +11,7 @@ import json
 import math
 import struct
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -21,6 +22,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.refusals import shown
 from keras_lr.core.serialization import from_serialized, is_stock
+from keras_lr.optimizers.multipliers import DECAY, RATE
 from keras_lr.tools import parsing
 
 LARGEST = 16 * 2**20
@@ -118,12 +120,17 @@ def _rates(optimizer: Any, column: str) -> list[Rate]:
         return [rate for part in parts for rate in _rates(part, f"learning_rate_{part['config'].get('name')}")]
     if optimizer.get("registered_name") == "keras_lr>Scheduled":
         found = _rates(config["optimizer"], column)
+        named = [*config["hyperparameters"].items(), *_factors(config)]
         suffix = column.removeprefix("learning_rate")
-        more = [
-            Rate(name + suffix, found[0].optimizer, _source(value)) for name, value in config["hyperparameters"].items()
-        ]
-        return found + more
+        return found + [Rate(name + suffix, found[0].optimizer, _source(value)) for name, value in named]
     return [Rate(column, kind, _source(config.get("learning_rate")))]
+
+
+def _factors(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The factors of groups of variables, each with its argument and its pattern."""
+    for name in (RATE, DECAY):
+        for pattern, factor in config.get(name, {}).get("factors", ()):
+            yield f"{name}[{pattern}]", factor
 
 
 def _source(value: Any) -> float | LearningRateSchedule | str:

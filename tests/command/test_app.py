@@ -105,6 +105,12 @@ def test_inspect_other_optimizers(tmp_path):
     text = run("inspect", saved(tmp_path, klr.Scheduled(keras.optimizers.SGD(cycle), momentum=cycle.momentum())))
     assert "learning_rate of SGD: OneCycle(0.1, 20)" in text
     assert "momentum of SGD: OppositePhase(" in text
+    thawing = klr.Sequential([0.0, 1.0], [5])
+    groups = klr.Scheduled(keras.optimizers.SGD(0.25), multipliers={"kernel": 0.5, "bias": thawing})
+    text = run("inspect", saved(tmp_path, groups))
+    assert "multipliers[kernel] of SGD: 0.5\n" in text
+    assert f"multipliers[bias] of SGD: {thawing!r}\n" in text
+    assert "now 0\n" in text
     text = run("inspect", saved(tmp_path, keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.25))))
     assert "Step: 4" in text
     assert "learning_rate of SGD: 0.25" in text
