@@ -231,40 +231,20 @@ def figure() -> None:
 
 
 def short() -> str:
-    """The table of the README: a line for each goal."""
-    lines = []
-    step_rows = {(row["variant"], row["variables"], row["case"]): row for row in rows_of("steps") if "median" in row}
-    for label, case in (
-        ("a step with a cosine", "cosine"),
-        ("a step with a cosine and the logger", "logger, cosine"),
-        ("a step with a naive logger", "a naive logger, Keras's cosine"),
-        ("a constant rate again (the noise)", "constant again"),
-    ):
-        values = [step_rows.get((variant, 10, case)) for variant in ("tensorflow", "jax", "torch")]
-        if not all(values):
-            continue  # a ratio to trainings without callbacks needs the others beside it to be read
-        lines.append([f"{label}, relative to a constant rate", *(ratio(row) for row in values if row)])
-    read_rows = {(row["backend"], row["case"]): row["microseconds"] for row in rows_of("reads")}
-    for label, case in (
-        ("reading the rate of our cosine", "cosine, eagerly"),
-        ("reading the rate of Keras's cosine", "Keras's CosineDecay, eagerly"),
-    ):
-        values = [read_rows.get((backend, case)) for backend in ("tensorflow", "jax", "torch")]
-        lines.append([f"{label}, µs", *("–" if value is None else f"{value:,.0f}" for value in values)])
-    precise = rows_of("precision")
-    for label, test in (
-        ("largest error of ours, of the value", lambda row: row["system"] == "keras_lr" and not row["foreign"]),
-        (
-            "largest error of Keras's restarts",
-            lambda row: row["case"] == "CosineDecayRestarts" and row["system"] == "Keras",
-        ),
-    ):
-        values = []
-        for backend in ("tensorflow", "jax", "torch"):
-            found = [row["of_value"] for row in precise if row["backend"] == backend and test(row)]
-            values.append(f"{max(found):.0e}" if found else "")
-        lines.append([label, *values])
-    return table(["", "TensorFlow", "JAX", "torch"], lines) + "\n\n" + made_with("reads")
+    """The sentences of the README."""
+    rows = {(row["variant"], row["variables"], row["case"]): row for row in rows_of("steps") if "median" in row}
+
+    def medians(case: str) -> str:
+        found = [rows[variant, 10, case]["median"] for variant in ("tensorflow", "jax", "torch")]
+        return f"{found[0]:.2f}, {found[1]:.2f} and {found[2]:.2f}"
+
+    naive, again = medians("a naive logger, Keras's cosine"), medians("constant again")
+    return (
+        f"A training step with a cosine and the logger takes {medians('logger, cosine')} times as long as one with a\n"
+        f"constant rate, on TensorFlow, JAX and torch. The constant rate, measured again, gives {again}.\n"
+        f"A logger that reads the optimizer's rate after each batch gives {naive}.\n"
+        "[All figures, with versions, machine and the goals that were missed](docs/benchmarks.md)."
+    )
 
 
 def goals() -> str:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import keras_lr as klr
-from keras_lr.schedules.installed import MADE_FOR_YOU
 
 pytestmark = pytest.mark.once
 
@@ -81,14 +80,3 @@ def test_every_example_of_a_docstring_is_found():
         len(re.findall(r"^\s*>>> ", path.read_text(), re.MULTILINE)) for path in (ROOT / "keras_lr").rglob("*.py")
     )
     assert sum(len(example.examples) for _, example in EXAMPLES) == prompts
-
-
-def test_every_schedule_has_its_row_in_the_readme():
-    readme = (ROOT / "README.md").read_text()
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", readme, re.MULTILINE))
-    for name in klr.__all__:
-        thing = getattr(klr, name)
-        if name in MADE_FOR_YOU:
-            assert name not in rows
-        elif isinstance(thing, type) and issubclass(thing, klr.Schedule) and thing is not klr.Schedule:
-            assert rows.get(name) == " ".join(thing.__doc__.split("\n\n")[0].split()), name
