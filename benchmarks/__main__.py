@@ -20,6 +20,7 @@ from benchmarks import report
 BACKENDS = ("tensorflow", "jax", "torch")
 PARTS: dict[str, tuple[str, ...]] = {
     "steps": BACKENDS,
+    "counts": BACKENDS,
     "scheduled_step": BACKENDS,
     "groups": BACKENDS,
     "batch_normalization": BACKENDS,

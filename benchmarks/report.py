@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common, forecast_report
+from benchmarks import common, counts_report, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
@@ -278,6 +278,7 @@ def goals() -> str:
     add("a step with a schedule: 1.01", over(("cosine", "restarts", "join of five"), None), 1.01, noise=noise)
     logs = ("logger, number", "logger, cosine", "logger with loss, cosine")
     add("a step with the logger, over an empty callback: 1.01", over(logs, "an empty callback"), 1.01, noise=noise)
+    lines += counts_report.worst_of_steps()
     own = [row for row in rows_of("reads") if not row["case"].startswith("Keras's")]
     for backend in ("tensorflow", "jax", "torch"):
         for how, called in (("eagerly", "the rate read eagerly"), ("get_learning_rate", "`get_learning_rate`")):
@@ -326,6 +327,7 @@ def fine_tuning() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "fine_tuning": fine_tuning,
+    "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
     "forecast": forecast_report.table,
     "short": short,
     "goals": goals,

@@ -252,12 +252,17 @@ FEW_EDGES = 64
 """Up to so many edges XLA gets a comparison for each. It fuses these with what follows, but not a sum over a table."""
 
 
+def are_compared(step: Step, edges: int) -> bool:
+    """Whether a step is compared with each of so many edges."""
+    return 0 < edges <= FEW_EDGES and not on_host(step) and keras.config.backend() == "jax"
+
+
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
     """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
     if on_host(step):
         return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
     dtype = keras.backend.standardize_dtype(step.dtype)
-    if edges and len(edges) <= FEW_EDGES and keras.config.backend() == "jax":
+    if are_compared(step, len(edges)):
         reached = (step > edge if passed else step >= edge for edge in edges)
         return functools.reduce(operator.add, (ops.cast(each, "int32") for each in reached))
     table = ops.convert_to_tensor(np.array(edges, np.int64), dtype=dtype)
@@ -281,6 +286,9 @@ def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
 
 def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
     tensor = ops.convert_to_tensor(np.array(table, dtype), dtype=dtype)
-    if keras.config.backend() == "tensorflow":  # whose `ops.take` has four operations more, for negative indices
+    # `ops.take` allows for indices that are negative or too large: four operations on TensorFlow, a kernel on JAX.
+    if keras.config.backend() == "tensorflow":
         return sys.modules["tensorflow"].gather(tensor, index)
+    if keras.config.backend() == "jax":
+        return sys.modules["jax"].numpy.take(tensor, index, axis=0, mode="clip")
     return ops.take(tensor, index, axis=0)

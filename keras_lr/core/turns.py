@@ -14,7 +14,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.core.curves import Length, Step, Value, clip, exact, minimum, on_host, quotient, real
+from keras_lr.core.curves import (
+    Length,
+    Step,
+    Value,
+    are_compared,
+    clip,
+    exact,
+    minimum,
+    on_host,
+    quotient,
+    real,
+    segment,
+)
 
 
 def stair(step: Step, length: Length) -> Step:
@@ -22,6 +34,13 @@ def stair(step: Step, length: Length) -> Step:
     ratio = exact(length)
     # TensorFlow computes all that a graph has, also what nobody uses.
     return quotient(step, int(ratio)) if ratio.denominator == 1 else turn(step, ratio).count
+
+
+def stair_up_to(step: Step, length: int, most: int) -> Step:
+    """min(⌊t/n⌋, most)."""
+    if are_compared(step, most):  # which XLA fuses with what follows, but not a division
+        return segment(step, [length * stairs for stairs in range(1, most + 1)])
+    return clip(stair(step, length), 0, most)
 
 
 def multiple_after(step: int, length: Ratio, rounded: Callable[[Ratio], int]) -> int:

@@ -26,7 +26,7 @@ from keras_lr.core.fields import (
 )
 from keras_lr.core.frozen import field
 from keras_lr.core.refusals import check, refuse
-from keras_lr.core.turns import stair
+from keras_lr.core.turns import stair, stair_up_to
 from keras_lr.core.units import epochs as in_epochs
 
 PieceShape = Literal["linear", "cosine"]
@@ -216,8 +216,8 @@ class Tabulated(Schedule):
             self.refuse("every", "so short that the table has less than 2**31 steps")
 
     def rate(self, step: Step) -> Value:
-        place = step if self.every == 1 else stair(step, self.every)
-        return lookup(self.levels, clip(place, 0, len(self.levels) - 1))
+        last = len(self.levels) - 1
+        return lookup(self.levels, clip(step, 0, last) if self.every == 1 else stair_up_to(step, self.every, last))
 
 
 def from_function(function: Callable[[int], float], steps: int) -> Tabulated:

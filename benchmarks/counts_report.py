@@ -1,0 +1,88 @@
+"""The table of the counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import common
+
+COLUMNS = {"jax": "JAX: kernels", "tensorflow": "TensorFlow: operations", "torch": "torch: Python calls"}
+PRECISE = {
+    "cosine": ("CosineDecay", "CosineDecay"),
+    "restarts": ("CosineDecayRestarts", "CosineDecayRestarts"),
+    "exponential": ("ExponentialDecay", "ExponentialDecay"),
+    "polynomial": ("PolynomialDecay", "PolynomialDecay"),
+    "hyperbola": ("TimeBasedDecay", "InverseTimeDecay"),
+}
+"""The rows of the part `precision` for some cases: ours, and Keras's."""
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _table(head: list[str], body: list[list[str]]) -> str:
+    return "\n".join(map(_line, [head, ["---"] * len(head), *body]))
+
+
+def _rows(kind: str | None) -> dict[str, dict[str, dict[str, Any]]]:
+    """Backend → case → row; None for the rows of schedules, whose unit is the backend's own."""
+    return {
+        backend: {row["case"]: row for row in run["rows"] if row["kind"] == kind or (kind is None and "ours" in row)}
+        for backend, run in common.load("counts").items()
+    }
+
+
+def _errors() -> dict[tuple[str, str], float]:
+    rows = common.load("precision").get("jax", {"rows": []})["rows"]
+    return {(row["system"], row["case"]): row["of_value"] for row in rows}
+
+
+def schedules() -> str:
+    """Ours and Keras's beside each other, and how exact both are."""
+    rows, errors = _rows(None), _errors()
+    body = []
+    for case in next(iter(rows.values())):
+        cells = [f"{rows[backend][case]['ours']:.3g} / {rows[backend][case]['keras']:.4g}" for backend in COLUMNS]
+        names = PRECISE.get(case)
+        both = [] if names is None else [errors.get(("keras_lr", names[0])), errors.get(("Keras", names[1]))]
+        body.append([case, *cells, " / ".join(f"{error:.1e}" for error in both if error is not None)])
+    return _table(["ours / Keras's nearest", *COLUMNS.values(), "error of the value on JAX"], body)
+
+
+def updates() -> str:
+    """What an update costs more than that of the stock optimizer."""
+    rows = _rows("update")
+    body = [
+        [case, *(f"{rows[backend][case]['count']:.0f} ({rows[backend][case]['more']:+.0f})" for backend in COLUMNS)]
+        for case in next(iter(rows.values()))
+    ]
+    return _table(["an update of four variables", *COLUMNS.values()], body)
+
+
+def batches() -> str:
+    """What a batch of `fit` costs more than one with a constant rate."""
+    rows = _rows("batch")
+    body = [
+        [case, *(f"{rows[backend][case]['calls']:+.0f} of {rows[backend][case]['of']:,.0f}" for backend in COLUMNS)]
+        for case in next(iter(rows.values()))
+        if case != "constant"
+    ]
+    names = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "torch"}
+    return _table(["Python calls of a batch of `fit`", *names.values()], body)
+
+
+def table() -> str:
+    return "\n\n".join([schedules(), updates(), batches()])
+
+
+def worst_of_steps() -> list[tuple[str, str, str]]:
+    """The lines of the goals that a clock cannot answer."""
+    lines = []
+    for backend, cases in _rows(None).items():
+        more = [case for case, row in cases.items() if row["ours"] > row["keras"]]
+        found = "none" if not more else f"{len(more)} of {len(cases)}: {', '.join(more)}"
+        system, unit = COLUMNS[backend].split(": ")
+        what = f"more {unit} for a schedule than Keras's nearest, on {system}"
+        lines.append((f"{what}: none", found, "met" if not more else "missed"))
+    return lines
