@@ -200,9 +200,10 @@ def optimizers() -> dict[str, Callable[[], Any]]:
     }
 
 
-def count_of_update(optimizer: Any) -> float:
-    """What one update of four variables costs."""
-    weights = [keras.Variable(np.ones((3, 4 + index), "float32"), name=f"v{index}") for index in range(4)]
+def count_of_update(optimizer: Any, weights: Any = None) -> float:
+    """What one update costs, of four variables if none are given."""
+    if weights is None:
+        weights = [keras.Variable(np.ones((3, 4 + index), "float32"), name=f"v{index}") for index in range(4)]
     gradients = [keras.ops.ones(weight.shape) for weight in weights]
     optimizer.build(weights)
     backend = common.backend()

@@ -6,6 +6,8 @@ An MLP of 200 variables is trained with 12 groups (layer-wise decay over twelfth
 optimizer, which stands beside itself as the measure's own error. The models take turns, in an order drawn anew each
 time, a stretch of steps at a time; the figures are medians of the ratios of stretches of one turn. CPU time, of all
 threads of the process, is what other work on the machine changes least.
+
+The operations of an update are also counted, as in the part `counts`. A count is the same in each run.
 """
 
 import time
@@ -14,8 +16,9 @@ import keras
 import numpy as np
 
 import keras_lr as klr
-from benchmarks import common
+from benchmarks import common, counts
 
+KINDS = ("SGD momentum", "AdamW, cosine")
 TURNS, STEPS, BATCH, GROUPS, LAYERS, STARTS = 20, 30, 32, 12, 100, 5
 
 
@@ -79,11 +82,24 @@ def starts(kind, layers, count):
     return np.array(taken[1:])
 
 
+def counted(kind, layers):
+    """What one update consists of, with the stock optimizer and with groups."""
+    unit = {"jax": "kernels", "tensorflow": "operations", "torch": "Python calls"}[common.backend()]
+    found = []
+    for optimizer in (stock(kind), grouped(kind, layers)):
+        weights = model_of(optimizer, layers).trainable_variables
+        found.append(counts.count_of_update(optimizer, weights))
+    return {"kind": kind, "unit": unit, "stock": found[0], "groups": found[1]}
+
+
 def main(quick=False):
     keras.utils.set_random_seed(0)
+    rows = [counted(kind, 24 if quick else LAYERS) for kind in KINDS]
+    print(*rows, sep="\n", flush=True)
+    common.save("groups_counted", common.backend(), rows, quick)
     layers, turns, steps, count = (24, 2, 2, 1) if quick else (LAYERS, TURNS, STEPS, STARTS)
     rows = []
-    for kind in ("SGD momentum", "AdamW, cosine"):
+    for kind in KINDS:
         taken, sizes = times(kind, layers, turns, steps)
         first, second, groups = taken.T
         of_start = starts(kind, layers, count).T

@@ -325,8 +325,18 @@ def fine_tuning() -> str:
     return f"{made}\n\n{made_with('fine_tuning')}"
 
 
+def groups_counted() -> str:
+    lines = [
+        [row["kind"], SYSTEMS[row["backend"]], f"{row['stock']:,.0f}", f"{row['groups']:,.0f}", row["unit"]]
+        for row in rows_of("groups_counted")
+    ]
+    made = table(["optimizer", "backend", "stock", "12 groups", "counted"], sorted(lines))
+    return f"{made}\n\n{made_with('groups_counted')}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "fine_tuning": fine_tuning,
+    "groups_counted": groups_counted,
     "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
     "forecast": forecast_report.table,
     "short": short,

@@ -8,6 +8,7 @@ decay is applied by groups on every backend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_not
 from typing import Any
 
 import keras
@@ -70,7 +71,7 @@ class Groups:
         """
         splits, this = vars(self)["_splits"], self
         known = splits.get(by)
-        if known is None or len(known[0]) != len(variables) or any(map(_differ, known[0], variables)):
+        if known is None or len(known[0]) != len(variables) or any(map(is_not, known[0], variables)):
             indices = [this._get_variable_index(variable) for variable in variables]  # type: ignore[attr-defined]
             count = len(this._trainable_variables)  # type: ignore[attr-defined]
             rates, decays = (multipliers.keys(count) for multipliers in self._multipliers())
@@ -157,10 +158,6 @@ class Groups:
     def _get_current_learning_rate(self) -> Any:
         stock: Any = super()
         return _times(stock._get_current_learning_rate(), vars(self).get("_decay_now", 1.0))
-
-
-def _differ(a: Any, b: Any) -> bool:
-    return a is not b
 
 
 def _times(value: Any, factor: Any) -> Any:
