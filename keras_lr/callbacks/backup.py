@@ -15,6 +15,7 @@ from keras_lr.callbacks.backup_folder import BackupFolder, read_along
 from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import capture as capture_states
+from keras_lr.callbacks.keras_state import check as check_states
 from keras_lr.callbacks.keras_state import has_stopped, restore
 from keras_lr.callbacks.own_state import OwnState, drop, put, take
 from keras_lr.callbacks.skipping import Skip, assign
@@ -31,6 +32,9 @@ from keras_lr.training.snapshot import seeds_of
 
 STATES = "backup of callbacks"
 """Of the arrays of Keras's callbacks."""
+
+MOST_TEXT = 300
+"""Characters of a reason."""
 
 SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 
@@ -208,7 +212,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         if "seeds" in own.entry and (is_own or keras.config.backend() != "torch"):
             assign(seeds_of(model), [[seed] for seed in own.seeds], "seeds")
         if "callbacks" in entry:
-            self._states = entry["callbacks"], of(model).arrays.pop(STATES, [])
+            states = entry["callbacks"], of(model).arrays.pop(STATES, [])
+            check_states(*states)
+            self._states = states
         # Those at the start of the epoch draw the order of its data once more.
         random = [RandomStates(own.entry[name]) for name in ("random_of_epoch", "random") if name in own.entry]
         self._resumed, self._metrics = entry, own.metrics
@@ -300,5 +306,12 @@ def _save_freq(value: Any) -> int | str:
 def _names(errors: list[tuple[Path, Exception]]) -> str:
     """The backups that cannot be loaded, and why."""
     (path, error), *rest = errors
-    also = "".join(f", and so is {str(other)!r}: {why}" for other, why in rest)
-    return f"{str(path)!r} is damaged, or is no backup of this model: {error}{also}"
+    also = "".join(f", and so is {str(other)!r}: {_reason(why)}" for other, why in rest)
+    return f"{str(path)!r} is damaged, or is no backup of this model: {_reason(error)}{also}"
+
+
+def _reason(error: Exception) -> str:
+    """An error in one line; of those that Keras collects, its example."""
+    paragraphs = [" ".join(part.split()) for part in str(error).split("\n\n") if part.strip()]
+    is_list = len(paragraphs) > 1 and paragraphs[0].startswith("A total of ")
+    return (paragraphs[is_list] if paragraphs else type(error).__name__)[:MOST_TEXT]

@@ -41,6 +41,7 @@ def entry_of(path: Path) -> dict[str, Any]:
 
     is_sealed = _is_sealed(path)
     with h5py.File(path, "r") as file:
+        _check_size(file, path.stat().st_size)
         saved = json.loads(np.asarray(file["keras_lr_state/vars/json"]).astype(np.uint8).tobytes().decode())
     entry = saved["entries"][KEY]
     if not isinstance(entry, dict):
@@ -48,6 +49,21 @@ def entry_of(path: Path) -> dict[str, Any]:
     if entry.get("sealed") and not is_sealed:
         raise ValueError("its checksum is missing")
     return entry
+
+
+def _check_size(file: Any, size: int) -> None:
+    """Refuse what no backup has: values that take more than the file, which is how a small one fills the memory."""
+    import h5py
+
+    found = [0]
+
+    def add(_: str, value: Any) -> None:
+        if isinstance(value, h5py.Dataset):
+            found[0] += value.nbytes
+
+    file.visititems(add)
+    if found[0] > size:
+        raise ValueError(f"its values would take {found[0]:,} bytes, and it has {size:,}")
 
 
 def _is_sealed(path: Path) -> bool:

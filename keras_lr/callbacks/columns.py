@@ -27,3 +27,8 @@ def as_columns(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         return rows
     missing = {name: 0 if name == TRAINING else np.nan for name in columns if name not in rows.columns}
     return rows.assign(**missing)[columns]
+
+
+def in_one_line(columns: list[str]) -> str:
+    """The names for an error text, those that would break it or act in a terminal as Python writes them."""
+    return ", ".join(name if name.isprintable() and name.strip() else ascii(name) for name in columns)

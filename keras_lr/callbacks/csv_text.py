@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 HEADER = re.compile(rb'(?:[^"\n]|"[^"]*")*\n')
 ROW = re.compile(rb"\n\d+,\d+,\d+,")
-MOST_DIGITS = 18
+QUOTED = re.compile(r'"[^"]*"')
+# A whole number of more digits is text to pandas.
+NUMBER = rb"(?:-?(?:\d{1,18}|\d{1,400}(?=[.e])(?:\.\d{0,400})?(?:e[-+]?\d{1,4})?|inf))?"
+CELLS = re.compile(rb"\d{1,18}(?:,\d{1,18}){2}(?:,(?:" + NUMBER + rb"))*\r?\n")
+"""A row: whole numbers, and numbers as pandas writes them; a value that is missing is empty."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +92,25 @@ def parse(content: bytes) -> Table:
 
 def _key(line: bytes, columns: list[str]) -> tuple[int, int] | None:
     """Training and step of a row, or None if the text is not a row."""
-    if line.count(b",") != len(columns) - 1:
+    if line.count(b",") != len(columns) - 1 or not CELLS.fullmatch(line):
         return None
     first, second, _ = line.split(b",", 2)
-    training, step = (first, second) if columns[0] == TRAINING else (b"0", first)
-    if not (training.isdigit() and step.isdigit() and len(training) <= MOST_DIGITS and len(step) <= MOST_DIGITS):
-        return None
-    return int(training), int(step)
+    return (int(first), int(second)) if columns[0] == TRAINING else (0, int(first))
 
 
 def names(first_line: bytes) -> list[str]:
     """The names in a header.
 
     Raises:
-        ValueError: they are no text in UTF-8, or no CSV.
+        ValueError: they are no text in UTF-8, or no CSV as `header` writes it.
     """
     try:
         text = first_line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError("it is no text in UTF-8") from error
     text = text.removesuffix("\n").removesuffix("\r")
+    if "\0" in QUOTED.sub("", text):  # which a disk leaves that lost power
+        raise ValueError("its header has bytes of 0")
     before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     try:
         (found,) = csv.reader([text], strict=True)

@@ -32,11 +32,30 @@ def capture(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Arrays]:
     return entries, arrays
 
 
-def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays) -> None:
-    """Give callbacks their states: to each the first one of its class, what it watches and its file, that is left.
+def check(entries: Any, arrays: Arrays) -> None:
+    """Refuse what `capture` does not return.
 
     Raises:
         ValueError: the states are not valid.
+    """
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("its states of callbacks are none")
+    counts = [entry.get("weights") for entry in entries]
+    if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != len(arrays):
+        raise ValueError("its states of callbacks have other weights")
+    for entry in entries:
+        state = entry.get("state")
+        if not isinstance(state, dict):
+            raise ValueError("a state of its callbacks is missing")
+        for name, value in state.items():
+            if value is not None and type(value) not in (int, float):
+                raise ValueError(f"`{name}` of {shown(entry.get('class'))} is {shown(value)}")
+
+
+def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays) -> None:
+    """Give callbacks their states: to each the first one of its class, what it watches and its file, that is left.
+
+    The entries have passed `check`.
     """
     left = []
     for entry in entries:
@@ -51,12 +70,7 @@ def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays)
         left.remove(found)
         entry, weights = found
         for name in FIELDS[kind]:
-            value = entry["state"].get(name)
-            if value is not None and type(value) not in (int, float):
-                raise ValueError(
-                    f"BackupAndRestore: the backup is damaged: `{name}` of {kind.__name__} is {shown(value)}"
-                )
-            setattr(callback, name, value)
+            setattr(callback, name, entry["state"].get(name))
         if weights:
             setattr(callback, WEIGHTS, weights)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_lr.callbacks import csv_text
-from keras_lr.callbacks.logfile import first_line, read_parquet
+from keras_lr.callbacks.logfile import first_line
+from keras_lr.callbacks.parquet import read_parquet
 from keras_lr.core import optional
 
 if TYPE_CHECKING:

@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_lr.callbacks import csv_text
-from keras_lr.callbacks.columns import STEP, TRAINING, as_columns, joined_columns
+from keras_lr.callbacks.columns import STEP, TRAINING, as_columns, in_one_line, joined_columns
+from keras_lr.callbacks.parquet import read_parquet, write_parquet
 from keras_lr.core import optional
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-MOST_CELLS = 500_000_000
-"""Values in the largest Parquet file that is read: 4 GB."""
 
 
 class LogFile:
@@ -115,7 +112,7 @@ class LogFile:
         there, new = {*self._columns} - {TRAINING}, {*names} - {TRAINING}
         is_alike = new <= there if TRAINING in self._columns else new == there
         if self._trainings(rows) & set(self.last) and not is_alike:
-            raise self._damaged(f"its columns are {', '.join(self._columns)}, and not {', '.join(names)}")
+            raise self._damaged(f"its columns are {in_one_line(self._columns)}, and not {in_one_line(names)}")
         return joined_columns(self._columns, names)
 
     def _count(self, rows: pd.DataFrame) -> None:
@@ -278,6 +275,8 @@ class ParquetLog(LogFile):
                     name not in rows.columns or rows[name].dtype.kind not in "iu"
                 ):
                     raise self._damaged(f"it has no column `{name}` of whole numbers")
+            if not _is_in_order(rows):
+                raise self._damaged("its steps do not rise")
         self._set(rows)
 
     def _set(self, rows: pd.DataFrame | None) -> None:
@@ -297,7 +296,7 @@ class ParquetLog(LogFile):
             return None
         if is_later.any():
             kept = self._rows[~is_later].reset_index(drop=True)
-            self._replace(lambda part: kept.to_parquet(part, index=False))
+            self._replace(lambda part: write_parquet(kept, part))
             self._set(kept)
         return self.last.get(training)
 
@@ -308,7 +307,7 @@ class ParquetLog(LogFile):
         columns = self._columns_for(rows)
         parts = [rows] if self._rows is None else [self._rows, rows]
         joined = pd.concat([as_columns(part, columns) for part in parts], ignore_index=True)
-        self._replace(lambda part: joined.to_parquet(part, index=False))
+        self._replace(lambda part: write_parquet(joined, part))
         self._rows, self._columns = joined, columns
         self._count(rows)
 
@@ -316,7 +315,7 @@ class ParquetLog(LogFile):
         rows = self._rows
         self._mark = None
         if rows is not None:
-            self._replace(lambda part: rows.to_parquet(part, index=False))
+            self._replace(lambda part: write_parquet(rows, part))
 
 
 def open_log(path: Path) -> LogFile:
@@ -326,16 +325,10 @@ def open_log(path: Path) -> LogFile:
     return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    """A Parquet file, of a size that fits into memory: a file of a kilobyte may say that it has a billion rows."""
-    import pandas as pd
-    from pyarrow import parquet
-
-    described = parquet.read_metadata(path)
-    cells = described.num_rows * described.num_columns
-    if cells > MOST_CELLS:
-        raise ValueError(f"it has {cells:,} values, more than {MOST_CELLS:,}")
-    return pd.read_parquet(path)
+def _is_in_order(rows: pd.DataFrame) -> bool:
+    """Whether the steps of each training rise."""
+    groups = [rows] if TRAINING not in rows.columns else [group for _, group in rows.groupby(TRAINING, sort=False)]
+    return all(bool((group[STEP].diff().dropna() > 0).all()) for group in groups)
 
 
 def first_line(error: Exception) -> str:

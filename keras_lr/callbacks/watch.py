@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
@@ -53,6 +54,7 @@ class Watch:
         self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
+        self._logs: dict[str, Any] = {}
         # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
         self._traced: tuple[Any, list[Source]] | None = None
 
@@ -65,6 +67,7 @@ class Watch:
     def begin_epoch(self, epoch: int) -> None:
         self.close()
         self.epoch = epoch
+        self._logs = {}
         self._open = self._recording(0)
 
     def begin_batch(self, batch: int) -> None:
@@ -78,6 +81,7 @@ class Watch:
         if not self._is_running:
             return
         self._is_running = False
+        self._logs = logs or {}
         if self._norm is not None:
             logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
         if self._open is None:
@@ -102,8 +106,17 @@ class Watch:
         if self._is_running and self._open is not None:
             self._is_running = False
             self._sync()
-            self._open.note_broken_off(self.model.steps_per_execution)
+            if not self._got_no_batch():
+                self._open.note_broken_off(self.model.steps_per_execution)
         self.close()
+
+    def _got_no_batch(self) -> bool:
+        """Whether TensorFlow has counted a step for which the data raised an error: the metrics are then as before."""
+        if keras.config.backend() != "tensorflow" or not self._is_compiled:
+            return False
+        now, before = self.model.get_metrics_result(), self._logs
+        to_numpy = keras.ops.convert_to_numpy
+        return all(np.array_equal(to_numpy(value), to_numpy(before.get(name, 0.0))) for name, value in now.items())
 
     def close(self) -> None:
         """Make rows of what was recorded."""

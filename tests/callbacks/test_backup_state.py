@@ -1,7 +1,9 @@
 """What is in a backup beside the weights: whose it is, a checksum, and the state of Keras's callbacks."""
 
+import json
 import random
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from support.backups import Kill
 from support.training import CrashAtEnd, Metric, Weight, fit, model_with
 
 import keras_lr as klr
+from keras_lr.callbacks.backup_seal import LENGTH, seal
 from keras_lr.optimizers.lookup import step_of
 
 EAGER = {"run_eagerly": True}
@@ -86,6 +89,35 @@ def test_no_damage_goes_unnoticed(tmp_path):
     latest.write_bytes(whole)
     backup.on_train_begin()
     assert step_of(trained) == 10
+
+
+@pytest.mark.once
+def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path):
+    """Its checksum is right; its entry would have 64 gigabytes."""
+    path = tmp_path / "latest.weights.h5"
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (1 << 20,), "compression": "gzip"}
+        file.create_dataset("keras_lr_state/vars/json", (1 << 36,), "uint8", **options)
+    seal(path)
+    with pytest.raises(ValueError, match=r"latest.weights.h5' is damaged.*its values would take 68,719,476,736 bytes"):
+        fit(model(), klr.BackupAndRestore(tmp_path))
+
+
+@pytest.mark.once
+def test_an_error_of_several_lines_is_given_in_one(tmp_path):
+    killed(klr.BackupAndRestore(tmp_path))
+    path = tmp_path / "latest.weights.h5"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - LENGTH)
+    with h5py.File(path, "r+") as file:
+        variables = file["keras_lr_state/vars"]
+        saved = json.loads(bytes(variables["json"][()])) | {"version": 7}
+        del variables["json"]
+        variables["json"] = np.frombuffer(json.dumps(saved).encode(), np.uint8)
+    seal(path)
+    with pytest.raises(ValueError, match=r"is damaged.*has version 7, and .*: install a newer one; move it away") as it:
+        fit(model(), klr.BackupAndRestore(tmp_path))
+    assert "\n" not in str(it.value)
 
 
 def test_a_backup_of_before_has_no_checksum(tmp_path, monkeypatch):
@@ -211,8 +243,8 @@ def test_states_go_to_the_callbacks_that_watch_the_same(tmp_path):
     keras_state.restore(after, entries, arrays)
     assert [(it.wait, it.best) for it in after] == [(2, 2.0), (1, 1.0), (0, 0.0), (3, 3.0)]
     entries[0]["state"]["wait"] = "1"
-    with pytest.raises(ValueError, match="the backup is damaged: `wait` of EarlyStopping is '1'"):
-        keras_state.restore(after, entries, arrays)
+    with pytest.raises(ValueError, match="`wait` of 'EarlyStopping' is '1'"):
+        keras_state.check(entries, arrays)
 
 
 def test_the_list_of_the_user_is_as_it_was(tmp_path):

@@ -424,3 +424,67 @@ def test_the_error_of_a_file_names_it_once(tmp_path):
     """An absolute path, whatever was given."""
     with pytest.raises(ValueError, match=re.escape("must be a file ending in .csv or .parquet, got 'log.txt'")):
         klr.LearningRateLogger(path="log.txt")
+
+
+# Damage; tests/fuzz/damage.py has more.
+
+LINES = ["step,epoch,batch,learning_rate,loss", "0,0,0,0.1,0.5", "1,0,1,0.1,", "2,0,2,1e-20,inf", "3,0,3,0.1,0.5", ""]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("line", "content"),
+    [
+        (0, "step,epoch,batch,learning_rate,lo\0\0"),
+        (2, "1,0,1,0.1,0.5x"),
+        (2, "1,0,1,,nothing"),
+        (2, f"1,0,1,0.1,{'9' * 400}"),
+        (2, "1,0,1,\0\0\0,0.5"),
+        (3, "2,0,2.5,0.1,0.5"),
+        (3, "2,,2,0.1,0.5"),
+    ],
+)
+def test_a_damaged_line_is_refused_before_it_is_gone_on_with(tmp_path, line, content):
+    """`keras-lr compare` could not read the log later."""
+    path, lines = tmp_path / "log.csv", list(LINES)
+    path.write_text("\n".join(lines))
+    file = open_log(path)
+    file.open()
+    assert file.cut(0, 3) == 2
+    lines[line] = content
+    path.write_text("\n".join(lines))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"log.csv' is not a whole log of this training: .*move it away"):
+        open_log(path).open()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.once
+@needs("pyarrow")
+def test_a_parquet_log_whose_values_have_changed_is_refused(tmp_path):
+    """A page of it has a checksum."""
+    path = tmp_path / "log.parquet"
+    file = open_log(path)
+    file.open()
+    file.append(rows(0, 200, learning_rate=np.linspace(0.1, 0.9, 200)))
+    expected, content, refused = read_frame(path), path.read_bytes(), 0
+    for at in range(100, len(content) // 2, 97):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        with contextlib.suppress(ValueError):
+            open_log(path).open()
+            pd.testing.assert_frame_equal(read_frame(path), expected)
+            continue
+        refused += 1
+    assert refused > 10
+    pd.DataFrame({"step": [0, 2, 1], "epoch": 0, "batch": 0, "learning_rate": 0.1}).to_parquet(path)
+    with pytest.raises(ValueError, match="its steps do not rise"):
+        open_log(path).open()
+
+
+@pytest.mark.once
+def test_an_error_about_columns_has_one_line(tmp_path):
+    file = open_log(tmp_path / "log.csv")
+    file.open()
+    file.append(named("two\nlines", 0, 1))
+    with pytest.raises(ValueError, match=r"its columns are .*, 'two\\nlines', and not .*, b; move it away"):
+        file.append(named("b", 1, 1))

@@ -19,7 +19,7 @@ import pytest
 from support.needs import needs
 
 import keras_lr as klr
-from keras_lr.callbacks import log_reader, logfile
+from keras_lr.callbacks import log_reader, logfile, parquet
 from keras_lr.command import app as cli
 from keras_lr.command import inspection
 from keras_lr.core import serialization, tree
@@ -662,7 +662,7 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     rows = 3_000_000
     pd.DataFrame({"step": np.zeros(rows, np.int64), "epoch": 0}).to_parquet(path, compression="gzip")
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(logfile, "MOST_CELLS", 2 * rows - 1)
+    monkeypatch.setattr(parquet, "MOST_CELLS", 2 * rows - 1)
     with pytest.raises(ValueError, match="6,000,000 values"):
         log_reader.read_frame(path)
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from support.backend import compiled, counter
+from support.backend import BACKEND, compiled, counter
 
 import keras_lr as klr
 from keras_lr.core.fields import FLOAT32_MAX
@@ -254,6 +254,26 @@ def test_a_step_in_a_small_dtype_does_not_make_the_numbers_small(schedule, dtype
     for step in (0, 17, 120):
         got = compiled(schedule)(keras.ops.convert_to_tensor(step, dtype=dtype))
         assert float(keras.ops.convert_to_numpy(got)) == pytest.approx(float(schedule.values(step)), rel=1e-6), step
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has input signatures")
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
+def test_an_input_signature_of_every_integer_dtype(dtype):
+    """One trace for all steps of a dtype, whose largest one is a step too."""
+    import tensorflow as tf
+
+    schedules = [
+        klr.Warmup(klr.CosineDecay(0.1, 200), 20),
+        klr.PiecewiseConstantDecay([3, 3000], [0.3, 0.2, 0.1]),
+        klr.CyclicalLearningRate(0.01, 0.1, 70),
+        klr.OneCycle(0.1, 4000) * 2 >> klr.LinearDecay(0.1, 50),
+    ]
+    together = tf.function(
+        lambda steps: [schedule(steps) for schedule in schedules], input_signature=[tf.TensorSpec((None,), dtype)]
+    )
+    steps = np.array([0, 1, 2, 3, 4, 19, 20, 100, 127, min(np.iinfo(dtype).max, 2**31 - 2)])
+    for schedule, got in zip(schedules, together(tf.constant(steps, dtype)), strict=True):
+        np.testing.assert_allclose(got.numpy(), schedule.values(steps), rtol=2e-6, atol=1e-9)
 
 
 # Rates close to 0 are as precise as others: nothing is made of the difference of two large numbers.
