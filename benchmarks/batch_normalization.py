@@ -271,8 +271,9 @@ def draw_cycle(pyplot: Any, columns: dict[str, np.ndarray]) -> None:
     right.set(xlabel="epoch", ylabel="accuracy lost to lagging, points")
     left.legend()
     figure.savefig(IMAGES / "batch_norm_one_cycle.svg", metadata={"Date": None})
-    for epoch, *numbers in zip(epochs, mean, low, high, columns["loss"].mean(0), columns["refreshed_loss"].mean(0)):
-        print(epoch, [round(float(number), 3) for number in numbers])
+    rows = np.transpose([mean, low, high, columns["loss"].mean(axis=0), columns["refreshed_loss"].mean(axis=0)])
+    for epoch, row in zip(epochs, rows, strict=True):
+        print(epoch, row.round(3).tolist())
 
 
 def draw_plateau(pyplot: Any, arms: dict[str, list[dict[str, Any]]]) -> None:

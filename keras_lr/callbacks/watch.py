@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_lr.callbacks.effective import EffectiveRates
 from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
@@ -25,6 +26,7 @@ class Wanted(NamedTuple):
     optimizer: Any
     groups: bool
     gradient_norm: bool
+    effective: bool | tuple[str, ...] = False
 
 
 class Watch:
@@ -49,6 +51,7 @@ class Watch:
         self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
         self.epoch = 0
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
+        self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
         self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
@@ -64,6 +67,8 @@ class Watch:
     def begin_epoch(self, epoch: int) -> None:
         self.close()
         self.epoch = epoch
+        if self._effective is not None:
+            self._effective.begin_epoch()
         self._open = self._recording(0)
 
     def begin_batch(self, batch: int) -> None:
@@ -79,6 +84,8 @@ class Watch:
         self._is_running = False
         if self._norm is not None:
             logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
+        if self._effective is not None:
+            self._effective.after_batch()
         if self._open is None:
             return
         sources = self._sources()
@@ -119,13 +126,17 @@ class Watch:
         if self._open is None:
             return None
         self._sync()
-        return self._open.finish(self._book.training)
+        return self._finished(self._open)
 
     def _add(self, recording: Recording) -> None:
         self._sync()
-        segment = recording.finish(self._book.training)
+        segment = self._finished(recording)
         if segment is not None:
             self._book.segments.append(segment)
+
+    def _finished(self, recording: Recording) -> Segment | None:
+        segment = recording.finish(self._book.training)
+        return segment if segment is None or self._effective is None else self._effective.columns(segment)
 
     def _sync(self) -> None:
         # After another `compile` the state that JAX keeps is of the optimizer before.

@@ -607,6 +607,7 @@ ALLOWED: dict[str, set[str]] = {
     "BindSchedule.optimizer": CHOICE,
     "BindSchedule.epochs": WHOLE | NONE,
     "LearningRateLogger.optimizer": CHOICE,
+    "LearningRateLogger.effective": FLAG | {"list of strings", "array of strings"},
     "OppositePhase.low": SHARE - {"one"},
     "OppositePhase.high": SHARE - {"one"},
     "Reduced.by": TEXT,
