@@ -184,18 +184,12 @@ class Count(keras.callbacks.Callback):
         return instructions(step.experimental_get_compiler_ir(*data)(stage="optimized_hlo"))
 
     def _torch(self, model: Any, data: Any) -> int:
-        from torch.utils._python_dispatch import TorchDispatchMode
+        # Not by a dispatch mode: within one, schedules cannot read the counter and are computed with tensors.
+        import torch
 
-        class Counting(TorchDispatchMode):
-            count = 0
-
-            def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-                self.count += 1
-                return function(*args, **(kwargs or {}))
-
-        with Counting() as counting:
+        with torch.autograd.profiler.profile() as profile:
             model.train_step(data)
-        return counting.count
+        return sum(event.name.startswith("aten::") for event in profile.function_events)
 
 
 def instructions(program: str) -> int:
@@ -271,10 +265,9 @@ def draw_cycle(pyplot: Any, columns: dict[str, np.ndarray]) -> None:
     right.set(xlabel="epoch", ylabel="accuracy lost to lagging, points")
     left.legend()
     figure.savefig(IMAGES / "batch_norm_one_cycle.svg", metadata={"Date": None})
-    for epoch, *numbers in zip(
-        epochs, mean, low, high, columns["loss"].mean(0), columns["refreshed_loss"].mean(0), strict=True
-    ):
-        print(epoch, [round(float(number), 3) for number in numbers])
+    rows = np.transpose([mean, low, high, columns["loss"].mean(axis=0), columns["refreshed_loss"].mean(axis=0)])
+    for epoch, row in zip(epochs, rows, strict=True):
+        print(epoch, row.round(3).tolist())
 
 
 def draw_plateau(pyplot: Any, arms: dict[str, list[dict[str, Any]]]) -> None:

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_lr.core.algebra import SCHEDULE, Constant, Schedule
+from keras_lr.core.evaluation import host_steps
 from keras_lr.core.fields import FLAG, STRING, Real, Several
 from keras_lr.core.inner import values_of
 from keras_lr.core.refusals import check, refuse
@@ -123,10 +124,17 @@ class BatchNormMomentum(keras.callbacks.Callback):
         """A training step in which the layers have the momentum of its number."""
 
         def stepped(*arguments: Any) -> Any:
-            with self._having(self._bound(self._step_in(arguments))):
+            with self._having(self._momentum(arguments)):
                 return step(*arguments)
 
         return stepped
+
+    def _momentum(self, arguments: tuple[Any, ...]) -> Any:
+        """The momentum of a training step: a number on torch's host, and elsewhere a tensor."""
+        if keras.config.backend() == "torch" and host_steps(self._counter) is not None:
+            # torch carries out each operation, so a number that the host looks up costs less.
+            return float(values_of(self._bound, lookup.read_int(self._counter)))
+        return self._bound(self._step_in(arguments))
 
     def _step_in(self, arguments: tuple[Any, ...]) -> Any:
         """The counter within a training step; JAX hands the optimizer's variables to the step."""
@@ -147,7 +155,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
             for layer in self._chosen:
                 dtype = keras.backend.result_type(layer.compute_dtype, "float32")
                 if dtype not in by_dtype:
-                    by_dtype[dtype] = ops.cast(momentum, dtype)
+                    by_dtype[dtype] = momentum if isinstance(momentum, float) else ops.cast(momentum, dtype)
                 vars(layer)["momentum"] = by_dtype[dtype]
             yield
         finally:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_lr.callbacks.columns import RESERVED
+from keras_lr.callbacks.effective import COLUMNS, checked
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Segment
 from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
@@ -80,6 +81,12 @@ class LearningRateLogger(keras.callbacks.Callback):
             the optimizer clips them. It is computed within the training step and fetched later. With
             `steps_per_execution` it stands in the last row of an execution. `refine` needs it.
 
+        effective: add columns about kernels whose scale does not matter, since a normalization follows: ``norm[path]``,
+            ``effective_learning_rate[path]``, η/‖w‖² (van Laarhoven 2017, arXiv 1706.05350), and for optimizers such as
+            Adam ``relative_update[path]``, ‖Δw‖/‖w‖. They are measured at the first update of each epoch (with
+            `steps_per_execution` at the first execution), and NaN in its other rows. The kernels are found in the
+            graph of a functional or sequential model; for others give regular expressions over ``variable.path``.
+
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
             file in `path` is damaged, or is no log with the same columns, and if `gradient_norm` is asked
@@ -98,6 +105,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         groups: bool = False,
         optimizer: Any = None,
         gradient_norm: bool = False,
+        effective: Any = False,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -115,6 +123,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
+        self.effective: bool | tuple[str, ...] = checked(effective)
         self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
         self._book = Logbook(self.path)
         self._fit: Watch | None = None
@@ -137,7 +146,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         return self._book.frame(self._unfinished(), ["learning_rate", *self.metrics])
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the recorded rates over the step. Returns the axes."""
+        """Draw the recorded rates over the step, and effective rates on an axis of their own. Returns the axes."""
         from keras_lr.core import drawing
 
         return drawing.log(self.to_frame(), ax)
@@ -157,7 +166,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         model = self.model
         lookup.build(model)
         lookup.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
-        wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm)
+        wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm, self.effective)
         fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"))
         epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
         if self.path is not None:
@@ -243,7 +252,11 @@ class LearningRateLogger(keras.callbacks.Callback):
         if not self._book.segments:
             return {}
         columns = self._book.segments[-1].columns
-        return {name: float(values[-1]) for name, values in columns.items() if name not in self.metrics}
+        return {name: float(values[-1]) for name, values in columns.items() if self._is_logged(name)}
+
+    def _is_logged(self, name: str) -> bool:
+        """Whether a column is put into the logs of the epoch."""
+        return name not in self.metrics and not name.startswith(COLUMNS)
 
     def _flush(self) -> None:
         """Write what is known so far, since a checkpoint is about to be written."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_lr.callbacks.effective import EffectiveRates
 from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
@@ -27,6 +28,7 @@ class Wanted(NamedTuple):
     optimizer: Any
     groups: bool
     gradient_norm: bool
+    effective: bool | tuple[str, ...] = False
 
 
 class Watch:
@@ -51,6 +53,7 @@ class Watch:
         self._is_compiled = keras.config.backend() != "torch" and not model.run_eagerly
         self.epoch = 0
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
+        self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
         self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
@@ -68,6 +71,8 @@ class Watch:
         self.close()
         self.epoch = epoch
         self._logs = {}
+        if self._effective is not None:
+            self._effective.begin_epoch()
         self._open = self._recording(0)
 
     def begin_batch(self, batch: int) -> None:
@@ -84,6 +89,8 @@ class Watch:
         self._logs = logs or {}
         if self._norm is not None:
             logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
+        if self._effective is not None:
+            self._effective.after_batch()
         if self._open is None:
             return
         sources = self._sources()
@@ -134,13 +141,17 @@ class Watch:
         if self._open is None:
             return None
         self._sync()
-        return self._open.finish(self._book.training)
+        return self._finished(self._open)
 
     def _add(self, recording: Recording) -> None:
         self._sync()
-        segment = recording.finish(self._book.training)
+        segment = self._finished(recording)
         if segment is not None:
             self._book.segments.append(segment)
+
+    def _finished(self, recording: Recording) -> Segment | None:
+        segment = recording.finish(self._book.training)
+        return segment if segment is None or self._effective is None else self._effective.columns(segment)
 
     def _sync(self) -> None:
         # After another `compile` the state that JAX keeps is of the optimizer before.

@@ -52,7 +52,21 @@ def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
     for column in frame.columns:
         if column == "learning_rate" or column.startswith("learning_rate_"):
             ax.plot(frame["step"], frame[column], **{"label": column, **style})
+    effective = [column for column in frame.columns if column.startswith("effective_learning_rate[")]
+    if effective:
+        _effective(frame.dropna(subset=effective, how="all"), effective, ax)
     return labelled(ax)
+
+
+def _effective(frame: pd.DataFrame, columns: list[str], ax: Axes) -> None:
+    """Draw rates over squared norms of kernels, and their median, on an axis to the right."""
+    right = ax.twinx()
+    for column in columns:
+        right.plot(frame["step"], frame[column], color="tab:orange", alpha=0.3, linewidth=0.8)
+    median = frame[columns].median(axis=1)
+    right.plot(frame["step"], median, color="tab:orange", marker="o", markersize=3, label="median of η/‖w‖²")
+    right.set_yscale("log")
+    right.set_ylabel("η/‖w‖² of each kernel, and their median")
 
 
 def labelled(ax: Axes) -> Axes:

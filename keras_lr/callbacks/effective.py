@@ -1,0 +1,117 @@
+"""What a rate means to kernels that are normalized: their norm, η/‖w‖², and how far an update turns them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_lr.callbacks.recording import Segment
+from keras_lr.core.fields import FLAG, STRING, Several
+from keras_lr.core.inner import values_of
+from keras_lr.core.refusals import check, refuse
+from keras_lr.optimizers import lookup
+from keras_lr.optimizers.multipliers import RATE
+from keras_lr.optimizers.scale_invariant import scale_invariant_kernels
+from keras_lr.optimizers.scheduled import multipliers_of
+
+OWNER = "LearningRateLogger"
+NORM, EFFECTIVE, UPDATE = "norm[", "effective_learning_rate[", "relative_update["
+COLUMNS = (NORM, EFFECTIVE, UPDATE)
+"""What the columns begin with; the path of the kernel follows, and a bracket."""
+
+PATTERNS = Several("True, False, or a non-empty sequence of regular expressions", STRING)
+
+
+def checked(effective: Any) -> bool | tuple[str, ...]:
+    """The argument of the logger."""
+    if isinstance(effective, bool | np.bool_):
+        flag: bool = check(FLAG, OWNER, "effective", effective)
+        return flag
+    patterns: tuple[str, ...] = check(PATTERNS, OWNER, "effective", effective)
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError):
+            refuse(OWNER, "effective", PATTERNS.allowed, pattern)
+    return patterns
+
+
+class EffectiveRates:
+    """The kernels of a model, looked at before the first update of each epoch and after it.
+
+    Args:
+        model: a model that is built, with one optimizer.
+        wanted: True for the kernels whose scale does not matter, or regular expressions searched in variable paths.
+
+    Raises:
+        ValueError: there are no such kernels, or several optimizers.
+    """
+
+    def __init__(self, model: Any, wanted: bool | tuple[str, ...]) -> None:
+        self._model = model
+        self._rated = lookup.rated_optimizers(model)
+        if len(self._rated) != 1:
+            refuse(OWNER, "effective", "False with several optimizers", wanted)
+        if wanted is True:
+            self._kernels = scale_invariant_kernels(model)
+            allowed = "patterns of paths: no kernel with a normalization behind it is found in the graph of the model"
+        else:
+            patterns = wanted or ()
+            variables = model.trainable_variables
+            self._kernels = [it for it in variables if any(re.search(pattern, it.path) for pattern in patterns)]
+            allowed = "patterns that are found in the path of a trainable variable"
+        if not self._kernels:
+            refuse(OWNER, "effective", allowed, wanted)
+        self._step = -1
+        self._before: list[NDArray[np.float64]] = []
+        self._updates: NDArray[np.float64] | None = None
+
+    def begin_epoch(self) -> None:
+        """Before the first update of an epoch."""
+        self._step = self._rated[0].step()
+        self._before, self._updates = self._values(), None
+
+    def after_batch(self) -> None:
+        """After an execution of the training step; only the first one of an epoch counts."""
+        if self._updates is None:
+            lookup.sync(self._model)
+            moved = [after - before for after, before in zip(self._values(), self._before, strict=True)]
+            self._updates = _norms(moved)
+
+    def columns(self, segment: Segment) -> Segment:
+        """A segment with the columns; they are in the row of the first update of an epoch, and NaN in the others."""
+        rates = next(iter(segment.columns.values()))
+        row = self._step - segment.first_step
+        is_there = 0 <= row < len(segment) and self._updates is not None
+        norms = _norms(self._before) if is_there else None
+        found: dict[str, NDArray[np.float64]] = {}
+        for place, kernel in enumerate(self._kernels):
+            for name in COLUMNS:
+                found[f"{name}{kernel.path}]"] = np.full(len(segment), np.nan)
+            if norms is not None and self._updates is not None:
+                norm, rate = norms[place], rates[row] * self._factor(kernel)
+                numbers = (norm, rate / norm**2 if norm else np.inf, self._updates[place] / norm if norm else np.inf)
+                for name, number in zip(COLUMNS, numbers, strict=True):
+                    found[f"{name}{kernel.path}]"][row] = number
+        return replace(segment, columns={**segment.columns, **found})
+
+    def _values(self) -> list[NDArray[np.float64]]:
+        return [np.asarray(keras.ops.convert_to_numpy(kernel), np.float64) for kernel in self._kernels]
+
+    def _factor(self, kernel: Any) -> float:
+        """What the rate of a kernel is multiplied by (`Scheduled(multipliers=…)`)."""
+        for multipliers in multipliers_of(self._rated[0].optimizer):
+            if multipliers.name == RATE:
+                for pattern, factor in multipliers.factors.items():
+                    if re.search(pattern, kernel.path):
+                        return float(values_of(factor, self._step))
+        return 1.0
+
+
+def _norms(arrays: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.array([np.linalg.norm(array) for array in arrays])
