@@ -93,7 +93,7 @@ def _class(cls: type[klr.Schedule], example: klr.Schedule) -> dict[str, Any]:
         # A rate that is 0 can be moved up to the largest one, another number to ten times what it is.
         if argument.get("log") and not given[name]:
             argument["to"] = largest
-        argument["example"] = _text(given[name])
+        argument["example"] = text_of(given[name])
         if parameter.default is not parameter.empty:
             argument["default"] = parameter.default
         arguments.append(argument)
@@ -153,10 +153,10 @@ def _slider(told: dict[str, Any], size: float) -> dict[str, Any]:
     return {"from": size / 1000, "to": 10 * size, "log": True}
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A value as it stands in a field and in the address of the page."""
     if isinstance(value, tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text_of, value))
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return "" if value is None else str(value)

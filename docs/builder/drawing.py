@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_lr.core.svg import axis_end
 
 WIDTH, HEIGHT = 360, 176
-LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 142
+LEFT, RIGHT, TOP, BOTTOM = 46, 338, 12, 142
 MOST_POINTS = 600
 DOTS = 48
 """Up to so many steps, each one is drawn as a dot as well."""

@@ -6,9 +6,14 @@ appears by itself.
 
 from __future__ import annotations
 
+import html
+import importlib.util
 import inspect
 import re
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import docstrings
 import drawing
@@ -19,12 +24,35 @@ from support.catalogue import ROWS, Row
 import keras_lr
 from keras_lr.core.frozen import declared_arguments
 
+
+def _playground_spec() -> Any:
+    """docs/playground_spec.py, which is not on the path."""
+    spec = importlib.util.spec_from_file_location("playground_spec", Path(__file__).parents[1] / "playground_spec.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+playground_spec = _playground_spec()
+
 SVGS: dict[str, str] = {}
 """Marks in the Markdown → curves; `hooks.py` puts them into the finished page."""
+
+HEROES = {
+    "GALLERY": keras_lr.CosineDecayRestarts(0.1, 150, m_mul=0.8),
+    "PLAYGROUND": keras_lr.Warmup(keras_lr.CosineDecay(0.1, 900), 100),
+}
+"""Curves of the landing page."""
 
 
 def pages() -> dict[str, str]:
     """Path → Markdown of each page of the gallery."""
+    for name, schedule in HEROES.items():
+        steps = drawing.steps_to_draw(1000)
+        text = f"Learning rate of {schedule!r} over the steps"
+        SVGS[f"KLR-CURVE-HERO-{name}-"] = drawing.svg(steps, schedule.values(steps), text)
     found = {"gallery/index.md": index()}
     for group in reference.FAMILIES:
         sections = "\n\n".join(section(name) for name in family(group))
@@ -86,9 +114,22 @@ def section(name: str) -> str:
             f"Source: {source(schedule_class)}.",
             arguments(schedule_class),
             elsewhere(name),
+            in_playground(rows(name)[0]),
             f"[API reference][keras_lr.{name}]",
         ]
     )
+
+
+def in_playground(row: Row) -> str:
+    """A link to the playground with the arguments of a row, if its schedule is there."""
+    schedule, name = row.schedule, type(row.schedule).__name__
+    if name not in playground_spec.on_the_page():
+        return ""
+    given = schedule.arguments()
+    fields = [key for key in given if (name, key) not in playground_spec.NO_FIELD and key != "name"]
+    texts = {f"a.{key}": playground_spec.text_of(given[key]) for key in fields}
+    address = urlencode({"a": name, **texts, "shown": max(last_step(row), 10)})
+    return f'<a href="../playground.html#{html.escape(address)}">Open it in the playground</a>'
 
 
 def mark(row: Row) -> str:

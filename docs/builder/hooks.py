@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+# Keras takes TensorFlow, also where another backend is the only one.
+os.environ.setdefault("KERAS_BACKEND", next(filter(find_spec, ("jax", "torch", "tensorflow")), "tensorflow"))
 
 import docstrings
 import gallery
@@ -16,6 +21,18 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[2]
 GENERATED = {"GALLERY": ("gallery", reference.FAMILIES), "REFERENCE": ("reference", reference.GROUPS)}
 LAYOUT = "design/layout.md"
+PAIRS = "migrating.md"
+FIRST_EXAMPLES = (
+    "first_steps",
+    "epochs_and_fractions",
+    "plateau_over_warmup",
+    "resume_after_a_kill",
+    "range_test",
+    "custom_schedule",
+    "one_cycle_with_momentum",
+)
+"""What one learns first; the others follow by their names."""
+
 OPTIONAL = ("playground.md", "reliability.md", "benchmarks.md")
 
 
@@ -40,8 +57,10 @@ def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
     return "".join(block if index % 2 else docstrings.linked(block) for index, block in enumerate(blocks))
 
 
-def on_page_content(html: str, **kwargs: Any) -> str:
-    """Put the curves in their places."""
+def on_page_content(html: str, page: Any, **kwargs: Any) -> str:
+    """Put the curves in their places; the pairs of lines of the migration page stand one under the other."""
+    if page.file.src_uri == PAIRS:
+        html = f'<div class="klr-pairs">{html}</div>'
     return re.sub(r"<p>(KLR-CURVE-.*?-)</p>", lambda place: f"<figure>{gallery.SVGS[place[1]]}</figure>", html)
 
 
@@ -67,13 +86,14 @@ def _changelog() -> str:
 def _examples() -> str:
     """Every script in examples/, under the first line of its docstring, and the notebook."""
     parts = ["# Examples", "The scripts are in `examples/`. The tests run each on every backend that it supports."]
-    for path in sorted((ROOT / "examples").glob("*.py")):
+    parts += [_notebook(path) for path in sorted((ROOT / "examples").glob("*.ipynb"))]
+    scripts = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
+    for path in [scripts.pop(name) for name in FIRST_EXAMPLES] + list(scripts.values()):
         code = path.read_text()
         told = re.match(r'"""(.*?)"""\n+', code, re.DOTALL)
         assert told, path
         lines = " ".join(told[1].split())
         parts.append(f"## {path.name}\n\n{docstrings.linked(lines)}\n\n```python\n{code[told.end() :].rstrip()}\n```")
-    parts += [_notebook(path) for path in sorted((ROOT / "examples").glob("*.ipynb"))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -89,6 +109,8 @@ def _notebook(path: Path) -> str:
         for output in cell["outputs"]:
             if "text" in output:
                 parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            if "text/html" in output.get("data", {}):
+                parts.append("".join(output["data"]["text/html"]))
             if "image/png" in output.get("data", {}):
                 picture = "".join(output["data"]["image/png"].split())
                 parts.append(f"![The plot of the cell above](data:image/png;base64,{picture})")

@@ -56,6 +56,45 @@
 
   const isSteps = (kind) => Boolean(kind.steps || (kind.item && kind.item.steps));
 
+  // ---- A line of Python that is pasted.
+
+  // The parts between commas that are not in brackets.
+  function parts(text) {
+    const found = [""];
+    let depth = 0;
+    for (const char of text) {
+      depth += "([".includes(char) - ")]".includes(char);
+      if (char === "," && depth === 0) found.push("");
+      else found[found.length - 1] += char;
+    }
+    return found.map((part) => part.trim()).filter(Boolean);
+  }
+
+  // The state of the page for a line of Python, without the letter before the keys; null if the page cannot show it.
+  function pasted(text) {
+    const line = text.replace(/^[^]*\bschedule\s*=\s*/, "").trim();
+    const [, name, inside] = /^(?:\w+\.)?(\w+)\(([^]*)\)$/.exec(line) || [];
+    if (name === undefined || /fraction|samples/.test(line)) return null;
+    const given = parts(inside).map((part, i) => /^(\w+)\s*=\s*([^]*)$/.exec(part) || [part, i, part]);
+    if (name === "Warmup") {
+      const made = given.length === 2 ? pasted(given[0][2]) : null;
+      return made && made.warmup === "0" ? { ...made, warmup: bare(given[1][2]) } : null;
+    }
+    if (!Object.hasOwn(SPEC.classes, name)) return null;
+    const kinds = SPEC.classes[name].arguments;
+    const found = { "": name, ...(SPEC.classes[name].warmup ? { warmup: "0" } : {}) };
+    for (const kind of kinds) found[kind.name] = "default" in kind ? textOf(kind.default) : "";
+    for (const [, key, value] of given) {
+      const kind = typeof key === "number" ? kinds[key] : kinds.find((one) => one.name === key);
+      if (!kind) return null;
+      found[kind.name] = bare(value);
+    }
+    return found;
+  }
+
+  const textOf = (value) => (value === null ? "" : value === true ? "True" : value === false ? "False" : String(value));
+  const bare = (value) => value.replace(/epochs\(([^()]*)\)/g, "$1").replace(/^[[("']+|[\])"']+$/g, "").replace(/^None$/, "");
+
   // ---- Sliders: each has a list of values, all different, so that a key always moves it.
 
   // Numbers of two digits, evenly on a logarithmic scale, more or less.
@@ -169,6 +208,16 @@
       this.build();
     }
 
+    // A schedule that was copied from somewhere is curve A. One that has `epochs` has all durations in them.
+    paste(text) {
+      const made = pasted(text);
+      if (!made) return false;
+      const state = new URLSearchParams(Object.entries(made).map(([key, value]) => [key ? `a.${key}` : "a", value]));
+      if (text.includes("epochs(")) state.set("epoch", String(this.perEpoch || 100));
+      this.load(state.toString());
+      return true;
+    }
+
     // Steps into epochs, or back.
     turn(on) {
       const perEpoch = on ? 100 : this.perEpoch;
@@ -207,11 +256,22 @@
         shown(),
         check("pg-log", "Logarithmic rates", this.state.has("log"), log),
         check("pg-epochs", "Durations in epochs", Boolean(this.perEpoch), (on) => this.turn(on)),
+        this.pasteField(),
         ...(this.perEpoch ? [this.field(EPOCH, "epoch", "Steps per epoch", settle(setEpoch))] : [])
       );
       this.buildCards();
       this.refresh();
       if (id && document.getElementById(id)) document.getElementById(id).focus();
+    }
+
+    pasteField() {
+      const message = html("p", { class: "pg-wrong", id: "pg-paste-message", role: "alert", hidden: true });
+      const box = html("input", { id: "pg-paste", type: "text", autocomplete: "off", spellcheck: "false", "aria-describedby": "pg-paste-message" });
+      box.addEventListener("change", () => {
+        message.hidden = !box.value.trim() || this.paste(box.value);
+        message.textContent = message.hidden ? "" : "This page has no fields for this schedule.";
+      });
+      return html("div", { class: "pg-field pg-list" }, html("label", { for: "pg-paste" }, "Paste a schedule"), box, message);
     }
 
     buildCards() {

@@ -253,5 +253,6 @@ def _draw_rate(ax: Any, log: Any, reduced_at: list[int], step: int) -> None:
     for number, at in enumerate(reduced_at):
         ax.axvline(at, color="tab:red", linestyle=":", label=why if number == 0 else None)
     ax.set_title("Warmup, cosine and plateau on scikit-learn's digits")
-    ax.legend(loc="center right", fontsize="small")
+    ax.set_ylim(top=1.45 * PEAK)  # room for the legend
+    ax.legend(loc="upper right", fontsize="small")
     ax.set_xlabel("")

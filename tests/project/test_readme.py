@@ -19,6 +19,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+LANDING = (ROOT / "docs" / "index.md").read_text()
 QUICK_START, OWN_SCHEDULE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
@@ -46,7 +47,12 @@ def test_the_versions_are_those_of_setup_cfg():
     options = setup()["options"]
     python = options["python_requires"].removeprefix(">=")
     (needed,) = re.findall(r"^keras>=(\S+)$", options["install_requires"], re.MULTILINE)
-    assert f"You need Python {python} or later, Keras {needed} or later" in README
+    for text in (README, LANDING):
+        assert f"You need Python {python} or later, Keras {needed} or later" in text
+
+
+def test_the_landing_page_has_the_same_table():
+    assert section("Five things that hurt").split("`tests/")[0].strip() in LANDING
 
 
 def test_the_commands_name_extras_that_there_are():

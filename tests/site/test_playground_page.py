@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from support import playground_page, site_checks
+from support.catalogue import ROWS
 from support.needs import library
-from support.playground_arguments import CLASSES, RISING, address
+from support.playground_arguments import CLASSES, RISING, address, arguments
 from support.playground_page import Curve
 
 import keras_lr as klr
+from keras_lr.core.fields import StepCount
 
 PHONE = site_checks.Look("phone", 390, 844, "light")
 DESK, DARK = site_checks.LOOKS[:2]
@@ -204,6 +206,47 @@ def state(driver):
         "return [...document.querySelectorAll('#keras-lr-playground :is(input, select)')].map(e => e.id + e.value + e.checked)"
     )
     return texts, [line.text for line in all_of(driver, ".pg-line pre")], picture(driver)
+
+
+PASTE = """
+const { playground } = document.getElementById("keras-lr-playground");
+return arguments[0].map(text => playground.paste(text) ? document.querySelector(".pg-line pre").textContent : null);
+"""
+
+
+def is_whole(schedule):
+    """Whether all lengths are whole steps, to which the page rounds others."""
+    kinds = arguments(type(schedule).__name__)
+    given = schedule.arguments()
+    return all(float(given[key] or 0).is_integer() for key, kind in kinds.items() if isinstance(kind, StepCount))
+
+
+def test_a_line_of_python_is_pasted(driver):
+    """README's own schedule, and each schedule of the catalogue that the page has fields for."""
+    readme = (playground_page.DOCS.parent / "README.md").read_text()
+    line = next(line for line in readme.splitlines() if line.startswith("schedule = "))
+    write(driver, "paste", line + Keys.TAB)
+    assert schedule(driver) == eval(line.removeprefix("schedule = "), dict(vars(klr)))
+    assert field(driver, "epoch").get_attribute("value") == "100"
+    schedules = [row.schedule for row in ROWS if type(row.schedule).__name__ in CLASSES and row.schedule.is_bound]
+    shown = [one for one in schedules if getattr(one, "warmup_target", None) is None and is_whole(one)]
+    assert len(shown) > 25
+    for one, made in zip(shown, driver.execute_script(PASTE, [repr(one) for one in shown]), strict=True):
+        names = {}
+        exec(made, names)
+        bound = names["schedule"].bind(steps_per_epoch=100, epochs=100)
+        np.testing.assert_array_equal(bound.values(range(200)), one.values(range(200)), err_msg=repr(one))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Repeat(LinearDecay(0.1, 5), 5)", "LinearDecay(0.1", "0.1", "LinearDecay(0.1, fraction(1.0))", "Warmup(0.1, 5)"],
+)
+def test_what_the_page_has_no_fields_for_is_said(driver, text):
+    before = python(driver)
+    write(driver, "paste", text + Keys.TAB)
+    assert field(driver, "paste-message").text == "This page has no fields for this schedule."
+    assert python(driver) == before
 
 
 def test_the_address_holds_everything(driver, url):

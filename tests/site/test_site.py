@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import site_checks
+from support import migrations, site_checks
 from support.site_checks import LOOKS, Look
 
 import keras_lr as klr
@@ -53,6 +53,19 @@ def test_every_page_in_a_browser(site, browser, look):
         if found:
             wrong[name] = found
     assert wrong == {}
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
+    """No table is wider than its frame, no code is narrow or broken within a word, and nothing scrolls the page."""
+    site_checks.look_as(browser, Look("", width, 900, "light"), site)
+    browser.get((site / "migrating.html").as_uri())
+    count, wrong = browser.execute_script(site_checks.PAIRS)
+    assert count == len(migrations.lines()) + 3  # and those without Keras's optimizers
+    assert wrong == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    shown = browser.find_element("css selector", ".klr-pairs td:nth-child(2) code").text
+    assert shown.startswith("ExponentialDecay(0.4, 30")
 
 
 CURVE = '<svg class="klr-curve" aria-label="c" viewBox="0 0 200 100" width="200" height="100">{}</svg>'
