@@ -91,7 +91,7 @@ def python(dist, tmp_path_factory):
 def test_the_wheel_has_the_package_and_nothing_else(wheel):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "keras_lr").rglob("*.py")}
-    assert names == sources | {"keras_lr/py.typed"}
+    assert names == sources | {"keras_lr/py.typed", "keras_lr_command.py"}
 
 
 def test_the_sdist_has_what_a_packager_needs(dist):
