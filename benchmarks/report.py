@@ -16,7 +16,7 @@ from benchmarks import common, counts_report, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "forecast.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "forecast.md", ROOT / "docs" / "scale.md")
 FIGURE = ROOT / "docs" / "images" / "training.svg"
 SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
 
@@ -333,6 +333,7 @@ def goals() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "scale": lambda: counts_report.scale() + "\n\n" + made_with("scale"),
     "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
     "forecast": forecast_report.table,
     "short": short,
