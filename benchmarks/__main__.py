@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "importing": ("jax",),
     "precision": BACKENDS,
     "growth": BACKENDS,
+    "scale": BACKENDS,
     "range_test": BACKENDS,
     "forecast": ("jax",),
     "training": ("jax",),

@@ -76,6 +76,17 @@ def table() -> str:
     return "\n\n".join([schedules(), updates(), batches()])
 
 
+def scale() -> str:
+    """The time until the first step, and the memory, of large schedules and models."""
+    names = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "torch"}
+    body = [
+        [row["case"], names[backend], f"{row['first_seconds']:.1f}", f"{row['peak_mib']:,.0f}"]
+        for backend, run in common.load("scale").items()
+        for row in run["rows"]
+    ]
+    return _table(["", "", "first step, s", "peak memory, MiB"], body)
+
+
 def worst_of_steps() -> list[tuple[str, str, str]]:
     """The lines of the goals that a clock cannot answer."""
     lines = []

@@ -65,7 +65,7 @@ def main(quick: bool = False) -> None:
         print(f"{common.backend():10} {what} ({unit}): {shown}; exponent {slope:.2f}", flush=True)
         common.save("growth", common.backend(), rows, quick)
 
-    pieces = [1, 3, 10] if quick else [1, 3, 10, 30, 100, 300, 1000]
+    pieces = [1, 3, 10] if quick else [1, 3, 10, 30, 100, 300, 999]
     at = np.arange(1000 if quick else 100_000)
     joins = [join(count) for count in pieces]
     add("values of a join, by its pieces", pieces, [milliseconds(lambda j=j: j.values(at)) for j in joins], "ms")

@@ -57,7 +57,7 @@ def cases() -> dict[str, tuple[Any, Any]]:
 
 
 def main(quick: bool = False) -> None:
-    turns, rows = (3 if quick else 300), []
+    turns, rows = (3 if quick else 100), []
     chosen = cases()
     taken: dict[str, list[float]] = {name: [] for name in chosen}
     draw, names = np.random.default_rng(0), list(chosen)

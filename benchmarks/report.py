@@ -16,7 +16,8 @@ from benchmarks import common, counts_report, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "fine_tuning", "forecast")))
+FILLED = ("benchmarks", "fine_tuning", "forecast", "scale")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in FILLED))
 FIGURE = ROOT / "docs" / "images" / "training.svg"
 SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
 
@@ -337,6 +338,7 @@ def groups_counted() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "fine_tuning": fine_tuning,
     "groups_counted": groups_counted,
+    "scale": lambda: counts_report.scale() + "\n\n" + made_with("scale"),
     "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
     "forecast": forecast_report.table,
     "short": short,

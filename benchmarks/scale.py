@@ -1,0 +1,100 @@
+"""What large schedules, models and groups cost: the time until the first step of `fit`, and the memory for it.
+
+    KERAS_BACKEND=jax python -m benchmarks scale
+
+Each case runs in a process of its own, so that its peak of memory is its own. The stock optimizer with a number, for
+the same model, stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_lr as klr
+from benchmarks import common
+from benchmarks.growth import join
+
+
+def milestones(count: int) -> klr.Schedule:
+    """Stairs of ten steps each."""
+    return klr.MultiStepDecay(0.1, [10 * (index + 1) for index in range(count)], 0.999)
+
+
+def dense(variables: int) -> keras.Model:
+    """A narrow MLP with that many variables, two of a layer."""
+    layers = [keras.layers.Dense(4, name=f"layer_{index}") for index in range(variables // 2)]
+    return keras.Sequential([keras.Input((4,)), *layers])
+
+
+def groups(count: int) -> Any:
+    """An optimizer with a factor for each layer."""
+    factors = {f"layer_{index}/": 0.99**index for index in range(count)}
+    return klr.Scheduled(keras.optimizers.SGD(klr.CosineDecay(0.1, 10**6)), multipliers=factors)
+
+
+Case = tuple[Callable[[], Any], int]
+"""What makes the optimizer, and the variables of the model."""
+
+
+def cases(quick: bool) -> dict[str, Case]:
+    """The cases by name, and those with a number as the rate, to compare them with."""
+    sgd, cosine = keras.optimizers.SGD, klr.CosineDecay(0.1, 10**6)
+    many, few, joined, parts = (20, 4, 3, 4) if quick else (1000, 2, 999, 100)
+    stairs = 50 if quick else 10_000
+    return {
+        "a number, 1 layer": (lambda: sgd(0.1), few),
+        f"{stairs:,} milestones": (lambda: sgd(milestones(stairs)), few),
+        f"{joined:,} joined schedules": (lambda: sgd(join(joined)), few),
+        f"a number, {many:,} variables": (lambda: sgd(0.1), many),
+        f"a cosine, {many:,} variables": (lambda: sgd(cosine), many),
+        f"a number, {2 * parts} variables": (lambda: sgd(0.1), 2 * parts),
+        f"{parts} groups of {2 * parts} variables": (lambda: groups(parts), 2 * parts),
+    }
+
+
+def measured(name: str, quick: bool) -> dict[str, Any]:
+    """One case, in this process."""
+    make, variables = cases(quick)[name]
+    model = dense(variables)
+    x = np.ones((8, 4), "float32")
+    begin = time.process_time()
+    model.compile(make(), loss="mse")
+    made = time.process_time() - begin
+    begin = time.process_time()
+    model.fit(x[:1], x[:1], batch_size=1, verbose=0)
+    first = time.process_time() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"case": name, "made_seconds": made, "first_seconds": first, "peak_mib": peak}
+
+
+def main(quick: bool = False) -> None:
+    rows = []
+    for name in cases(quick):
+        code = f"import json; from benchmarks import scale; print(json.dumps(scale.measured({name!r}, {quick})))"
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[1],
+            env=dict(os.environ),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        rows.append(json.loads(run.stdout.splitlines()[-1]))
+        row = rows[-1]
+        print(f"{common.backend():10} {name:36} {row['first_seconds']:7.2f} s {row['peak_mib']:7.0f} MiB", flush=True)
+        common.save("scale", common.backend(), rows, quick)
+
+
+if __name__ == "__main__":
+    main()
