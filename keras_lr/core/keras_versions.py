@@ -40,6 +40,11 @@ def available(hyperparameters: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
     return found
 
 
+def layer_classes(*names: str) -> tuple[Any, ...]:
+    """The classes of layers of these names; those of a later version are left out (`RMSNormalization`)."""
+    return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
+
+
 def last_batch(model: Any, batch: int) -> int:
     """The last batch of an execution of the training step, from what `on_train_batch_end` is called with.
 

@@ -6,13 +6,11 @@ from typing import Any
 
 import keras
 
+from keras_lr.core.keras_versions import layer_classes
 from keras_lr.core.refusals import refuse
 
-KINDS: tuple[Any, ...] = (
-    keras.layers.BatchNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.RMSNormalization,
+KINDS: tuple[Any, ...] = layer_classes(
+    "BatchNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization"
 )
 """Layers that divide by a spread of their input, and whose weights only scale and shift."""
 

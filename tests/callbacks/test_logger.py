@@ -412,7 +412,7 @@ def test_a_preview_equals_the_log_of_the_run():
     schedule = SOURCES["ours"]()
     log = logger()
     fit(model_with(schedule), log)
-    pd.testing.assert_frame_equal(log.to_frame()[["step", "learning_rate"]], schedule.to_frame(15))
+    pd.testing.assert_frame_equal(log.to_frame()[["step", "learning_rate"]], schedule.to_frame(range(15)))
 
 
 @pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=needs("pyarrow"))])

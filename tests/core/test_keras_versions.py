@@ -8,7 +8,7 @@ import pytest
 
 import keras_lr as klr
 from keras_lr.core import keras_versions
-from keras_lr.core.keras_versions import Variable, available, last_batch, version_of
+from keras_lr.core.keras_versions import Variable, available, last_batch, layer_classes, version_of
 from keras_lr.optimizers.scheduled import OWN
 
 
@@ -44,6 +44,11 @@ def test_only_what_keras_has_can_be_scheduled():
     assert available(asked) == {"SGD": ("momentum",), "Adagrad": ()}
     for name, hyperparameters in OWN.items():
         assert set(hyperparameters) <= set(inspect.signature(getattr(keras.optimizers, name)).parameters)
+
+
+@pytest.mark.once
+def test_only_layers_that_keras_has():
+    assert layer_classes("Dense", "NoSuchLayer") == (keras.layers.Dense,)
 
 
 @pytest.mark.once
