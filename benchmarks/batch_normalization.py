@@ -274,12 +274,11 @@ def draw_plateau(pyplot: Any, arms: dict[str, list[dict[str, Any]]]) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for place, (name, runs) in enumerate(arms.items()):
         counts = {kind: np.array([len(run[kind]) for run in runs]) for kind in ("reductions", "false")}
-        counts["right"] = counts["reductions"] - counts["false"]
         means = {kind: interval(values.astype(float)) for kind, values in counts.items()}
-        left.bar([place], means["false"][0], color="tab:red", label="false" if place == 0 else None)
-        left.bar(
-            [place], means["right"][0], bottom=means["false"][0], color="tab:gray", label=None if place else "other"
-        )
+        for at, kind, color in ((place - 0.2, "reductions", "tab:gray"), (place + 0.2, "false", "tab:red")):
+            mean, low, high = (float(it) for it in means[kind])
+            label = {"reductions": "all", "false": "false"}[kind] if place == 0 else None
+            left.bar([at], mean, 0.4, yerr=[[mean - low], [high - mean]], capsize=4, color=color, label=label)
         rates = np.array([[row["rate"] for row in run["epochs"]] for run in runs])
         right.plot(np.arange(1, rates.shape[1] + 1), np.exp(np.log(rates).mean(axis=0)), label=name)
         last = {key: interval(np.array([run["epochs"][-1][key] for run in runs])) for key in runs[0]["epochs"][-1]}

@@ -70,6 +70,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
         self._chosen = self._layers_of(model)
         self._counter = lookup.counter_of(model)
         self._bound: Any = self.schedule
+        self._inside, self._own = 0, list[float]()
         self._session = Session.join(self)
         taken = sum(name.startswith(COLUMN) for name in self._session.schedules)
         self._column = COLUMN if not taken else f"{COLUMN}_{taken + 1}"
@@ -149,18 +150,43 @@ class BatchNormMomentum(keras.callbacks.Callback):
     @contextmanager
     def _having(self, momentum: Any) -> Iterator[None]:
         """Give the layers a momentum for the time of a step, not through Keras's tracking of attributes."""
-        own = [layer.momentum for layer in self._chosen]
+        if not self._inside:
+            self._own = [layer.momentum for layer in self._chosen]
+        # A distribution strategy of TensorFlow traces each replica in a thread of its own, in turns.
+        self._inside += 1
         try:
             by_dtype: dict[str, Any] = {}
             for layer in self._chosen:
                 dtype = keras.backend.result_type(layer.compute_dtype, "float32")
                 if dtype not in by_dtype:
-                    by_dtype[dtype] = momentum if isinstance(momentum, float) else ops.cast(momentum, dtype)
+                    by_dtype[dtype] = self._as(momentum, dtype)
                 vars(layer)["momentum"] = by_dtype[dtype]
             yield
         finally:
-            for layer, value in zip(self._chosen, own, strict=True):
-                vars(layer)["momentum"] = value
+            self._inside -= 1
+            if not self._inside:
+                for layer, value in zip(self._chosen, self._own, strict=True):
+                    vars(layer)["momentum"] = value
+
+    def _as(self, momentum: Any, dtype: str) -> Any:
+        if isinstance(momentum, float):
+            return momentum
+        if keras.config.backend() == "tensorflow" and self._net.distribute_strategy.num_replicas_in_sync > 1:
+            return _OfEachReplica(self._bound, self._counter, dtype)
+        return ops.cast(momentum, dtype)
+
+
+class _OfEachReplica:
+    """A momentum that TensorFlow computes where it is used: the tensor of another replica's graph cannot be."""
+
+    def __init__(self, schedule: Any, counter: Any, dtype: str) -> None:
+        self._compute: Callable[[], Any] = lambda: ops.cast(schedule(counter), dtype)
+
+    def __tf_tensor__(self, dtype: Any = None, name: Any = None) -> Any:
+        return self._compute()
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - self._compute()
 
 
 def _patterns(layers: Any) -> tuple[str, ...] | None:

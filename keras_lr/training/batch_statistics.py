@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -27,25 +28,39 @@ def collecting(layers: Sequence[Any]) -> Iterator[Callable[[], dict[str, Rows]]]
     Yields:
         What gives the rows so far, by the place of the layer.
     """
-    found: dict[str, list[Rows]] = {}
-    for place, layer in enumerate(layers):
-        vars(layer)["_moments"] = _noting(layer._moments, layer, found.setdefault(str(place), []))
+    thread = threading.get_ident()  # a distribution strategy of TensorFlow traces each replica in its own, in turns
+    found = [vars(layer).setdefault("_moments", _Noting(layer)).begin(thread) for layer in layers]
     try:
-        yield lambda: {place: _stacked(rows) for place, rows in found.items() if rows}
+        yield lambda: {str(place): _stacked(rows) for place, rows in enumerate(found) if rows}
     finally:
         for layer in layers:
-            vars(layer).pop("_moments", None)
+            if vars(layer)["_moments"].end(thread):
+                vars(layer).pop("_moments")
 
 
-def _noting(moments: Callable[..., Any], layer: Any, rows: list[Rows]) -> Callable[..., Any]:
-    """The layer's own method, which also notes what it returns."""
+class _Noting:
+    """The layer's own method, which also notes what it returns, for each thread by itself."""
 
-    def noted(inputs: Any, mask: Any) -> Any:
-        mean, variance = moments(inputs, mask)
-        rows.append((ops.reshape(mean, (1, -1)), ops.reshape(variance, (1, -1)), _count(layer, inputs, mask)))
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._moments = layer._moments
+        self._rows: dict[int, list[Rows]] = {}
+
+    def begin(self, thread: int) -> list[Rows]:
+        return self._rows.setdefault(thread, [])
+
+    def end(self, thread: int) -> bool:
+        """Whether no other thread is noting."""
+        self._rows.pop(thread, None)
+        return not self._rows
+
+    def __call__(self, inputs: Any, mask: Any) -> Any:
+        mean, variance = self._moments(inputs, mask)
+        rows = self._rows.get(threading.get_ident())
+        if rows is not None:
+            count = _count(self._layer, inputs, mask)
+            rows.append((ops.reshape(mean, (1, -1)), ops.reshape(variance, (1, -1)), count))
         return mean, variance
-
-    return noted
 
 
 def _count(layer: Any, inputs: Any, mask: Any) -> Any:

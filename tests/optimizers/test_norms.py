@@ -82,7 +82,7 @@ def test_they_do_not_decay_also_with_rates_by_layer_and_after_loading(is_schedul
     """A loss of 0 leaves the decay alone: w ← w·(1 − rate · factor · decay)."""
     model = model_of(LAYERS.Dense(2, name="a"), LAYERS.BatchNormalization(name="b"), LAYERS.Dense(1, name="c"))
     for variable in model.trainable_variables:
-        variable.assign(keras.ops.ones_like(variable))
+        variable.assign(np.ones(variable.shape, "float32"))
     optimizer = keras.optimizers.SGD(0.5, weight_decay=0.2)
     if is_scheduled:
         optimizer = klr.Scheduled(optimizer, multipliers=klr.layerwise_decay(model, 0.5, head=2.0))
