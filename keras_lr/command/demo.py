@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import keras_lr
-from keras_lr.core import drawing, optional
+from keras_lr.core import drawing, optional, quiet
 from keras_lr.optimizers import lookup
 
 BATCH = 32
@@ -36,6 +36,8 @@ def require_libraries() -> None:
     optional.require("matplotlib", "demo", "the demo")
 
 
+# Keras may import TensorFlow later, also where it runs on another backend.
+@quiet.without_startup_lines()
 def run(out: Path, epochs: int, seed: int) -> int:
     """Train half, save, train the rest in a new process, report. Returns the exit status."""
     console = Console()
@@ -57,6 +59,7 @@ def run(out: Path, epochs: int, seed: int) -> int:
     return report(console, out, step, following)
 
 
+@quiet.without_startup_lines()
 def resume(out: Path, epochs: int, seed: int) -> None:
     """Reload the model and train the second half."""
     model = keras.models.load_model(out / "model.keras")
