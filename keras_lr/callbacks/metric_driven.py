@@ -40,6 +40,7 @@ class MetricDriven(MetricState):
     optimizer: Any
     name: str | None
     refresh_batch_norm: int | None = None
+    hyperparameter: str = "learning_rate"
 
     # What a subclass says.
 
@@ -245,5 +246,7 @@ class MetricDriven(MetricState):
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
         if self.optimizers is not None:
-            return checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        return lookup.chosen(self.OWNER, self.model, self.optimizer)
+            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
+        else:
+            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
+        return lookup.scheduled(self.OWNER, found, self.hyperparameter)
