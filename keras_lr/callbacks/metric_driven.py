@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, training_step
+from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -249,4 +249,4 @@ class MetricDriven(MetricState):
             found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
         else:
             found = lookup.chosen(self.OWNER, self.model, self.optimizer)
-        return lookup.scheduled(self.OWNER, found, self.hyperparameter)
+        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)

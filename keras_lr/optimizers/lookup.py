@@ -102,21 +102,6 @@ class RatedOptimizer:
 
 
 @dataclass(frozen=True, eq=False)
-class ScheduledHyperparameter(RatedOptimizer):
-    """Another hyperparameter of an optimizer that `Scheduled` made, in the place of its rate.
-
-    Attributes:
-        name: that of the hyperparameter.
-    """
-
-    name: str = ""
-
-    @property
-    def source(self) -> Source:
-        return schedules_of(self.optimizer)[self.name]
-
-
-@dataclass(frozen=True, eq=False)
 class Hyperparameter:
     """A hyperparameter of an optimizer that a log has a column for: its rate, or a scheduled one."""
 
@@ -259,25 +244,6 @@ def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
     if isinstance(one, str):
         return one in rated.names or (one == "optimizer" and not rated.attribute)
     return any(rated.optimizer is part for part in attributes.inside(one))
-
-
-def scheduled(owner: str, optimizers: list[RatedOptimizer], name: str) -> list[RatedOptimizer]:
-    """A hyperparameter of those optimizers that have it on a schedule; "learning_rate" is the rate.
-
-    Raises:
-        ValueError: none of them has.
-    """
-    if name == "learning_rate":
-        return optimizers
-    having = [rated for rated in optimizers if name in schedules_of(rated.optimizer)]
-    if optimizers and not having:
-        there = sorted({"learning_rate", *(name for rated in optimizers for name in schedules_of(rated.optimizer))})
-        allowed = f"among {', '.join(map(repr, there))}; others with `Scheduled(optimizer, {name}=…)`, also of a number"
-        refuse(owner, "hyperparameter", allowed, name)
-    return [
-        ScheduledHyperparameter(name + rated.suffix, rated.optimizer, rated.multi, rated.attribute, name)
-        for rated in having
-    ]
 
 
 def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
