@@ -93,7 +93,8 @@ def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
                 f"{callback.OWNER}: `EarlyStopping` on '{callback.monitor}' has a patience of {other.patience} and "
                 f"this one of {callback.patience}, so training stops before the learning rate is reduced",
             )
-        if isinstance(other, keras.callbacks.LearningRateScheduler) and _is_of_epoch_alone(other.schedule):
+        is_rate = callback.hyperparameter == "learning_rate"
+        if isinstance(other, keras.callbacks.LearningRateScheduler) and is_rate and _is_of_epoch_alone(other.schedule):
             warn_user(
                 f"{callback.OWNER}: `LearningRateScheduler` sets the learning rate in each epoch from the number of "
                 "the epoch alone, which undoes every reduction; give the optimizer a schedule, or multiply the "

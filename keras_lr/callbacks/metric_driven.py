@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, training_step
+from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -40,6 +40,7 @@ class MetricDriven(MetricState):
     optimizer: Any
     name: str | None
     refresh_batch_norm: int | None = None
+    hyperparameter: str = "learning_rate"
 
     # What a subclass says.
 
@@ -245,5 +246,7 @@ class MetricDriven(MetricState):
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
         if self.optimizers is not None:
-            return checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        return lookup.chosen(self.OWNER, self.model, self.optimizer)
+            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
+        else:
+            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
+        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)

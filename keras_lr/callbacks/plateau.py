@@ -72,13 +72,18 @@ class ReduceOnPlateau(MetricDriven):
         refresh_batch_norm: before each validation, after weights were restored, and at the end of training, estimate
             the statistics of batch normalization anew, over this many batches of the training data, such as 32; not
             when None. Every callback then sees the metrics of the refreshed model. See `RefreshBatchNorm`.
+        hyperparameter: what is reduced: "learning_rate", or another hyperparameter that `Scheduled` has put on a
+            schedule or a number, such as "momentum" with ``Scheduled(SGD(0.1), momentum=0.9)``, as mmengine's
+            `ReduceOnPlateauMomentum`. `min_lr` is then the value below which it is not reduced, and the schedule of
+            the hyperparameter is scaled as that of a rate.
         eps: a reduction that changes the rate by no more than this is not made, as in torch (1e-8 there).
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            optimizer's rate is a function, which cannot be scaled, or `optimizers` has a name
-            that is not there; as soon as the metrics are known, if `mode` is "auto" and the
-            direction cannot be told; and for two callbacks of the same `name`.
+            optimizer's rate is a function, which cannot be scaled, `optimizers` has a name that is
+            not there, or no optimizer has the `hyperparameter` on a schedule; as soon as the metrics
+            are known, if `mode` is "auto" and the direction cannot be told; and for two callbacks of
+            the same `name`.
     """
 
     OWNER = OWNER
@@ -117,6 +122,7 @@ class ReduceOnPlateau(MetricDriven):
         eps: float = 0.0,
         optimizer: Any = None,
         refresh_batch_norm: int | None = None,
+        hyperparameter: str = "learning_rate",
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         super().__init__(PlateauOptions(**arguments))

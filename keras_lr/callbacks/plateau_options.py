@@ -54,6 +54,7 @@ OnNan = Literal["count", "ignore", "reduce", "stop"]
 Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
 Optimizers = Annotated[Any, OptimizerChoice()]
 Batches = Annotated[int | None, OrNone(COUNT)]
+HyperparameterName = Annotated[str, String("the name of a hyperparameter, such as 'learning_rate' or 'momentum'")]
 CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
 
 
@@ -83,6 +84,7 @@ class PlateauOptions(Frozen):
     eps: NonNegative
     optimizer: Optimizers
     refresh_batch_norm: Batches = None
+    hyperparameter: HyperparameterName = "learning_rate"
 
     def validate(self) -> None:
         if self.optimizers is not None and self.optimizer is not None:

@@ -11,8 +11,15 @@ import keras
 
 from keras_lr.core.keras_versions import Variable
 from keras_lr.core.tree import LearningRateSchedule
-from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
+from keras_lr.optimizers.lookup import (
+    RatedOptimizer,
+    Source,
+    is_schedule,
+    rated_optimizers,
+    sync,
+)
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
+from keras_lr.optimizers.scheduled_hyperparameter import ScheduledHyperparameter
 from keras_lr.schedules.installed import Installed, Scaling, with_key
 
 
@@ -57,7 +64,9 @@ def places(model: Any, rated: RatedOptimizer) -> list[Place]:
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
     """Give an optimizer another rate. The caller retraces once unless a number takes the place of a number."""
     sync(model)
-    if isinstance(rate, float) and not isinstance(rated.source, Variable):
+    if isinstance(rated, ScheduledHyperparameter):
+        rated.optimizer.hyperparameters[rated.name] = rate
+    elif isinstance(rate, float) and not isinstance(rated.source, Variable):
         _become_number(rated, rate)
     elif isinstance(rate, float) or isinstance(rated.source, Variable):
         # Through the property, which takes the variable of a number out of the optimizer where a schedule comes.
@@ -202,11 +211,11 @@ def name_reduction(rated: RatedOptimizer, by: str, scale: float) -> None:
 
 
 def scales(model: Any, by: str) -> dict[str, float]:
-    """The scales of one callback, by the column of the optimizer."""
+    """The scales of one callback, by the column of the rate or of another hyperparameter."""
     found: dict[str, float] = {}
     for rated in rated_optimizers(model):
-        source = rated.source
-        scale = Installed.around(source).scale(by) if isinstance(source, LearningRateSchedule) else None
-        if scale is not None:
-            found[rated.column] = scale
+        for name, source, _ in places(model, rated):
+            scale = Installed.around(source).scale(by) if isinstance(source, LearningRateSchedule) else None
+            if scale is not None:
+                found[name + rated.suffix] = scale
     return found

@@ -606,6 +606,7 @@ ALLOWED: dict[str, set[str]] = {
     "BatchNormMomentum.schedule": (SCHEDULE - RATE) | SHARE,
     "BatchNormMomentum.layers": {"None", "list of strings", "array of strings"} | TEXT,
     "BatchNormMomentum.restore": FLAG,
+    "ReduceOnPlateau.hyperparameter": TEXT,
     "BindSchedule.optimizer": CHOICE,
     "BindSchedule.epochs": WHOLE | NONE,
     "BindSchedule.batch_size": WHOLE | NONE,
