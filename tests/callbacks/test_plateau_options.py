@@ -230,7 +230,7 @@ def test_early_stopping_that_comes_first_is_warned_of(monitor, patience, warns, 
         (
             {"start_after": -1},
             ValueError,
-            "`start_after` must be a whole number of steps in [0, 2**31), or a duration in `epochs` or a `fraction`, got -1",
+            "`start_after` must be a whole number of steps in [0, 2**31), or a duration in `epochs`, `samples` or a `fraction`, got -1",
         ),
         ({"restore_best_weights": 1}, TypeError, "`restore_best_weights` must be True or False, got 1"),
         ({"optimizers": "slow"}, TypeError, "`optimizers` must be a non-empty sequence of names, or None, got 'slow'"),

@@ -335,7 +335,7 @@ TABLE = [
     (
         lambda: klr.LinearDecay(0.1, klr.epochs(2)).bind(steps_per_epoch=0, epochs=3),
         ValueError,
-        "Bound: `steps_per_epoch` must be a whole number in [1, 2**31), got 0",
+        "bind: `steps_per_epoch` must be a whole number in [1, 2**31), got 0",
     ),
     (
         lambda: klr.LinearDecay(0.1, klr.epochs(0.001)).bind(steps_per_epoch=10, epochs=3),
