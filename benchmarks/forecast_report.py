@@ -9,7 +9,9 @@ import numpy as np
 
 from benchmarks import common
 
-FIGURE = Path(__file__).parents[1] / "docs" / "images" / "forecast.svg"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+FIGURES = {IMAGES / "forecast.svg": "default", IMAGES / "forecast_dark.svg": "dark_background"}
+"""The pictures, each with matplotlib's style."""
 FITTED = ("constant", "cosine")
 
 
@@ -78,24 +80,30 @@ def table() -> str:
 
 
 def figure() -> None:
-    """Fitted, predicted and measured: four schedules of the first task."""
+    """Fitted, predicted and measured: four schedules of the first task, for light and for dark pages."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
     row = next(row for row in rows() if row["task"] == "characters" and row["law"] == "multi-power")
-    pyplot.rcParams["svg.hashsalt"] = "keras_lr"
-    drawn, ax = pyplot.subplots(figsize=(7.0, 3.6), layout="constrained")
-    for name, curve in row["curves"].items():
+    for path, style in FIGURES.items():
+        with pyplot.style.context(style), pyplot.rc_context({"svg.hashsalt": "keras_lr"}):
+            drawn, ax = pyplot.subplots(figsize=(7.0, 3.6), layout="constrained")
+            _draw(ax, row["curves"])
+            drawn.savefig(path, metadata={"Date": None}, transparent=True)
+            pyplot.close(drawn)
+
+
+def _draw(ax: Any, curves: dict[str, Any]) -> None:
+    """The law's curves as lines, and what was measured as dots."""
+    for name, curve in curves.items():
         law = [np.nan if value is None else value for value in curve["law"]]
         label = f"{name} ({'fitted' if name in FITTED else 'predicted'})"
         (line,) = ax.plot(curve["step"], law, "-" if name in FITTED else "--", label=label)
         ax.plot(curve["step"], curve["measured"], ".", color=line.get_color(), markersize=4)
-    ax.set_ylim(top=1.35 * max(curve["measured"][-1] for curve in row["curves"].values()))
+    ax.set_ylim(top=1.35 * max(curve["measured"][-1] for curve in curves.values()))
     ax.set_xlabel("step (batches)")
     ax.set_ylabel("held-out loss (dots: measured)")
     ax.grid(visible=True, alpha=0.3)
     ax.legend(fontsize="small")
-    drawn.savefig(FIGURE, metadata={"Date": None})
-    pyplot.close(drawn)
