@@ -209,10 +209,10 @@ def test_data_of_unknown_length(tmp_path):
 def test_a_process_that_is_killed_within_an_epoch(tmp_path):
     """In the 21st batch of 130, with backups every 4 batches and a plateau that looks at windows of 9."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert torture.run(whole, 4, None, BACKEND) == 0
-    assert torture.run(broken, 4, {"place": 1, "hook": "batch_end", "calls": 21}, BACKEND) == -signal.SIGKILL
+    assert torture.run(whole, 4, None) == 0
+    assert torture.run(broken, 4, {"place": 1, "hook": "batch_end", "calls": 21}) == -signal.SIGKILL
     assert names(broken / "backup") == ["latest.weights.h5", "previous.weights.h5"]
-    assert torture.run(broken, 4, None, BACKEND) == 0
+    assert torture.run(broken, 4, None) == 0
     assert (broken / "result.json").read_text() == (whole / "result.json").read_text()
     assert (broken / "log.csv").read_text() == (whole / "log.csv").read_text()
     assert not (broken / "backup").exists()
