@@ -328,11 +328,22 @@ def run(folder: Path, case: int, kill: dict[str, Any] | None) -> int:
 
 
 def rows(folder: Path, case: int):
-    """The log file as a table."""
+    """The log as a table.
+
+    A second training that was killed before its first backup begins anew, and the log with the first one is set aside
+    under another name: then its rows are there.
+    """
     import pandas as pd
 
     path = folder / CASES[case]["log"]
-    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
+    table, aside = read(path), sorted(folder.glob(f"{path.name}.*"))
+    if aside and "training" not in table and {"first", "phase"} & set(CASES[case]):
+        first = read(aside[-1])
+        if "training" in first:
+            first = first[first["training"] == 0].drop(columns="training")
+        table = pd.concat({0: first, 1: table}, names=["training"]).reset_index("training").reset_index(drop=True)
+    return table
 
 
 def random_kill(numbers: random.Random) -> dict:
