@@ -327,23 +327,27 @@ def run(folder: Path, case: int, kill: dict[str, Any] | None) -> int:
     return process.exitcode
 
 
-def rows(folder: Path, case: int):
+def rows(folder: Path, case: int, steps: list[int] | None = None):
     """The log as a table.
 
     A second training that was killed before its first backup begins anew, and the log with the first one is set aside
-    under another name: then its rows are there.
+    under another name: then the rows of the first one, which has these steps, are there.
     """
     import pandas as pd
 
     path = folder / CASES[case]["log"]
     read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
-    table, aside = read(path), sorted(folder.glob(f"{path.name}.*"))
-    if aside and "training" not in table and {"first", "phase"} & set(CASES[case]):
-        first = read(aside[-1])
-        if "training" in first:
-            first = first[first["training"] == 0].drop(columns="training")
+    table = read(path)
+    if steps and "training" not in table:
+        aside = [first_of(read(other)) for other in sorted(folder.glob(f"{path.name}.*"))]
+        first = next((other for other in aside if other.step.tolist() == steps), aside[0])
         table = pd.concat({0: first, 1: table}, names=["training"]).reset_index("training").reset_index(drop=True)
     return table
+
+
+def first_of(table: Any) -> Any:
+    """The rows of the first training in a log."""
+    return table[table["training"] == 0].drop(columns="training") if "training" in table else table
 
 
 def random_kill(numbers: random.Random) -> dict:
@@ -381,7 +385,8 @@ def torture(backend: str, kills: int, seed: int, start: int | None = None) -> li
 def differences(whole: Path, broken: Path, case: int) -> dict[str, Any]:
     """What a killed training has in common with one that was left alone."""
     expected, got = (json.loads((folder / "result.json").read_text()) for folder in (whole, broken))
-    table, other = rows(whole, case), rows(broken, case)
+    table = rows(whole, case)
+    other = rows(broken, case, first_of(table).step.tolist() if "training" in table else None)
     rates = [name for name in table if name.startswith("learning_rate")]
     if expected["state"] != got["state"]:
         print("expected", expected["state"], "got", got["state"], flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import attributes, lookup
 from keras_lr.training.position import KEY
 
 MARK = b"keras_lr sha256 "
@@ -86,7 +86,10 @@ def _is_sealed(path: Path) -> bool:
 
 
 def optimizer_of(model: Any) -> str:
-    """The optimizer of a model in words, with the number of its variables."""
+    """The optimizer of a model in words, with the number of its variables.
+
+    Of several in attributes of the model only the classes: the unused default of `compile` gets its variables late.
+    """
     names = []
     optimizer = model.optimizer
     while hasattr(optimizer, "inner_optimizer"):
@@ -95,5 +98,7 @@ def optimizer_of(model: Any) -> str:
     if hasattr(optimizer, "optimizers"):
         names.append(type(optimizer).__name__)
     parts = ", ".join(type(rated.optimizer).__name__ for rated in lookup.rated_optimizers(model))
+    if attributes.is_unused(model):
+        return parts
     count = len(lookup.optimizer_of(model).variables)
     return f"{' of '.join([*names, parts])} ({count:,} variables)"

@@ -300,8 +300,8 @@ def step_of(model: Any) -> int:
 
 
 def build_optimizer(model: Any) -> None:
-    """Give the optimizer its variables, if `fit` has not done so yet; the model is built."""
-    if not model.optimizer.built:
+    """Give the optimizer its variables, if `fit` has not done so yet and will; the model is built."""
+    if not model.optimizer.built and not attributes.is_unused(model):
         model.optimizer.build(model.trainable_variables)
 
 

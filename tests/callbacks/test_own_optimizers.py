@@ -143,6 +143,24 @@ def test_the_state_is_saved_and_taken_up(tmp_path):
     assert again.fallen() == whole.fallen()
 
 
+class Broken(keras.callbacks.Callback):
+    """Breaks off in the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+@in_fit
+def test_a_backup_is_taken_up(tmp_path):
+    """The default optimizer of `compile` has no variables yet when a backup is written on TensorFlow."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(pair(), klr.BackupAndRestore(tmp_path), Broken())
+    model = pair()
+    fit(model, klr.BackupAndRestore(tmp_path))
+    assert model.fallen() == pytest.approx([0.5 * 15, 0.25 * 15])
+
+
 def test_the_optimizer_of_compile_beside_another():
     """It is meant, unless others are named."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
