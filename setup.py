@@ -14,6 +14,9 @@ from setuptools import setup
 HERE = Path(__file__).parent
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s]+)\)")
 """A link or picture of Markdown whose target is a path."""
+PICTURE = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
+SOURCE = re.compile(r'\b(src|srcset)="(?![a-z]+:)([^"]+)"')
+"""The file of a picture that is written in HTML."""
 
 
 def version() -> str:
@@ -29,10 +32,14 @@ def readme(repository: str) -> str:
         picture, text, path = link.groups()
         if not repository:
             return "" if picture else text
-        kind = "raw" if picture else "blob" if Path(path).suffix else "tree"
+        # LICENSE is a file; a folder has a name in small letters, and may be missing where this runs.
+        is_file = Path(path).suffix or Path(path).name.isupper()
+        kind = "raw" if picture else "blob" if is_file else "tree"
         return f"{picture}[{text}]({repository}/{kind}/v{version()}/{path})"
 
-    return LINK.sub(elsewhere, (HERE / "README.md").read_text(encoding="utf-8"))
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    text = SOURCE.sub(rf'\1="{repository}/raw/v{version()}/\2"', text) if repository else PICTURE.sub("", text)
+    return LINK.sub(elsewhere, text)
 
 
 def addresses(repository: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ decay / decay  # mark: operator
 step: int = 2 * decay  # mark: assignment
 rate: str = decay.values(3)  # mark: assignment
 decay.bind(100, 10)  # mark: call-arg
-decay.bind(steps_per_epoch=100)  # mark: call-arg
+decay.bind(steps_per_epoch="100")  # mark: arg-type
 decay.cooldown(500, "100")  # mark: arg-type
 klr.find_learning_rate()  # mark: call-arg
 klr.RangeTest.suggestion(decay)  # mark: arg-type

@@ -325,7 +325,14 @@ GUARDS = {
 }
 """What docstrings say something is the same as, and the test that compares the two."""
 
-OTHER = {"Keras LearningRateScheduler", "optax atol", "optax rtol", "timm cycle_decay", "timm lr-noise"}
+OTHER = {
+    "Keras LearningRateScheduler",
+    "mmengine ReduceOnPlateauMomentum",
+    "optax atol",
+    "optax rtol",
+    "timm cycle_decay",
+    "timm lr-noise",
+}
 """Named for what is different about them, or for a reason."""
 
 AS_KERAS = {"ExponentialDecay", "PolynomialDecay", "PiecewiseConstantDecay", "CosineDecay", "CosineDecayRestarts"}

@@ -139,7 +139,10 @@ def test_links_of_the_readme_lead_to_the_host(dist, tmp_path):
     written = TARGET.findall((ROOT / "README.md").read_text())
     place = re.compile(rf"{host}/(raw|blob|tree)/v{re.escape(keras_lr.__version__)}/(.*)")
     assert [place.fullmatch(target)[2] for target in targets] == written
-    assert f"{host}/raw/v{keras_lr.__version__}/docs/images/demo.png" in targets
+    text = found.get_payload(decode=True).decode()
+    for attribute, name in {"src": "demo", "srcset": "demo_dark"}.items():
+        assert f'{attribute}="{host}/raw/v{keras_lr.__version__}/docs/images/{name}.png"' in text
+        assert (ROOT / f"docs/images/{name}.png").is_file()
     for path in written:
         kind = next(place.fullmatch(target)[1] for target in targets if target.endswith(f"/{path}"))
         assert (ROOT / path).is_dir() == (kind == "tree"), path
