@@ -331,15 +331,16 @@ def rows(folder: Path, case: int, steps: list[int] | None = None):
     """The log as a table.
 
     A second training that was killed before its first backup begins anew, and the log with the first one is set aside
-    under another name: then the rows of the first one, which has these steps, are there.
+    under another name: then the rows of the first one, which has these steps, are there. A second training whose steps
+    follow on from the first one's is the same training to a new process, and has the same rows.
     """
     import pandas as pd
 
     path = folder / CASES[case]["log"]
     read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
     table = read(path)
-    if steps and "training" not in table:
-        aside = [first_of(read(other)) for other in sorted(folder.glob(f"{path.name}.*"))]
+    aside = [first_of(read(other)) for other in sorted(folder.glob(f"{path.name}.*"))]
+    if steps and aside and "training" not in table:
         first = next((other for other in aside if other.step.tolist() == steps), aside[0])
         table = pd.concat({0: first, 1: table}, names=["training"]).reset_index("training").reset_index(drop=True)
     return table
