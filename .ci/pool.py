@@ -39,15 +39,18 @@ def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
 DEPENDS = "not once and not site and not wide and not elsewhere"
 """The tests whose result depends on the backend, without what CI leaves to another backend."""
 
+PARTS = ("steps", "counts", "scheduled_step", "reads", "preview", "logger", "importing", "precision", "range_test")
+"""Benchmarks whose quick pass takes a minute at most; `python -m benchmarks --quick` runs all, before a release."""
+
 JOBS = [
     # What is left out here runs on another backend, and in `.ci/nightly` on all: see docs/contributing.md.
-    pytest("TensorFlow: laws", 450, "tensorflow", "-m", DEPENDS, "tests/laws"),
-    pytest("TensorFlow: all but laws", 600, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
+    pytest("TensorFlow: laws", 350, "tensorflow", "-m", DEPENDS, "tests/laws"),
+    pytest("TensorFlow: all but laws", 800, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
     pytest("JAX: what depends on the backend", 500, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    pytest("torch: slow, or with a library", 300, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
-    pytest("the site in a browser", 200, "jax", "-m", "site"),
-    Job("benchmarks, a few steps each", 60, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax"]),
+    pytest("torch: slow, or with a library", 900, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
+    pytest("the site in a browser", 450, "jax", "-m", "site"),
+    Job("benchmarks, a few steps of some", 250, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax", *PARTS]),
     Job("the oldest versions, a few tests", 90, [PYTHON, ".ci/versions", "quick"]),
     Job("types", 40, [PYTHON, "-m", "mypy"]),
     Job("style", 5, [PYTHON, "-m", "ruff", "check", "."]),
