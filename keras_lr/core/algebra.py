@@ -34,6 +34,7 @@ from keras_lr.core.fields import (
     StepsOrZero,
 )
 from keras_lr.core.inner import (
+    FollowsInner,
     cycle_end_after,
     cycle_end_in,
     earliest,
@@ -309,7 +310,7 @@ def longest(schedules: Sequence[Any]) -> int | None:
     return max(known) if known and len(known) == len(lengths) else None
 
 
-class Clip(Schedule):
+class Clip(FollowsInner, Schedule):
     """Another schedule held between two rates: what `clip` makes.
 
     f(t) = min(max(schedule(t), low), high)
@@ -335,12 +336,6 @@ class Clip(Schedule):
     def validate(self) -> None:
         if self.high is not None and self.high < self.low:
             self.refuse("high", f"at least `low` ({self.low!r})")
-
-    def length(self) -> int | None:
-        return length_of(self.schedule)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         value = maximum(rate_of(self.schedule, step), self.low)

@@ -40,6 +40,18 @@ def cycle_end_after(schedule: LearningRateSchedule, step: int) -> int | None:
     return schedule.cycle_end_after(step) if isinstance(schedule, Formula) else None
 
 
+class FollowsInner:
+    """For a schedule that ends, and whose cycles end, where those of the one in its field `schedule` do."""
+
+    schedule: LearningRateSchedule
+
+    def length(self) -> int | None:
+        return length_of(self.schedule)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return cycle_end_after(self.schedule, step)
+
+
 def cycle_end_in(schedule: LearningRateSchedule, step: int, start: int = 0, end: int | None = None) -> int | None:
     """The same for a schedule that is used from `start` on, and up to `end`."""
     found = cycle_end_after(schedule, max(step - start, 0))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
 from keras_lr.core.curves import Step, Value, power, real
 from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, Share, Steps, Whole, one_of
-from keras_lr.core.inner import cycle_end_after, joined_cycle_end, length_of, rate_of
+from keras_lr.core.inner import FollowsInner, cycle_end_after, joined_cycle_end, length_of, rate_of
 from keras_lr.core.refusals import check
 from keras_lr.core.units import epochs
 
@@ -158,7 +158,7 @@ class PerUpdate(Schedule):
         return rate_of(self.schedule, step // self.accumulation_steps)
 
 
-class Noise(Schedule):
+class Noise(FollowsInner, Schedule):
     """Another schedule with a random factor at each step, the same for the same seed.
 
     f(t) = schedule(t) · (1 + amplitude · n(t)),  n(t) uniform in [−1, 1)
@@ -182,12 +182,6 @@ class Noise(Schedule):
     schedule: AnySchedule
     amplitude: Share
     seed: CountOrZero = 0
-
-    def length(self) -> int | None:
-        return length_of(self.schedule)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         return rate_of(self.schedule, step) * (1.0 + self.amplitude * (real(self._hash(step)) * (2.0 / PRIME) - 1.0))

@@ -32,7 +32,7 @@ from keras_lr.core.fields import (
     Share,
     StringOrNone,
 )
-from keras_lr.core.inner import cycle_end_after, length_of
+from keras_lr.core.inner import FollowsInner
 from keras_lr.core.ratios import nearest
 from keras_lr.core.turns import as_whole, multiple_after, turn
 
@@ -127,7 +127,7 @@ class CyclicalLearningRate(Schedule):
         return OppositePhase(self, low, high)
 
 
-class OppositePhase(Schedule):
+class OppositePhase(FollowsInner, Schedule):
     """A momentum that is low where the rate of a cycle is high: what `momentum` of a cycle makes.
 
     f(t) = high at the bottom of the cycle and low at its peak, on the same course as the rate
@@ -159,12 +159,6 @@ class OppositePhase(Schedule):
             self.refuse("schedule", "a `OneCycle` or a `CyclicalLearningRate`")
         if self.low > self.high:
             self.refuse("low", f"at most `high` ({self.high!r})")
-
-    def length(self) -> int | None:
-        return length_of(self.schedule)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         cycle: Any = self.schedule

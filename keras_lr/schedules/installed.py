@@ -21,7 +21,7 @@ import numpy as np
 from keras_lr.core.algebra import AnySchedule, Bound, Schedule
 from keras_lr.core.curves import Step, Value, lookup_steps, maximum, minimum, segment, since
 from keras_lr.core.fields import STEP_LIMIT, STRING, Positive, Rate, Several, Share, Whole
-from keras_lr.core.inner import cycle_end_after, length_of, rate_of
+from keras_lr.core.inner import FollowsInner, cycle_end_after, rate_of
 from keras_lr.core.tree import LearningRateSchedule
 
 MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Rescaled", "Shifted")
@@ -47,7 +47,14 @@ Parts = Annotated[
 ]
 
 
-class Reduced(Schedule):
+class _Scaled(FollowsInner):
+    """What the two scaled schedules have in common."""
+
+    def changes(self) -> tuple[int, ...]:
+        return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
+
+
+class Reduced(_Scaled, Schedule):
     """Another schedule scaled down, but not below a floor: what `ReduceOnPlateau` installs.
 
     f(t) = max(scale · schedule(t), min(schedule(t), min_lr))
@@ -72,21 +79,12 @@ class Reduced(Schedule):
     min_lr: Rate = 0.0
     by: StringOrEmpty = ""
 
-    def length(self) -> int | None:
-        return length_of(self.schedule)
-
-    def changes(self) -> tuple[int, ...]:
-        return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return cycle_end_after(self.schedule, step)
-
     def rate(self, step: Step) -> Value:
         rate = rate_of(self.schedule, step)
         return maximum(self.scale * rate, minimum(rate, self.min_lr)) if self.min_lr else self.scale * rate
 
 
-class Rescaled(Schedule):
+class Rescaled(_Scaled, Schedule):
     """Another schedule scaled up or down between two rates: what `GreedyLearningRate` installs.
 
     f(t) = min(max(scale · schedule(t), min(schedule(t), min_lr)), max(schedule(t), max_lr))
@@ -119,15 +117,6 @@ class Rescaled(Schedule):
     def validate(self) -> None:
         if self.max_lr < self.min_lr:
             self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
-
-    def length(self) -> int | None:
-        return length_of(self.schedule)
-
-    def changes(self) -> tuple[int, ...]:
-        return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return cycle_end_after(self.schedule, step)
 
     def rate(self, step: Step) -> Value:
         rate = rate_of(self.schedule, step)
