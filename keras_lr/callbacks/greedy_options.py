@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar
 
 from keras_lr.callbacks.greedy_rule import GreedyRule
-from keras_lr.callbacks.metrics import required_direction
-from keras_lr.callbacks.plateau_options import (
+from keras_lr.callbacks.metric_options import (
     CallbackName,
     Every,
     MetricName,
+    MetricOptions,
     Mode,
     OnNan,
     Optimizers,
@@ -18,15 +18,15 @@ from keras_lr.callbacks.plateau_options import (
     ThresholdMode,
     Window,
 )
+from keras_lr.callbacks.metrics import required_direction
 from keras_lr.core.fields import CountOrNone, CountOrZero, NonNegative, Rate, Real, Switch
-from keras_lr.core.frozen import Frozen
 
 OWNER = "GreedyLearningRate"
 
 Highest = Annotated[float, Real("a finite learning rate > 0", low=0.0, open_low=True)]
 
 
-class GreedyOptions(Frozen):
+class GreedyOptions(MetricOptions):
     """The arguments of `GreedyLearningRate`, which explains them."""
 
     _owner: ClassVar[str] = OWNER
@@ -55,17 +55,7 @@ class GreedyOptions(Frozen):
     def validate(self) -> None:
         if self.max_lr < self.min_lr:
             self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
-        if self.batches is not None and self.monitor.startswith("val_"):
-            self.refuse("monitor", "a metric of the training data when `every` counts batches")
-
-    @property
-    def batches(self) -> int | None:
-        """Batches of a window; None where the epochs count."""
-        return None if self.every == "epoch" else self.every
-
-    def key(self) -> str:
-        """The key of the saved state; a second callback of the same key gets a number after it."""
-        return f"{OWNER}/{self.name or self.monitor}"
+        super().validate()
 
     def rule(self, model: Any) -> GreedyRule:
         """The rule, once the metrics of the model are there.

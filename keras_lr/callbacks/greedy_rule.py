@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from keras_lr.callbacks.metric_rule import MetricRule
 from keras_lr.core.fields import FLOAT32_MAX
 
 UP, STAY, DOWN = 1, 0, -1
@@ -44,7 +45,7 @@ class GreedyState:
 
 
 @dataclass(frozen=True)
-class GreedyRule:
+class GreedyRule(MetricRule):
     """When to raise and when to lower: the detailed algorithm of Subramanian et al. 2025, arXiv 2512.14527, A.4.
 
     An epoch improves if its metric, or the mean of the last `window` finite metrics, passes ``best`` by more
@@ -86,12 +87,3 @@ class GreedyRule:
         if state.n_good > self.patience:
             return replace(state, n_good=0, warmup_counter=self.warmup), UP
         return state, STAY
-
-    def improves(self, metric: float, best: float | None) -> bool:
-        """Whether `metric` is better than `best` by more than the threshold."""
-        if not math.isfinite(metric):
-            return False
-        if best is None:
-            return True
-        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
-        return metric < best - margin if self.direction == "min" else metric > best + margin

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from keras_lr.callbacks.metric_driven import MetricDriven
-from keras_lr.callbacks.plateau_options import OWNER, Mode, OnNan, PlateauOptions, ThresholdMode
+from keras_lr.callbacks.metric_options import Mode, OnNan, ThresholdMode
+from keras_lr.callbacks.plateau_options import OWNER, PlateauOptions
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.optimizers.install import Bounds
 

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from keras_lr.callbacks.metric_rule import MetricRule
+
 
 @dataclass(frozen=True)
 class PlateauState:
@@ -31,7 +33,7 @@ class PlateauState:
 
 
 @dataclass(frozen=True)
-class PlateauRule:
+class PlateauRule(MetricRule):
     """When to reduce.
 
     An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
@@ -71,16 +73,6 @@ class PlateauRule:
             return state, False
         state = replace(state, wait=state.wait + 1)
         return state, state.wait >= self.patience or (not finite and self.on_nan == "reduce")
-
-    def improves(self, metric: float, best: float | None) -> bool:
-        """Whether `metric` is better than `best` by more than the threshold."""
-        if not math.isfinite(metric):
-            return False
-        if best is None:
-            return True
-        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
-        margin += self.rtol * abs(best)
-        return metric < best - margin if self.direction == "min" else metric > best + margin
 
     def reduced(self, state: PlateauState) -> PlateauState:
         """The state after a reduction was carried out."""

@@ -1,0 +1,31 @@
+"""What counts as an improvement of a metric, for the rules of all callbacks that a metric drives."""
+
+from __future__ import annotations
+
+import math
+
+
+class MetricRule:
+    """A rule that compares a metric with the best one so far.
+
+    Attributes:
+        direction: "min" or "max".
+        min_delta: what an improvement must exceed.
+        threshold_mode: "abs" for `min_delta` itself, "rel" for `min_delta` · |best|.
+        rtol: an improvement must exceed `rtol` · |best| on top of it.
+    """
+
+    direction: str
+    min_delta: float
+    threshold_mode: str
+    rtol: float = 0.0
+
+    def improves(self, metric: float, best: float | None) -> bool:
+        """Whether `metric` is better than `best` by more than the threshold."""
+        if not math.isfinite(metric):
+            return False
+        if best is None:
+            return True
+        margin = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
+        margin += self.rtol * abs(best)
+        return metric < best - margin if self.direction == "min" else metric > best + margin
