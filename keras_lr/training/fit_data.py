@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
 from keras_lr.core.refusals import refuse
+from keras_lr.training.others import fit_locals
 
 
 class FitData(NamedTuple):
@@ -28,20 +28,10 @@ def fit_data(owner: str, name: str, model: Any) -> FitData:
     Raises:
         ValueError: no `fit` runs, or its data can be read only once.
     """
-    found = _locals_of_fit(model)
+    found = fit_locals(model)
     if found is None:
         refuse(owner, name, "None in a training loop of your own, in which no `fit` has the data", model)
     if hasattr(found["x"], "__next__"):
         allowed = "None where `fit` has a generator, which can be read only once (`RefreshBatchNorm` takes other data)"
         refuse(owner, name, allowed, found["x"])
     return FitData(found["x"], found["batch_size"])
-
-
-def _locals_of_fit(model: Any) -> dict[str, Any] | None:
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        found: dict[str, Any] = frame.f_locals
-        if frame.f_code.co_name == "fit" and found.get("self") is model and "epoch_iterator" in found:
-            return found
-        frame = frame.f_back
-    return None

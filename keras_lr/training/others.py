@@ -29,11 +29,18 @@ def running_batch_size() -> int | None:
     Keras gives callbacks the number of batches, but not their size. It is in the data adapter that `fit` has made, if
     the data tell it: arrays do, a `DataLoader`, and a `tf.data.Dataset` whose batches all have one size.
     """
+    adapter = getattr((fit_locals() or {}).get("epoch_iterator"), "data_adapter", None)
+    return None if adapter is None or _is_distributed(adapter) else _size(adapter)
+
+
+def fit_locals(model: Any = None) -> dict[str, Any] | None:
+    """The local variables of the `fit` whose hook is running, of `model` if it is given; None where none runs."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        adapter = getattr(frame.f_locals.get("epoch_iterator"), "data_adapter", None)
-        if adapter is not None:
-            return None if _is_distributed(adapter) else _size(adapter)
+        found: dict[str, Any] = frame.f_locals
+        is_fit = frame.f_code.co_name == "fit" and "epoch_iterator" in found
+        if is_fit and (model is None or found.get("self") is model):
+            return found
         frame = frame.f_back
     return None
 

@@ -60,8 +60,7 @@ def from_chief(number: float) -> float:
 
 def with_own_variables() -> int:
     """How many processes have variables of their own; on JAX all processes share them, which counts as 1."""
-    distributed = _torch_distributed() if keras.config.backend() == "torch" else None
-    return 1 if distributed is None else int(distributed.get_world_size())
+    return 1 if keras.config.backend() == "jax" else count()
 
 
 def from_all(value: Any) -> list[Any]:
