@@ -24,11 +24,10 @@ import keras
 import pytest
 from hypothesis import settings
 from support import needs, site_checks
+from support.generated import LONG
 
 CACHE = os.environ.pop("KERAS_LR_JAX_CACHE", None)
 """The folder that this process made and deletes."""
-
-LONG = os.environ.get("KERAS_LR_LONG") == "1"
 
 # The same examples in each run, so that a red run is a fault of the change; the long mode draws new ones.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from support.training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
+from support.training import Metric, Weight, assert_applied, fit, model_with, saved_and_loaded, two_optimizers
 
 import keras_lr as klr
 from keras_lr import GreedyLearningRate, ReduceOnPlateau
@@ -19,17 +19,6 @@ def greedy(**options):
     return GreedyLearningRate("metric", **QUICK | options)
 
 
-def loaded(model, path, rate):
-    if path.suffix == ".keras":
-        model.save(path)
-        return keras.models.load_model(path)
-    model.save_weights(path)
-    again = model_with(rate)
-    again.optimizer.build(again.trainable_variables)
-    again.load_weights(path)
-    return again
-
-
 @pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.few(3)
@@ -38,7 +27,7 @@ def test_a_training_that_was_saved_and_loaded_goes_on(tmp_path, rate, form):
     options = {"window": 2, "warmup": 1, "cooldown": 1}
     fit(model_with(RATES[rate]()), whole := Weight(), Metric(METRICS), greedy(**options), epochs=10)
     fit(model := model_with(RATES[rate]()), Metric(METRICS), greedy(**options), epochs=5)
-    again = loaded(model, tmp_path / form, RATES[rate]())
+    again = saved_and_loaded(model, tmp_path / form, RATES[rate]())
     second = Weight()
     second.seen = [float(again.get_weights()[0].item())]
     fit(again, second, Metric(METRICS), greedy(**options), initial_epoch=5, epochs=10)
@@ -60,7 +49,7 @@ def test_two_of_them_and_a_plateau_have_factors_of_their_own(tmp_path):
 
     fit(whole := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=6)
     fit(model := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=3)
-    again = loaded(model, tmp_path / "x.weights.h5", klr.Constant(0.5))
+    again = saved_and_loaded(model, tmp_path / "x.weights.h5", klr.Constant(0.5))
     fit(again, Three(), *(three := callbacks()), initial_epoch=3, epochs=6)
     # "rising" is raised after epochs 1, 3, 5; "flat" falls after 2, 4 (0 is its best), the plateau after each but the first.
     scales = [one.get_state()["scales"]["learning_rate"] for one in three]

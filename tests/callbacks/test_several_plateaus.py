@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from support.training import Metric, Weight, assert_applied, fit, model_with
+from support.training import Metric, Weight, assert_applied, fit, model_with, saved_and_loaded
 
 import keras_lr as klr
 
@@ -31,17 +31,6 @@ def patient():
 def both():
     """Metrics "b" and "a", of which "a" acts first."""
     return [klr.ReduceOnPlateau("b", 0.5, 3, mode="min"), klr.ReduceOnPlateau("a", 0.5, 2, mode="min")]
-
-
-def saved_and_loaded(model, path, rate):
-    if path.suffix == ".keras":
-        model.save(path)
-        return keras.models.load_model(path)
-    model.save_weights(path)
-    again = model_with(rate)
-    again.optimizer.build(again.trainable_variables)
-    again.load_weights(path)
-    return again
 
 
 @pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])

@@ -2,32 +2,21 @@
 
 import collections
 import math
-import os
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.generated import examples
 from support.greedy_model import GreedyModel
 from support.training import Metric, Weight, assert_applied, drive, fit, model_with
 
 import keras_lr as klr
 from keras_lr.callbacks.greedy_rule import DOWN, STAY, UP, GreedyRule, GreedyState
 
-LONG = os.environ.get("KERAS_LR_LONG") == "1"
 RATE = 0.5
 COUNTS = collections.Counter()
-
-
-def sequences(quick, long):
-    return settings(
-        max_examples=long if LONG else quick,
-        derandomize=not LONG,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
 
 
 METRICS = st.one_of(
@@ -61,7 +50,7 @@ RULE = ("patience", "min_delta", "threshold_mode", "warmup", "cooldown", "window
 
 
 @pytest.mark.once
-@sequences(200, 6000)
+@examples(200, 6000)
 @given(OPTIONS, SEQUENCES)
 def test_the_rule_by_itself(options, metrics):
     """Without a rate, so without bounds and a reset."""
@@ -100,7 +89,7 @@ def expected_rates(model, metrics):
 # A rate at its bound from the start is warned of, which another test is about.
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:GreedyLearningRate. the learning rate is not above")
-@sequences(40, 1500)
+@examples(40, 1500)
 @given(st.booleans(), OPTIONS, SEQUENCES)
 def test_the_rates_of_a_number_and_of_a_constant_schedule(is_schedule, options, metrics):
     """With `drive`, whose training step only counts."""

@@ -6,13 +6,13 @@
 import collections
 import json
 import math
-import os
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.generated import LONG, examples
 from support.plateau_model import PlateauModel
 from support.training import Metric, Weight, assert_applied, fit, model_with
 
@@ -20,20 +20,9 @@ import keras_lr as klr
 from keras_lr import ReduceOnPlateau
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 
-LONG = os.environ.get("KERAS_LR_LONG") == "1"
 RATE = 0.5
 FLOOR = 0.11
 COUNTS = collections.Counter()
-
-
-def sequences(quick, long):
-    return settings(
-        max_examples=long if LONG else quick,
-        derandomize=not LONG,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
 
 
 # Numbers with few binary digits, so that a metric can pass the best by exactly the threshold; and others.
@@ -159,7 +148,7 @@ def assert_agree(driver, model, rate):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ReduceOnPlateau")
 @pytest.mark.xdist_group("sequences")
-@sequences(150, 6000)
+@examples(150, 6000)
 @given(OPTIONS, st.lists(EVENTS, min_size=4, max_size=24))
 def test_on_a_number(options, events):
     play("number", options, events)
@@ -169,7 +158,7 @@ def test_on_a_number(options, events):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ReduceOnPlateau")
 @pytest.mark.xdist_group("sequences")
-@sequences(150, 6000)
+@examples(150, 6000)
 @given(st.sampled_from(sorted(set(SCHEDULES) - {"number"})), OPTIONS, st.lists(EVENTS, min_size=4, max_size=24))
 def test_on_a_schedule(name, options, events):
     play(name, options, events)
@@ -178,7 +167,7 @@ def test_on_a_schedule(name, options, events):
 RULE = ("patience", "min_delta", "threshold_mode", "cooldown", "window", "on_nan")
 
 
-@sequences(300, 6000)
+@examples(300, 6000)
 @given(OPTIONS, st.lists(METRICS | EXACT, min_size=8, max_size=40))
 def test_the_rule_by_itself(options, metrics):
     """Longer sequences, since nothing of Keras takes part: no rate, so no floor, and no steps."""

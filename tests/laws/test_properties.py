@@ -5,7 +5,6 @@
 
 import copy
 import json
-import os
 import pickle
 
 import keras
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from support.backend import compiled, counter, graph
+from support.generated import examples
 from support.joints import JOINTS
 from support.leaves import LEAVES
 from support.pen import LAST, Training
@@ -24,25 +24,13 @@ import keras_lr as klr
 from keras_lr.core.algebra import rebound
 from keras_lr.core.inner import values_of
 
-LONG = os.environ.get("KERAS_LR_LONG") == "1"
 EVAL = {"keras": keras, **{name: getattr(klr, name) for name in klr.__all__}}
 
 
-def examples(quick, long):
-    """How many schedules a law is tried with: the same few in the suite, new ones each time in the long mode."""
-    slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-    return settings(
-        max_examples=long if LONG else quick,
-        derandomize=not LONG,
-        deadline=None,
-        database=None,
-        suppress_health_check=slow,
-    )
-
-
-on_host = examples(120, 5000)
-in_a_trace = examples(40, 1500)
-in_a_file = examples(25, 500)
+LARGE = HealthCheck.data_too_large, HealthCheck.large_base_example
+on_host = examples(120, 5000, *LARGE)
+in_a_trace = examples(40, 1500, *LARGE)
+in_a_file = examples(25, 500, *LARGE)
 
 
 def assert_same_values(a, b, made):

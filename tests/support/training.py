@@ -72,6 +72,18 @@ def drive(model, *callbacks, epochs=3, batches=5):
     running.on_train_end()
 
 
+def saved_and_loaded(model, path, rate):
+    """A model of `model_with(rate)` once more, out of a file of it or of its weights."""
+    if path.suffix == ".keras":
+        model.save(path)
+        return keras.models.load_model(path)
+    model.save_weights(path)
+    again = model_with(rate)
+    again.optimizer.build(again.trainable_variables)
+    again.load_weights(path)
+    return again
+
+
 class Weight(keras.callbacks.Callback):
     """The weight after each execution of the training step; `applied` is by how much it fell."""
 
