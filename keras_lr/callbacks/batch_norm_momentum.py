@@ -14,7 +14,7 @@ from keras_lr.core.algebra import SCHEDULE, Constant, Schedule
 from keras_lr.core.evaluation import host_steps
 from keras_lr.core.fields import FLAG, STRING, Real, Several
 from keras_lr.core.inner import values_of
-from keras_lr.core.refusals import check, refuse
+from keras_lr.core.refusals import check, compiled, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training.position import epochs_of_training
 from keras_lr.training.session import Session
@@ -194,8 +194,5 @@ def _patterns(layers: Any) -> tuple[str, ...] | None:
         return None
     patterns: tuple[str, ...] = check(PATTERNS, OWNER, "layers", [layers] if isinstance(layers, str) else layers)
     for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError):
-            refuse(OWNER, "layers", PATTERNS.allowed, pattern)
+        compiled(OWNER, "layers", PATTERNS.allowed, pattern)
     return patterns

@@ -113,8 +113,9 @@ class BindSchedule(keras.callbacks.Callback):
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
         units = list(self._units())
-        self._batch_size = self._session.batch_size if any(unit.samples for unit in units) else None
-        if any(unit.samples for unit in units) and self._batch_size is None:
+        has_samples = any(unit.samples for unit in units)
+        self._batch_size = self._session.batch_size if has_samples else None
+        if has_samples and self._batch_size is None:
             raise ValueError(
                 "BindSchedule: the schedule has durations in `samples`, and the data do not tell how many samples a "
                 "batch has; pass `BindSchedule(batch_size=…)`, with several processes the samples of all of them"

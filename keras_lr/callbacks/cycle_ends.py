@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from keras_lr.callbacks.backup_folder import read_along
-from keras_lr.callbacks.refreshing import BATCHES, RefreshBatchNorm
-from keras_lr.core.fields import PATH
+from keras_lr.callbacks.refreshing import RefreshBatchNorm
+from keras_lr.core.fields import COUNT_OR_NONE, PATH
 from keras_lr.core.inner import cycle_end_after, earliest
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule
@@ -58,7 +58,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
             allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
             refuse("SaveAtCycleEnds", "filepath", allowed, filepath)
         self.refresh_batch_norm: int | None = check(
-            BATCHES, "SaveAtCycleEnds", "refresh_batch_norm", refresh_batch_norm
+            COUNT_OR_NONE, "SaveAtCycleEnds", "refresh_batch_norm", refresh_batch_norm
         )
         self._refresher: RefreshBatchNorm | None = None
         self._saved: int | None = None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from keras_lr.callbacks.recording import Segment
 from keras_lr.core.fields import FLAG, STRING, Several
 from keras_lr.core.inner import values_of
-from keras_lr.core.refusals import check, refuse
+from keras_lr.core.refusals import check, compiled, refuse
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.multipliers import RATE
 from keras_lr.optimizers.scale_invariant import scale_invariant_kernels
@@ -34,10 +34,7 @@ def checked(effective: Any) -> bool | tuple[str, ...]:
         return flag
     patterns: tuple[str, ...] = check(PATTERNS, OWNER, "effective", effective)
     for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError):
-            refuse(OWNER, "effective", PATTERNS.allowed, pattern)
+        compiled(OWNER, "effective", PATTERNS.allowed, pattern)
     return patterns
 
 

@@ -19,13 +19,12 @@ from keras_lr.callbacks.metric_options import (
 )
 from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
-from keras_lr.core.fields import COUNT, STRING, CountOrZero, NonNegative, OrNone, Rate, Several, String, Switch
+from keras_lr.core.fields import STRING, CountOrNone, CountOrZero, NonNegative, OrNone, Rate, Several, String, Switch
 
 OWNER = "ReduceOnPlateau"
 
 
 Names = Annotated[Any, OrNone(Several("a non-empty sequence of names", STRING))]
-Batches = Annotated[int | None, OrNone(COUNT)]
 HyperparameterName = Annotated[str, String("the name of a hyperparameter, such as 'learning_rate' or 'momentum'")]
 
 
@@ -54,7 +53,7 @@ class PlateauOptions(MetricOptions):
     rtol: NonNegative
     eps: NonNegative
     optimizer: Optimizers
-    refresh_batch_norm: Batches = None
+    refresh_batch_norm: CountOrNone = None
     hyperparameter: HyperparameterName = "learning_rate"
 
     def validate(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.core.fields import COUNT, OrNone
+from keras_lr.core.fields import COUNT, COUNT_OR_NONE
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import norms
 from keras_lr.training.fit_data import FitData, fit_data
@@ -14,7 +14,6 @@ from keras_lr.training.others import rearrange, running_list
 from keras_lr.training.refresh import refresh_batch_norm
 
 OWNER = "RefreshBatchNorm"
-BATCHES = OrNone(COUNT)
 
 
 class RefreshBatchNorm(keras.callbacks.Callback):
@@ -42,7 +41,7 @@ class RefreshBatchNorm(keras.callbacks.Callback):
         super().__init__()
         self.batches: int = check(COUNT, OWNER, "batches", batches)
         self.x = x
-        self.batch_size: int | None = check(BATCHES, OWNER, "batch_size", batch_size)
+        self.batch_size: int | None = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
         self._data: FitData | None = None
         self._is_for_validation = True
         # The callback and its argument that this one works for, if it is not in the user's list.

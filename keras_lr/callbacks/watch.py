@@ -172,7 +172,7 @@ class Watch:
         """What has a column: those of optimizers, and what callbacks compute from the step."""
         found = lookup.hyperparameters(self.model, self._wanted.optimizer)
         session = of(self.model).session
-        if session is not None and found:
+        if session is not None and session.schedules and found:
             rated = lookup.primary([it.rated for it in found])
             found += [Hyperparameter(column, rated, schedule) for column, schedule in session.schedules.items()]
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 import reprlib
 from typing import Any, NoReturn
 
@@ -29,6 +30,18 @@ class RefusedError(Exception):
 def refuse(owner: str, name: str, allowed: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise ``Owner: `name` must be <allowed>, got <value>``."""
     raise error(f"{owner}: `{name}` must be {allowed}, got {shown(value)}")
+
+
+def compiled(owner: str, name: str, allowed: str, pattern: str) -> re.Pattern[str]:
+    """A regular expression that a user wrote.
+
+    Raises:
+        ValueError: it is none; the text is that of `refuse`.
+    """
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        refuse(owner, name, allowed, pattern)
 
 
 def shown(value: Any) -> str:

@@ -11,13 +11,7 @@ import keras
 
 from keras_lr.core.keras_versions import Variable
 from keras_lr.core.tree import LearningRateSchedule
-from keras_lr.optimizers.lookup import (
-    RatedOptimizer,
-    Source,
-    is_schedule,
-    rated_optimizers,
-    sync,
-)
+from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
 from keras_lr.optimizers.scheduled_hyperparameter import ScheduledHyperparameter
 from keras_lr.schedules.installed import Installed, Scaling, with_key

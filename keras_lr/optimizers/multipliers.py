@@ -17,7 +17,7 @@ import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import Constant, Inner
-from keras_lr.core.refusals import RefusedError, check, refuse
+from keras_lr.core.refusals import RefusedError, check, compiled, refuse
 from keras_lr.core.serialization import from_serialized
 from keras_lr.core.warning import warn_user
 
@@ -173,10 +173,7 @@ def check_multipliers(
 def _compiled(name: str, pattern: Any) -> re.Pattern[str]:
     if not isinstance(pattern, str):
         refuse("Scheduled", name, ALLOWED, pattern, TypeError)
-    try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        refuse("Scheduled", name, "a mapping of regular expressions", pattern)
+    return compiled("Scheduled", name, "a mapping of regular expressions", pattern)
 
 
 def number_or_schedule(factor: LearningRateSchedule) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.core.fields import COUNT, FLAG, OrNone, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, Whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training import batch_statistics
@@ -18,7 +18,6 @@ from keras_lr.training.snapshot import RandomSnapshot
 
 OWNER = "refresh_batch_norm"
 KEY = "_keras_lr_refresh"
-COUNT_OR_NONE = OrNone(COUNT)
 SEED = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 

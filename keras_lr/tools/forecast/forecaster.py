@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_lr.callbacks.logger import LearningRateLogger
 from keras_lr.core.algebra import Constant, Product, Schedule
-from keras_lr.core.fields import COUNT, FLAG, POSITIVE, STRING, OrNone, one_of
+from keras_lr.core.fields import COUNT, COUNT_OR_NONE, FLAG, POSITIVE, STRING, OrNone, one_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers import lookup
@@ -92,7 +92,7 @@ class Forecaster(keras.callbacks.Callback):
             refuse(owner, "logger", "the LearningRateLogger of the training", logger, TypeError)
         self.logger = logger
         self.target: float | None = check(OrNone(POSITIVE), owner, "target", target)
-        self.cooldown_steps: int | None = check(OrNone(COUNT), owner, "cooldown_steps", cooldown_steps)
+        self.cooldown_steps: int | None = check(COUNT_OR_NONE, owner, "cooldown_steps", cooldown_steps)
         if not isinstance(logs, list | tuple):
             refuse(owner, "logs", "a list of logs", logs, TypeError)
         self.logs = list(logs)

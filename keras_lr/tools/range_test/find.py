@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.fields import COUNT, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrNone, Real, Several, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrNone, Real, Several, Whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
@@ -28,7 +28,6 @@ from keras_lr.tools.range_test.sweep import Sweeper, Watch
 from keras_lr.training.seeding import undisturbed
 
 OWNER = "find_learning_rate"
-BATCH = OrNone(COUNT)
 FIELDS: dict[str, Kind] = {
     "min_rate": POSITIVE,
     "max_rate": POSITIVE,
@@ -98,7 +97,7 @@ def find_learning_rate(
         TypeError, ValueError: for wrong arguments; if the model is not compiled, or reports no `loss`.
     """
     sweep = _checked(Sweeping(min_rate, max_rate, steps, smoothing, divergence, repeats, seed))
-    batch_size = check(BATCH, OWNER, "batch_size", batch_size)
+    batch_size = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
     shuffle = check(FLAG, OWNER, "shuffle", shuffle)
     progress = check(FLAG, OWNER, "progress", progress)
     if class_weight is not None and not _is_class_weight(class_weight):
