@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from support.training import fit, two_optimizers
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger
@@ -158,3 +159,11 @@ def test_what_is_refused():
         bare.fit(X, X[:, :1], verbose=0, callbacks=[LearningRateLogger(effective=["x"])])
     with pytest.raises(TypeError, match="^LearningRateLogger: `effective` must be True, False, or .*, got 3$"):
         LearningRateLogger(effective=3)
+
+
+def test_several_optimizers_are_refused():
+    model = two_optimizers(0.5, 0.25)
+    with pytest.raises(
+        ValueError, match=r"^LearningRateLogger: `effective` must be False with several optimizers, got"
+    ):
+        fit(model, LearningRateLogger(effective=["kernel"]))
