@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support import fresh
 from support.backend import BACKEND
 from support.events import scalars
+from support.generated import LONG
 
 import keras_lr as klr
 from keras_lr.tools import parsing
@@ -309,6 +311,7 @@ ENVIRONMENT = {
 
 
 # About other libraries and not about the backend: run on one of them.
+STARTS_PROCESSES = {"dask_comparison", "distributed_torch", "resume_after_a_kill"}
 ONCE = {"dask_comparison", "keras_tuner_search", "log_to_mlflow", "log_to_tensorboard", "log_to_wandb", "optuna_search"}
 HERE = [name for name, (backends, _) in TABLE.items() if BACKEND in backends]
 
@@ -322,8 +325,12 @@ def test_example(tmp_path, name):
     chosen = {} if len(TABLE[name][0]) == 1 else {"KERAS_BACKEND": BACKEND}
     inherited = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     environment = inherited | chosen | ENVIRONMENT.get(name, {})
-    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
+    script = EXAMPLES / f"{name}.py"
+    if name in STARTS_PROCESSES or LONG:
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
+    else:
+        done = fresh.run(script, tmp_path, environment, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     TABLE[name][1](done.stdout, tmp_path)
 
