@@ -17,21 +17,6 @@ from keras_lr.training.others import others
 from keras_lr.training.session import Session
 
 
-def chosen(owner: str, optimizers: list[RatedOptimizer], names: tuple[str, ...] | None) -> list[RatedOptimizer]:
-    """The optimizers with these names; all of them for None.
-
-    Raises:
-        ValueError: no optimizer has that name.
-    """
-    if names is None:
-        return optimizers
-    there = [rated.optimizer.name for rated in optimizers]
-    for name in names:
-        if name not in there:
-            refuse(owner, "optimizers", f"among {', '.join(map(repr, there))}", name)
-    return [rated for rated in optimizers if rated.optimizer.name in names]
-
-
 def check_model(owner: str, model: Any) -> None:
     """Refuse what is no model of Keras.
 

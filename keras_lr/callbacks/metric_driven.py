@@ -245,8 +245,6 @@ class MetricDriven(MetricState):
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
-        if self.optimizers is not None:
-            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        else:
-            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
+        argument = "optimizer" if self.optimizers is None else "optimizers"
+        found = lookup.chosen(self.OWNER, self.model, getattr(self, argument), argument)
         return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)

@@ -18,16 +18,18 @@ import keras
 from keras import ops
 
 from keras_lr.core.evaluation import host_steps, value_at
-from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.fields import STEP_LIMIT, OrNone, String
 from keras_lr.core.inner import values_of
 from keras_lr.core.keras_versions import OptimizerMap, Variable
-from keras_lr.core.refusals import Kind, RefusedError, refuse
+from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
 from keras_lr.optimizers import attributes
 from keras_lr.optimizers.scheduled import schedules_of
 
 Source = Any
 """Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
+
+NAME = OrNone(String("the name of an optimizer"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,13 +211,14 @@ class OptimizerChoice(Kind):
         return value if value is None else tuple(str(one) if isinstance(one, str) else one for one in several)
 
 
-def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
-    """The optimizers of a model that a callback was given, in the order of the model; all of them for None.
+def chosen(owner: str, model: Any, choice: Any, argument: str = "optimizer") -> list[RatedOptimizer]:
+    """The optimizers of a model that a user has chosen, in the order of the model; all of them for None.
 
     Args:
-        owner: the callback, for errors.
+        owner: the callback or function that was given the choice, for errors.
         model: the model.
         choice: optimizers, and names of optimizers or of attributes of the model.
+        argument: what the owner calls it.
 
     Raises:
         ValueError: one of them is no optimizer of the model.
@@ -233,10 +236,27 @@ def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
     for one in choice:
         found = [rated for rated in there if _is_meant(rated, one)]
         if not found:
-            names = sorted({name for rated in there for name in rated.names})
-            refuse(owner, "optimizer", f"among {', '.join(map(repr, names))}", one)
+            refuse(owner, argument, _names(there), one)
         picked += found
     return [rated for rated in there if any(rated is one for one in picked)]
+
+
+def chosen_one(owner: str, model: Any, name: Any) -> RatedOptimizer:
+    """The only optimizer of a model, or that with a name.
+
+    Raises:
+        TypeError: the name is no string.
+        ValueError: there are several and no name, or none has this name.
+    """
+    name = check(NAME, owner, "optimizer", name)
+    found = chosen(owner, model, None if name is None else (name,))
+    if len(found) != 1:
+        refuse(owner, "optimizer", _names(found), name)
+    return found[0]
+
+
+def _names(optimizers: list[RatedOptimizer]) -> str:
+    return f"among {', '.join(map(repr, sorted({name for rated in optimizers for name in rated.names})))}"
 
 
 def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
