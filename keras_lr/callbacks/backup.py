@@ -12,7 +12,6 @@ import keras
 import numpy as np
 
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
-from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import capture as capture_states
 from keras_lr.callbacks.keras_state import check as check_states
@@ -24,10 +23,10 @@ from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.training import processes
-from keras_lr.training.others import others, running_list
 from keras_lr.training.position import KEY, Position, forget
 from keras_lr.training.random_state import RandomStates, capture
 from keras_lr.training.saved_state import memory, of
+from keras_lr.training.session import Session
 from keras_lr.training.snapshot import seeds_of
 
 STATES = "backup of callbacks"
@@ -93,7 +92,6 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._folder = BackupFolder(self.backup_dir)
         self._skip: Skip | None = None
         self._resumed: dict[str, Any] | None = None
-        self._frame = Frame(self._give_back_states, self._write_epoch)
         self._states: tuple[list[dict[str, Any]], list[Any]] | None = None
 
     @property
@@ -105,6 +103,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
+        session = self._session = Session.join(self)
         if not model.built:
             raise ValueError("BackupAndRestore: the model must be built before `fit`: give it an `Input`, or call it")
         if self._skip is not None:  # of a `fit` that ended with an error
@@ -121,7 +120,10 @@ class BackupAndRestore(keras.callbacks.Callback):
         if self._folder.backups():
             # How Keras's own callback tells `fit` where to go on.
             model._initial_epoch = self._first_epoch(self._load())
-        self._frame.set_up()
+        # Keras's callbacks forget their state in `on_train_begin`: it is given back after that.
+        session.first.add(self, on_epoch_begin=self._give_back_states, on_train_end=self._give_back_states)
+        # A backup is not written before all callbacks have decided about the epoch.
+        session.last.add(self, on_epoch_end=self._write_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch, 0
@@ -147,22 +149,22 @@ class BackupAndRestore(keras.callbacks.Callback):
         forget(self._net)
         # The last execution may be a short one; what it lacks makes a backup early, and not late.
         self._seen += self._net.steps_per_execution
-        if not self._frame.is_set_up():
+        if self._session.running is None:
             self._write_epoch(epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         forget(self._net)
-        self._frame.take_down()
         if self._resumed is not None:
             self._net._initial_epoch = None
         if self.delete_checkpoint and processes.is_chief():
             self._folder.delete()
+        self._session.leave(self)
 
     # Taking up.
 
     def _is_of_another(self, entry: Any) -> bool:
         """Whether another such callback has just taken up a backup; the last one in the list that has one counts."""
-        backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
+        backups = [other for other in self._session.others(self) if isinstance(other, BackupAndRestore)]
         return entry is not None and any(other._resumed is entry for other in backups)
 
     def _first_epoch(self, position: Position) -> int:
@@ -233,21 +235,21 @@ class BackupAndRestore(keras.callbacks.Callback):
                 f"BackupAndRestore: the backup was made within epoch {position.epoch:,}, and `fit` begins with epoch "
                 f"{epoch:,}; `initial_epoch` must be that of the training which was broken off"
             )
-        callbacks = running_list()
+        callbacks = self._session.running
         if callbacks is None:
             raise ValueError("BackupAndRestore: a backup that was made within an epoch can only be taken up by `fit`")
         self._skip = Skip(self._net, callbacks, position, self._metrics, self._random)
         self._batch = position.batch
 
-    def _give_back_states(self) -> None:
+    def _give_back_states(self, *_: Any) -> None:
         """Give Keras's callbacks, which have reset themselves by now, what they had remembered."""
         if self._states is not None:
             states, self._states = self._states, None
-            restore(others(self), *states)
+            restore(self._session.others(self), *states)
 
     # Writing.
 
-    def _write_epoch(self, epoch: int) -> None:
+    def _write_epoch(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch" or self._is_due():
             self._write(Position(epoch + 1))
 
@@ -257,7 +259,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _write(self, position: Position) -> None:
         self._seen = 0
         model = self.model
-        with _entered(model, position, self._random_of_epoch, capture_states(others(self))):
+        with _entered(model, position, self._random_of_epoch, capture_states(self._session.others(self))):
             if processes.is_chief():
                 keep_latest = self.double_checkpoint and not self._damaged
                 self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)

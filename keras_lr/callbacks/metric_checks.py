@@ -13,7 +13,6 @@ from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
-from keras_lr.training.others import others
 from keras_lr.training.session import Session
 
 
@@ -61,13 +60,13 @@ def start_step(owner: str, start_after: Any, session: Session | None) -> int:
     return start_after.steps(steps_per_epoch, None if session is None else session.epochs, batch_size)
 
 
-def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
+def warn_at_start(callback: Any, optimizers: list[RatedOptimizer], others: list[Any]) -> None:
     """Warn of a rate that is at its floor already, and of callbacks that this one does not go with."""
     # A schedule may start low on purpose (a warmup does), so only numbers count.
     numbers = [rated for rated in optimizers if not lookup.is_schedule(rated.source)]
     if callback.min_lr > 0.0 and numbers and all(rated.rate() <= callback.min_lr for rated in numbers):
         warn_user(f"{callback.OWNER}: the learning rate is not above `min_lr` ({callback.min_lr:g}) at the start")
-    for other in others(callback):
+    for other in others:
         if (
             isinstance(other, keras.callbacks.EarlyStopping)
             and other.monitor == callback.monitor

@@ -71,8 +71,8 @@ class MetricDriven(MetricState):
         checks.check_model(self.OWNER, model)
         optimizers = self._rated()
         checks.check_rates(self.OWNER, optimizers)
-        checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
+        checks.warn_at_start(self, optimizers, self._session.others(self))
         self._refresher = None
         if self.refresh_batch_norm is not None:
             self._refresher = RefreshBatchNorm.attach(self, self.OWNER, self.refresh_batch_norm)
