@@ -21,7 +21,7 @@ from keras_lr.callbacks.recording import Segment
 from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
 from keras_lr.training.saved_state import of
 from keras_lr.training.session import Session
@@ -124,7 +124,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
         self.effective: bool | tuple[str, ...] = checked(effective)
-        self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
+        self.optimizer: Any = check(choice.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
         self._book = Logbook(self.path)
         self._fit: Watch | None = None
 
@@ -165,7 +165,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._end(self._fit)
         model = self.model
         lookup.build(model)
-        lookup.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
+        choice.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
         wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm, self.effective)
         session = Session.join(self)
         fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"), session)

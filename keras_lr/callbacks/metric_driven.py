@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -246,5 +246,5 @@ class MetricDriven(MetricState):
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
         argument = "optimizer" if self.optimizers is None else "optimizers"
-        found = lookup.chosen(self.OWNER, self.model, getattr(self, argument), argument)
-        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)
+        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
+        return choice.scheduled(self.OWNER, found, self.hyperparameter)

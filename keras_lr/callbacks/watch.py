@@ -12,7 +12,7 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.core.keras_versions import last_batch
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Hyperparameter, Source
 from keras_lr.training.session import Session
@@ -169,7 +169,8 @@ class Watch:
 
     def _hyperparameters(self) -> list[Hyperparameter]:
         """What has a column: those of optimizers, and what callbacks compute from the step."""
-        found = lookup.hyperparameters(self.model, self._wanted.optimizer)
+        chosen = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
+        found = lookup.hyperparameters(chosen)
         schedules = self.session.schedules
         if schedules and found:
             rated = lookup.primary([it.rated for it in found])

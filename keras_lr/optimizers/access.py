@@ -10,8 +10,9 @@ from keras_lr.core.keras_versions import Variable
 from keras_lr.core.refusals import check
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.attributes import is_unused
+from keras_lr.optimizers.choice import chosen_one
 from keras_lr.optimizers.install import replace
-from keras_lr.optimizers.lookup import chosen_one, optimizer_of, rated_optimizers, sync
+from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, sync
 from keras_lr.optimizers.training_step import retrace
 
 STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)

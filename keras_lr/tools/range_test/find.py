@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, Whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.range_test.result import RangeTest, Sweep
 from keras_lr.tools.range_test.sweep import Sweeper, Watch
@@ -165,7 +165,7 @@ def _run(sweep: Sweeping, sweeper: Sweeper, *, progress: bool) -> RangeTest:
 def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
     lookup.build(model)
     names = check(OrNone(Several("a sequence of names of optimizers", STRING)), OWNER, "only", only)
-    return lookup.at_least_one(lookup.chosen(OWNER, model, names, "only"))
+    return lookup.at_least_one(choice.chosen(OWNER, model, names, "only"))
 
 
 def _is_class_weight(weights: Any) -> bool:
