@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from keras_lr.core.algebra import SCHEDULE
 from keras_lr.core.fields import COUNT, RATE, Whole
 from keras_lr.core.keras_versions import Variable
-from keras_lr.core.refusals import check, shown
+from keras_lr.core.refusals import check
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.attributes import is_unused
+from keras_lr.optimizers.choice import chosen_one
 from keras_lr.optimizers.install import replace
-from keras_lr.optimizers.lookup import RatedOptimizer, optimizer_of, rated_optimizers, sync
+from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, sync
 from keras_lr.optimizers.training_step import retrace
 
 STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
@@ -34,7 +33,7 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
         ValueError: the model is not compiled, or `optimizer` is needed or unknown.
     """
     sync(model)
-    return _named(model, optimizer).rate()
+    return chosen_one("get_learning_rate", model, optimizer).rate()
 
 
 def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
@@ -56,7 +55,7 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
         ValueError: the model is not compiled, `rate` is negative or not finite, or
             `optimizer` is needed or unknown.
     """
-    rated = _named(model, optimizer)
+    rated = chosen_one("set_learning_rate", model, optimizer)
     kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
     rate = check(kind, "set_learning_rate", "rate", rate)
     compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, Variable)
@@ -93,15 +92,3 @@ def set_step(
     own = [] if is_unused(model) else [optimizer_of(model)]
     for optimizer in [*own, *(rated.optimizer for rated in rated_optimizers(model))]:
         optimizer._iterations.assign(step)
-
-
-def _named(model: Any, name: str | None) -> RatedOptimizer:
-    optimizers = rated_optimizers(model)
-    chosen = optimizers
-    if name is not None:
-        chosen = [rated for rated in optimizers if isinstance(name, str) and str(name) in rated.names]
-    if len(chosen) != 1:
-        names = ", ".join(repr(rated.optimizer.name) for rated in optimizers)
-        error = ValueError if name is None or isinstance(name, str) else TypeError
-        raise error(f"`optimizer` must be one of {names}, got {shown(name)}")
-    return chosen[0]
