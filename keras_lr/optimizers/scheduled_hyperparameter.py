@@ -1,4 +1,4 @@
-"""A hyperparameter that `Scheduled` has put on a schedule, for callbacks that scale it as they scale a rate."""
+"""A hyperparameter with a schedule from `Scheduled`, for callbacks that scale it like a rate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from keras_lr.optimizers.scheduled import schedules_of
 
 @dataclass(frozen=True, eq=False)
 class ScheduledHyperparameter(RatedOptimizer):
-    """Another hyperparameter of an optimizer that `Scheduled` made, in the place of its rate.
+    """Another hyperparameter of an optimizer that `Scheduled` made, used in place of its rate.
 
     Attributes:
-        name: that of the hyperparameter.
+        name: the name of the hyperparameter.
     """
 
     name: str = ""
@@ -25,17 +25,19 @@ class ScheduledHyperparameter(RatedOptimizer):
 
 
 def scheduled(owner: str, optimizers: list[RatedOptimizer], name: str) -> list[RatedOptimizer]:
-    """A hyperparameter of those optimizers that have it on a schedule; "learning_rate" is the rate.
+    """A hyperparameter, for each optimizer that has a schedule for it; "learning_rate" is the rate.
 
     Raises:
-        ValueError: none of them has.
+        ValueError: no optimizer has a schedule for it.
     """
     if name == "learning_rate":
         return optimizers
     having = [rated for rated in optimizers if name in schedules_of(rated.optimizer)]
     if optimizers and not having:
         there = sorted({"learning_rate", *(name for rated in optimizers for name in schedules_of(rated.optimizer))})
-        allowed = f"among {', '.join(map(repr, there))}; others with `Scheduled(optimizer, {name}=…)`, also of a number"
+        allowed = (
+            f"one of {', '.join(map(repr, there))} (`Scheduled(optimizer, {name}=…)` with a number or schedule adds it)"
+        )
         refuse(owner, "hyperparameter", allowed, name)
     return [
         ScheduledHyperparameter(name + rated.suffix, rated.optimizer, rated.multi, rated.attribute, name)

@@ -1,8 +1,8 @@
-"""Adds numbers to the epoch's logs for every callback of a `fit`, whatever the order of the callbacks is.
+"""Adds numbers to the epoch's logs for all callbacks of a `fit`, in any order of the callbacks.
 
-Keras hands the logs of an epoch from callback to callback, so what one of them adds is seen only
-by those after it. A filler comes first in Keras's own list (not in the user's) and does nothing
-but add the numbers.
+Keras passes the logs of an epoch from callback to callback. So only later callbacks see what one of
+them adds. A filler is inserted at the start of Keras's own list (not the user's), and only adds the
+numbers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ AfterBatch = Callable[[int, dict[str, Any] | None], None]
 
 
 class Filler(keras.callbacks.Callback):
-    """Puts numbers into the epoch's logs.
+    """Adds numbers to the epoch's logs.
 
     Args:
         numbers: called at the end of each epoch.
-        before: the `CSVLogger` that this filler comes before, if any.
-        after_batch: called at the end of each batch, before any callback has changed something.
+        before: the `CSVLogger` that directly follows this filler, or None.
+        after_batch: called at the end of each batch, before any callback changes something.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Filler(keras.callbacks.Callback):
             return
         numbers = self.numbers()
         logs.update(numbers)
-        # Where its first epoch has no validation, CSVLogger makes a `val_` column of every name,
-        # for epochs to come; there are no validation values of these numbers.
+        # If its first epoch has no validation, CSVLogger adds a `val_` column for every name, for
+        # later epochs. These numbers have no validation values.
         if self._before is not None and self._before.keys is None and not any(map(_is_of_validation, logs)):
             self._before.keys = [*sorted(logs), *(f"val_{name}" for name in sorted(logs) if name not in numbers)]
 
@@ -58,11 +58,11 @@ def _is_of_validation(name: str) -> bool:
 
 
 def add_to_every_epoch(numbers: Numbers, after_batch: AfterBatch | None = None) -> None:
-    """Put numbers into the logs of each epoch before any callback sees them; from `on_train_begin`.
+    """Add numbers to the logs of each epoch before any callback sees them. To be called in `on_train_begin`.
 
-    `after_batch` is called at the end of each batch, before any callback's hook.
+    `after_batch` is called at the end of each batch, before the hooks of all callbacks.
 
-    Without effect where no list of Keras calls the hooks.
+    Without a Keras list that calls the hooks, this does nothing.
     """
 
     def with_fillers(callbacks: list[Any]) -> list[Any]:
@@ -77,7 +77,7 @@ def add_to_every_epoch(numbers: Numbers, after_batch: AfterBatch | None = None) 
 
 
 def remove(numbers: Numbers) -> None:
-    """Take the fillers of `add_to_every_epoch` out of the running list; another `fit` may use it again."""
+    """Remove the fillers of `add_to_every_epoch` from the running list, which another `fit` may use again."""
     rearrange(lambda callbacks: _without(numbers, callbacks))
 
 

@@ -1,4 +1,4 @@
-"""The training data of the `fit` that runs, for callbacks: Keras gives them none."""
+"""The training data of the running `fit`, for callbacks. Keras does not pass it to them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from keras_lr.training.others import fit_locals
 
 
 class FitData(NamedTuple):
-    """The inputs of `fit`, without those that `validation_split` has set aside."""
+    """The inputs of `fit`, without those that `validation_split` removed."""
 
     x: Any
     batch_size: int | None
 
 
 def fit_data(owner: str, name: str, model: Any) -> FitData:
-    """The training data, from within a hook of a callback.
+    """The training data, for a hook of a callback.
 
-    Keras keeps them in the frame of `fit`, which called the hook.
+    Keras keeps it in the frame of `fit`, which called the hook.
 
     Args:
         owner: the callback, for errors.
-        name: its argument for which the data are needed.
+        name: the argument of the callback that needs the data.
         model: the model that is trained.
 
     Raises:
-        ValueError: no `fit` runs, or its data can be read only once.
+        ValueError: no `fit` is running, or its data can be read only once.
     """
     found = fit_locals(model)
     if found is None:
-        refuse(owner, name, "None in a training loop of your own, in which no `fit` has the data", model)
+        refuse(owner, name, "None in your own training loop, since there is no `fit` with data", model)
     if hasattr(found["x"], "__next__"):
-        allowed = "None where `fit` has a generator, which can be read only once (`RefreshBatchNorm` takes other data)"
+        allowed = "None if `fit` has a generator, which can be read only once (`RefreshBatchNorm` accepts other data)"
         refuse(owner, name, allowed, found["x"])
     return FitData(found["x"], found["batch_size"])

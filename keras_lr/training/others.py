@@ -10,9 +10,9 @@ import keras
 
 
 def running_list() -> Any:
-    """The `CallbackList` whose hook is running, from within it; None where another loop calls the hooks.
+    """The `CallbackList` whose hook is running; None if another loop calls the hooks.
 
-    Keras gives a callback no way to its list, but the list is what called the hook.
+    Keras does not give callbacks access to their list, but the list is in the frame that called the hook.
     """
     frame: Any = sys._getframe(1)
     while frame is not None:
@@ -24,17 +24,17 @@ def running_list() -> Any:
 
 
 def running_batch_size() -> int | None:
-    """Samples in a batch of the `fit` whose hook is running, from within it; None where its data do not tell it.
+    """Samples in a batch of the `fit` whose hook is running; None if unknown.
 
-    Keras gives callbacks the number of batches, but not their size. It is in the data adapter that `fit` has made, if
-    the data tell it: arrays do, a `DataLoader`, and a `tf.data.Dataset` whose batches all have one size.
+    Keras tells callbacks the number of batches, but not their size. The data adapter of `fit` has the size for arrays,
+    for a `DataLoader`, and for a `tf.data.Dataset` whose batches all have the same size.
     """
     adapter = getattr((fit_locals() or {}).get("epoch_iterator"), "data_adapter", None)
     return None if adapter is None or _is_distributed(adapter) else _size(adapter)
 
 
 def fit_locals(model: Any = None) -> dict[str, Any] | None:
-    """The local variables of the `fit` whose hook is running, of `model` if it is given; None where none runs."""
+    """The local variables of the `fit` whose hook is running, of `model` if given; None if none is running."""
     frame: Any = sys._getframe(1)
     while frame is not None:
         found: dict[str, Any] = frame.f_locals
@@ -46,21 +46,21 @@ def fit_locals(model: Any = None) -> dict[str, Any] | None:
 
 
 def _is_distributed(adapter: Any) -> bool:
-    """Whether the batches of a `tf.distribute.DistributedDataset` may be those of one device of several."""
+    """Whether the batches of a `tf.distribute.DistributedDataset` may be for only one of several devices."""
     return "Distributed" in type(getattr(adapter, "_dataset", None)).__name__
 
 
 def _size(adapter: Any) -> int | None:
     try:
         return int(adapter.batch_size)
-    except (TypeError, ValueError, IndexError, AttributeError):  # None, and a first element without dimensions
+    except (TypeError, ValueError, IndexError, AttributeError):  # None, or a first element without dimensions
         return None
 
 
 def others(callback: Any, including: bool = False) -> list[Any]:
-    """The callbacks beside this one, from within one of its hooks; in the order of the list.
+    """The other callbacks of the same list, in its order. To be called in a hook of this callback.
 
-    With `including`, this one is among them.
+    With `including`, this callback is included.
     """
     running = running_list()
     if running is None:
@@ -69,12 +69,12 @@ def others(callback: Any, including: bool = False) -> list[Any]:
 
 
 def rearrange(change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Give the running list other callbacks, from within a hook; returns the list, or None.
+    """Replace the callbacks of the running list, from within a hook. Returns the list, or None.
 
-    Keras is in the middle of a loop over its callbacks, so they are exchanged and not changed.
+    Keras is in the middle of a loop over the callbacks, so the list gets a new sequence of callbacks.
 
     Args:
-        change: takes the callbacks, and returns those that are called from the next hook on.
+        change: gets the callbacks, and returns those to call from the next hook on.
     """
     running = running_list()
     if running is not None:

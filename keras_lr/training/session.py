@@ -1,8 +1,8 @@
-"""One `fit` of one model, as the callbacks of this package share it.
+"""The session: what the callbacks of this package share during one `fit` of one model.
 
-The first of them to begin makes the session, and the last to end drops it. It owns what must happen once, and in
-one order, whichever callback comes first in the list: the binding to the training comes before anything that looks at
-the schedules. It also gives each callback the key of its saved state.
+The first callback that begins creates the session, and the last one that ends drops it. The session does what must
+happen once and in a fixed order, whichever callback comes first in the list: the schedules are bound before anything
+uses them. It also gives each callback the key of its saved state.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from keras_lr.training.saved_state import of
 
 
 class Watcher(keras.callbacks.Callback):
-    """Comes first in Keras's list, and gives the session the logs of the epoch that ends.
+    """Comes first in Keras's list, and passes the logs of each finished epoch to the session.
 
-    Keras hands one dict from callback to callback. So who writes a file within `on_epoch_end` finds in it what the
-    callbacks before have put there, although the callback that needs it comes later in the list.
+    Keras passes one dict from callback to callback. So when a callback writes a file in `on_epoch_end`, the dict
+    contains everything that earlier callbacks added, even for a callback that comes later in the list.
     """
 
     def __init__(self, session: Session) -> None:
@@ -39,14 +39,14 @@ class Session:
     """What the callbacks of one `fit` share.
 
     Attributes:
-        binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
-        running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
-        steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
-        epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
+        binders: functions that bind the schedules when the first epoch begins. Each `BindSchedule` adds one.
+        running: Keras's list of callbacks; None if the user's own loop calls the hooks.
+        steps_per_epoch: batches in an epoch, from `fit` or a `BindSchedule`, or None.
+        epochs: the epoch at which the training ends, from `fit` or a `BindSchedule`, or None.
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
-        schedules: of numbers that a callback computes within the training step, by the column that a log has for them.
+        schedules: schedules of other numbers that a callback sets in the training step, by their column in a log.
         declared_batch_size: samples in a batch, from a `BindSchedule`, or None.
-        logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
+        logs: the current logs of the epoch that has just ended; empty before its end.
     """
 
     def __init__(self, params: Any) -> None:
@@ -65,10 +65,10 @@ class Session:
 
     @classmethod
     def join(cls, callback: Any) -> Session:
-        """The session of the `fit` that begins, from `on_train_begin` of a callback."""
+        """The session of the `fit` that begins. To be called in `on_train_begin` of a callback."""
         state = of(callback.model)
         running = state.session
-        # Keras gives all callbacks of a `fit` the same dict. What an interrupted `fit` has left has another one.
+        # Keras gives all callbacks of a `fit` the same dict. The session of an interrupted `fit` has another one.
         is_running = running is not None and running.params is callback.params and id(callback) not in running._members
         session: Session = running if is_running else cls(callback.params)
         if not is_running:
@@ -79,17 +79,17 @@ class Session:
 
     @property
     def batch_size(self) -> int | None:
-        """Samples in a batch, from within a hook of `fit`; None where nobody knows them.
+        """Samples in a batch, in a hook of `fit`; None if unknown.
 
-        Of several processes each sees its own batch, and how many samples they have together depends on how the data
-        are shared out. So that must be declared.
+        Each of several processes sees only its own batch, and their total depends on how the data is distributed. So
+        the user must declare it.
         """
         if self.declared_batch_size is not None or processes.count() > 1:
             return self.declared_batch_size
         return running_batch_size()
 
     def leave(self, callback: Any) -> None:
-        """Drop the session once all of its callbacks have ended."""
+        """Drop the session after all of its callbacks have ended."""
         self._members.pop(id(callback), None)
         state = of(callback.model)
         if not self._members and state.session is self:
@@ -104,7 +104,7 @@ class Session:
         self.running = rearrange(with_watcher)
 
     def key(self, base: str) -> str:
-        """A key for the saved state of a callback: the base itself, and for the second of this base ``base/2``."""
+        """A key for the saved state of a callback: the base itself, for the second callback ``base/2``, and so on."""
         key, number = base, 1
         while key in self._keys:
             number += 1
@@ -113,13 +113,13 @@ class Session:
         return key
 
     def claim(self, key: str) -> bool:
-        """Whether a key that the user gave is free; it is taken then."""
+        """Claim a key that the user gave. Returns whether it was free."""
         is_free = key not in self._keys
         self._keys.add(key)
         return is_free
 
     def begin(self, epoch: int) -> None:
-        """Do what comes once before the first epoch; from `on_epoch_begin` of any callback."""
+        """Do everything that happens once before the first epoch. To be called in `on_epoch_begin` of any callback."""
         if not self._has_begun:
             self._has_begun = True
             for bind in self.binders:
