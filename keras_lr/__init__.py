@@ -3,7 +3,7 @@
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
-from keras_lr.core import quiet as _quiet  # noqa: F401 - which comes before Keras
+from keras_lr.core import quiet as _quiet  # noqa: F401 - imported before Keras
 
 # isort: split
 from keras_lr import custom as custom

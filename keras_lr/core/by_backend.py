@@ -1,4 +1,4 @@
-"""The operations within formulas that differ by backend, each in one function. They take and return its tensors."""
+"""The operations of formulas that differ by backend, one function each. They take and return tensors of the backend."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def counter_dtype() -> str:
 
 
 def has_64_bits(step: Any) -> bool:
-    """Whether whole numbers as wide as an int64 can be computed from a step."""
+    """Whether 64-bit integers can be computed from a step."""
     return keras.config.backend() != "jax" or bool(keras.backend.standardize_dtype(step.dtype) == "int64")
 
 
 def whole_number(number: Any, dtype: str) -> Any:
-    """A number as a tensor of whole numbers."""
-    if keras.config.backend() == "tensorflow":  # for which Keras makes an int32 of a number, and casts it in each step
+    """A number as a tensor of an integer dtype."""
+    if keras.config.backend() == "tensorflow":  # where Keras converts a number to int32, and casts it in each step
         number = np.array(number, dtype)
     return ops.convert_to_tensor(number, dtype=dtype)
 
@@ -32,7 +32,7 @@ def whole_number(number: Any, dtype: str) -> Any:
 def quotient(step: Any, length: int) -> Any:
     """⌊t/n⌋."""
     if keras.config.backend() == "jax":
-        # `//` is a division, a remainder and five operations more, for numbers below 0.
+        # `//` takes a division, a remainder and five more operations, to support numbers below 0.
         jax = sys.modules["jax"]
         return jax.lax.div(step, jax.numpy.asarray(length, step.dtype))
     return step // length
@@ -41,8 +41,8 @@ def quotient(step: Any, length: int) -> Any:
 def product(step: Any, factor: float) -> Any:
     """step·factor as a float32, with about one rounding. TensorFlow has float64.
 
-    Elsewhere the factor is split into its first 12 bits and the rest, and the step into its last 12 bits and the
-    rest: the large products are then exact.
+    On JAX and torch the factor is split into its first 12 bits and the rest, and the step into its last 12 bits and
+    the rest. The large products are then exact.
     """
     if keras.config.backend() == "tensorflow":
         return ops.cast(ops.cast(step, "float64") * factor, "float32")
@@ -53,14 +53,14 @@ def product(step: Any, factor: float) -> Any:
 
 
 def fuses_comparisons() -> bool:
-    """Whether the compiler makes one kernel of many comparisons and what follows them, as XLA does."""
+    """Whether the compiler fuses many comparisons, and the operations after them, into one kernel, as XLA does."""
     return bool(keras.config.backend() == "jax")
 
 
 def taken(table: Sequence[float], index: Any, dtype: str) -> Any:
     """table[index]."""
     tensor = ops.convert_to_tensor(np.array(table, dtype), dtype=dtype)
-    # `ops.take` allows for indices that are negative or too large: four operations on TensorFlow, a kernel on JAX.
+    # `ops.take` supports indices that are negative or too large: four more operations on TensorFlow, a kernel on JAX.
     if keras.config.backend() == "tensorflow":
         return sys.modules["tensorflow"].gather(tensor, index)
     if keras.config.backend() == "jax":

@@ -1,13 +1,13 @@
 """Step arithmetic: every cast, clip and interpolation of the package.
 
-Each function takes steps either as a NumPy integer array (on the host: float64)
-or as a backend integer tensor (in the compiled step: float32, whatever `floatx`
-is), so that a schedule writes its formula once. All are elementwise.
+Each function takes steps as a NumPy integer array (on the host, in float64) or as
+a backend integer tensor (in the compiled step, in float32 for every `floatx`). So a
+schedule writes its formula once. All functions are elementwise.
 
-Two habits keep float32 exact to the last digits at any step. Integers first:
-subtract, clip and divide with remainder on the integer step, cast last. And no
-cancellation: what falls to zero is computed from the steps that remain, never as
-one minus something.
+Two rules keep float32 exact to the last digits at any step. Integers first:
+subtract, clip and divide with remainder on the integer step, and cast last. No
+cancellation: a value that falls to zero is computed from the steps that remain,
+never as one minus something.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def is_whole(tensor: Any) -> bool:
 
 
 def _whole(number: Any, like: Any) -> Any:
-    """A number of the integer dtype of another tensor.
+    """A number in the integer dtype of another tensor.
 
-    Keras's own promotion of an integer with a number loses digits: `ops.minimum` makes int32 of
-    int64 on torch, and float32 of int32 on JAX when `floatx` is bfloat16.
+    When Keras promotes an integer with a number, digits are lost: `ops.minimum` returns int32 for
+    int64 on torch, and float32 for int32 on JAX if `floatx` is bfloat16.
     """
     dtype = keras.backend.standardize_dtype(like.dtype)
     if ops.is_tensor(number):
@@ -94,19 +94,19 @@ def since(step: Step, start: int) -> Step:
 
 
 def later(step: Step, steps: int) -> Step:
-    """The step `steps` later, held at the last step an int32 counter can reach."""
+    """The step `steps` later, at most the last step that an int32 counter can reach."""
     return minimum(step, STEP_LIMIT - 1 - steps) + steps
 
 
 def quotient(step: Step, length: int) -> Step:
-    """⌊t/n⌋, of steps and a whole length."""
+    """⌊t/n⌋, for steps t and a whole length n."""
     return step // length if on_host(step) else by_backend.quotient(step, length)
 
 
-# Lengths, which need not be whole (`keras_lr.core.fields`).
+# Lengths, which may have a fraction (`keras_lr.core.fields`).
 
 Length = int | float | Ratio
-"""Steps > 0: an int, or a float that stands for a fraction (`keras_lr.core.ratios`), or that fraction."""
+"""Steps > 0: an int, a float that means a fraction (`keras_lr.core.ratios`), or that fraction."""
 
 
 def exact(length: Length) -> Ratio:
@@ -130,13 +130,13 @@ def at_least(step: Step, low: Length) -> Value:
 
 
 def until(step: Step, end: Length) -> Value:
-    """Steps from here until `end`, as a float: 0 from there on."""
+    """Steps from here to `end`, as a float: 0 from there on."""
     last = ceiling(end) if on_host(step) else min(ceiling(end), STEP_LIMIT - 1)
     left = last - minimum(step, last)
     beyond = 0 if isinstance(end, int) else ceiling(end) - exact(end)
     if not beyond:
         return real(left)
-    # left − beyond would cancel: the last step of those that are left counts as the part of it before the end.
+    # left − beyond would cancel. So the last of the remaining steps counts as its part before the end.
     return (real(maximum(left, 1) - 1) + float(1 - beyond)) * real(minimum(left, 1))
 
 
@@ -158,16 +158,16 @@ def mix(low: float, high: Value, share: Value) -> Value:
 
 
 def times(step: Step, factor: float) -> Value:
-    """step·factor, right to about one float32 rounding although neither need be a float32.
+    """step·factor, exact to about one float32 rounding even if neither is a float32.
 
-    In float32 the product would carry the roundings of step and factor, and
+    A float32 product would contain the rounding errors of step and factor, and
     ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth.
     """
     return real(step) * factor if on_host(step) else by_backend.product(step, factor)
 
 
 def power(base: float, exponent: Step | Value) -> Value:
-    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or floats that are not large."""
+    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or small floats."""
     whole = on_host(exponent) or is_whole(exponent)
     return exponential(times(exponent, math.log(base)) if whole else exponent * math.log(base))
 
@@ -185,9 +185,9 @@ def raised(value: Value, exponent: float | Value) -> Value:
 
 
 def cosine(left: Value) -> Value:
-    """(1 − cos(π·left))/2, from 1 to 0 as the share that is left does.
+    """(1 − cos(π·left))/2: it falls from 1 to 0 as `left`, the remaining share, does.
 
-    Computed as sin² of the half angle: the same, but it does not cancel near the end.
+    It is computed as sin² of half the angle, which is equal but does not cancel near the end.
     """
     angle = left * (math.pi / 2)
     sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
@@ -213,10 +213,10 @@ FallShape = Literal["linear", "cosine", "sqrt", "exponential"]
 
 
 def fall(shape: str, step: Step, duration: Length) -> Value:
-    """A fall from 1 at step 0 to 0 at step n, with x = t/n:
+    """A fall from 1 at step 0 to 0 at step n.
 
-    linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written
-    with the share that is left, so that it does not cancel near 0.
+    With x = t/n: linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each
+    is computed from the remaining share, so that it does not cancel near 0.
     """
     left = remaining(step, duration)
     if shape == "cosine":
@@ -229,12 +229,12 @@ def fall(shape: str, step: Step, duration: Length) -> Value:
 
 
 def halving(step: Step, half_life: int) -> Value:
-    """0.5^(t/half_life): 1 at step 0, and half as much after each half-life."""
+    """0.5^(t/half_life): 1 at step 0, then halved over each half-life."""
     return exponential(times(step, -math.log(2.0) / half_life))
 
 
 FEW_EDGES = 64
-"""Up to so many edges a compiler that fuses comparisons gets one for each edge. It cannot fuse a sum over a table."""
+"""Up to this number of edges, a compiler that fuses comparisons gets one for each. It cannot fuse a table's sum."""
 
 
 def are_compared(step: Step, edges: int) -> bool:
@@ -243,7 +243,7 @@ def are_compared(step: Step, edges: int) -> bool:
 
 
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
-    """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
+    """The index of the segment: how many of the sorted edges have been reached or, with `passed`, passed."""
     if on_host(step):
         return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
     dtype = keras.backend.standardize_dtype(step.dtype)
@@ -263,7 +263,7 @@ def lookup(table: Sequence[float], index: Step) -> Value:
 
 
 def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
-    """table[index], as steps of the dtype of `like`; an index has another one on TensorFlow."""
+    """table[index], as steps of the dtype of `like`. On TensorFlow an index has another dtype."""
     if on_host(index):
         return np.array(table, np.int64)[index]
     return by_backend.taken(table, index, keras.backend.standardize_dtype(like.dtype))

@@ -1,4 +1,4 @@
-"""The functions for users: read and set the rate of a compiled model, and move its step counter."""
+"""Functions for users: read and set the rate of a compiled model, and set its step counter."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 
 def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float:
-    """The learning rate of the model's next update.
+    """The learning rate of the next update of a model.
 
     Args:
         model: a compiled model.
-        optimizer: the name of one of the optimizers of a `MultiOptimizer`, or of an attribute of the model that
-            is an optimizer.
+        optimizer: the name of an optimizer in a `MultiOptimizer`, or of an attribute of the model that is an
+            optimizer. It may be left out if the model has only one optimizer.
 
     Returns:
-        A Python float, whether the rate is a number, a schedule or a function.
+        A Python float. The rate of the optimizer may be a number, a schedule or a function.
 
     Raises:
         ValueError: the model is not compiled, or `optimizer` is needed or unknown.
@@ -37,21 +37,20 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
 
 
 def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
-    """Give a compiled model another learning rate or schedule, with effect from the next update.
+    """Set another learning rate or schedule for a compiled model, from the next update on.
 
-    Assigning to ``model.optimizer.learning_rate`` raises when a schedule should become a
-    number, and has no effect on a compiled training step when one schedule should become
-    another; this does what was meant. The step counter is left as it is
-    (`Schedule.from_step` and friends move a schedule instead).
+    An assignment to ``model.optimizer.learning_rate`` raises if it replaces a schedule by a number. If it
+    replaces one schedule by another, the compiled training step ignores it. This function works in both
+    cases. The step counter does not change; use `Schedule.from_step` to shift the schedule.
 
     Args:
         model: a compiled model.
         rate: a number >= 0 or a schedule.
-        optimizer: the name of one of the optimizers of a `MultiOptimizer`, or of an attribute of the model that
-            is an optimizer.
+        optimizer: the name of an optimizer in a `MultiOptimizer`, or of an attribute of the model that is an
+            optimizer. It may be left out if the model has only one optimizer.
 
     Raises:
-        TypeError: `rate` is neither.
+        TypeError: `rate` is neither a number nor a schedule.
         ValueError: the model is not compiled, `rate` is negative or not finite, or
             `optimizer` is needed or unknown.
     """
@@ -67,20 +66,20 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
 def set_step(
     model: keras.Model, step: int | None = None, *, epoch: int | None = None, steps_per_epoch: int | None = None
 ) -> None:
-    """Move the optimizer's step counter, and with it the place in the schedule.
+    """Set the step counter of a model's optimizer, and with it the position in the schedule.
 
-    `fit(initial_epoch=…)` does not move it. Nothing else changes: weights, momenta and a rate
-    that is a number stay.
+    `fit(initial_epoch=…)` does not change the counter. Weights, momenta and a rate that is a number
+    stay the same.
 
     Args:
         model: a compiled model.
-        step: batches seen so far, >= 0; or instead of it
-        epoch: epochs done so far, >= 0, and
-        steps_per_epoch: batches in an epoch.
+        step: batches trained so far, >= 0. Pass this, or `epoch` and `steps_per_epoch`.
+        epoch: epochs trained so far, >= 0.
+        steps_per_epoch: batches in an epoch, >= 1.
 
     Raises:
-        TypeError, ValueError: not exactly one of the two ways is used, a number is not whole and
-            >= 0 (`steps_per_epoch` >= 1), or the model is not compiled.
+        TypeError, ValueError: neither or both ways are used, a number is not allowed, or the model is
+            not compiled.
     """
     if (step is None) == (epoch is None) or (epoch is None) != (steps_per_epoch is None):
         raise ValueError("set_step: pass either `step`, or `epoch` and `steps_per_epoch`")

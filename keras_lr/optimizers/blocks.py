@@ -1,4 +1,4 @@
-"""The blocks of a model, from the input to the head, and patterns for the paths of their variables."""
+"""The blocks of a model, from the input to the head, and regular expressions for the paths of their variables."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import keras
 from keras_lr.core.refusals import refuse
 
 SHARED = re.compile(r"(?i)^(.*?block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?=_|$)")
-"""The part of a name that the layers of one block share: `conv2_block1` of `conv2_block1_0_conv`."""
+"""The part of a name that all layers of a block share: `conv2_block1` in `conv2_block1_0_conv`."""
 
 LOWEST = re.compile(r"(?i)embed|patch|stem")
-"""Names of layers that stand below all blocks."""
+"""Names of layers below all blocks."""
 
 HEAD = "head"
 
 
 @dataclass
 class Block:
-    """Layers that are trained at one rate. `kind` is "lowest", "block", "final" (a normalization) or "head"."""
+    """Layers that train at the same rate. `kind` is "lowest", "block", "final" (a normalization) or "head"."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class Block:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A layer that is not taken apart, or the variables that a model has beside those of its layers."""
+    """A layer that is not divided further, or the variables of a model outside of its layers."""
 
     layer: Any
     variables: list[Any]
@@ -62,7 +62,7 @@ class _Leaf:
 
 
 def blocks_of(model: Any) -> list[Block]:
-    """The blocks of a model that have trainable variables, the lowest first; the last one is the head."""
+    """The blocks of a model that have trainable variables, from the lowest to the head."""
     body, top = _split(model)
     blocks: list[Block] = []
     for leaf in body:
@@ -78,7 +78,7 @@ def blocks_of(model: Any) -> list[Block]:
 
 
 def _add(leaf: _Leaf, blocks: list[Block]) -> None:
-    """Put a layer into its block, a new one where it begins one."""
+    """Put a layer into its block, or begin a new block with it."""
     if shared := SHARED.match(leaf.name):
         name, kind = shared[1], "block"
         block = next((it for it in blocks if it.name == name), None)
@@ -103,7 +103,7 @@ def _extend(block: Block, leaf: _Leaf) -> None:
 
 
 def _with_final(blocks: list[Block]) -> list[Block]:
-    """A normalization between two blocks belongs to the one before. One after the last block is a block by itself."""
+    """Put a normalization between two blocks into the first. One after the last block is a separate block."""
     joined: list[Block] = []
     for block in blocks:
         if joined and joined[-1].kind == "final" and len(joined) > 1:
@@ -117,7 +117,7 @@ def _with_final(blocks: list[Block]) -> list[Block]:
 
 
 def _split(model: Any) -> tuple[list[_Leaf], list[_Leaf]]:
-    """The layers of the body, and those of the head where it is known: what follows the last nested model."""
+    """The layers of the body, and those of the head if there is a nested model: everything after the last one."""
     seen: set[int] = set()
     parts = list(_weighted(_sublayers(model)))
     nested = [place for place, layer in enumerate(parts) if _is_stack(layer)]
@@ -128,7 +128,7 @@ def _split(model: Any) -> tuple[list[_Leaf], list[_Leaf]]:
 
 
 def _leaves(layer: Any, seen: set[int]) -> Iterator[_Leaf]:
-    """The layers with trainable variables that a layer consists of; a variable is in the first of them."""
+    """The inner layers with trainable variables. A shared variable belongs to the first of them."""
     if _is_stack(layer):
         yield from _own(layer, seen)
         for inner in _weighted(_sublayers(layer)):
@@ -160,7 +160,7 @@ def _weighted(layers: Iterable[Any]) -> Iterator[Any]:
 
 
 def _is_stack(layer: Any) -> bool:
-    """Whether a layer is taken apart: a model, or a layer that has a list of layers which consist of layers."""
+    """Whether a layer is divided into blocks: a model, or a layer with a list of layers that contain layers."""
     if SHARED.fullmatch(layer.name):
         return False
     if isinstance(layer, keras.Model):
@@ -173,16 +173,16 @@ def _is_stack(layer: Any) -> bool:
 
 
 def pattern_of(block: Block, paths: list[str]) -> str:
-    """A regular expression that is found in the paths of a block's variables, and in no other ones of `paths`.
+    """A regular expression that matches the paths of a block's variables, and no others in `paths`.
 
-    It does without the name of the model where it can: Keras leaves that out when it loads a model.
+    It avoids the name of the model if possible, since Keras leaves that out when it loads a model.
 
     Raises:
         ValueError: another block has a variable with the same path.
     """
     own = set(block.paths)
     if sum(path in own for path in paths) != len(block.paths):
-        allowed = "a model whose layers have names of their own, so that paths of variables differ"
+        allowed = "a model whose layers have different names, so that the paths of variables differ"
         refuse("layerwise_decay", "model", allowed, sorted(own)[0])
     for candidate in _candidates(block):
         if {path for path in paths if re.search(candidate, path)} == own:

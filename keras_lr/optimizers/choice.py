@@ -1,4 +1,4 @@
-"""Which optimizers of a model, and which hyperparameter of theirs, a user has chosen by name."""
+"""Optimizers of a model, and their hyperparameters, that the user chooses by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = OrNone(String("the name of an optimizer"))
 
 
 class OptimizerChoice(Kind):
-    """What a callback may be given as `optimizer`."""
+    """The kind of the argument `optimizer` of a callback."""
 
     allowed = "an optimizer, the name of one, a non-empty list of them, or None"
 
@@ -32,16 +32,16 @@ class OptimizerChoice(Kind):
 
 
 def chosen(owner: str, model: Any, choice: Any, argument: str = "optimizer") -> list[RatedOptimizer]:
-    """The optimizers of a model that a user has chosen, in the order of the model; all of them for None.
+    """The optimizers of a model that the user chose, in the order of the model; all of them for None.
 
     Args:
-        owner: the callback or function that was given the choice, for errors.
+        owner: the callback or function, for errors.
         model: the model.
         choice: optimizers, and names of optimizers or of attributes of the model.
-        argument: what the owner calls it.
+        argument: the name of the owner's argument, for errors.
 
     Raises:
-        ValueError: one of them is no optimizer of the model.
+        ValueError: one of them is not an optimizer of the model.
     """
     if choice is None:
         return rated_optimizers(model)
@@ -62,11 +62,11 @@ def chosen(owner: str, model: Any, choice: Any, argument: str = "optimizer") -> 
 
 
 def chosen_one(owner: str, model: Any, name: Any) -> RatedOptimizer:
-    """The only optimizer of a model, or that with a name.
+    """The only optimizer of a model, or the one with this name.
 
     Raises:
-        TypeError: the name is no string.
-        ValueError: there are several and no name, or none has this name.
+        TypeError: the name is not a string.
+        ValueError: there are several and no name is given, or none has this name.
     """
     name = check(NAME, owner, "optimizer", name)
     found = chosen(owner, model, None if name is None else (name,))
@@ -80,17 +80,17 @@ def _names(optimizers: list[RatedOptimizer]) -> str:
 
 
 def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
-    """Whether a choice means an optimizer, or one that wraps it; "optimizer" is that of `compile`."""
+    """Whether a choice means an optimizer or one that wraps it. "optimizer" means that of `compile`."""
     if isinstance(one, str):
         return one in rated.names or (one == "optimizer" and not rated.attribute)
     return any(rated.optimizer is part for part in attributes.inside(one))
 
 
 def scheduled(owner: str, optimizers: list[RatedOptimizer], name: str) -> list[RatedOptimizer]:
-    """A hyperparameter of those optimizers that have it on a schedule; "learning_rate" is the rate.
+    """A hyperparameter of those optimizers that have a schedule for it; "learning_rate" is the rate.
 
     Raises:
-        ValueError: none of them has.
+        ValueError: none of them has one.
     """
     if name == "learning_rate":
         return optimizers

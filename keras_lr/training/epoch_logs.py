@@ -1,7 +1,7 @@
-"""Adds numbers to the epoch's logs for every callback of a `fit`, whatever the order of the callbacks is.
+"""Adds numbers to the epoch's logs for all callbacks of a `fit`, in any order of the callbacks.
 
-Keras hands the logs of an epoch from callback to callback, so what one of them adds is seen only
-by those after it. The first callback of the session adds the numbers for all.
+Keras passes the logs of an epoch from callback to callback. So only later callbacks see what one of
+them adds. The session's first callback adds the numbers for all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Numbers = Callable[[], dict[str, float]]
 
 
 def add_to_every_epoch(session: Session, callback: Any, numbers: Numbers) -> None:
-    """Put numbers into the logs of each epoch before any callback sees them, until `callback` leaves the session."""
+    """Add numbers to the logs of each epoch before any callback sees them, until `callback` leaves the session."""
 
     def add(epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
@@ -32,20 +32,20 @@ def add_to_every_epoch(session: Session, callback: Any, numbers: Numbers) -> Non
         return found
 
     session.first.add(callback, on_epoch_end=add)
-    remove(session, callback)  # what a training that failed has left
+    remove(session, callback)  # what a failed training left there
     session.rearrange(with_columns)
 
 
 def remove(session: Session, callback: Any) -> None:
-    """Take out of Keras's list what `add_to_every_epoch` has put there."""
+    """Remove from Keras's list what `add_to_every_epoch` added."""
     session.rearrange(lambda callbacks: [it for it in callbacks if getattr(it, "by", None) is not callback])
 
 
 class _Columns(keras.callbacks.Callback):
     """Comes before a `CSVLogger`, and names the columns of its file.
 
-    Where its first epoch has no validation, CSVLogger makes a `val_` column of every name, for epochs to come; there
-    are no validation values of the numbers that are added.
+    If its first epoch has no validation, CSVLogger adds a `val_` column for every name, for later epochs. The added
+    numbers have no validation values.
     """
 
     def __init__(self, logger: keras.callbacks.CSVLogger, by: Any, numbers: Numbers) -> None:

@@ -1,8 +1,8 @@
-"""One `fit` of one model, as the callbacks of this package share it.
+"""The session: what the callbacks of this package share during one `fit` of one model.
 
-The first of them to begin makes the session, and the last to end drops it. It owns what must happen once, and in
-one order, whichever callback comes first in the list: the binding to the training comes before anything that looks at
-the schedules. It also gives each callback the key of its saved state.
+The first callback that begins creates the session, and the last one that ends drops it. The session does what must
+happen once and in a fixed order, whichever callback comes first in the list: the schedules are bound before anything
+uses them. It also gives each callback the key of its saved state.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from keras_lr.training.saved_state import of
 
 
 class Hooks(keras.callbacks.Callback):
-    """The first or the last callback in Keras's list: it calls what others have to do before all callbacks, or after.
+    """The first or the last callback in Keras's list. It calls functions of other callbacks, before or after all.
 
-    A function has the name of a hook of Keras, and its arguments.
+    Each function belongs to a hook of Keras, and gets the hook's arguments.
     """
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class Hooks(keras.callbacks.Callback):
         self._calls: dict[str, list[tuple[Any, Callable[..., object]]]] = {}
 
     def add(self, callback: Any, **calls: Callable[..., object]) -> None:
-        """Call functions for a callback from now on, each in the hook of its name."""
+        """Call functions for a callback from now on. The keyword is the name of the hook."""
         for hook, function in calls.items():
             self._calls.setdefault(hook, []).append((callback, function))
 
     def remove(self, callback: Any) -> None:
-        """Call nothing more for a callback."""
+        """Stop calling the functions of a callback."""
         for hook, calls in self._calls.items():
             self._calls[hook] = [call for call in calls if call[0] is not callback]
 
@@ -58,17 +58,17 @@ class Session:
     """What the callbacks of one `fit` share.
 
     Attributes:
-        binders: bind the schedules when the first epoch begins, from its number; each `BindSchedule` adds its own.
-        running: Keras's list of callbacks; None where a loop of the user's own calls the hooks.
-        steps_per_epoch: batches in an epoch, as far as `fit` or a `BindSchedule` knows them.
-        epochs: the epoch at which the training ends, as `fit` or a `BindSchedule` knows it.
+        binders: functions that bind the schedules when the first epoch begins. Each `BindSchedule` adds one.
+        running: Keras's list of callbacks; None if the user's own loop calls the hooks.
+        steps_per_epoch: batches in an epoch, from `fit` or a `BindSchedule`, or None.
+        epochs: the epoch at which the training ends, from `fit` or a `BindSchedule`, or None.
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
-        schedules: of numbers that a callback computes within the training step, by the column that a log has for them.
+        schedules: schedules of other numbers that a callback sets in the training step, by their column in a log.
         declared_batch_size: samples in a batch, from a `BindSchedule`, or None.
-        first, last: the callbacks before and behind all others, in `fit`.
-        logs: those of the epoch whose end the callbacks are being called for, as they are by now; empty before it.
-            Keras hands one dict from callback to callback. So who writes a file within `on_epoch_end` finds in it
-            what the callbacks before have put there, although the callback that needs it comes later in the list.
+        first, last: the callbacks that `fit` calls before and after all others.
+        logs: the current logs of the epoch that has just ended; empty before its end. Keras passes one dict from
+            callback to callback. So when a callback writes a file in `on_epoch_end`, the dict contains everything
+            that earlier callbacks added, even for a callback that comes later in the list.
     """
 
     def __init__(self, params: Any, running: Any) -> None:
@@ -89,10 +89,10 @@ class Session:
 
     @classmethod
     def join(cls, callback: Any) -> Session:
-        """The session of the `fit` that begins, from `on_train_begin` of a callback."""
+        """The session of the `fit` that begins. To be called in `on_train_begin` of a callback."""
         state, running = of(callback.model), running_list()
         session: Session | None = state.session
-        # What an interrupted training has left is not joined: it has begun, or had another list.
+        # The session of an interrupted `fit` is not joined: it has begun already, or has another list.
         if session is None or session.running is not running or session._done or id(callback) in session._members:
             session = state.session = cls(callback.params, running)
         session._members[id(callback)] = callback
@@ -100,17 +100,17 @@ class Session:
 
     @property
     def batch_size(self) -> int | None:
-        """Samples in a batch, from within a hook of `fit`; None where nobody knows them.
+        """Samples in a batch, in a hook of `fit`; None if unknown.
 
-        Of several processes each sees its own batch, and how many samples they have together depends on how the data
-        are shared out. So that must be declared.
+        Each of several processes sees only its own batch, and their total depends on how the data is distributed. So
+        the user must declare it.
         """
         if self.declared_batch_size is not None or processes.count() > 1:
             return self.declared_batch_size
         return running_batch_size()
 
     def leave(self, callback: Any) -> None:
-        """Drop the session once all of its callbacks have ended."""
+        """Drop the session after all of its callbacks have ended."""
         self._members.pop(id(callback), None)
         self.first.remove(callback)
         self.last.remove(callback)
@@ -121,17 +121,17 @@ class Session:
                 state.session = None
 
     def others(self, callback: Any) -> list[Any]:
-        """The callbacks beside this one, in the order of Keras's list."""
+        """The other callbacks, in the order of Keras's list."""
         there = () if self.running is None else self.running.callbacks
         return [other for other in there if other is not callback]
 
     def rearrange(self, change: Callable[[list[Any]], list[Any]]) -> None:
-        """Give Keras's list other callbacks, from within a hook.
+        """Replace the callbacks of Keras's list, from within a hook.
 
-        Keras is in the middle of a loop over its callbacks, so they are exchanged and not changed.
+        Keras is in the middle of a loop over the callbacks, so its list gets a new sequence of them.
 
         Args:
-            change: takes the callbacks, and returns those that are called from the next hook on.
+            change: gets the callbacks, and returns those to call from the next hook on.
         """
         if self.running is not None:
             self.running.callbacks = change(self.running.callbacks)
@@ -143,7 +143,7 @@ class Session:
         return is_first
 
     def key(self, base: str) -> str:
-        """A key for the saved state of a callback: the base itself, and for the second of this base ``base/2``."""
+        """A key for the saved state of a callback: the base itself, for the second callback ``base/2``, and so on."""
         key, number = base, 1
         while key in self._keys:
             number += 1
@@ -152,13 +152,13 @@ class Session:
         return key
 
     def claim(self, key: str) -> bool:
-        """Whether a key that the user gave is free; it is taken then."""
+        """Claim a key that the user gave. Returns whether it was free."""
         is_free = key not in self._keys
         self._keys.add(key)
         return is_free
 
     def begin(self, epoch: int) -> None:
-        """Do what comes once before the first epoch; from `on_epoch_begin` of any callback."""
+        """Do everything that happens once before the first epoch. To be called in `on_epoch_begin` of any callback."""
         if self.once("begin"):
             for bind in self.binders:
                 bind(epoch)

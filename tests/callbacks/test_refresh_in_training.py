@@ -171,7 +171,7 @@ def test_what_is_refused():
     ):
         fit(bare, RefreshBatchNorm())
     with pytest.raises(
-        ValueError, match="^RefreshBatchNorm: `x` must be None where `fit` has a generator, .*, got <gen"
+        ValueError, match="^RefreshBatchNorm: `x` must be None if `fit` has a generator, .*, got <gen"
     ):
         model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm()], verbose=0)
     model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm(2, X)], verbose=0)

@@ -201,9 +201,7 @@ def test_paths_that_two_blocks_share_are_refused():
     inputs = [keras.Input((4,)) for _ in range(2)]
     inner = [keras.Model(it, dense("same")(it), name=name) for it, name in zip(inputs, "ab", strict=True)]
     model = keras.Sequential([keras.Input((4,)), *inner, dense("top")], name="m")
-    with pytest.raises(
-        ValueError, match="layerwise_decay: `model` must be a model whose layers have names of their own"
-    ):
+    with pytest.raises(ValueError, match="layerwise_decay: `model` must be a model whose layers have different names"):
         layerwise_decay(model, 0.5)
 
 
@@ -252,7 +250,7 @@ def test_the_weights_move_by_these_rates():
         ({"decay": 1.5}, ValueError, r"`decay` must be a number in \(0, 1\], got 1.5"),
         ({"decay": "x"}, TypeError, r"`decay` must be a number in \(0, 1\], got 'x'"),
         ({"head": -1}, ValueError, "`head` must be a schedule or a finite number >= 0, got -1"),
-        ({"model": keras.Sequential([dense("a")])}, ValueError, "`model` must be a model that is built"),
+        ({"model": keras.Sequential([dense("a")])}, ValueError, "`model` must be a built model"),
     ],
 )
 def test_refusals(change, error, message):
