@@ -46,8 +46,9 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
 
     The factor of a block is decay^d, where d = 1 for the highest block below the head, 2 for the one below it, and so
     on. What stands below all blocks (embeddings, the patches and the stem of an image model, weights of the model
-    itself) has the largest d. A normalization between the last block and the head has 1.0. This is BEiT's rule
-    (Bao et al. 2021, arXiv 2106.08254; ELECTRA, Clark et al. 2020, arXiv 2003.10555, has the same one).
+    itself) has the largest d; patches of a later stage are a block there. A normalization between the last block and
+    the head has 1.0. This is BEiT's rule (Bao et al. 2021, arXiv 2106.08254; ELECTRA, Clark et al. 2020, arXiv
+    2003.10555, has the same one).
 
     The blocks are found in the order of the model's layers, with these rules:
 
@@ -55,14 +56,17 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
       apart. Every other layer is one block: a Transformer block, a convolution, a dense layer.
     - Layers whose names share a part such as ``conv2_block1``, ``block_3`` or ``stage_0_block_2`` are one block, as
       in Keras Applications. A normalization belongs to the block before it.
-    - The head is what follows the last nested model; in a model without one, the last block.
+    - The head is what follows the last nested model. Without a nested model, or where as much follows as in a nested
+      stem, it is the last block. Weights that a `ReversibleEmbedding` has for the output alone are in the head.
+    - A model that ends with a normalization, or with a block like the one below it, has no head: it is a backbone,
+      or a language model whose output is computed with the weights of its embedding.
 
     Only variables that are trainable now are in the mapping: freeze layers before.
 
     Args:
         model: a model that is built.
         decay: in (0, 1]. BEiT uses 0.65 to 0.95, more for larger models.
-        head: the factor of the head, a number >= 0 or a schedule.
+        head: the factor of the head, a number >= 0 or a schedule. Only 1.0 where there is none.
 
     Returns:
         A dict from patterns to factors, from the input to the head. Printed it is a table; entries can be replaced.
@@ -70,7 +74,7 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
     Raises:
         TypeError: `model` is no Keras model, or `decay` or `head` is no number (or schedule).
         ValueError: the model has no trainable variables or is not built, `decay` or `head` is out of its range, or
-            two layers of different blocks have variables with the same path.
+            two layers of different blocks have variables with the same path that are no embeddings.
 
     Example:
         >>> model = keras.Sequential([keras.Input((4,)), *[keras.layers.Dense(4, name=name) for name in "abc"]])
@@ -84,6 +88,9 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
     if not model.built or not model.trainable_variables:
         refuse("layerwise_decay", "model", "a model that is built and has trainable variables", model)
     blocks = blocks_of(model)
+    if blocks[-1].kind != HEAD and factor != 1.0:
+        allowed = f"1.0 for a model without a head: what is highest in this one, {blocks[-1].name!r}, is none"
+        refuse("layerwise_decay", "head", allowed, head)
     sizes = [(variable.path, math.prod(variable.shape)) for variable in model.trainable_variables]
     paths = [path for path, _ in sizes]
     steps = sum(block.kind not in ("final", HEAD) for block in blocks)
