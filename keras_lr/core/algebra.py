@@ -8,7 +8,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -63,7 +63,11 @@ class Schedule(BaseSchedule, abstract=True):
     """
 
     def bind(
-        self, *, steps_per_epoch: int | None = None, epochs: int | None = None, batch_size: int | None = None
+        self,
+        *,
+        steps_per_epoch: SupportsFloat | None = None,
+        epochs: SupportsFloat | None = None,
+        batch_size: SupportsFloat | None = None,
     ) -> Schedule:
         """The schedule for a training of `epochs` epochs of `steps_per_epoch` batches.
 
@@ -95,41 +99,47 @@ class Schedule(BaseSchedule, abstract=True):
             return Bound(self, None, None, batch_size)
         return Bound(self, steps_per_epoch, epochs, batch_size if is_in_samples else None)
 
-    def __mul__(self, other: Schedule | float) -> Schedule:
+    def __mul__(self, other: Schedule | SupportsFloat) -> Schedule:
         product: Schedule = _combine(multiplied, "*", "factor", self, other)
         return product
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: float) -> Schedule:
+    def __truediv__(self, other: SupportsFloat) -> Schedule:
         if not _is_number(other):
             left: Schedule = _not_combined("/", "divisor", "a number", other)
             return left
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
-    def __add__(self, other: Schedule | float) -> Schedule:
+    def __add__(self, other: Schedule | SupportsFloat) -> Schedule:
         total: Schedule = _combine(added, "+", "schedules", self, other)
         return total
 
     __radd__ = __add__
 
-    def __rshift__(self, other: Schedule | float) -> Schedule:
+    def __rshift__(self, other: Schedule | SupportsFloat) -> Schedule:
         chain: Schedule = _combine(chained, ">>", "schedules", self, other)
         return chain
 
-    def clip(self, low: float = 0.0, high: float | None = None) -> Schedule:
+    def clip(self, low: SupportsFloat = 0.0, high: SupportsFloat | None = None) -> Schedule:
         """The schedule, but never below `low` and never above `high`."""
         return Clip(self, low, high)
 
-    def from_step(self, steps: int) -> Schedule:
+    def from_step(self, steps: SupportsFloat) -> Schedule:
         """The schedule `steps` steps on: f(t) = self(t + steps), and self(0) while that is negative.
 
         A new schedule starts at the present counter n of an optimizer with ``from_step(-n)``.
         """
         return shifted(self, steps)
 
-    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: FallShape = "linear") -> Schedule:
+    def cooldown(
+        self,
+        at: SupportsFloat,
+        steps: SupportsFloat,
+        end_learning_rate: SupportsFloat = 0.0,
+        shape: FallShape = "linear",
+    ) -> Schedule:
         """The schedule until step `at`, and from its rate there down to the end rate over `steps`."""
         return Cooldown(self, at, steps, end_learning_rate, shape)
 
@@ -540,7 +550,7 @@ def added(a: Schedule, b: Any) -> Schedule:
     return Sum((*parts[0], *parts[1]))
 
 
-def shifted(schedule: Schedule, steps: int) -> Schedule:
+def shifted(schedule: Schedule, steps: SupportsFloat) -> Schedule:
     """``schedule.from_step(steps)``; a shift of a shift is their sum, except for one on and then back.
 
     That one waits at the step to which the first has gone on, not at 0.

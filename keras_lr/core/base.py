@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -165,7 +165,7 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         self._require_bound()
         return self.length()
 
-    def cycle_ends(self, steps: int) -> list[int]:
+    def cycle_ends(self, steps: SupportsFloat) -> list[int]:
         """The ends of the cycles in a training of so many steps, for snapshots and averages of weights.
 
         Each is the number of updates made when a cycle is over. `SaveAtCycleEnds` saves there.

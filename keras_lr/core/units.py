@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import FLAG, Real, Whole
@@ -16,7 +16,7 @@ from keras_lr.core.refusals import check, refuse
 # The three functions return Any, so that a type checker takes them where steps (int) are due.
 
 
-def epochs(count: float) -> Any:
+def epochs(count: SupportsFloat) -> Any:
     """A duration of `count` epochs, in place of a number of steps.
 
     Durations add, subtract and are multiplied by a number, and a number that is added is one of steps:
@@ -37,7 +37,7 @@ def epochs(count: float) -> Any:
     return Duration(epochs=_amount("epochs", "count", count, math.inf))
 
 
-def fraction(share: float) -> Any:
+def fraction(share: SupportsFloat) -> Any:
     """A duration as a share of all steps of the training, in place of a number of steps.
 
     Args:
@@ -53,7 +53,7 @@ def fraction(share: float) -> Any:
     return Duration(fraction=_amount("fraction", "share", share, 1.0))
 
 
-def samples(count: float) -> Any:
+def samples(count: SupportsFloat) -> Any:
     """A duration of `count` samples, in place of a number of steps: count/b steps with batches of b samples.
 
     It stays the same length of training when the batch size changes. Tokens and images are samples times
@@ -73,7 +73,7 @@ def samples(count: float) -> Any:
     return Duration(samples=_amount("samples", "count", count, math.inf))
 
 
-def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:
+def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_last: bool = False) -> int:
     """Batches in an epoch, for a schedule that is bound by hand.
 
     `BindSchedule` takes the number from `fit` itself; this is for training loops of your own,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
@@ -37,7 +37,9 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
     return _named(model, optimizer).rate()
 
 
-def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
+def set_learning_rate(
+    model: keras.Model, rate: SupportsFloat | LearningRateSchedule, optimizer: str | None = None
+) -> None:
     """Give a compiled model another learning rate or schedule, with effect from the next update.
 
     Assigning to ``model.optimizer.learning_rate`` raises when a schedule should become a
@@ -58,15 +60,19 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
     """
     rated = _named(model, optimizer)
     kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
-    rate = check(kind, "set_learning_rate", "rate", rate)
-    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, Variable)
-    replace(model, rated, rate)
+    wanted: float | LearningRateSchedule = check(kind, "set_learning_rate", "rate", rate)
+    compiled = isinstance(wanted, LearningRateSchedule) or not isinstance(rated.source, Variable)
+    replace(model, rated, wanted)
     if compiled:
         retrace(model)
 
 
 def set_step(
-    model: keras.Model, step: int | None = None, *, epoch: int | None = None, steps_per_epoch: int | None = None
+    model: keras.Model,
+    step: SupportsFloat | None = None,
+    *,
+    epoch: SupportsFloat | None = None,
+    steps_per_epoch: SupportsFloat | None = None,
 ) -> None:
     """Move the optimizer's step counter, and with it the place in the schedule.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -77,7 +77,9 @@ class ExponentialDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
         """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
 
         decay_steps = total_steps,  decay_rate = end / initial
@@ -134,7 +136,9 @@ class TimeBasedDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
         """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
 
         decay_steps = total_steps,  decay_rate = initial / end − 1
@@ -325,13 +329,13 @@ class CosineDecay(Schedule):
         return self.alpha * self._peak
 
 
-def _ratio(owner: type[Schedule], initial: float, end: float) -> float:
+def _ratio(owner: type[Schedule], initial: SupportsFloat, end: SupportsFloat) -> float:
     """Initial / end, of two rates of which the second is not the larger."""
-    initial = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
-    end = check(POSITIVE, owner.__name__, "end_learning_rate", end)
-    if end > initial:
-        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({initial!r})", end)
-    return initial / end
+    first: float = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
+    last: float = check(POSITIVE, owner.__name__, "end_learning_rate", end)
+    if last > first:
+        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({first!r})", last)
+    return first / last
 
 
 def falls(schedule: Schedule, start: str, end: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -191,7 +191,7 @@ class OneCycle(Schedule):
         """Where between start (0) and peak (1) the rise and fall are, the end being a start too."""
         return self._course(step, 0.0, 1.0, 0.0)
 
-    def momentum(self, low: float = 0.85, high: float = 0.95) -> OppositePhase:
+    def momentum(self, low: SupportsFloat = 0.85, high: SupportsFloat = 0.95) -> OppositePhase:
         """The opposite-phase partner for the momentum: `high`, down to `low` at the peak, and back.
 
         Args:
