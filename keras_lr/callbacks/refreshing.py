@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
@@ -37,7 +37,7 @@ class RefreshBatchNorm(keras.callbacks.Callback):
             `BatchNormalization`, or `fit` has a generator and `x` is None.
     """
 
-    def __init__(self, batches: int = 32, x: Any = None, *, batch_size: int | None = None) -> None:
+    def __init__(self, batches: SupportsFloat = 32, x: Any = None, *, batch_size: SupportsFloat | None = None) -> None:
         super().__init__()
         self.batches: int = check(COUNT, OWNER, "batches", batches)
         self.x = x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import SupportsFloat
+
 import keras
 
 from keras_lr.core.algebra import SCHEDULE
@@ -36,7 +38,9 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
     return chosen_one("get_learning_rate", model, optimizer).rate()
 
 
-def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
+def set_learning_rate(
+    model: keras.Model, rate: SupportsFloat | LearningRateSchedule, optimizer: str | None = None
+) -> None:
     """Set another learning rate or schedule for a compiled model, from the next update on.
 
     An assignment to ``model.optimizer.learning_rate`` raises if it replaces a schedule by a number. If it
@@ -56,15 +60,19 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
     """
     rated = chosen_one("set_learning_rate", model, optimizer)
     kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
-    rate = check(kind, "set_learning_rate", "rate", rate)
-    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, Variable)
-    replace(model, rated, rate)
+    wanted: float | LearningRateSchedule = check(kind, "set_learning_rate", "rate", rate)
+    compiled = isinstance(wanted, LearningRateSchedule) or not isinstance(rated.source, Variable)
+    replace(model, rated, wanted)
     if compiled:
         retrace(model)
 
 
 def set_step(
-    model: keras.Model, step: int | None = None, *, epoch: int | None = None, steps_per_epoch: int | None = None
+    model: keras.Model,
+    step: SupportsFloat | None = None,
+    *,
+    epoch: SupportsFloat | None = None,
+    steps_per_epoch: SupportsFloat | None = None,
 ) -> None:
     """Set the step counter of a model's optimizer, and with it the position in the schedule.
 

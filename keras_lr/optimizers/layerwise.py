@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
@@ -41,7 +41,7 @@ class LayerwiseMultipliers(dict[str, Any]):
         )
 
 
-def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> LayerwiseMultipliers:
+def layerwise_decay(model: keras.Model, decay: SupportsFloat, head: Any = 1.0) -> LayerwiseMultipliers:
     """Factors of the learning rate that fall from the head of a model to its input, for `Scheduled(multipliers=…)`.
 
     The factor of a block is decay^d, where d = 1 for the highest block below the head, 2 for the next one below, and
@@ -83,7 +83,7 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
     """
     if not isinstance(model, keras.Model):
         refuse("layerwise_decay", "model", "a Keras model", model, TypeError)
-    decay = check(DECAY, "layerwise_decay", "decay", decay)
+    each: float = check(DECAY, "layerwise_decay", "decay", decay)
     factor = number_or_schedule(check(FACTOR, "layerwise_decay", "head", head))
     if not model.built or not model.trainable_variables:
         refuse("layerwise_decay", "model", "a built model with trainable variables", model)
@@ -96,7 +96,7 @@ def layerwise_decay(model: keras.Model, decay: float, head: Any = 1.0) -> Layerw
     steps = sum(block.kind not in ("final", HEAD) for block in blocks)
     factors: dict[str, Any] = {}
     for number, block in enumerate(blocks):
-        below = {"final": 1.0, HEAD: factor}.get(block.kind, decay ** (steps - number))
+        below = {"final": 1.0, HEAD: factor}.get(block.kind, each ** (steps - number))
         factors[pattern_of(block, paths)] = below
     return LayerwiseMultipliers(factors, sizes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ CLOSE = 1e-5
 """Relative difference that float32 may make between two ways to evaluate one formula."""
 
 
-def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[str]:
+def check_schedule(schedule: LearningRateSchedule, steps: SupportsFloat = 1000) -> list[str]:
     """What is wrong with a schedule, before it is trained with.
 
     For schedules of your own, and those found elsewhere: a step is evaluated eagerly and as the

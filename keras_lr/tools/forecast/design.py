@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def free(plan: Plan, peak: float, falls: Any) -> Schedule:
     return PiecewiseInterpolation(places, rates)
 
 
-def best(plan: Plan, peak: float | None, family: type[Schedule] | None) -> Schedule:
+def best(plan: Plan, peak: SupportsFloat | None, family: type[Schedule] | None) -> Schedule:
     """The best schedule of a family, or a free one.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Forecast:
         """The lowest and the highest rate, after the warmup, of the trainings that were fitted."""
         return min(run.lowest_rate for run in self.runs), max(run.highest_rate for run in self.runs)
 
-    def loss(self, schedule: LearningRateSchedule, steps: int) -> pd.DataFrame:
+    def loss(self, schedule: LearningRateSchedule, steps: SupportsFloat) -> pd.DataFrame:
         """The loss curve of a training with a schedule, if the law holds for it.
 
         The law is computed at 500 steps and interpolated between them; falls of the rate are joined to about 1,400.
@@ -117,7 +117,7 @@ class Forecast:
             }
         )
 
-    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: int) -> pd.DataFrame:
+    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: SupportsFloat) -> pd.DataFrame:
         """The final losses of schedules, the lowest first.
 
         Args:
@@ -152,7 +152,9 @@ class Forecast:
         frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
         return frame
 
-    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
+    def residuals(
+        self, log: Any = None, *, running_mean: bool | None = None, skip: SupportsFloat | None = None
+    ) -> pd.DataFrame:
         """How far the law is from the smoothed loss of a training: a test, on one that was not fitted.
 
         Args:
@@ -179,9 +181,9 @@ class Forecast:
         ax: Axes | None = None,
         *,
         schedules: Mapping[str, LearningRateSchedule] | None = None,
-        steps: int | None = None,
+        steps: SupportsFloat | None = None,
         running_mean: bool | None = None,
-        skip: int | None = None,
+        skip: SupportsFloat | None = None,
     ) -> Axes:
         """Draw measured losses as dots, and the law's curves as lines.
 
@@ -206,11 +208,11 @@ class Forecast:
 
     def best(
         self,
-        total_steps: int,
+        total_steps: SupportsFloat,
         *,
-        peak: float | None = None,
+        peak: SupportsFloat | None = None,
         family: type[Schedule] | None = None,
-        warmup_steps: int | None = None,
+        warmup_steps: SupportsFloat | None = None,
     ) -> Schedule:
         """The schedule with the lowest final loss, by the law.
 
@@ -282,7 +284,7 @@ class Forecast:
         drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
-    def _fitted(self, owner: str, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+    def _fitted(self, owner: str, log: Any, running_mean: Any, skip: Any) -> tuple[FittedRun, ...]:
         running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
         skip = check(SKIP, owner, "skip", skip)
         if log is None:
