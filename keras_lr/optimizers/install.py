@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_lr.core.keras_versions import Variable
+from keras_lr.core.keras_versions import Variable, note_variables
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
@@ -58,6 +58,7 @@ def places(model: Any, rated: RatedOptimizer) -> list[Place]:
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
     """Give an optimizer another rate. The caller retraces once unless a number takes the place of a number."""
     sync(model)
+    was_number = isinstance(rated.source, Variable)
     if isinstance(rated, ScheduledHyperparameter):
         rated.optimizer.hyperparameters[rated.name] = rate
     elif isinstance(rate, float) and not isinstance(rated.source, Variable):
@@ -67,6 +68,8 @@ def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedul
         rated.optimizer.learning_rate = rate
     else:
         assign_source(rated, rate)
+    if isinstance(rated.source, Variable) != was_number:
+        note_variables(model)
 
 
 def _become_number(rated: RatedOptimizer, rate: float) -> None:
