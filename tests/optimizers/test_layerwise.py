@@ -243,7 +243,10 @@ def test_a_model_without_a_head(last):
             **({"(^|/)last/": 1.0} if last == "norm" else {}),
         }
         highest = "last" if last == "norm" else "body_1"
-        with pytest.raises(ValueError, match=f"`head` must be 1.0 for a model without a head, as this one is: it ends with '{highest}'.*got 10"):
+        with pytest.raises(
+            ValueError,
+            match=f"`head` must be 1.0 for a model without a head, as this one is: it ends with '{highest}'.*got 10",
+        ):
             layerwise_decay(model, 0.5, head=10)
 
 
