@@ -227,9 +227,7 @@ def test_what_is_seen_is_said_where_no_optimizer_is_found(make):
     model = Hidden()
     model.build((None, 1))
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), run_eagerly=True)
-    with pytest.warns(
-        klr.ScheduleWarning, match="optimizer 'rm_sprop.*', which `compile` was given, made no step in the"
-    ):
+    with pytest.warns(klr.ScheduleWarning, match="optimizer 'rm_sprop.*' of `compile` made no step in the first batch"):
         fit(model, Metric([1.0]), make(), epochs=1)
     model = Hidden()
     model.build((None, 1))
