@@ -1,8 +1,9 @@
 """The part of the training step that gives groups of variables their own rate and weight decay.
 
-Keras passes the rate to `update_step` for each variable, so it is multiplied there. On torch most optimizers update all
-variables in one call; this call is made once for each group of variables with the same factor. The weight decay is
-applied by group on every backend.
+Keras passes the rate to `update_step` for each variable, so it is multiplied there, once for each group of variables
+with the same factor. On torch most optimizers update all variables in one call. For SGD, Adam and AdamW that call takes a
+rate for each group (`updates`). For the others it is made once for each group. The weight decay is applied by group on
+every backend.
 """
 
 from __future__ import annotations
@@ -64,10 +65,27 @@ class Groups:
         factor = [*self._multipliers()[0].factors.values()][place]
         return isinstance(factor, Constant) and factor.learning_rate == 0.0
 
+    def _once(self, rate: Any, place: int, factor: Any) -> Any:
+        """The rate times the factor of a group: the same product for all variables of the group in this step."""
+        products = vars(self)["_products"]
+        known = products.get(place)
+        if known is None or known[0] is not rate:
+            products[place] = known = (rate, _times(rate, factor))
+        return known[1]
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        stock: Any = super()
+        vars(self)["_products"] = {}
+        try:
+            stock.apply(grads, trainable_variables)
+        finally:
+            vars(self)["_products"] = {}
+
     def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
         """The groups of variables: the indices of both factors, and the positions of the variables of each group.
 
-        With `by` "rate" the factor of the weight decay is ignored. The variables are the same in each step.
+        With `by` "rate" the factor of the weight decay is ignored, and variables that the number 0 freezes are in no
+        group. The variables are the same in each step.
         """
         splits, this = vars(self)["_splits"], self
         known = splits.get(by)
@@ -78,8 +96,9 @@ class Groups:
             found: dict[tuple[int, int], list[int]] = {}
             for position, index in enumerate(indices):
                 key = rates[index], decays[index] if by == "decay" else -1
-                found.setdefault(key, []).append(position)
-            known = splits[by] = (list(variables), list(found.items()), rates)
+                if by == "decay" or not self._is_left_out(key[0]):
+                    found.setdefault(key, []).append(position)
+            known = splits[by] = (list(variables), list(found.items()), indices)
         groups: list[tuple[tuple[int, int], list[int]]] = known[1]
         return groups
 
@@ -100,7 +119,7 @@ class Groups:
         factor = self._factor(RATE, place)
         own["_moving"] = None if isinstance(factor, float) else factor
         try:
-            stock.update_step(gradient, variable, _times(learning_rate, factor))
+            stock.update_step(gradient, variable, self._once(learning_rate, place, factor))
         finally:
             own["_moving"] = None
 
@@ -111,13 +130,26 @@ class Groups:
             stock._parallel_update_step(grads, variables, learning_rate)
             return
         this: Any = self
+        groups = self._split("rate", variables)
         rate = this._rate_for_groups(learning_rate)
+        if len(groups) > 1 and this._update_of_groups is not None:
+            order, begin, parts = [], 0, []
+            for (place, _), positions in groups:
+                order += positions
+                parts.append((slice(begin, begin := begin + len(positions)), self._factor(RATE, place)))
+            indices = vars(self)["_splits"]["rate"][2]
+            this._update_of_groups(
+                [grads[position] for position in order],
+                [variables[position] for position in order],
+                [indices[position] for position in order],
+                rate,
+                parts,
+            )
+            return
         # Nadam has a product that must be updated once per step, not once per group.
         product: Any = getattr(self, "_u_product", None)
         before = None if product is None else product.value.clone()
-        for (place, _), positions in self._split("rate", variables):
-            if self._is_left_out(place):
-                continue
+        for (place, _), positions in groups:
             if before is not None:
                 product.assign(before)
             factor = self._factor(RATE, place)
@@ -137,15 +169,15 @@ class Groups:
         own, this = vars(self), self
         if all(getattr(this, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
             return
-        for (rate, decay), positions in self._split("decay", variables):
-            factor = self._decay_factor(rate, decay)
-            if isinstance(factor, float) and factor == 0.0:
-                continue
-            own["_decay_now"] = factor
-            try:
+        try:
+            for (rate, decay), positions in self._split("decay", variables):
+                factor = self._decay_factor(rate, decay)
+                if isinstance(factor, float) and factor == 0.0:
+                    continue
+                own["_decay_now"], own["_decay_rate"] = factor, None
                 stock._apply_weight_decay([variables[position] for position in positions])
-            finally:
-                own["_decay_now"] = 1.0
+        finally:
+            own["_decay_now"] = own["_decay_rate"] = own["_decay_base"] = None
 
     def _decay_factor(self, rate: int, decay: int) -> Any:
         """The factor of `weight_decay`, besides the rate. Independent weight decay is 0 for a frozen variable."""
@@ -156,8 +188,17 @@ class Groups:
         return _times(of_decay, of_rate)
 
     def _get_current_learning_rate(self) -> Any:
+        """Keras asks for each variable that decays; a schedule is computed once, and multiplied once for each group."""
         stock: Any = super()
-        return _times(stock._get_current_learning_rate(), vars(self).get("_decay_now", 1.0))
+        own = vars(self)
+        factor = own.get("_decay_now")
+        if factor is None:
+            return stock._get_current_learning_rate()
+        if own["_decay_rate"] is None:
+            if own["_decay_base"] is None:
+                own["_decay_base"] = stock._get_current_learning_rate()
+            own["_decay_rate"] = _times(own["_decay_base"], factor)
+        return own["_decay_rate"]
 
 
 def _times(value: Any, factor: Any) -> Any:

@@ -23,7 +23,7 @@ from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
 from keras_lr.optimizers.groups import Groups
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
-from keras_lr.optimizers.updates import RMSpropStep, SGDStep, Step, hyperparameter
+from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
@@ -266,7 +266,8 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
     own = vars(made)
     own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
     own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
-    own["_decay_now"], own["_moving"] = 1.0, None
+    own["_decay_now"], own["_decay_rate"], own["_decay_base"] = None, None, None
+    own["_moving"], own["_products"] = None, {}
     rate = optimizer._learning_rate
     if isinstance(rate, Variable) or not callable(rate):
         rate = float(ops.convert_to_numpy(rate))
@@ -321,7 +322,7 @@ def _serialized_rate(optimizer: Any) -> Any:
 
 def _class_for(kind: str) -> Any:
     """The scheduled subclass of a stock class."""
-    step = {"SGD": SGDStep, "RMSprop": RMSpropStep}.get(kind, Step)
+    step = {"SGD": SGDStep, "Adam": AdamStep, "AdamW": AdamStep, "RMSprop": RMSpropStep}.get(kind, Step)
     body: dict[str, Any] = {name: hyperparameter(name) for name in OWN[kind] + EVERYWHERE}
     about = f"A `keras.optimizers.{kind}` with hyperparameters that follow schedules: see `Scheduled`."
     made = type(

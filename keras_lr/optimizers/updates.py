@@ -19,6 +19,9 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr.core.algebra import Constant
 from keras_lr.core.inner import values_of
 
+Part = tuple[slice, float]
+"""A group of variables in a list of all of them, and its factor."""
+
 BLOCK = 256
 """Steps whose values are computed at once on torch."""
 
@@ -122,6 +125,13 @@ class Step:
         """The rate in the form in which it is multiplied for each group, on torch."""
         return learning_rate
 
+    _update_of_groups: Any = None
+    """On torch the update of all variables in one call, with a rate for each group; None where there is none.
+
+    It takes gradients, variables and their indices, in the order of the groups, then the rate, and of each group the
+    slice and the factor. It computes what Keras's fused update computes for a group by itself.
+    """
+
     def _moved(self, amount: Any) -> Any:
         """The amount by which a variable moves. It is 0 while the schedule of its factor is 0."""
         factor = vars(self).get("_moving")
@@ -205,6 +215,66 @@ class SGDStep(Step):
     def _rate_for_groups(self, learning_rate: Any) -> Any:
         # Keras's fused update needs a number. It is fetched once, not for each group.
         return float(ops.convert_to_numpy(learning_rate))
+
+    def _update_of_groups(
+        self, gradients: list[Any], variables: list[Any], indices: list[int], rate: float, parts: list[Part]
+    ) -> None:
+        import torch
+
+        this: Any = self
+        values, moved = [variable.value for variable in variables], []
+        if this.momentum != 0:
+            moved = [this.momentums[index].value for index in indices]
+            torch._foreach_mul_(moved, this.momentum)
+        for part, factor in parts:
+            if moved:
+                torch._foreach_add_(moved[part], gradients[part], alpha=-(rate * factor))
+            if not moved or (this.nesterov and factor != 0.0):
+                torch._foreach_add_(values[part], gradients[part], alpha=-(rate * factor))
+        # A frozen variable does not go with its velocity.
+        moving = [part for part, factor in parts if factor != 0.0]
+        for part in [slice(None)] if len(moving) == len(parts) else moving:
+            if moved:
+                torch._foreach_add_(values[part], moved[part], alpha=this.momentum if this.nesterov else 1)
+
+
+class AdamStep(Step):
+    """Adam and AdamW, with rates for groups in one update on torch."""
+
+    def _update_of_groups(
+        self, gradients: list[Any], variables: list[Any], indices: list[int], rate: Any, parts: list[Part]
+    ) -> None:
+        import torch
+
+        this: Any = self
+        values = [variable.value for variable in variables]
+        means, squares = ([it[index].value for index in indices] for it in (this._momentums, this._velocities))
+        dtype = variables[0].dtype
+        step = ops.cast(this.iterations + 1, dtype)
+        below = 1 - ops.power(ops.cast(this.beta_1, dtype), step)
+        root = ops.sqrt(1 - ops.power(ops.cast(this.beta_2, dtype), step))
+        rates = ops.cast(ops.convert_to_tensor(rate) * self._as_tensor([factor for _, factor in parts]), dtype)
+        torch._foreach_mul_(means, this.beta_1)
+        torch._foreach_add_(means, gradients, alpha=1 - this.beta_1)
+        torch._foreach_mul_(squares, this.beta_2)
+        torch._foreach_add_(squares, torch._foreach_mul(gradients, gradients), alpha=1 - this.beta_2)
+        if this.amsgrad:
+            highest = [this._velocity_hats[index].value for index in indices]
+            torch._foreach_maximum_(highest, squares)
+            squares = highest
+        moves: list[Any] = []
+        for (part, _), alpha in zip(parts, (rates * root / below).unbind(), strict=True):
+            moves += torch._foreach_mul(means[part], alpha)
+        divisors = torch._foreach_add(torch._foreach_sqrt(squares), this.epsilon)
+        torch._foreach_add_(values, torch._foreach_div(moves, divisors), alpha=-1)
+
+    def _as_tensor(self, factors: list[float]) -> Any:
+        """Factors on the device, where they stay until one of them changes."""
+        splits = vars(self)["_splits"]
+        known = splits.get("factors")
+        if known is None or known[0] != factors:
+            splits["factors"] = known = (factors, ops.convert_to_tensor(factors))
+        return known[1]
 
 
 class RMSpropStep(Step):

@@ -68,14 +68,16 @@ def test_in_a_loss_scale_optimizer():
     assert_kernels(fit(model_with(optimizer)), expected())
 
 
-def test_under_gradient_accumulation():
-    """The factor is that of the batch with which the gradients are applied, as the rate is."""
-    model = fit(model_with(sgd(gradient_accumulation_steps=2)))
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_under_gradient_accumulation(decay):
+    """The factor is that of the batch with which the gradients are applied, as the rate is, also of the decay."""
+    model = fit(model_with(sgd(gradient_accumulation_steps=2, weight_decay=decay)))
     kernels = expected(0)
     for step in range(1, STEPS, 2):
         for name, factor in (("low", float(THAW.values(step))), ("mid", 1.0), ("head", 10.0)):
             gradient = (X[step - 1] + X[step]) / 2
-            kernels[name] = kernels[name] - float(RATE.values(step)) * factor * gradient
+            rate = float(RATE.values(step)) * factor
+            kernels[name] = kernels[name] * (1 - rate * (decay or 0.0)) - rate * gradient
     assert_kernels(model, kernels)
 
 
@@ -139,6 +141,15 @@ def test_a_resume_is_exact(tmp_path, form, trained):
     assert list(again.optimizer.multipliers) == list(adamw().multipliers)
     assert again.optimizer.weight_decay_multipliers == {"mid": 0.0}
     fit(again, epochs=2, initial_epoch=1)
+    for a, b in zip(again.get_weights(), trained[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_backup_is_taken_up(tmp_path, trained):
+    callback = lambda: klr.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)  # noqa: E731
+    fit(model_with(adamw()), callback())
+    again = fit(model_with(adamw()), callback(), epochs=2)
+    assert again.optimizer.iterations == 2 * STEPS
     for a, b in zip(again.get_weights(), trained[1], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
