@@ -1,7 +1,7 @@
-"""Two small callbacks around all others of a `fit`, for what must come before them or after them.
+"""Two small callbacks around all others of a `fit`, which run before and after them.
 
-Keras's own callbacks forget their state in `on_train_begin`, so it can only be given back after that. And at the end of
-an epoch a backup must not be written before all callbacks have decided about it.
+Keras's own callbacks reset their state in `on_train_begin`, so it can only be restored after that. And at the end of an
+epoch, a backup must be written after all callbacks have seen the end.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from keras_lr.training.others import rearrange, running_list
 
 
 class Frame:
-    """The two callbacks, and their places in Keras's list.
+    """The two callbacks, and their positions in Keras's list.
 
     Args:
-        before: called before the hooks of the first epoch, or of the end of training if there is no epoch.
-        after: called with the number of the epoch after all hooks of its end.
+        before: called before the hooks of the first epoch, or, without an epoch, of the end of training.
+        after: called with the index of the epoch, after all hooks of its end.
     """
 
     def __init__(self, before: Callable[[], None], after: Callable[[int], None]) -> None:
         self._first, self._last = _First(before), _Last(after)
 
     def set_up(self) -> None:
-        """Put them into the running list, from `on_train_begin`."""
+        """Insert them into the running list. To be called in `on_train_begin`."""
         rearrange(lambda callbacks: [self._first, *self._without(callbacks), self._last])
 
     def is_set_up(self) -> bool:
-        """Whether a list of Keras calls the hooks."""
+        """Whether a Keras list calls the hooks."""
         running = running_list()
         return running is not None and self._last in running.callbacks
 
     def take_down(self) -> None:
-        """Take them out of the list, which another `fit` may use again."""
+        """Remove them from the list, which another `fit` may use again."""
         rearrange(self._without)
 
     def _without(self, callbacks: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The arguments of `GreedyLearningRate`, checked, and the rule that they make for a model."""
+"""The checked arguments of `GreedyLearningRate`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Highest = Annotated[float, Real("a finite learning rate > 0", low=0.0, open_low=
 
 
 class GreedyOptions(MetricOptions):
-    """The arguments of `GreedyLearningRate`, which explains them."""
+    """The arguments of `GreedyLearningRate`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
 
@@ -58,10 +58,10 @@ class GreedyOptions(MetricOptions):
         super().validate()
 
     def rule(self, model: Any) -> GreedyRule:
-        """The rule, once the metrics of the model are there.
+        """The rule, when the metrics of the model exist.
 
         Raises:
-            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+            ValueError: `mode` is "auto" and the direction of the metric is unknown.
         """
         return GreedyRule(
             required_direction(OWNER, model, self.monitor, self.mode),

@@ -1,4 +1,4 @@
-"""The arguments of `ReduceOnPlateau`, checked, and the rule that they make for a model."""
+"""The checked arguments of `ReduceOnPlateau`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HyperparameterName = Annotated[str, String("the name of a hyperparameter, such a
 
 
 class PlateauOptions(MetricOptions):
-    """The arguments of `ReduceOnPlateau`, which explains them."""
+    """The arguments of `ReduceOnPlateau`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
 
@@ -58,14 +58,14 @@ class PlateauOptions(MetricOptions):
 
     def validate(self) -> None:
         if self.optimizers is not None and self.optimizer is not None:
-            self.refuse("optimizer", "left out where `optimizers` is given")
+            self.refuse("optimizer", "left out if `optimizers` is given")
         super().validate()
 
     def rule(self, model: Any) -> PlateauRule:
-        """The rule, once the metrics of the model are there.
+        """The rule, when the metrics of the model exist.
 
         Raises:
-            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+            ValueError: `mode` is "auto" and the direction of the metric is unknown.
         """
         return PlateauRule(
             required_direction(OWNER, model, self.monitor, self.mode),
