@@ -1,4 +1,4 @@
-"""The arguments of `GreedyLearningRate`, checked, and the rule that they make for a model."""
+"""The checked arguments of `GreedyLearningRate`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Highest = Annotated[float, Real("a finite learning rate > 0", low=0.0, open_low=
 
 
 class GreedyOptions(MetricOptions):
-    """The arguments of `GreedyLearningRate`, which explains them."""
+    """The arguments of `GreedyLearningRate`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
     _rule: ClassVar[type[GreedyRule]] = GreedyRule

@@ -1,4 +1,4 @@
-"""What a logger has recorded: the rows in memory, the file that gets them, and to which training they belong."""
+"""The records of a logger: the rows in memory, the file to which they are written, and the number of their training."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Logbook:
     """The rows of a logger.
 
-    What is missing in the file follows from the last step that it has of each training, so a write that failed is
-    made up for by the next one.
+    The missing rows of the file follow from its last step of each training. So after a failed write, the next one
+    writes all missing rows.
 
     Args:
         path: of the file; None for no file.
@@ -40,22 +40,22 @@ class Logbook:
         self._file: LogFile | None = None
 
     def copy(self, unfinished: Segment | None) -> Logbook:
-        """The same rows, for another process, where the file is not open."""
+        """The same rows for another process, in which the file is not open."""
         book = Logbook(self.path, self.keep)
         book.segments, book.training = self._every(unfinished), self.training
         return book
 
     def frame(self, unfinished: Segment | None, columns: list[str]) -> pd.DataFrame:
-        """All rows as a table; without rows, an empty one of these columns."""
+        """All rows as a table. Without rows, it is an empty table with these columns."""
         return frame_of(self._every(unfinished) or [Segment.empty(columns)])
 
     def begin(self, model: Any, step: int, key: str) -> None:
-        """Make memory and file end where a training begins.
+        """Remove all rows, in memory and in the file, from the first step of a training on.
 
         Args:
-            model: it remembers the number of its training.
-            step: where the training begins.
-            key: of the model's memory.
+            model: the model, whose saved state contains the number of its training.
+            step: the first step of the training.
+            key: the key in the model's saved state.
         """
         file = self._opened()
         self.training = self._number(memory(model).get(key), step, file)
@@ -64,10 +64,10 @@ class Logbook:
         if file is None:
             return
         last = file.cut(self.training, step) if self.training in file.last else None
-        # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
+        # TensorFlow counts one step without a batch at the end of a data set of unknown length.
         if last is not None and last < step - 2:
             warn_user(
-                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
+                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,}, but training continues at step "
                 f"{step:,}; the rows between are missing",
             )
 
@@ -95,7 +95,7 @@ class Logbook:
         return [*self.segments, *([] if unfinished is None else [unfinished])]
 
     def _opened(self) -> LogFile | None:
-        """The file; None without a path, and in other processes than the first."""
+        """The file; None without a path, and in all processes but the first."""
         if self.path is None or not processes.is_chief():
             return None
         if self._file is None:
@@ -116,11 +116,11 @@ class Logbook:
             assert file is not None
             aside = file.set_aside()
             warn_user(
-                f"LearningRateLogger: a training begins at step 0, and {str(self.path)!r} has the rows of an earlier "
-                f"one; they are in {str(aside)!r} now",
+                f"LearningRateLogger: a training begins at step 0, but {str(self.path)!r} had the rows of an earlier "
+                f"one; they are now in {str(aside)!r}",
             )
             return 0
-        # Of a checkpoint that does not know its number.
+        # A checkpoint without the number of its training.
         return max(there, default=0)
 
     def _before(self, segment: Segment, step: int) -> Segment | None:

@@ -1,4 +1,4 @@
-"""What the arguments of all callbacks that a metric drives have in common."""
+"""The common arguments of all callbacks that change the rate by a metric."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
 
 
 class MetricOptions(Frozen, abstract=True):
-    """The arguments of a callback, of which all have these."""
+    """The arguments of a callback that changes the rate by a metric. All have these."""
 
     _rule: ClassVar[Any]
     """The class of the rule, a dataclass whose fields are arguments, but for the direction."""
@@ -58,7 +58,7 @@ class MetricOptions(Frozen, abstract=True):
 
     @property
     def batches(self) -> int | None:
-        """Batches of a window; None where the epochs count."""
+        """Batches of a window; None if `every` is "epoch"."""
         return None if self.every == "epoch" else self.every
 
     def rule(self, model: Any) -> Any:
@@ -72,5 +72,5 @@ class MetricOptions(Frozen, abstract=True):
         return self._rule(direction, **given)
 
     def key(self) -> str:
-        """The key of the saved state; a second callback of the same key gets a number after it."""
+        """The key of the saved state. A second callback with the same key gets a number after it."""
         return f"{self._owner}/{self.name or self.monitor}"

@@ -1,4 +1,4 @@
-"""The arguments of `ReduceOnPlateau`, checked, and the rule that they make for a model."""
+"""The checked arguments of `ReduceOnPlateau`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HyperparameterName = Annotated[str, String("the name of a hyperparameter, such a
 
 
 class PlateauOptions(MetricOptions):
-    """The arguments of `ReduceOnPlateau`, which explains them."""
+    """The arguments of `ReduceOnPlateau`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
     _rule: ClassVar[type[PlateauRule]] = PlateauRule
@@ -58,5 +58,5 @@ class PlateauOptions(MetricOptions):
 
     def validate(self) -> None:
         if self.optimizers is not None and self.optimizer is not None:
-            self.refuse("optimizer", "left out where `optimizers` is given")
+            self.refuse("optimizer", "left out if `optimizers` is given")
         super().validate()

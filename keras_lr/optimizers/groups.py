@@ -1,9 +1,9 @@
 """The part of the training step that gives groups of variables their own rate and weight decay.
 
 Keras passes the rate to `update_step` for each variable, so it is multiplied there, once for each group of variables
-with the same factor. On torch most optimizers update all variables in one call. For SGD, Adam and AdamW that call takes a
-rate for each group (`updates`). For the others it is made once for each group. The weight decay is applied by group on
-every backend.
+with the same factor. On torch most optimizers update all variables in one call. For SGD, Adam and AdamW that call takes
+a rate for each group (`updates`). For the others it is made once for each group. The weight decay is applied by group
+on every backend.
 """
 
 from __future__ import annotations

@@ -92,6 +92,9 @@ class ExponentialDecay(Schedule):
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
 
+        Returns:
+            A `ExponentialDecay`.
+
         Raises:
             TypeError, ValueError: an argument is not allowed.
 
@@ -153,6 +156,9 @@ class TimeBasedDecay(Schedule):
             initial_learning_rate: rate at step 0, > 0.
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
+
+        Returns:
+            A `TimeBasedDecay`.
 
         Raises:
             TypeError, ValueError: an argument is not allowed.
@@ -286,8 +292,7 @@ class CosineDecay(Schedule):
         name: accepted because Keras has it, by keyword.
 
     Raises:
-        TypeError, ValueError: an argument is not allowed, or `warmup_steps` is given without
-            `warmup_target` (which Keras ignores).
+        TypeError, ValueError: an argument is not allowed, or `warmup_steps` is given without `warmup_target`.
 
     Example:
         >>> CosineDecay(0.1, 100, alpha=0.1).values([0, 50, 100, 101]).round(6).tolist()

@@ -164,7 +164,14 @@ class Paced(Schedule):
             self.refuse("steps", "0 and then strictly increasing")
 
     def ticks_at(self, step: Step) -> Step:
-        """The clock at a step, computed in whole numbers below 2**31."""
+        """The clock at a step, computed in whole numbers below 2**31.
+
+        Args:
+            step: steps of any shape, as for `rate`.
+
+        Returns:
+            Ticks, of the same shape.
+        """
         if len(self.steps) == 1:
             start, tick, up, down = self.steps[0], self.ticks[0], self.numerators[0], self.denominators[0]
             gone = since(step, start)
@@ -184,13 +191,28 @@ class Paced(Schedule):
 
     @staticmethod
     def nearest(pace: Fraction) -> Fraction:
-        """The nearest pace that a segment can have."""
+        """The nearest pace that a segment can have.
+
+        Args:
+            pace: ticks per step.
+
+        Returns:
+            A fraction whose numerator and denominator are at most 46340.
+        """
         if pace >= 1:
             return min(pace.limit_denominator(max(int(MOST / (pace + 1)), 1)), Fraction(MOST))
         return max(pace.limit_denominator(MOST), Fraction(1, MOST))
 
     def from_here(self, step: int, pace: Fraction) -> Paced:
-        """The same clock up to `step`, and another pace from there on."""
+        """The same clock up to `step`, and another pace from there on.
+
+        Args:
+            step: the step at which the pace changes.
+            pace: ticks per step from there on.
+
+        Returns:
+            A `Paced` with one more segment.
+        """
         tick = int(self.ticks_at(np.int64(step)))
         kept = [piece for piece in zip(*self.pieces().values(), strict=True) if piece[0] < step]
         columns = zip(*kept, (step, tick, pace.numerator, pace.denominator), strict=True)

@@ -115,6 +115,9 @@ class Warmup(Schedule):
             beta_2: the `beta_2` of the optimizer, in [0, 1).
             shape: "linear" or "saturating" ("exponential" in the paper).
 
+        Returns:
+            A `Warmup` with ``overlap="multiply"``.
+
         Raises:
             TypeError, ValueError: an argument is not allowed.
 

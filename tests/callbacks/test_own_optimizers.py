@@ -15,7 +15,7 @@ in_fit = pytest.mark.skipif(
 
 
 class Pair(keras.Model):
-    """Two weights, each with an optimizer of its own, and gradients of 1."""
+    """Two weights with separate optimizers, and gradients of 1."""
 
     def __init__(self, repeats=1, **kwargs):
         super().__init__(**kwargs)
@@ -57,7 +57,7 @@ def pair(d=0.5, g=klr.Constant(0.25), repeats=1, **kwargs):
 
 
 def loop(model, *callbacks, epochs=3, batches=5):
-    """A loop of the user's own, which calls the hooks: on every backend."""
+    """A custom loop that calls the hooks, on every backend."""
     running = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=batches, verbose=0)
     running.on_train_begin()
     for epoch in range(epochs):
@@ -71,9 +71,7 @@ def loop(model, *callbacks, epochs=3, batches=5):
 
 
 RUNS = [pytest.param(fit, marks=in_fit, id="fit"), pytest.param(loop, id="loop")]
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*the schedule is scaled from now on, but in a training loop of your own"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:.*the schedule is scaled from now on, but in your own training loop")
 
 
 def plateau(**options):
@@ -92,7 +90,7 @@ def plateau(**options):
     ],
     ids=str,
 )
-def test_a_plateau_reduces_what_trains(run, choice, factors):
+def test_a_plateau_reduces_the_optimizers_that_train(run, choice, factors):
     model, log = pair(), klr.LearningRateLogger(optimizer=choice)
     run(model, Metric([1.0] * 4), plateau(optimizer=choice), log, epochs=4)
     np.testing.assert_allclose(model.fallen(), [0.5 * (15 + 5 * factors[0]), 0.25 * (15 + 5 * factors[1])])
@@ -131,7 +129,7 @@ def test_an_optimizer_that_is_called_several_times_in_a_batch():
 
 
 @in_fit
-def test_the_state_is_saved_and_taken_up(tmp_path):
+def test_the_state_is_saved_and_resumed(tmp_path):
     whole, first, again = pair(), pair(), pair()
     for model in (first, again):
         model.optimizer.build(model.trainable_variables)  # the one that is not used; only TensorFlow leaves it as it is
@@ -144,7 +142,7 @@ def test_the_state_is_saved_and_taken_up(tmp_path):
 
 
 class Broken(keras.callbacks.Callback):
-    """Breaks off in the second epoch."""
+    """Interrupts the training in the second epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:
@@ -152,7 +150,7 @@ class Broken(keras.callbacks.Callback):
 
 
 @in_fit
-def test_a_backup_is_taken_up(tmp_path):
+def test_a_backup_is_resumed(tmp_path):
     """The default optimizer of `compile` has no variables yet when a backup is written on TensorFlow."""
     with pytest.raises(KeyboardInterrupt):
         fit(pair(), klr.BackupAndRestore(tmp_path), Broken())
@@ -191,7 +189,7 @@ def test_parts_of_a_multi_optimizer():
 
 @pytest.mark.once
 @pytest.mark.parametrize("make", [plateau, klr.BindSchedule, klr.LearningRateLogger])
-def test_a_name_that_is_not_there_is_refused(make):
+def test_an_unknown_name_is_refused(make):
     with pytest.raises(
         ValueError, match="`optimizer` must be among 'd_optimizer', 'g_optimizer', 'one', 'two', got 'e'"
     ):
@@ -200,18 +198,18 @@ def test_a_name_that_is_not_there_is_refused(make):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("wrong", "error"), [(3, TypeError), ([], ValueError), ([0.1], TypeError)])
-def test_what_is_no_optimizer_is_refused(wrong, error):
+def test_something_else_than_an_optimizer_is_refused(wrong, error):
     for make in (klr.ReduceOnPlateau, klr.BindSchedule, klr.LearningRateLogger):
         with pytest.raises(
             error, match="`optimizer` must be an optimizer, the name of one, a non-empty list of them, or"
         ):
             make(optimizer=wrong)
-    with pytest.raises(ValueError, match="`optimizer` must be left out where `optimizers` is given"):
+    with pytest.raises(ValueError, match="`optimizer` must be left out if `optimizers` is given"):
         klr.ReduceOnPlateau(optimizer="a", optimizers=["a"])
 
 
 class Hidden(Pair):
-    """Keeps its optimizers where nobody looks for them."""
+    """Stores its optimizers where they are not found."""
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         keras.Model.compile(self, **kwargs)
@@ -223,7 +221,7 @@ class Hidden(Pair):
 
 @in_fit
 @pytest.mark.parametrize("make", [plateau, klr.BindSchedule, klr.LearningRateLogger])
-def test_what_is_seen_is_said_where_no_optimizer_is_found(make):
+def test_a_warning_if_no_optimizer_is_found(make):
     model = Hidden()
     model.build((None, 1))
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), run_eagerly=True)

@@ -1,4 +1,4 @@
-"""Schedules in words: the sentences themselves, and that the numbers in them are right."""
+"""The sentences of `describe`, and the numbers in them."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ SENTENCES = Path(__file__).parents[1] / "sentences.txt"
 
 
 def stated():
-    """Schedule → sentence, as the file has them."""
+    """The sentences in the file, by schedule."""
     lines = SENTENCES.read_text(encoding="utf-8").splitlines()
     return dict(zip(lines[0::2], (line.strip() for line in lines[1::2]), strict=True))
 
@@ -97,7 +97,7 @@ class Mine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Fading(klr.Schedule, package="tests"):
-    """A schedule of a user's own, with words that count the steps in both ways."""
+    """A user's schedule with a template that counts steps in both ways."""
 
     template = "{learning_rate}, halved every {half_life} steps or {half_life:steps}<, at least {low}>"
     learning_rate: Rate
@@ -106,7 +106,7 @@ class Fading(klr.Schedule, package="tests"):
 
 
 class Wordless(klr.Schedule, package="tests"):
-    """A schedule whose author wrote no words."""
+    """A user's schedule without a template."""
 
     learning_rate: Rate
 

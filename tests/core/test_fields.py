@@ -35,7 +35,7 @@ def test_a_schedule_of_your_own_with_a_literal():
         Turned("left")
 
 
-def test_the_names_for_the_type_checker_are_those_that_there_are():
+def test_the_names_for_the_type_checker_exist():
     assert list(get_args(LawName)) == list(LAWS)
     assert list(get_args(Rule)) == list(RULES)
 

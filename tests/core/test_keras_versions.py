@@ -1,4 +1,4 @@
-"""What differs between versions of Keras; the expected values are those of the version that is installed."""
+"""Differences between versions of Keras. The expected values are those of the installed version."""
 
 import inspect
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def test_the_version(text, version):
     assert version_of(text) == version
 
 
-def test_every_variable_is_one():
+def test_every_variable_is_recognized():
     """Those of optimizers and layers, and those that a user makes."""
     optimizer = keras.optimizers.SGD(0.1)
     layer = keras.layers.Dense(1)

@@ -1,4 +1,4 @@
-"""What a user writes, as mypy must see it: every line is right, and every type is the one asserted."""
+"""A user's code for mypy: every line is correct, and every type is as asserted."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ assert_type(klr.OneCycle(0.1, 900).momentum(low=0.85), klr.OppositePhase)
 
 
 class HalfLife(klr.Schedule):
-    """A schedule of the user's own."""
+    """A user's schedule."""
 
     learning_rate: Rate
     half_life: Steps = 100

@@ -1,4 +1,4 @@
-"""Mistakes that mypy must find in a user's file: one in each line with a mark, of the kind that is marked."""
+"""Mistakes that mypy must find in a user's file: one in each marked line, of the marked kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Scheduled(multipliers=…)` in a `fit`: compiled, saved, resumed, wrapped, and beside the callbacks."""
+"""`Scheduled(multipliers=…)` in `fit`: compiled, saved, resumed, wrapped, and with callbacks."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ FACTORS = {"low/": THAW, "head": 10.0}
 
 
 def model_with(optimizer, **options):
-    """Three kernels whose gradient is the input; the layers are named by what their rates are."""
+    """Three kernels whose gradient is the input. The names of the layers describe their rates."""
     inputs = keras.Input((3,))
     parts = [keras.layers.Dense(1, use_bias=False, name=name)(inputs) for name in ("low", "mid", "head")]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts), name="whole")
@@ -82,7 +82,7 @@ def test_under_gradient_accumulation(decay):
 
 
 def test_with_an_average_of_the_weights():
-    """Keras's average goes on for a frozen variable too, and is the weights after `fit`."""
+    """Keras's average is updated for a frozen variable too, and becomes the weights after `fit`."""
     model = fit(model_with(sgd(use_ema=True, ema_momentum=0.5)))
     average = None
     for step in range(1, STEPS + 1):
@@ -93,7 +93,7 @@ def test_with_an_average_of_the_weights():
 
 
 def test_in_a_multi_optimizer():
-    """Its patterns see the variables that are given to it, and only those."""
+    """Its patterns are matched only with its own variables."""
     chosen = keras.optimizers.OptimizerMap(
         default_optimizer=sgd(name="a"), optimizer_map={"mid/.*": keras.optimizers.SGD(RATE, name="b")}
     )
@@ -155,7 +155,7 @@ def test_a_backup_is_taken_up(tmp_path, trained):
 
 
 def test_a_model_whose_paths_change_when_it_is_loaded(tmp_path):
-    """Keras leaves the name of a Sequential that was built late out of the paths of a loaded one."""
+    """If a Sequential was built late, Keras leaves its name out of the paths of the loaded model."""
     model = keras.Sequential([keras.layers.Dense(3, name="low"), keras.layers.Dense(1, name="top")], name="late")
     model.compile(sgd(0.1, {"^late/low": 0.0}), loss=prediction_sum, run_eagerly=True)
     fit(model)
@@ -200,7 +200,7 @@ def test_a_config_without_factors_is_that_of_files_without_them():
         (lambda config: {**config, "places": [7]}, ValueError),
     ],
 )
-def test_a_config_with_something_else_in_it(change, error):
+def test_invalid_configs_of_factors(change, error):
     config = sgd().get_config()
     with pytest.raises(error, match="Scheduled: `multipliers"):
         ScheduledOptimizer.from_config({**config, "multipliers": change(config["multipliers"])})
@@ -226,7 +226,7 @@ def test_units_are_bound_and_groups_logged():
     assert model.history.history["learning_rate[head]"] == pytest.approx([10 * rates[STEPS - 1], 10 * rates[-1]])
 
 
-def test_factors_in_units_that_nobody_binds():
+def test_unbound_factors():
     model = model_with(sgd(0.1, {"low": klr.Sequential([0.0, 1.0], [klr.epochs(1)])}), run_eagerly=True)
     with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         fit(model)
@@ -242,7 +242,7 @@ def test_a_plateau_reduces_all_groups():
     np.testing.assert_allclose(log.to_frame()["learning_rate[head]"], 10 * rates)
 
 
-def test_a_range_test_leaves_the_model_as_it_was():
+def test_a_range_test_does_not_change_the_model():
     model = fit(model_with(sgd(0.01)))
     before = model.get_weights()
     klr.find_learning_rate(model, X, Y, batch_size=1, steps=10)
@@ -253,7 +253,7 @@ def test_a_range_test_leaves_the_model_as_it_was():
     assert_kernels(fit(model), kernels)
 
 
-def test_a_counter_that_somebody_moves_is_followed():
+def test_a_counter_moved_by_other_code_is_followed():
     model = fit(model_with(sgd()))
     klr.set_step(model, 1)
     before = model.get_weights()
@@ -265,7 +265,7 @@ def test_a_counter_that_somebody_moves_is_followed():
     np.testing.assert_allclose(moved[0], (rates * [0, 0, 1]) @ X[:3], rtol=1e-4, atol=1e-6)
 
 
-def test_lora_variables_have_rates_of_their_own():
+def test_lora_variables_have_separate_rates():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False, name="q")])
     model.layers[0].enable_lora(1)
     start = model.get_weights()

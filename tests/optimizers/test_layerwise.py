@@ -1,4 +1,4 @@
-"""`layerwise_decay`: which layers are blocks, in which order, and that the patterns are those of their variables."""
+"""`layerwise_decay`: the blocks, their order, and the patterns of their variables."""
 
 import re
 
@@ -21,7 +21,7 @@ def norm(name):
 
 
 class Block(keras.layers.Layer):
-    """A Transformer block in small: attention, two normalizations, two dense layers."""
+    """A small Transformer block: attention, two normalizations, two dense layers."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -42,7 +42,7 @@ class Block(keras.layers.Layer):
 
 
 class Encoder(keras.layers.Layer):
-    """Blocks in a list, a weight of its own and a last normalization, as Keras Hub's ViT has them."""
+    """Blocks in a list, a separate weight and a last normalization, as in Keras Hub's ViT."""
 
     def __init__(self, count, **options):
         super().__init__(**options)
@@ -62,7 +62,7 @@ class Encoder(keras.layers.Layer):
 
 
 class Vit(keras.Model):
-    """A subclassed model with a token of its own."""
+    """A subclassed model with its own token."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -92,7 +92,7 @@ def bert():
 
 
 def table(factors, model):
-    """The factor of each variable, by its path without the name of the model, as `Scheduled` would take them."""
+    """The factor of each variable, by its path without the name of the model, as `Scheduled` uses them."""
     found = {}
     for variable in model.trainable_variables:
         matching = [factor for pattern, factor in factors.items() if re.search(pattern, variable.path)]
@@ -102,7 +102,7 @@ def table(factors, model):
 
 
 def by_layer(factors, model):
-    """The same, by the last name of a layer that stands in one of the paths."""
+    """The factors by the last layer name in a path."""
     return {path.rsplit("/", 1)[0]: factor for path, factor in table(factors, model).items()}
 
 
@@ -183,7 +183,7 @@ def test_keras_applications(name, blocks, last):
         assert last in list(factors)[-2]
 
 
-def test_frozen_layers_are_left_out_and_shared_ones_are_once():
+def test_frozen_layers_are_left_out_and_shared_ones_counted_once():
     shared = dense("shared")
     inputs = keras.Input((4,))
     frozen = dense("frozen")
@@ -193,7 +193,7 @@ def test_frozen_layers_are_left_out_and_shared_ones_are_once():
     assert layerwise_decay(model, 0.5) == {"(^|/)shared/": 0.5, "(^|/)top/": 1.0}
 
 
-def test_names_that_stand_in_other_paths_too():
+def test_names_that_occur_in_other_paths():
     """A head `up` is not the layer `up` of a block."""
     inputs = keras.Input((2, 4))
     model = keras.Model(inputs, dense("up")(Block(name="body")(inputs)), name="m")

@@ -1,4 +1,4 @@
-"""`norms_and_biases`: what weight decay leaves alone."""
+"""`norms_and_biases`: the variables that should not decay."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras_lr import norms_and_biases
 
 
 class Scale(keras.layers.Layer):
-    """A layer of the user's own that scales each channel."""
+    """A custom layer that scales each channel."""
 
     def build(self, shape):
         self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
@@ -58,7 +58,7 @@ def test_the_variables(case):
 
 
 def short(variable):
-    """A path without the name of the model, which a loaded model does not have."""
+    """A path without the name of the model, as in a loaded model."""
     return "/".join(variable.path.split("/")[-2:])
 
 
@@ -79,8 +79,8 @@ def values(model):
 
 
 @pytest.mark.parametrize("is_scheduled", [False, True])
-def test_they_do_not_decay_also_with_rates_by_layer_and_after_loading(is_scheduled, tmp_path):
-    """A loss of 0 leaves the decay alone: w ← w·(1 − rate · factor · decay)."""
+def test_they_do_not_decay_with_rates_by_layer_and_after_loading(is_scheduled, tmp_path):
+    """With a loss of 0 there is only the decay: w ← w·(1 − rate · factor · decay)."""
     model = model_of(LAYERS.Dense(2, name="a"), LAYERS.BatchNormalization(name="b"), LAYERS.Dense(1, name="c"))
     for variable in model.trainable_variables:
         variable.assign(np.ones(variable.shape, "float32"))

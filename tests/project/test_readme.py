@@ -1,4 +1,4 @@
-"""The README, line by line, as somebody follows it who sees the package for the first time."""
+"""The README, line by line, as a new user follows it."""
 
 import configparser
 import contextlib
@@ -55,7 +55,7 @@ def test_the_landing_page_has_the_same_table():
     assert section("Five things that hurt").split("`tests/")[0].strip() in LANDING
 
 
-def test_the_commands_name_extras_that_there_are():
+def test_the_commands_name_existing_extras():
     """.ci/run takes the first line with ``python -m pytest``, and runs it in a new environment."""
     extras = set(setup()["options.extras_require"])
     named = {name for part in re.findall(r"\.\[([\w,-]+)\]", "\n".join(COMMANDS)) for name in part.split(",")}
@@ -76,7 +76,7 @@ def test_the_commands_name_extras_that_there_are():
 
 
 def followed(folder, monkeypatch, code=QUICK_START):
-    """Run the lines in a folder, as a script would; what they print."""
+    """Run the lines in a folder, as a script. Returns their output."""
     monkeypatch.chdir(folder)
     keras.utils.set_random_seed(0)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -114,7 +114,7 @@ def whole_and_killed(folder, monkeypatch, code):
     return logs
 
 
-def test_the_quick_start_goes_on_after_it_was_killed(tmp_path, monkeypatch):
+def test_the_quick_start_continues_after_a_kill(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(*whole_and_killed(tmp_path, monkeypatch, QUICK_START))
 
 
@@ -190,7 +190,7 @@ def test_durations_in_epochs():
 
 
 class Read(keras.callbacks.Callback):
-    """As everybody writes it."""
+    """As users usually write it."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The public names, and what importing them costs."""
+"""The public names, and the cost of importing them."""
 
 import ast
 import inspect
@@ -81,7 +81,7 @@ def test_the_public_names():
 
 
 def fresh(code, *args):
-    """The last line that a Python process of its own prints."""
+    """The last line that a separate Python process prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, env=os.environ.copy()
     )
@@ -124,7 +124,7 @@ IMPORT = re.compile(r"^[ >]*from (keras_lr[\w.]*) import (\([^)]*\)|[^\n#]*)", r
 
 
 def spelled():
-    """Where a name is spelled, by the name: ``keras_lr.x.y``, written so or imported so."""
+    """The places where each name ``keras_lr.x.y`` is written or imported."""
     texts = {path: path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
     texts |= {path: path.read_text() for path in (ROOT / "examples").glob("*.py")}
     for path in (ROOT / "examples").glob("*.ipynb"):
@@ -145,7 +145,7 @@ def spelled():
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_whatever_is_spelled_is_there_after_the_import():
+def test_every_spelled_name_exists_after_the_import():
     names = spelled()
     assert {"keras_lr.tuning.schedule", "keras_lr.Warmup", "keras_lr.custom.power", "keras_lr.set_step"} <= set(names)
     assert len(names) > 30

@@ -1,4 +1,4 @@
-"""The workflow for whoever hosts the repository; nobody runs it here, so what it names must at least be there."""
+"""The workflow for a hosted repository. It does not run here, so everything that it names must at least exist."""
 
 import re
 from importlib.machinery import SourceFileLoader
@@ -74,7 +74,7 @@ def test_the_pages_are_those_that_are_built(jobs):
     assert (ROOT / "docs" / "builder" / builder["site_dir"]).resolve() == (ROOT / uploaded).resolve()
 
 
-def test_every_file_that_a_command_names_is_there(jobs):
+def test_every_file_in_a_command_exists(jobs):
     named = {path for command in commands(jobs) for path in re.findall(r"(?:\.ci|docs)/[\w./-]+", command)}
     assert named >= {".ci/run", ".ci/versions", "docs/builder/mkdocs.yml"}
     assert [path for path in named if not (ROOT / path).exists()] == []
@@ -88,7 +88,7 @@ def test_only_a_tag_publishes_and_only_that_job_may(workflow, jobs):
     assert "password" not in WORKFLOW.read_text(encoding="utf-8")  # a trusted publisher needs none
 
 
-def test_the_extras_that_it_installs_are_there(jobs):
+def test_the_installed_extras_exist(jobs):
     from configparser import ConfigParser
 
     config = ConfigParser()

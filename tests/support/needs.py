@@ -1,4 +1,4 @@
-"""Libraries that some tests need and a light environment has not: the test is skipped there, and says what it needs.
+"""Optional libraries of tests: without a library, the test is skipped and names it.
 
 With `KERAS_LR_COMPLETE=1`, as in `.ci/run`, nothing is skipped: what is missing is an error.
 """
@@ -44,14 +44,14 @@ def skip_where_missing(item):
 
 
 def library(name):
-    """An optional library, for a module that cannot be imported without it; `needs` is its mark as well."""
+    """An optional library, for a module that cannot be imported without it. Use it together with `needs`."""
     if COMPLETE or _is_there(name):
         return importlib.import_module(name)
     return pytest.skip(f"needs {name}: {INSTALL}", allow_module_level=True)
 
 
 def program(name):
-    """The path of a program; where it is missing the test is skipped."""
+    """The path of a program. Without it the test is skipped."""
     path = shutil.which(name)
     if path is None:
         if COMPLETE:

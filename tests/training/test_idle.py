@@ -1,6 +1,6 @@
 """Optimizers that train nothing: a pattern that matches no variable, or only frozen ones.
 
-Keras leaves their step counter where it is, so their rate does not move, and something must say so.
+Keras does not move their step counter, so their rate does not change. There must be a warning.
 """
 
 import itertools
@@ -25,7 +25,7 @@ def sgd(rate, name):
 
 
 def idle_model(busy=SCHEDULE, idle=IDLE, *, default="busy", input_first=True, scaled=False, others=None):
-    """A model with one weight, which `busy` trains; `idle` is the default, or the first in the list, by a wrong pattern."""
+    """A model with one weight, which `busy` trains. `idle` is the default, or, with a wrong pattern, the first in the list."""
     layers = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="line")]
     model = keras.Sequential([keras.Input((1,)), *layers] if input_first else layers)
     busy, idle = sgd(busy, "busy"), sgd(idle, "idle")
@@ -41,7 +41,7 @@ def idle_model(busy=SCHEDULE, idle=IDLE, *, default="busy", input_first=True, sc
 
 
 def warned(model, *callbacks, **args):
-    """The warnings of the package that a training gives, without those of the audit that are about lengths."""
+    """The warnings of the package in a training, except those of the audit about lengths."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(model, *callbacks, **args)
@@ -96,7 +96,7 @@ def test_several_callbacks_warn_once(names):
     assert warned(idle_model(others=None), klr.ReduceOnPlateau("loss")) == []
 
 
-def test_frozen_layers_leave_their_optimizer_without_work():
+def test_an_optimizer_of_frozen_layers_is_idle():
     """It has trained before, so it is built, and its counter is past 0."""
     inputs = keras.Input((1,))
     body, head = (
@@ -153,7 +153,7 @@ def test_it_is_bound_to_the_whole_training():
     assert idle.duration == 10
 
 
-def test_a_time_budget_leaves_it_alone(monkeypatch):
+def test_a_time_budget_ignores_it(monkeypatch):
     clock = itertools.count(0.0, 0.25)
     monkeypatch.setattr("keras_lr.callbacks.time_budget.clock", clock.__next__)
     log = klr.LearningRateLogger(audit=False)

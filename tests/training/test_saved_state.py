@@ -92,7 +92,7 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
     assert second.startswith("Reduced {'best': 1.0")
 
 
-def test_a_file_with_our_state_loads_where_nobody_asks_for_it_and_without_one_nothing_is_written(tmp_path):
+def test_a_file_with_state_loads_without_the_package_and_no_state_writes_nothing(tmp_path):
     import h5py
 
     def written(file):

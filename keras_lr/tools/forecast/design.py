@@ -1,4 +1,4 @@
-"""The schedule with the lowest final loss by a law: of a family, or free."""
+"""The schedule with the lowest final loss by a law: of a given family, or of free shape."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from keras_lr.tools.forecast.laws import Law
 from keras_lr.tools.forecast.sums import Floats, sums_of_line
 
 CORNERS = (0.0, 0.35, 0.6, 0.75, 0.85, 0.92, 0.97, 1.0)
-"""Where the corners of a free schedule lie, as parts of the steps after the warmup."""
+"""Positions of the corners of a free schedule, as fractions of the steps after the warmup."""
 
 LEAST = 10 * len(CORNERS)
-"""Steps after the warmup that a design needs."""
+"""Smallest number of steps after the warmup for a design."""
 
 LINE = 600
-"""Corners of the line by which the final loss of a schedule is computed."""
+"""Corners of the polygonal line from which the final loss of a schedule is computed."""
 
 DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a schedule is designed for: the law, the length and the warmup in steps, and what rates were seen.
+    """The task of a design: the law, the length and the warmup in steps, and the rates that were seen.
 
-    `steepest_fall` is the steepest fall of the rate that the law is trusted with (see `FittedRun`).
+    `steepest_fall` is the steepest fall of the rate for which the law is used (see `FittedRun`).
     """
 
     law: Law
@@ -55,7 +55,7 @@ class Plan:
         return self.total - self.warmup
 
     def final_loss(self, schedule: Schedule) -> float:
-        """The loss after the last step of a schedule without its warmup."""
+        """The loss after the last step of a schedule, which is given without its warmup."""
         near = np.geomspace(1, self.steps, LINE // 3)
         steps = np.unique(np.concatenate([np.linspace(0, self.steps - 1, LINE), self.steps - near]).astype(np.int64))
         rates = schedule.values(steps)
@@ -67,7 +67,7 @@ class Plan:
         return float(self.law.loss(self.parameters, line)[0])
 
     def rate(self, part: float, peak: float) -> float:
-        """A rate between the lowest one that was seen and the peak, evenly by its logarithm where that is above 0."""
+        """A rate between the lowest one that was seen and the peak, on a log scale if the lowest one is above 0."""
         low = min(max(self.lowest, 1e-4 * peak), peak)
         rate = low * (peak / low) ** part
         return self.lowest if part <= 0.0 and self.lowest < low else rounded(rate)
@@ -90,7 +90,7 @@ def rounded(number: float) -> float:
 
 
 Maker = Callable[[Plan, float, Any], Schedule]
-"""A schedule of a family, without its warmup, from its highest rate and numbers in [0, 1]."""
+"""A function that makes a schedule of a family, without its warmup, from its highest rate and numbers in [0, 1]."""
 
 FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
     LinearDecay: (1, lambda plan, peak, u: LinearDecay(peak, plan.steps, plan.rate(u[0], peak))),
@@ -114,9 +114,9 @@ FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
 
 
 def free(plan: Plan, peak: float, falls: Any) -> Schedule:
-    """A falling line through the corners; each number is the part that a corner keeps of the rate before it.
+    """A falling line through the corners. Each number is the rate at a corner relative to the one before.
 
-    Where that is too steep, the line falls as steeply as the law is trusted with.
+    If that is too steep, the line falls as steeply as the law allows.
     """
     lowest = plan.lowest
     rates = [peak]
@@ -131,14 +131,14 @@ def best(plan: Plan, peak: SupportsFloat | None, family: type[Schedule] | None) 
     """The best schedule of a family, or a free one.
 
     Raises:
-        TypeError, ValueError: wrong arguments.
+        TypeError, ValueError: an argument is not allowed.
     """
     low, high = plan.peaks
     given = check(OrNone(POSITIVE), "best", "peak", peak)
     if given is not None and not plan.lowest <= given <= high:
         warn_user(
-            f"Forecast.best: the peak {given:.4g} lies outside of the rates from {plan.lowest:.4g} to {high:.4g} that "
-            "the law was fitted to"
+            f"Forecast.best: the peak {given:.4g} is outside of the rates from {plan.lowest:.4g} to {high:.4g} to "
+            "which the law was fitted"
         )
     if family is not None and not (isinstance(family, type) and family in FAMILIES):
         allowed = ", ".join(kind.__name__ for kind in FAMILIES)
@@ -156,7 +156,7 @@ def best(plan: Plan, peak: SupportsFloat | None, family: type[Schedule] | None) 
 
 
 def _best_of(plan: Plan, peak: float, count: int, make: Maker) -> tuple[float, Schedule]:
-    """The lowest final loss with a peak, and its schedule."""
+    """The lowest final loss for a peak rate, and its schedule."""
     from scipy.optimize import minimize
 
     def loss(numbers: Floats) -> float:

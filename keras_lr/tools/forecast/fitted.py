@@ -1,4 +1,4 @@
-"""`FittedRun`: what a forecast keeps of a training."""
+"""`FittedRun`: the data of a training that a forecast contains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = 20
 
 @dataclass(frozen=True)
 class FittedRun:
-    """A training that a law was fitted to: its length, its rates after the warmup, and its smoothed loss.
+    """A training to which a law was fitted: its length, its rates after the warmup, and its smoothed loss.
 
     `steepest_fall` is how often the rate would fall from its highest value to 0 in the time of the run, if it always
     fell as fast as in the twentieth of the run where it falls most: 1 for a straight line to 0.
@@ -40,13 +40,13 @@ class FittedRun:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """The run whose fields JSON has kept."""
+        """The run with the fields from JSON."""
         whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**whole)
 
 
 def fitted_run(run: Run, law: Law, parameters: Floats) -> FittedRun:
-    """What a forecast keeps of a training."""
+    """The data of a training that a forecast contains."""
     after = run.rates[run.warmup :]
     sums = run.sums
     return FittedRun(
