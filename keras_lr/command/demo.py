@@ -79,6 +79,7 @@ def digits() -> tuple[Any, Any]:
     from sklearn.model_selection import train_test_split
 
     pixels, labels = load_digits(return_X_y=True)
+    labels = labels.astype("int32")  # JAX warns of int64, which it does not have
     parts = train_test_split(pixels.astype("float32") / 16, labels, test_size=0.25, random_state=0, stratify=labels)
     return (parts[0], parts[2]), (parts[1], parts[3])
 

@@ -36,7 +36,7 @@ CASES = {
     ),
     "pooling between": ((L.Conv2D(4, 3, name="a"), L.MaxPooling2D(), L.BatchNormalization()), IMAGE, ["a"]),
     "nothing behind it": ((L.BatchNormalization(), L.Dense(3, name="a")), (4,), []),
-    "nested": ((keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.RMSNormalization()]),), (4,), []),
+    "nested": ((keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.LayerNormalization()]),), (4,), []),
     "nested, with a batch norm": (
         (keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.BatchNormalization()]),),
         (4,),
