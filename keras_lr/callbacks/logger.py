@@ -21,10 +21,10 @@ from keras_lr.callbacks.recording import Segment
 from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
 from keras_lr.core.fields import FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
-from keras_lr.training.others import others
 from keras_lr.training.saved_state import of
+from keras_lr.training.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
         self.effective: bool | tuple[str, ...] = checked(effective)
-        self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
+        self.optimizer: Any = check(choice.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
         self._book = Logbook(self.path)
         self._fit: Watch | None = None
 
@@ -165,10 +165,12 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._end(self._fit)
         model = self.model
         lookup.build(model)
-        lookup.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
+        choice.chosen("LearningRateLogger", model, self.optimizer)  # which refuses a name that is not there
         wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm, self.effective)
-        fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"))
-        epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
+        session = Session.join(self)
+        fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"), session)
+        session.first.add(self, on_train_batch_end=fit.end_batch)
+        epoch_logs.add_to_every_epoch(session, self, self._last_rates)
         if self.path is not None:
             # A checkpoint must not know of updates that the file does not.
             of(model).hooks[self._hook] = self._flush
@@ -179,7 +181,8 @@ class LearningRateLogger(keras.callbacks.Callback):
         if fit.once("begin"):
             # Only now have all callbacks begun, one of which may have loaded weights.
             checkpoint_rates.note(fit.model)
-            self._book.begin(fit.model, lookup.step_of(fit.model), self._key())
+            name = "" if self.path is None else self.path.name
+            self._book.begin(fit.model, lookup.step_of(fit.model), fit.session.key(f"log/{name}"))
         fit.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -211,7 +214,6 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         fit = self._running()
         fit.close()
-        epoch_logs.remove(self._last_rates)
         self._end(fit)
 
     # Parts.
@@ -219,17 +221,6 @@ class LearningRateLogger(keras.callbacks.Callback):
     @property
     def _hook(self) -> str:
         return f"LearningRateLogger/{id(self)}"
-
-    def _key(self) -> str:
-        """Of the model's memory: of the loggers of one file name, the second and later ones have a number."""
-        name = "" if self.path is None else self.path.name
-        alike = [
-            it
-            for it in others(self, including=True)
-            if isinstance(it, LearningRateLogger) and (it.path.name if it.path else "") == name
-        ]
-        place = next((number for number, it in enumerate(alike, 1) if it is self), 1)
-        return f"log/{name}" + (f"/{place}" if place > 1 else "")
 
     def _running(self) -> Watch:
         if self._fit is None:
@@ -239,6 +230,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _end(self, fit: Watch) -> None:
         """Let go of a `fit`, and write what the file has not yet."""
         of(fit.model).hooks.pop(self._hook, None)
+        epoch_logs.remove(fit.session, self)
+        fit.session.leave(self)
         fit.end()
         self._fit = None
         self._book.write()

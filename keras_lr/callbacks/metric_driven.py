@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -71,8 +71,8 @@ class MetricDriven(MetricState):
         checks.check_model(self.OWNER, model)
         optimizers = self._rated()
         checks.check_rates(self.OWNER, optimizers)
-        checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
+        checks.warn_at_start(self, optimizers, self._session.others(self))
         self._refresher = None
         if self.refresh_batch_norm is not None:
             self._refresher = RefreshBatchNorm.attach(self, self.OWNER, self.refresh_batch_norm)
@@ -245,8 +245,6 @@ class MetricDriven(MetricState):
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rate is changed."""
-        if self.optimizers is not None:
-            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        else:
-            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
-        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)
+        argument = "optimizer" if self.optimizers is None else "optimizers"
+        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
+        return choice.scheduled(self.OWNER, found, self.hyperparameter)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from keras_lr.core.fields import OrNone, Real, String, Whole
 from keras_lr.core.frozen import Frozen
 from keras_lr.core.refusals import Kind
-from keras_lr.optimizers.lookup import OptimizerChoice
+from keras_lr.optimizers.choice import OptimizerChoice
 
 
 class EpochOrBatches(Kind):

@@ -9,9 +9,9 @@ import keras
 from keras_lr.core.fields import COUNT, COUNT_OR_NONE
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import norms
-from keras_lr.training.fit_data import FitData, fit_data
-from keras_lr.training.others import rearrange, running_list
 from keras_lr.training.refresh import refresh_batch_norm
+from keras_lr.training.running import FitData, fit_data
+from keras_lr.training.session import Session
 
 OWNER = "RefreshBatchNorm"
 
@@ -55,7 +55,8 @@ class RefreshBatchNorm(keras.callbacks.Callback):
         data = fit_data(self._owner, self._argument, model) if self.x is None else FitData(self.x, None)
         self._data = FitData(data.x, self.batch_size or data.batch_size)
         # Last, so that whatever swaps or restores weights has done so.
-        rearrange(lambda callbacks: [*self._without(callbacks), self])
+        self._session = Session.join(self)
+        self._session.rearrange(lambda callbacks: [*self._without(callbacks), self])
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._is_for_validation and self._is_last():
@@ -66,7 +67,8 @@ class RefreshBatchNorm(keras.callbacks.Callback):
             self.refresh()
         self._data = None
         if self._by is not None:
-            rearrange(self._without)
+            self._session.rearrange(self._without)
+        self._session.leave(self)
 
     def refresh(self) -> None:
         """Refresh now; nothing outside `fit`."""
@@ -90,7 +92,7 @@ class RefreshBatchNorm(keras.callbacks.Callback):
 
     def _is_last(self) -> bool:
         """Whether no other one comes after it, which would do the same again."""
-        running = running_list()
+        running = self._session.running
         alike = [it for it in getattr(running, "callbacks", ()) if isinstance(it, RefreshBatchNorm)]
         alike = [it for it in alike if it._is_for_validation or not self._is_for_validation]
         return not alike or alike[-1] is self

@@ -15,12 +15,12 @@ from keras_lr.optimizers.lookup import read_float
 
 
 class Snapshots:
-    """The value of one optimizer variable after each batch, taken without waiting for the device.
+    """The values of one optimizer variable after each batch, recorded without waiting for the device.
 
-    JAX keeps the live values out of the variables during an epoch and gives their memory to
-    the next step, so a snapshot there is a small copy that is queued behind the step; reading
-    the variable instead would stop the queue (a step of a small MLP takes three times as
-    long). The numbers are fetched once, by `numbers`.
+    During an epoch on JAX, the current values are not in the variables, and the next step reuses
+    their memory. So a snapshot is a small copy that is queued behind the step. Reading the variable
+    would stop the queue (a step of a small MLP would take three times as long). `numbers` fetches all
+    values at once.
     """
 
     def __init__(self, model: Any, variable: keras.Variable) -> None:
@@ -34,19 +34,19 @@ class Snapshots:
         self._taken.append(self.now())
 
     def now(self) -> Any:
-        """The value as an array of the backend, without waiting for it."""
+        """The current value as an array of the backend, without waiting for it."""
         return self._take()
 
     def numbers(self) -> list[float]:
         return [read_float(value) for value in self._taken]
 
     def last(self, before: int) -> int:
-        """The whole number that was taken last; `before` if none was."""
+        """The last recorded value, a whole number; `before` if there is none."""
         return int(read_float(self._taken[-1])) if self._taken else before
 
     def _take_tensorflow(self) -> Any:
-        # A mere read shares the variable's memory, which an assignment overwrites.
-        # The bare operation, since `ops.add` takes five times as long.
+        # A read would share the variable's memory, which the next assignment overwrites.
+        # TensorFlow's operation, since `ops.add` takes five times as long.
         return sys.modules["tensorflow"].raw_ops.AddV2(x=tensorflow_read(self._variable.value), y=self._zero)
 
     @cached_property
@@ -57,7 +57,7 @@ class Snapshots:
         return self._variable.value.detach().clone()
 
     def _take_jax(self) -> Any:
-        # After a batch this is the state that its step returned, even if callbacks have assigned something since.
+        # After a batch this is the state that its step returned, even if a callback has assigned to a variable since.
         state = getattr(self._model, "_jax_state", None)
         if not state:
             return _queued_copy(self._variable.value)

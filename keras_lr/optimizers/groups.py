@@ -1,8 +1,8 @@
-"""The part of the training step in which groups of variables have rates and a weight decay of their own.
+"""The part of the training step that gives groups of variables their own rate and weight decay.
 
-Keras hands the rate to `update_step` for each variable, so there it is multiplied. On torch most optimizers update all
-variables in one call: they are called once for each group of variables with the same factor. The weight
-decay is applied by groups on every backend.
+Keras passes the rate to `update_step` for each variable, so it is multiplied there. On torch most optimizers update all
+variables in one call; this call is made once for each group of variables with the same factor. The weight decay is
+applied by group on every backend.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
 
 
 class Groups:
-    """Factors of the rate and of the decay; comes before `Step` among the parents of a scheduled optimizer."""
+    """Factors of the rate and of the weight decay. Comes before `Step` in the bases of a scheduled optimizer."""
 
     def build(self, variables: Any) -> None:
         stock: Any = super()
@@ -36,15 +36,15 @@ class Groups:
         return own["_rate_multipliers"], own["_decay_multipliers"]
 
     def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
-        """Give a pattern another factor. A step that is compiled already keeps the old one."""
+        """Set the factor of a pattern. A step that is compiled already still uses the old one."""
         rate, decay = self._multipliers()
         (rate if name == RATE else decay).factors[pattern] = factor
         vars(self)["_splits"] = {}
 
-    # Values of the step.
+    # Values in a step.
 
     def _values(self) -> dict[Any, Any]:
-        """The scheduled hyperparameters by name, and the factors by name and number of the pattern."""
+        """The scheduled hyperparameters by name, and the factors by argument and index of the pattern."""
         values: dict[Any, Any] = super()._values()  # type: ignore[misc]
         this: Any = self
         for multipliers in self._multipliers():
@@ -54,20 +54,20 @@ class Groups:
         return values
 
     def _factor(self, name: str, place: int) -> Any:
-        """A factor in the step that runs: a number, or on TensorFlow and JAX a tensor if it follows a schedule."""
+        """A factor in the current step: a number, or, if it follows a schedule, a tensor on TensorFlow and JAX."""
         return 1.0 if place < 0 else vars(self)["_values_now"][name, place]
 
     def _is_left_out(self, place: int) -> bool:
-        """Whether the factor of the rate is the number 0: nothing of such a variable is computed."""
+        """Whether the factor of the rate is the number 0. The update of such a variable is not computed."""
         if place < 0:
             return False
         factor = [*self._multipliers()[0].factors.values()][place]
         return isinstance(factor, Constant) and factor.learning_rate == 0.0
 
     def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
-        """The groups of variables, by the numbers of both factors, and for each the places of its variables.
+        """The groups of variables: the indices of both factors, and the positions of the variables of each group.
 
-        With `by` "rate" the factor of the decay makes no difference. The variables are the same ones in each step.
+        With `by` "rate" the factor of the weight decay is ignored. The variables are the same in each step.
         """
         splits, this = vars(self)["_splits"], self
         known = splits.get(by)
@@ -105,14 +105,14 @@ class Groups:
             own["_moving"] = None
 
     def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
-        """The update of many variables in one call, on torch."""
+        """The update of all variables in one call, on torch."""
         stock: Any = super()
         if not self._multipliers()[0]:
             stock._parallel_update_step(grads, variables, learning_rate)
             return
         this: Any = self
         rate = this._rate_for_groups(learning_rate)
-        # Nadam has a product that goes on once a step, and not with each group.
+        # Nadam has a product that must be updated once per step, not once per group.
         product: Any = getattr(self, "_u_product", None)
         before = None if product is None else product.value.clone()
         for (place, _), positions in self._split("rate", variables):
@@ -127,7 +127,7 @@ class Groups:
             for variable, value in zip(group, kept, strict=False):
                 variable.value.copy_(value)
 
-    # The decay.
+    # The weight decay.
 
     def _apply_weight_decay(self, variables: Any) -> None:
         stock: Any = super()
@@ -148,7 +148,7 @@ class Groups:
                 own["_decay_now"] = 1.0
 
     def _decay_factor(self, rate: int, decay: int) -> Any:
-        """What `weight_decay` is multiplied by beside the rate; an independent one stops in a frozen variable."""
+        """The factor of `weight_decay`, besides the rate. Independent weight decay is 0 for a frozen variable."""
         of_rate, of_decay = self._factor(RATE, rate), self._factor(DECAY, decay)
         if vars(self)["independent_weight_decay"]:
             is_number = isinstance(of_rate, float)

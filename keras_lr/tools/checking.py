@@ -13,7 +13,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from keras_lr.core.evaluation import counter_dtype
+from keras_lr.core.by_backend import counter_dtype
 from keras_lr.core.fields import Whole
 from keras_lr.core.refusals import check, refuse
 

@@ -371,7 +371,10 @@ def test_a_stretch_that_begins_within_an_epoch():
     """And a step that is counted after the last batch, as TensorFlow does when a dataset runs dry."""
     model = model_with(0.5)
     model.optimizer.build(model.trainable_variables)
-    counter, channels = lookup.rated_optimizers(model)[0].counter, lookup.hyperparameters(model)
+    counter, channels = (
+        lookup.rated_optimizers(model)[0].counter,
+        lookup.hyperparameters(lookup.rated_optimizers(model)),
+    )
     sources = [channel.source for channel in channels]
     empty = Recording(model, 2, 3, channels, sources, ())
     counter.assign_add(1)

@@ -44,8 +44,8 @@ def test_a_loop_that_does_not_is_warned_once():
     rates = []
     (message,) = told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
     assert message == (
-        "BindSchedule: this `fit` goes on at step 5, so the schedule is bound anew, to 2 epochs, and the rate goes from 0 "
-        "to 0.05; `BindSchedule(epochs=…)` says how many epochs several calls of `fit` have together"
+        "BindSchedule: this `fit` continues at step 5, so the schedule is bound again, to 2 epochs, and the rate changes from 0 "
+        "to 0.05; for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`"
     )
     assert rates[5] == pytest.approx(0.05)
 
@@ -121,8 +121,8 @@ def test_the_audit_says_nothing_untrue_in_a_loop(callback):
     model = eager(klr.LinearDecay(0.1, 40))
     said = told(lambda: loop(model, lambda: [callback()], 4))
     assert said == [
-        "the schedule ends at step 40, but this `fit` ends before it, at step 5 (`BindSchedule(epochs=…)` says how long "
-        "several calls of `fit` are together)"
+        "the schedule ends at step 40, but this `fit` ends before it, at step 5 (for several calls of `fit`, pass their "
+        "total number of epochs: `BindSchedule(epochs=…)`)"
     ]
     model = eager(klr.LinearDecay(0.1, 5))
     said = told(lambda: loop(model, lambda: [callback()], 3))

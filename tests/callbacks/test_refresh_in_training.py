@@ -170,9 +170,7 @@ def test_what_is_refused():
         ValueError, match="^RefreshBatchNorm: `model` must be a model with a BatchNormalization, got <S"
     ):
         fit(bare, RefreshBatchNorm())
-    with pytest.raises(
-        ValueError, match="^RefreshBatchNorm: `x` must be None where `fit` has a generator, .*, got <gen"
-    ):
+    with pytest.raises(ValueError, match="^RefreshBatchNorm: `x` must be None if `fit` has a generator, .*, got <gen"):
         model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm()], verbose=0)
     model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm(2, X)], verbose=0)
     with pytest.raises(ValueError, match="^SaveAtCycleEnds: `refresh_batch_norm` must be a whole number .*, got 0$"):

@@ -39,7 +39,7 @@ def test_what_is_no_step_is_refused():
         SCHEDULE.as_callable()(-1)
     with pytest.raises(TypeError, match=r"^Warmup: `step` must be a whole number >= 0"):
         SCHEDULE.as_callable()("3")
-    with pytest.raises(ValueError, match="not known yet"):
+    with pytest.raises(ValueError, match="is not bound"):
         klr.LinearDecay(0.1, klr.epochs(3)).as_callable()
 
 

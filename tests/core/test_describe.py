@@ -70,7 +70,7 @@ def test_the_numbers_are_those_of_the_formula(row):
         ),
         (
             klr.WarmupStableDecay(0.1, 100, 0, 20),
-            "0.1, over the last 20 steps a linear fall to 0 (100 steps in all); mean 0.0896.",
+            "0.1, then over the last 20 steps a linear fall to 0 (100 steps in all); mean 0.0896.",
         ),
         (
             klr.Reduced(klr.Warmup(klr.CosineDecay(0.1, 900), 100), 0.5),
@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_formula(row):
         ),
         (
             klr.PiecewiseConstantDecay(list(range(1, 20)), [0.5 / (1 + index) for index in range(20)]),
-            "Pieces of 0.5, 0.25, 0.166667, … and 0.025 that change after steps 1, 2, 3, … and 19.",
+            "Constant pieces of 0.5, 0.25, 0.166667, … and 0.025, changing after steps 1, 2, 3, … and 19.",
         ),
         (
             klr.CosineDecayRestarts(0.1, epochs(10), m_mul=0.8),

@@ -58,7 +58,7 @@ def test_a_file_keeps_it():
 @pytest.mark.parametrize(
     ("schedule", "numbers", "message"),
     [
-        (LinearDecay(0.1, samples(9)), {}, r"Bound: `batch_size` must be the samples in a batch with durations such as "
+        (LinearDecay(0.1, samples(9)), {}, r"Bound: `batch_size` must be given if there are durations in samples, such as "
          r"samples\(9\), got None"),
         (LinearDecay(0.1, samples(9)), {"batch_size": 0}, r"bind: `batch_size` must be a whole number in \[1, 2\*\*31\), or "
          r"None, got 0"),

@@ -43,11 +43,11 @@ def test_the_limit_itself_is_allowed(make, at, rate):
     [
         (
             lambda: klr.CyclicalLearningRate(0.1, 0.2, 2**30, 2**30),
-            "CyclicalLearningRate: `step_size_down` must be so short that a cycle has less than 2**31 steps",
+            "CyclicalLearningRate: `step_size_down` must be so short that a cycle has fewer than 2**31 steps",
         ),
         (
             lambda: klr.LinearDecay(0.1, 2**30) >> klr.LinearDecay(0.1, 2**30) >> 0.1,
-            "Chain: `schedules` must be schedules that have less than 2**31 steps together before the last begins, got (",
+            "Chain: `schedules` must be schedules with fewer than 2**31 steps in total before the last one begins, got (",
         ),
         (
             lambda: klr.Chain([klr.LinearDecay(0.1, 5), KERAS, 0.1]),
@@ -74,11 +74,11 @@ def test_the_limit_itself_is_allowed(make, at, rate):
         ),
         (
             lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=0.999),
-            "OneCycle: `div_factor` must be so large that the start is a number, got 0.999",
+            "OneCycle: `div_factor` must be large enough for a finite start, got 0.999",
         ),
         (
             lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=1.0, final_div_factor=0.999),
-            "OneCycle: `final_div_factor` must be so large that the end is a number, got 0.999",
+            "OneCycle: `final_div_factor` must be large enough for a finite end, got 0.999",
         ),
         (
             lambda: klr.WarmupStableDecay(0.6, 30, 10, 21),

@@ -269,7 +269,7 @@ def test_unbound_schedules_say_so(made):
         assert made.bound == made.schedule
         return
     for use in (lambda s: s.values(0), lambda s: s(0), lambda s: s.duration):
-        with pytest.raises(ValueError, match="which are not known yet"):
+        with pytest.raises(ValueError, match="is not bound to a training"):
             use(made.schedule)
 
 

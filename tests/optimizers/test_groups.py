@@ -293,7 +293,7 @@ def test_the_first_pattern_that_is_found_counts():
 
 def test_a_pattern_that_matches_nothing_names_paths_that_are_near():
     optimizer = Scheduled(stock("SGD", 0.1), multipliers={"head": 10.0, "boddy_kernel/": 0.1})
-    with pytest.raises(ValueError, match=r"got 'boddy_kernel/', which matches none; near it: 'body_kernel', "):
+    with pytest.raises(ValueError, match=r"got 'boddy_kernel/', which matches none; similar paths: 'body_kernel', "):
         optimizer.build(variables_of())
     decays = Scheduled(stock("AdamW", 0.1), weight_decay_multipliers={"gamma": 0.0})
     with pytest.raises(ValueError, match=r"`weight_decay_multipliers` must be patterns of paths .* got 'gamma'"):
@@ -302,7 +302,7 @@ def test_a_pattern_that_matches_nothing_names_paths_that_are_near():
 
 def test_a_pattern_without_effect_is_warned_of():
     optimizer = Scheduled(stock("SGD", 0.1), multipliers={"body": 0.5, "bias": 2.0})
-    with pytest.warns(UserWarning, match="'bias' in `multipliers` has no effect, since patterns before it match all"):
+    with pytest.warns(UserWarning, match="'bias' in `multipliers` has no effect, since earlier patterns match all"):
         optimizer.build(variables_of())
 
 

@@ -67,7 +67,7 @@ def test_frozen_layers_are_left_out_and_wrong_models_refused():
     frozen.trainable = False
     (found,) = norms_and_biases(model_of(frozen, LAYERS.Dense(1, name="last")))
     assert short(found) == "last/bias"
-    with pytest.raises(ValueError, match=r"^norms_and_biases: `model` must be a model that is built, got <Seq"):
+    with pytest.raises(ValueError, match=r"^norms_and_biases: `model` must be a built model, got <Seq"):
         norms_and_biases(keras.Sequential([LAYERS.Dense(1)]))
     with pytest.raises(TypeError, match=r"^norms_and_biases: `model` must be a Keras model, got 3$"):
         norms_and_biases(3)

@@ -212,13 +212,13 @@ class OfTheUser(keras.optimizers.SGD):
     """A user's subclass, which may hold anything."""
 
 
-INSIDE = r"`optimizer` must be one of SGD, .* itself \(schedule what is inside, and wrap the result\), got "
+INSIDE = r"`optimizer` must be one of SGD, .* itself \(schedule the inner optimizer, and wrap the result\), got "
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (with_a_method, ValueError, "an optimizer with the methods of its class, and not another `update_step`, got "),
+        (with_a_method, ValueError, "an optimizer with the methods of its class, without its own `update_step`, got "),
         (with_a_variable, ValueError, "`optimizer` must be an optimizer to which no variable was added, got "),
         (lambda: OfTheUser(0.1), TypeError, "`optimizer` must be one of SGD, .* itself, got "),
         (lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), TypeError, INSIDE),

@@ -209,7 +209,7 @@ def test_a_budget_that_is_not_used_up_goes_on_with_its_callback(clock, ends):
 def test_a_schedule_that_is_over_when_another_budget_begins(clock):
     model = model_with(klr.LinearDecay(0.5, 1000))
     drive(model, Tick(clock), BindSchedule(100), epochs=100)
-    with pytest.warns(ScheduleWarning, match=r"of `learning_rate` has come to its end at step 200, .* stays at 0:"):
+    with pytest.warns(ScheduleWarning, match=r"of `learning_rate` ended at step 200 already, .* stays at 0:"):
         fit(model, Tick(clock), BindSchedule(100), epochs=1)
 
 

@@ -17,7 +17,7 @@ import keras_lr as klr
 
 SCHEDULE = klr.LinearDecay(0.2, 20)
 IDLE = klr.LinearDecay(0.3, 20)
-NOTHING = "optimizer 'idle' trains nothing, and its learning rate stays where it is: "
+NOTHING = "optimizer 'idle' trains nothing, and its learning rate does not change: "
 
 
 def sgd(rate, name):
@@ -213,7 +213,7 @@ def test_a_function_and_a_model_that_the_first_batch_builds():
     model, log = chosen_by_a_function(SCHEDULE, input_first=False), klr.LearningRateLogger(audit=False)
     if BACKEND == "tensorflow":
         with pytest.raises(
-            ValueError, match=r"not there before the model is built: begin the model with a `keras.Input`"
+            ValueError, match=r"has no optimizers before the model is built: begin the model with a `keras.Input`"
         ):
             fit(model, log)
         return

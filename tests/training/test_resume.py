@@ -208,14 +208,14 @@ def test_a_damaged_backup_is_an_error_that_names_the_file(tmp_path, length):
     fit(model_with(0.1), backup, epochs=1)
     whole = backup.path.read_bytes()
     backup.path.write_bytes(whole[:length])
-    with pytest.raises(ValueError, match=r"latest.weights.h5' is damaged, or is no backup of this model"):
+    with pytest.raises(ValueError, match=r"latest.weights.h5' is damaged, or is not a backup of this model"):
         fit(model_with(0.1), backup, epochs=2)
 
 
 def test_weights_that_are_no_backup_are_refused(tmp_path):
     backup = klr.BackupAndRestore(tmp_path)
     model_with(0.1).save_weights(backup.path)
-    with pytest.raises(ValueError, match="is no backup of this model"):
+    with pytest.raises(ValueError, match="is not a backup of this model"):
         fit(model_with(0.1), backup)
 
 
@@ -387,7 +387,7 @@ def test_half_a_line_at_the_end_is_dropped(tmp_path, rows):
     path.write_text("".join(lines[: 1 + rows]) + lines[1 + rows][:1])  # only its step is there
     model = model_with(OLD)
     klr.set_step(model, 20)
-    gap = pytest.warns(UserWarning, match="training goes on at step 20; the rows between are missing")
+    gap = pytest.warns(UserWarning, match="training continues at step 20; the rows between are missing")
     with gap if rows else contextlib.nullcontext():
         fit(model, klr.LearningRateLogger(path=path, audit=False), epochs=1)
     assert pd.read_csv(path).step.tolist() == [*range(rows), 20, 21, 22, 23, 24]
@@ -410,7 +410,7 @@ def test_a_damaged_csv_file_is_refused(tmp_path, damage):
     before = path.read_text()
     model = model_with(OLD)
     klr.set_step(model, 5)
-    with pytest.raises(ValueError, match=r"log.csv' is not a whole log of this training"):
+    with pytest.raises(ValueError, match=r"log.csv' is not a complete log of this training"):
         fit(model, klr.LearningRateLogger(path=path, audit=False), epochs=1)
     assert path.read_text() == before
 
@@ -428,7 +428,7 @@ def test_a_damaged_parquet_file_is_refused(tmp_path, length):
     path = tmp_path / "log.parquet"
     fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"log.parquet' is not a whole log of this training"):
+    with pytest.raises(ValueError, match=r"log.parquet' is not a complete log of this training"):
         fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
 
 

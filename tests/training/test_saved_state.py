@@ -126,5 +126,5 @@ def test_an_unbound_schedule_is_saved_as_written(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.optimizer._learning_rate == schedule
     x, _ = data()
-    with pytest.raises(ValueError, match=r"give `fit` the callback `BindSchedule\(\)`"):
+    with pytest.raises(ValueError, match=r"pass the callback `BindSchedule\(\)` to `fit`"):
         again.fit(x, np.zeros((20, 2)), verbose=0)

@@ -216,7 +216,9 @@ class Forecast:
     ) -> Schedule:
         """The schedule with the lowest final loss, by the law.
 
-        Rates stay between the lowest and the highest one that the law was fitted to.
+        Rates stay between the lowest and the highest one that the law was fitted to. The annealing law overrates a
+        steep fall at the end, so by it a free schedule and a `WarmupStableDecay` fall no steeper than the fitted
+        trainings, relative to their peaks and lengths.
 
         Args:
             total_steps: length of the training, in steps.
@@ -240,9 +242,7 @@ class Forecast:
             refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
         kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
         warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
-        peaks = [run.highest_rate for run in self.runs]
-        plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
-        return design.best(plan, peak, family)
+        return design.best(design.plan_of(self._law, self._values, total, warmup, self.runs), peak, family)
 
     def to_json(self) -> str:
         """The forecast as JSON, which `from_json` reads."""

@@ -18,10 +18,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrNone, Real, Several, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, Whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.range_test.result import RangeTest, Sweep
 from keras_lr.tools.range_test.sweep import Sweeper, Watch
@@ -166,13 +166,8 @@ def _run(sweep: Sweeping, sweeper: Sweeper, *, progress: bool) -> RangeTest:
 
 def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
     lookup.build(model)
-    owners = lookup.at_least_one(lookup.rated_optimizers(model))
-    if only is None:
-        return owners
-    names = [owner.optimizer.name for owner in owners]
-    allowed = f"a sequence of names out of {', '.join(map(repr, names))}"
-    check(Several(allowed, OneOf(tuple(names))), OWNER, "only", only)
-    return [owner for owner in owners if owner.optimizer.name in only]
+    names = check(OrNone(Several("a sequence of names of optimizers", STRING)), OWNER, "only", only)
+    return lookup.at_least_one(choice.chosen(OWNER, model, names, "only"))
 
 
 def _is_class_weight(weights: Any) -> bool:
