@@ -81,16 +81,9 @@ class GreedyLearningRate(MetricDriven):
     OWNER = OWNER
     STATE = GreedyState
 
-    factor: float
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
     warmup: int
     max_lr: float
-    window: int | None
     reset_start: int | None
-    eps: float
     restore_best_weights = False
     optimizers = None
 

@@ -19,7 +19,7 @@ from keras_lr.callbacks.effective import COLUMNS, checked
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Segment
 from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
-from keras_lr.core.fields import FLAG, PATH, STRING, Several
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import choice, lookup
 from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
@@ -86,6 +86,8 @@ class LearningRateLogger(keras.callbacks.Callback):
             Adam ``relative_update[path]``, ‖Δw‖/‖w‖. They are measured at the first update of each epoch (with
             `steps_per_execution` at the first execution), and NaN in its other rows. The kernels are found in the
             graph of a functional or sequential model; for others give regular expressions over ``variable.path``.
+        keep: rows that stay in memory, for trainings so long that 8 bytes a batch are too many. Epochs before them are
+            dropped once they are in the file, which must be a CSV file. `to_frame` and `plot` then show what was kept.
 
     Raises:
         TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
@@ -106,6 +108,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         optimizer: Any = None,
         gradient_norm: bool = False,
         effective: Any = False,
+        keep: int | None = None,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -125,7 +128,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
         self.effective: bool | tuple[str, ...] = checked(effective)
         self.optimizer: Any = check(choice.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
-        self._book = Logbook(self.path)
+        self.keep: int | None = check(COUNT_OR_NONE, "LearningRateLogger", "keep", keep)
+        if keep is not None and (self.path is None or self.path.suffix != ".csv"):
+            refuse("LearningRateLogger", "keep", "None without a `path` that ends in .csv", keep)
+        self._book = Logbook(self.path, self.keep)
         self._fit: Watch | None = None
 
     def __getstate__(self) -> dict[str, Any]:

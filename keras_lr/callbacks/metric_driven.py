@@ -30,7 +30,14 @@ class MetricDriven(MetricState):
     A subclass has the arguments below, and says which rule it has and what the rule decides.
     """
 
+    factor: float
     patience: int
+    mode: str
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    window: int | None
+    eps: float
     min_lr: float
     verbose: int
     start_after: Any

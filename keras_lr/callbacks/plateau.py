@@ -90,14 +90,7 @@ class ReduceOnPlateau(MetricDriven):
     OWNER = OWNER
     STATE = PlateauState
 
-    factor: float
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None
     rtol: float
-    eps: float
 
     def __init__(
         self,

@@ -130,10 +130,6 @@ class Recording:
         """The batch after the last one that was recorded."""
         return self._last_batch + 1
 
-    def goes_on_with(self, batch: int) -> bool:
-        """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
-        return batch == self.next_batch
-
     def note(self, last_batch: int, logs: dict[str, Any] | None) -> None:
         """After an execution of the training step, of which `last_batch` was the last batch; None: no metrics."""
         self._last_batch = last_batch

@@ -76,7 +76,7 @@ class Watch:
 
     def begin_batch(self, batch: int) -> None:
         self._is_running = True
-        if self._open is not None and not self._open.goes_on_with(batch):
+        if self._open is not None and batch != self._open.next_batch:  # in an epoch that was begun before a resume
             self.close()
             self._open = self._recording(batch)
 

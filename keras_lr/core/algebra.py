@@ -301,7 +301,19 @@ def joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int],
     return value
 
 
-class Product(Schedule):
+class Together:
+    """Schedules that count together: the longest of them is the length."""
+
+    schedules: Schedules
+
+    def length(self) -> int | None:
+        return longest(self.schedules)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
+
+
+class Product(Together, Schedule):
     """A product of schedules and a number: the result of ``a * b`` and ``2 * a``.
 
     f(t) = factor · schedules[0](t) · schedules[1](t) · …
@@ -322,12 +334,6 @@ class Product(Schedule):
     schedules: Schedules
     factor: NonNegative = 1.0
 
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
-
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
         for schedule in self.schedules[1:]:
@@ -335,7 +341,7 @@ class Product(Schedule):
         return value if self.factor == 1.0 else self.factor * value
 
 
-class Sum(Schedule):
+class Sum(Together, Schedule):
     """A sum of schedules: the result of ``a + b``. A number is a constant rate.
 
     f(t) = schedules[0](t) + schedules[1](t) + …
@@ -353,12 +359,6 @@ class Sum(Schedule):
 
     template = "{schedules:plus}"
     schedules: Schedules
-
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
 
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)

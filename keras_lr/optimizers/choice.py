@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import keras
@@ -99,4 +99,4 @@ def scheduled(owner: str, optimizers: list[RatedOptimizer], name: str) -> list[R
         there = sorted({"learning_rate", *(name for rated in optimizers for name in schedules_of(rated.optimizer))})
         allowed = f"among {', '.join(map(repr, there))}; others with `Scheduled(optimizer, {name}=…)`, also of a number"
         refuse(owner, "hyperparameter", allowed, name)
-    return [replace(rated, column=name + rated.suffix, name=name) for rated in having]
+    return [dataclasses.replace(rated, column=name + rated.suffix, name=name) for rated in having]

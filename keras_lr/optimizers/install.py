@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_lr.core.keras_versions import Variable
+from keras_lr.core.keras_versions import Variable, note_variables
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
 from keras_lr.schedules.installed import Installed, Scaling, with_key
@@ -28,6 +28,7 @@ def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedul
     The caller must retrace, unless a number replaces a number.
     """
     sync(model)
+    was_number = isinstance(rated.source, Variable)
     if rated.pattern is not None:
         rated.optimizer.assign_multiplier(rated.name, rated.pattern, rate)
     elif rated.name != "learning_rate":
@@ -39,6 +40,8 @@ def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedul
         rated.optimizer.learning_rate = rate
     else:
         assign_source(rated, rate)
+    if isinstance(rated.source, Variable) != was_number:
+        note_variables(model)
 
 
 def _become_number(rated: RatedOptimizer, rate: float) -> None:

@@ -11,7 +11,8 @@ so neither can be used here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -66,9 +67,9 @@ class RatedOptimizer:
     def hyperparameters(self) -> list[RatedOptimizer]:
         """The rate, other hyperparameters that are scheduled, and the factors of groups of variables."""
         optimizer, suffix = self.optimizer, self.suffix
-        found = [replace(self, column=f"{name}{suffix}", name=name) for name in schedules_of(optimizer)]
+        found = [dataclasses.replace(self, column=f"{name}{suffix}", name=name) for name in schedules_of(optimizer)]
         found += [
-            replace(self, column=f"{it.name}[{pattern}]{suffix}", name=it.name, pattern=pattern)
+            dataclasses.replace(self, column=f"{it.name}[{pattern}]{suffix}", name=it.name, pattern=pattern)
             for it in multipliers_of(optimizer)
             for pattern in it.factors
         ]

@@ -38,7 +38,9 @@ def add_to_every_epoch(session: Session, callback: Any, numbers: Numbers) -> Non
 
 def remove(session: Session, callback: Any) -> None:
     """Remove from Keras's list what `add_to_every_epoch` added."""
-    session.rearrange(lambda callbacks: [it for it in callbacks if getattr(it, "by", None) is not callback])
+    session.rearrange(
+        lambda callbacks: [it for it in callbacks if not (isinstance(it, _Columns) and it.by is callback)]
+    )
 
 
 class _Columns(keras.callbacks.Callback):

@@ -137,7 +137,7 @@ def _unchanged_on_jax(model: Any) -> Iterator[None]:
 def _collected(model: Any, data: Any, options: dict[str, Any]) -> dict[str, batch_statistics.Rows]:
     """The rows of each layer, over all batches."""
     if not model.built:
-        _build(model, data)
+        keras.Model.predict(model, data, steps=1, verbose=0)  # which builds it
     layers = norms.batch_norms(model)
     if not layers:
         refuse(OWNER, "model", "a model with a BatchNormalization", model)
@@ -191,8 +191,3 @@ def _reference(thing: Any) -> Callable[[], Any]:
 def _kept(model: Any, layers: list[Any]) -> Any:
     kept = vars(model).get(KEY)
     return kept.function if kept is not None and kept.is_of(model, layers) else None
-
-
-def _build(model: Any, data: Any) -> None:
-    """Build a model from its first batch, as `predict` would."""
-    keras.Model.predict(model, data, steps=1, verbose=0)

@@ -85,7 +85,7 @@ class Session:
         self._keys: set[str] = set()
         self._done: set[Any] = set()
         self.first.add(self, on_epoch_begin=self._forget_logs, on_epoch_end=self._keep_logs)
-        self.rearrange(lambda callbacks: [self.first, *_without_hooks(callbacks), self.last])
+        self.rearrange(self._with_hooks)
 
     @classmethod
     def join(cls, callback: Any) -> Session:
@@ -115,7 +115,7 @@ class Session:
         self.first.remove(callback)
         self.last.remove(callback)
         if not self._members:
-            self.rearrange(_without_hooks)
+            self.rearrange(lambda callbacks: [it for it in callbacks if it is not self.first and it is not self.last])
             state = of(callback.model)
             if state.session is self:
                 state.session = None
@@ -163,12 +163,12 @@ class Session:
             for bind in self.binders:
                 bind(epoch)
 
+    def _with_hooks(self, callbacks: list[Any]) -> list[Any]:
+        """The callbacks between those of this session; a training that failed has left its own."""
+        return [self.first, *(it for it in callbacks if not isinstance(it, Hooks)), self.last]
+
     def _forget_logs(self, epoch: int, logs: dict[str, Any] | None) -> None:
         self.logs = {}
 
     def _keep_logs(self, epoch: int, logs: dict[str, Any] | None) -> None:
         self.logs = {} if logs is None else logs
-
-
-def _without_hooks(callbacks: list[Any]) -> list[Any]:
-    return [callback for callback in callbacks if not isinstance(callback, Hooks)]

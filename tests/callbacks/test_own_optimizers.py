@@ -162,7 +162,7 @@ def test_a_backup_is_taken_up(tmp_path):
 
 
 def test_the_optimizer_of_compile_beside_another():
-    """It is meant, unless others are named."""
+    """It is meant, unless others are named, until the next `compile`."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
     assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
     model.optimizer.build([model.d.kernel])
@@ -172,6 +172,9 @@ def test_the_optimizer_of_compile_beside_another():
     rates = {rated.column: rated.rate() for rated in lookup.rated_optimizers(model)}
     assert rates == {"learning_rate": 0.0625, "learning_rate_g_optimizer": 0.125}
     assert klr.get_learning_rate(model, "third") == 0.0625
+    # The next `compile` begins another training.
+    model.compile(model.d_optimizer, model.g_optimizer, optimizer=keras.optimizers.SGD(0.125), run_eagerly=True)
+    assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
 
 
 @pytest.mark.once
@@ -224,9 +227,7 @@ def test_what_is_seen_is_said_where_no_optimizer_is_found(make):
     model = Hidden()
     model.build((None, 1))
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), run_eagerly=True)
-    with pytest.warns(
-        klr.ScheduleWarning, match="optimizer 'rm_sprop.*', which `compile` was given, made no step in the"
-    ):
+    with pytest.warns(klr.ScheduleWarning, match="optimizer 'rm_sprop.*' of `compile` made no step in the first batch"):
         fit(model, Metric([1.0]), make(), epochs=1)
     model = Hidden()
     model.build((None, 1))
