@@ -87,6 +87,24 @@ def scale() -> str:
     return _table(["", "", "first step, s", "peak memory, MiB"], body)
 
 
+def processes() -> str:
+    """What two processes sent, and whether they decided alike."""
+    names = {"jax": "two processes of `jax.distributed`", "torch": "two processes of `torch.distributed` (DDP)"}
+    body = [
+        [
+            names[backend],
+            f"{row['steps']:,}",
+            str(row["epochs"]),
+            str(row["reductions"]),
+            "the same" if row["alike"] else "different",
+            " and ".join(map(str, row["messages"])),
+        ]
+        for backend, run in common.load("processes").items()
+        for row in run["rows"]
+    ]
+    return _table(["", "steps", "epochs", "reductions", "rates and state in both", "messages of each"], body)
+
+
 def worst_of_steps() -> list[tuple[str, str, str]]:
     """The lines of the goals that a clock cannot answer."""
     lines = []

@@ -6,7 +6,7 @@ from keras_lr.core import optional
 
 
 def main() -> None:
-    """Run the command; say what to install where its library is missing."""
+    """Run the command. If its library is missing, print what to install."""
     try:
         optional.require("typer", "cli", "the command")
     except ImportError as error:
@@ -14,7 +14,7 @@ def main() -> None:
         sys.exit(2)
     from keras_lr.command import app, forecasting
 
-    assert forecasting  # which adds its command
+    assert forecasting  # its import adds a command
     app.app()
 
 

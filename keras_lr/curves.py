@@ -1,4 +1,4 @@
-"""The former place of what `keras_lr.custom` has now; it will be removed."""
+"""The former name of a part of `keras_lr.custom`. It will be removed."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""What the author of a schedule imports.
+"""Everything that you need to write your own schedule.
 
 A schedule is a class with annotated fields and a pure method ``rate(step)``, written with the functions of this module:
 
@@ -13,9 +13,9 @@ A schedule is a class with annotated fields and a pure method ``rate(step)``, wr
         def rate(self, step):
             return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
 
-The type of a field says what its argument may be: `Rate`, `Steps`, `Share` and so on. You make another one of
-`Annotated` and a kind: ``Share = Annotated[float, Real("a number in [0, 1]", 0.0, 1.0)]``. One of a few strings is a
-`Literal`: ``Shape = Literal["linear", "cosine"]``.
+The type of a field defines which values are allowed: `Rate`, `Steps`, `Share` and so on. For another type, use
+`Annotated` with a kind: ``Share = Annotated[float, Real("a number in [0, 1]", 0.0, 1.0)]``. For one of a few strings,
+use `Literal`: ``Shape = Literal["linear", "cosine"]``.
 """
 
 from keras_lr.core.algebra import AnySchedule, Schedule, Schedules

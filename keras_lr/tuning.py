@@ -1,16 +1,16 @@
-"""Search spaces of schedules for the tuners that users have: KerasTuner and Optuna.
+"""Search spaces of schedules for KerasTuner and Optuna.
 
     keras_lr.tuning.schedule(hp, total_steps=5_000)       # in a KerasTuner's build function
     keras_lr.tuning.schedule(trial, total_steps=5_000)    # in an Optuna objective
 
-Neither library is imported here: an object with `Choice` is KerasTuner's, one with
-`suggest_categorical` Optuna's.
+Neither library is imported here: an object with `Choice` is from KerasTuner, one with
+`suggest_categorical` from Optuna.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 from keras_lr.core.algebra import Constant, Schedule
 from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
@@ -43,13 +43,13 @@ FAMILIES: dict[str, Callable[[float, int, int], Schedule]] = {
     "one_cycle": lambda peak, warmup, length: OneCycle(peak, warmup + length),
     "warmup_stable_decay": _stable,
 }
-"""Schedules by name, from peak rate, steps of warmup, and steps after it."""
+"""Functions by name, which return a schedule from the peak rate, the steps of warmup, and the steps after it."""
 
 
 def schedule(
     tuner: Any,
     *,
-    total_steps: int,
+    total_steps: SupportsFloat,
     families: tuple[str, ...] | list[str] = ("constant", "cosine", "linear", "one_cycle", "warmup_stable_decay"),
     peak: tuple[float, float] = (1e-4, 1e-1),
     warmup: tuple[float, float] = (0.0, 0.2),
@@ -58,30 +58,29 @@ def schedule(
 ) -> Schedule:
     """A schedule chosen by a tuner: its family, peak rate, warmup and length.
 
-    The choices are named ``schedule_family``, ``schedule_peak`` (searched on a log scale),
-    ``schedule_warmup`` and ``schedule_length`` (fractions of `total_steps`). One whose two ends are
-    equal is not searched.
+    The choices have the names ``schedule_family``, ``schedule_peak`` (on a log scale), ``schedule_warmup``
+    and ``schedule_length`` (fractions of `total_steps`). A range whose two ends are equal is not searched.
 
     Args:
-        tuner: KerasTuner's `hp`, or Optuna's `trial`.
+        tuner: KerasTuner's `hp` or Optuna's `trial`.
         total_steps: steps of the training, >= 10.
-        families: which schedules to choose from: names in `FAMILIES`. "one_cycle" has a rise of its own,
-            a share of 0.3, and takes only the length.
+        families: the schedules to choose from: names in `FAMILIES`. "one_cycle" has its own rise, in 30 % of its
+            steps, and ignores `warmup`.
         peak: lowest and highest peak rate, > 0.
-        warmup: smallest and largest warmup, as a fraction of `total_steps`, within [0, 0.9].
-        length: smallest and largest length of the whole schedule, as a fraction of `total_steps`, > 0: below 1
-            the schedule is at its end before the training, above 1 it is cut off.
-        prefix: what the names of the choices begin with.
+        warmup: shortest and longest warmup, as a fraction of `total_steps`, within [0, 0.9].
+        length: shortest and longest length of the whole schedule, as a fraction of `total_steps`, > 0. Below 1,
+            the schedule ends before the training; above 1, it is cut off.
+        prefix: prefix of the names of the choices.
 
     Returns:
         A `Schedule`.
 
     Raises:
-        TypeError, ValueError: for other arguments.
+        TypeError, ValueError: an argument is not allowed.
     """
     owner = "tuning.schedule"
     total = check(STEPS, owner, "total_steps", total_steps)
-    allowed = "a non-empty sequence out of " + ", ".join(map(repr, FAMILIES))
+    allowed = "a non-empty sequence of some of " + ", ".join(map(repr, FAMILIES))
     families = check(Several(allowed, OneOf(tuple(FAMILIES))), owner, "families", families)
     prefix = check(STRING, owner, "prefix", prefix)
     low, high = _range(owner, "peak", peak, POSITIVE)

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import zlib
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,10 @@ if "KERAS_BACKEND" not in os.environ:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Many tests compile the same small step: JAX keeps what XLA made of it, for one run and its workers.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+# Not before JAX 0.6: from this cache come steps that write into arrays of NumPy (0.4.35, 0.4.38, 0.5.3; not in 0.6.2).
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ and not (
+    find_spec("jax") and version("jax").startswith(("0.4.", "0.5."))
+):
     os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["KERAS_LR_JAX_CACHE"] = tempfile.mkdtemp(prefix="jax-cache-")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
@@ -52,7 +56,7 @@ def floatx():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A headless Chromium; where it is missing, the test is skipped, and in CI it fails."""
+    """A headless Chromium. Without it the test is skipped, and fails in CI."""
     programs = site_checks.chromium()
     if programs is None:
         pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
@@ -67,7 +71,7 @@ PLACE = BACKENDS.index(keras.config.backend())
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the cases that are left out of some runs; docs/contributing.md says which."""
+    """Mark the cases that are left out of some runs, as described in docs/contributing.md."""
     functions = {}
     for item in items:
         needs.skip_where_missing(item)
@@ -108,7 +112,7 @@ def pytest_fixture_setup(fixturedef, request):
 
 
 def mark_all_but(kept, cases, *marks):
-    """Mark the cases of a test, but for some."""
+    """Mark all cases of a test except some."""
     for item in cases:
         if item not in kept:
             for mark in marks:
@@ -116,12 +120,12 @@ def mark_all_but(kept, cases, *marks):
 
 
 def is_law(item):
-    """Whether a test is a law, of which each schedule is a case."""
+    """Whether a test is a law with a case for each schedule."""
     return "laws" in item.path.parts
 
 
 def runs_elsewhere(item):
-    """Whether CI runs this slow test on another backend: each has a third of them, whatever their order is."""
+    """Whether CI runs this slow test on another backend: each backend has a third of them."""
     only_some = any(item.get_closest_marker(name) for name in ("skipif", "once", "needs"))
     if only_some or not item.get_closest_marker("slow"):
         return False
@@ -134,7 +138,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_deselected(items):
-    """Count what `-m` leaves out; with xdist each worker does, and all of them see the same tests."""
+    """Count the tests that `-m` leaves out. With xdist each worker does so for the same tests."""
     stash = items[0].config.stash
     count = sum(any(item.get_closest_marker(name) for name in ("slow", "site")) for item in items)
     stash[COUNTED] = stash.get(COUNTED, 0) + count
@@ -154,7 +158,7 @@ def pytest_testnodedown(node, error):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say what was left out, and how to run it."""
+    """Print what was left out, and how to run it."""
     count = config.stash.get(COUNTED, 0)
     if count and config.option.markexpr == config.getini("addopts")[-1]:
         terminalreporter.write_line(

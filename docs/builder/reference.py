@@ -20,7 +20,7 @@ class Group(NamedTuple):
 
 FAMILIES = (
     Group("stepwise", "Constant, stairs, tables", "Rates that are given one by one.", ("schedules.stepwise",)),
-    Group("decay", "Decays", "Schedules that start high and fall, as Keras has them.", ("schedules.decay",)),
+    Group("decay", "Decays", "Schedules that fall from a high rate, as in Keras.", ("schedules.decay",)),
     Group("shaped", "Decays from papers", "Falls of other shapes, each from a paper.", ("schedules.shaped",)),
     Group("cyclical", "Cycles and restarts", "Schedules that rise and fall again and again.", ("schedules.cyclical",)),
     Group("recipes", "Whole trainings", "Rise, course and end of a training in one schedule.", ("schedules.recipes",)),

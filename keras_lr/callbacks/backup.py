@@ -1,86 +1,78 @@
-"""`BackupAndRestore`: a training that is killed at any moment goes on where its last backup was made."""
+"""`BackupAndRestore`: a training that was killed at any moment continues at its last backup."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
 
+from keras_lr.callbacks.backup_entry import BackupEntry
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
-from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
-from keras_lr.callbacks.keras_state import capture as capture_states
-from keras_lr.callbacks.keras_state import check as check_states
 from keras_lr.callbacks.keras_state import has_stopped, restore
-from keras_lr.callbacks.own_state import OwnState, drop, put, take
 from keras_lr.callbacks.skipping import Skip, assign
 from keras_lr.core.fields import FLAG, PATH, Whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.training import processes
-from keras_lr.training.others import others, running_list
 from keras_lr.training.position import KEY, Position, forget
-from keras_lr.training.random_state import RandomStates, capture
-from keras_lr.training.saved_state import memory, of
+from keras_lr.training.random_state import capture
+from keras_lr.training.saved_state import memory
+from keras_lr.training.session import Session
 from keras_lr.training.snapshot import seeds_of
 
-STATES = "backup of callbacks"
-"""Of the arrays of Keras's callbacks."""
-
 MOST_TEXT = 300
-"""Characters of a reason."""
+"""Longest reason in an error, in characters."""
 
 SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
 
 
 class BackupAndRestore(keras.callbacks.Callback):
-    """Save the whole training from time to time, and take it up at the start of `fit`.
+    """Save the whole training at intervals, and resume it at the start of `fit`.
 
     `keras.callbacks.BackupAndRestore` with the same arguments, and these differences:
 
-    - A backup is one file, which has the weights, the optimizer, the step, the seeds of layers, the
-      epoch and the state of this package's callbacks, and which takes the place of the one before
-      at once. Keras writes weights and epoch into two files, one after the other; killed in
-      between, it repeats an epoch with the weights and the step of its end.
-    - A backup within an epoch is exact: training goes on with the batch after it, and the metrics
+    - A backup is one file with the weights, the optimizer, the step, the seeds of layers, the epoch
+      and the state of this package's callbacks. It replaces the previous backup in one operation.
+      Keras writes weights and epoch to two files. If it is killed between them, it repeats an epoch
+      with the weights and the step of its end.
+    - A backup within an epoch is exact: training continues with the next batch, and the metrics
       are means over the whole epoch. Keras repeats the epoch from its first batch.
     - At the end only the backup is deleted, and the folder if nothing else is in it.
 
-    The recipe: run the same script again. It may stand anywhere in the list of callbacks, but
-    after those that put metrics into the epoch's logs. In a training of several processes the
-    first one writes, and all of them read.
+    To resume, run the same script again. The callback may be anywhere in the list, but after those
+    that add metrics to the epoch's logs. In a training of several processes, the first one writes
+    and all of them read.
 
-    A resume within an epoch takes the batches before it from the data without training on them,
-    and calls no callback's hooks for them. So the data must come in the order of the training that
-    was broken off: `fit(shuffle=False)`, or an order that follows from the number of the epoch.
+    When a training is resumed within an epoch, the earlier batches are taken from the data, but not
+    trained on, and no hooks are called for them. So the data must have the same order as in the
+    interrupted training: use `fit(shuffle=False)`, or an order that depends only on the epoch.
 
     Args:
-        backup_dir: a folder for the backup; it may hold other files.
-        save_freq: "epoch", or a number of batches: a backup is then made before the next batch
-            once so many batches have been trained since the last one, and at the end of the epoch
-            after its last batch. As in Keras they are counted over the ends of epochs.
-        double_checkpoint: keep the backup before the latest one too. Where it is there, training
-            goes on from it, with a warning, when the latest one is damaged.
-        delete_checkpoint: delete the backups when training has come to its end. What cannot be
-            deleted is warned of.
+        backup_dir: a folder for the backup. It may contain other files.
+        save_freq: "epoch", or a number of batches. A backup is then made when so many batches have
+            been trained since the last one: before the next batch, or after the last batch of an
+            epoch at its end. As in Keras, the count continues from epoch to epoch.
+        double_checkpoint: whether to keep the previous backup too. If the latest one is damaged,
+            training continues from the previous one, with a warning.
+        delete_checkpoint: whether to delete the backups at the end of the training. If that fails,
+            there is a warning.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            model is not built, the folder cannot be written, or the backup is damaged or belongs
-            to another model; in the first epoch, if the backup was made within an epoch and the
-            training has fewer batches than that, other metrics, or another `initial_epoch`.
+        TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, the
+            model is not built, the folder cannot be written, or the backup is damaged or belongs to
+            another model. In the first epoch, the backup was made within an epoch, and the training
+            has fewer batches, other metrics or another `initial_epoch`.
     """
 
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: int | str = "epoch",
+        save_freq: SupportsFloat | str = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
@@ -92,44 +84,45 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
         self._folder = BackupFolder(self.backup_dir)
         self._skip: Skip | None = None
-        self._resumed: dict[str, Any] | None = None
-        self._frame = Frame(self._give_back_states, self._write_epoch)
-        self._states: tuple[list[dict[str, Any]], list[Any]] | None = None
+        self._loaded: BackupEntry | None = None
 
     @property
     def path(self) -> Path:
-        """The file of the latest backup."""
+        """The file of the latest backup, a `Path`. It need not exist."""
         return self._folder.latest
 
-    # Hooks of Keras. None for the end of a batch: Keras would then wait for each batch to be computed.
+    # Hooks of Keras. There is none for the end of a batch: Keras would then wait for each batch.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
+        session = self._session = Session.join(self)
         if not model.built:
             raise ValueError("BackupAndRestore: the model must be built before `fit`: give it an `Input`, or call it")
-        if self._skip is not None:  # of a `fit` that ended with an error
+        if self._skip is not None:  # left by a `fit` that ended with an error
             self._skip.end()
         self._skip = None
         self._seen, self._begun = 0, False
         self._damaged = False
-        self._resumed = None
-        self._states = None
+        self._loaded = None
         if not self._is_of_another(memory(model).get(KEY)):
             forget(model)
         if processes.is_chief():
             self._folder.prepare()
         if self._folder.backups():
-            # How Keras's own callback tells `fit` where to go on.
-            model._initial_epoch = self._first_epoch(self._load())
-        self._frame.set_up()
+            # Keras's own callback passes the first epoch to `fit` in this way.
+            self._loaded = self._load()
+            model._initial_epoch = self._first_epoch(self._loaded)
+        # Keras's callbacks forget their state in `on_train_begin`: it is given back after that.
+        session.first.add(self, on_epoch_begin=self._give_back_states, on_train_end=self._give_back_states)
+        # A backup is not written before all callbacks have decided about the epoch.
+        session.last.add(self, on_epoch_end=self._write_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch, 0
-        entry = memory(self._net).get(KEY)
-        if not self._begun and entry is not None and entry is self._resumed:
-            # `fit` has read it; a second one would begin there too.
+        if not self._begun and self._loaded is not None and self._has_loaded(memory(self._net).get(KEY)):
+            # `fit` has read it. Otherwise the next `fit` would begin there too.
             self._net._initial_epoch = None
-            self._go_on(epoch, Position.from_json(entry))
+            self._go_on(epoch, self._loaded)
         self._begun = True
         self._random_of_epoch = capture() if self.save_freq != "epoch" else {}
 
@@ -139,43 +132,48 @@ class BackupAndRestore(keras.callbacks.Callback):
             forget(self._net)
             self._seen += batch - self._batch
             self._batch = batch
-        # Before a batch and not after one, when some callbacks have not seen it yet.
+        # Before a batch, not after one: then some callbacks have not seen it yet.
         if self._is_due():
             self._write(Position(self._epoch, batch, (self.params or {}).get("steps")))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         forget(self._net)
-        # The last execution may be a short one; what it lacks makes a backup early, and not late.
+        # The last execution may have fewer batches. Then a backup is early, never late.
         self._seen += self._net.steps_per_execution
-        if not self._frame.is_set_up():
+        if self._session.running is None:
             self._write_epoch(epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         forget(self._net)
-        self._frame.take_down()
-        if self._resumed is not None:
+        if self._loaded is not None:
             self._net._initial_epoch = None
         if self.delete_checkpoint and processes.is_chief():
             self._folder.delete()
+        self._session.leave(self)
 
-    # Taking up.
+    # Resuming.
 
     def _is_of_another(self, entry: Any) -> bool:
-        """Whether another such callback has just taken up a backup; the last one in the list that has one counts."""
-        backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
-        return entry is not None and any(other._resumed is entry for other in backups)
+        """Whether another such callback has just loaded a backup. The last one in the list with a backup is used."""
+        backups = [other for other in self._session.others(self) if isinstance(other, BackupAndRestore)]
+        return any(other._has_loaded(entry) for other in backups)
 
-    def _first_epoch(self, position: Position) -> int:
-        """Where `fit` goes on: at its end, if `EarlyStopping` had stopped the training."""
+    def _has_loaded(self, entry: Any) -> bool:
+        """Whether this callback has taken up the backup whose entry is in the model's memory."""
+        return self._loaded is not None and self._loaded.saved is entry
+
+    def _first_epoch(self, loaded: BackupEntry) -> int:
+        """The epoch at which `fit` continues: its end, if `EarlyStopping` had stopped the training."""
+        position = loaded.position
         epochs: int = (self.params or {}).get("epochs", position.epoch)
-        return epochs if self._states is not None and has_stopped(self._states[0], position.epoch) else position.epoch
+        return epochs if has_stopped(loaded.callbacks[0], position.epoch) else position.epoch
 
-    def _load(self) -> Position:
-        """Load the latest backup, or the one before where that is damaged."""
+    def _load(self) -> BackupEntry:
+        """Load the latest backup, or the previous one if that is damaged."""
         errors: list[tuple[Path, Exception]] = []
         for path in self._folder.backups():
             try:
-                position = self._load_from(path)
+                loaded = self._load_from(path)
             except OtherTrainingError:
                 raise
             except Exception as error:  # h5py raises errors of many classes for damaged files
@@ -183,17 +181,18 @@ class BackupAndRestore(keras.callbacks.Callback):
                 continue
             if errors:
                 self._damaged = True
+                position = loaded.position
                 warn_user(
-                    f"BackupAndRestore: {_names(errors)}; training goes on from the backup before it, of epoch "
-                    f"{position.epoch:,} and batch {position.batch:,} (the first ones are 0)",
+                    f"BackupAndRestore: {_names(errors)}; training continues from the previous backup, of epoch "
+                    f"{position.epoch:,} and batch {position.batch:,} (counted from 0)",
                 )
-            return position
-        hint = "" if self.double_checkpoint else "; with `double_checkpoint=True` the backup before it is kept too"
-        raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to begin anew{hint}") from errors[0][1]
+            return loaded
+        hint = "" if self.double_checkpoint else "; with `double_checkpoint=True` the previous backup is kept too"
+        raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to start again{hint}") from errors[0][1]
 
-    def _load_from(self, path: Path) -> Position:
+    def _load_from(self, path: Path) -> BackupEntry:
         model = self._net
-        # A counter of 0 in the model would be taken for the start of a training.
+        # A counter of 0 in the model would look like the start of a training.
         lookup.build_optimizer(model)
         forget(model)
         entry = entry_of(path)
@@ -201,53 +200,43 @@ class BackupAndRestore(keras.callbacks.Callback):
         trained, now = entry.get("optimizer"), optimizer_of(model)
         if trained not in (None, now):
             raise OtherTrainingError(
-                f"BackupAndRestore: {str(path)!r} is of a training with {trained}, and the model is compiled with "
-                f"{now}; compile it with the optimizer of then, or move the backup away to begin anew"
+                f"BackupAndRestore: {str(path)!r} is of a training with {trained}, but the model is compiled with "
+                f"{now}; compile it with the same optimizer, or move the backup away to start again"
             )
         model.load_weights(path)
-        entry = memory(model)[KEY]
-        position = Position.from_json(entry)
-        own, is_own = take(model, entry)
-        # On torch every process has seeds of its own, and those of the first one are not for another.
-        if "seeds" in own.entry and (is_own or keras.config.backend() != "torch"):
-            assign(seeds_of(model), [[seed] for seed in own.seeds], "seeds")
-        if "callbacks" in entry:
-            states = entry["callbacks"], of(model).arrays.pop(STATES, [])
-            check_states(*states)
-            self._states = states
-        # Those at the start of the epoch draw the order of its data once more.
-        random = [RandomStates(own.entry[name]) for name in ("random_of_epoch", "random") if name in own.entry]
-        self._resumed, self._metrics = entry, own.metrics
-        self._random = random if is_own else []
-        return position
+        loaded = BackupEntry.of_loaded(model)
+        if loaded.seeds is not None:
+            assign(seeds_of(model), [[seed] for seed in loaded.seeds], "seeds")
+        return loaded
 
-    def _go_on(self, epoch: int, position: Position) -> None:
-        """Skip what is trained of the epoch in which the backup was made."""
-        if self._random:
-            self._random.pop(0).restore()
+    def _go_on(self, epoch: int, loaded: BackupEntry) -> None:
+        """Skip the trained batches of the epoch in which the backup was made."""
+        position, random = loaded.position, loaded.random_states()
+        if random:
+            random.pop(0).restore()
         if position.batch == 0:
             forget(self._net)
             return
         if epoch != position.epoch:
             raise ValueError(
-                f"BackupAndRestore: the backup was made within epoch {position.epoch:,}, and `fit` begins with epoch "
-                f"{epoch:,}; `initial_epoch` must be that of the training which was broken off"
+                f"BackupAndRestore: the backup was made within epoch {position.epoch:,}, but `fit` begins with epoch "
+                f"{epoch:,}; pass the `initial_epoch` of the interrupted training"
             )
-        callbacks = running_list()
+        callbacks = self._session.running
         if callbacks is None:
-            raise ValueError("BackupAndRestore: a backup that was made within an epoch can only be taken up by `fit`")
-        self._skip = Skip(self._net, callbacks, position, self._metrics, self._random)
+            raise ValueError("BackupAndRestore: only `fit` can resume from a backup that was made within an epoch")
+        self._skip = Skip(self._net, callbacks, position, loaded.metrics, random)
         self._batch = position.batch
 
-    def _give_back_states(self) -> None:
-        """Give Keras's callbacks, which have reset themselves by now, what they had remembered."""
-        if self._states is not None:
-            states, self._states = self._states, None
-            restore(others(self), *states)
+    def _give_back_states(self, *_: Any) -> None:
+        """Restore the state of Keras's callbacks, which have reset themselves by now."""
+        if self._loaded is not None and self._session.once((self, "states")):
+            restore(self._session.others(self), *self._loaded.callbacks)
+            self._loaded.callbacks[1].clear()  # which may be as large as the model
 
     # Writing.
 
-    def _write_epoch(self, epoch: int) -> None:
+    def _write_epoch(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch" or self._is_due():
             self._write(Position(epoch + 1))
 
@@ -257,7 +246,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _write(self, position: Position) -> None:
         self._seen = 0
         model = self.model
-        with _entered(model, position, self._random_of_epoch, capture_states(others(self))):
+        others = self._session.others(self)
+        entry = BackupEntry.capture(model, position, optimizer_of(model), others, self._random_of_epoch)
+        with entry.in_memory(model):
             if processes.is_chief():
                 keep_latest = self.double_checkpoint and not self._damaged
                 self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)
@@ -267,30 +258,12 @@ class BackupAndRestore(keras.callbacks.Callback):
 
 
 class OtherTrainingError(ValueError):
-    """A backup is whole, and of another training."""
+    """A backup that is not damaged, but belongs to another training."""
 
 
 def _save(model: Any, path: Path) -> None:
     model.save_weights(path, overwrite=True)
     seal(path)
-
-
-@contextmanager
-def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any], states: Any) -> Iterator[None]:
-    """What a backup has and no other file of weights.
-
-    That is the position, the optimizer, the states of Keras's callbacks, and of each process what it has for itself.
-    """
-    entry = {**position.to_json(), "sealed": True, "optimizer": optimizer_of(model), "callbacks": states[0]}
-    put(model, entry, processes.from_all(OwnState.capture(model, random_of_epoch if position.batch else None)))
-    memory(model)[KEY] = entry
-    of(model).arrays[STATES] = states[1]
-    try:
-        yield
-    finally:
-        forget(model)
-        drop(model)
-        of(model).arrays.pop(STATES, None)
 
 
 def _save_freq(value: Any) -> int | str:
@@ -304,14 +277,14 @@ def _save_freq(value: Any) -> int | str:
 
 
 def _names(errors: list[tuple[Path, Exception]]) -> str:
-    """The backups that cannot be loaded, and why."""
+    """The backups that cannot be loaded, with reasons."""
     (path, error), *rest = errors
     also = "".join(f", and so is {str(other)!r}: {_reason(why)}" for other, why in rest)
-    return f"{str(path)!r} is damaged, or is no backup of this model: {_reason(error)}{also}"
+    return f"{str(path)!r} is damaged, or is not a backup of this model: {_reason(error)}{also}"
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line; of those that Keras collects, its example."""
+    """An error in one line. For a list of errors that Keras collected, its example."""
     paragraphs = [" ".join(part.split()) for part in str(error).split("\n\n") if part.strip()]
     is_list = len(paragraphs) > 1 and paragraphs[0].startswith("A total of ")
     return (paragraphs[is_list] if paragraphs else type(error).__name__)[:MOST_TEXT]

@@ -1,7 +1,7 @@
-"""The folder of `BackupAndRestore`: what is written there, and what is deleted at the end.
+"""The folder of `BackupAndRestore`: which files are written, and which are deleted at the end.
 
-The folder is the user's, and so is whatever else is in it. Only the three files of the callback
-are touched, none of them through a link, and the folder itself goes only when nothing is left in it.
+The folder belongs to the user, and so do all other files in it. Only the three files of the callback
+are changed, never through a link. The folder is deleted only if it is empty.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ class BackupFolder:
         self._part = path / "part.weights.h5"
 
     def backups(self) -> list[Path]:
-        """The backups that are there, the latest first."""
+        """The existing backups, the latest first."""
         return [path for path in (self.latest, self.previous) if path.exists()]
 
     def prepare(self) -> None:
-        """Make the folder, and try whether it can be written; what a killed write has left goes.
+        """Create the folder, check that it can be written, and remove what a killed write left.
 
         Raises:
-            ValueError: it cannot be, or it holds something else under the name of a backup.
+            ValueError: it cannot be written, or contains something else with the name of a backup.
         """
         if os.path.lexists(self.path) and not self.path.is_dir():
-            self._refuse("a folder, and it is a file")
+            self._refuse("a folder, but it is a file")
         for path in self._files():
             if path.is_symlink() or path.is_dir():
-                self._refuse(f"a folder in which {path.name!r} is a file and not a link or a folder")
+                self._refuse(f"a folder in which {path.name!r} is a file, not a link or a folder")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._part.write_bytes(b"")
@@ -49,23 +49,23 @@ class BackupFolder:
             self._refuse(f"a folder that can be written ({_reason(error)})")
 
     def write(self, save: Callable[[Path], object], *, keep_latest: bool) -> None:
-        """Write a backup beside the latest one and put it in its place, which at no moment holds half of one.
+        """Write a backup to a new file, which then replaces the latest one in one operation.
 
         Args:
-            save: writes a file.
-            keep_latest: the backup before stays, as `previous`.
+            save: a function that writes a file.
+            keep_latest: whether to keep the latest backup as `previous`.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         save(self._part)
         with self._part.open("r+b") as file:
             os.fsync(file.fileno())
         if keep_latest and self.latest.exists():
-            # Killed between the two, the training goes on from `previous`.
+            # If it is killed between the two, the training continues from `previous`.
             os.replace(self.latest, self.previous)
         os.replace(self._part, self.latest)
 
     def delete(self) -> None:
-        """Delete the backups, and the folder if it is empty then; what cannot be deleted is warned of."""
+        """Delete the backups, and the folder if it is then empty. Warn if that fails."""
         try:
             for path in self._files():
                 if not path.is_symlink():
@@ -75,20 +75,21 @@ class BackupFolder:
         except OSError as error:
             warn_user(
                 f"BackupAndRestore: the backup in {str(self.path)!r} could not be deleted ({_reason(error)}); "
-                "training is done all the same",
+                "the training itself is complete",
             )
 
     def _remove_if_empty(self) -> None:
         try:
             self.path.rmdir()
         except OSError as error:
-            # Something else is in it, or it is where another file system begins.
+            # It is not empty, or it is the mount point of another file system.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
                 raise
 
     def _is_in_use(self) -> bool:
         """Whether it is the current folder, or the home of the user."""
-        return any(place.exists() and self.path.samefile(place) for place in (Path(), _home()))
+        places = Path(), Path(os.path.expanduser("~"))
+        return any(place.exists() and self.path.samefile(place) for place in places)
 
     def _files(self) -> tuple[Path, ...]:
         return self.latest, self.previous, self._part
@@ -98,13 +99,9 @@ class BackupFolder:
 
 
 def read_along(model: Any) -> None:
-    """Read a model's variables as the process does that saves it: on JAX all processes must."""
+    """Read a model's variables, as the process that saves it does. On JAX all processes must do so."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_weights(Path(folder) / "same.weights.h5")
-
-
-def _home() -> Path:
-    return Path(os.path.expanduser("~"))
 
 
 def _reason(error: OSError) -> str:

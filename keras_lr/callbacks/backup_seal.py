@@ -1,4 +1,4 @@
-"""What tells a whole backup from a damaged one, and whose it is, before anything of it is loaded.
+"""Checks whether a backup is complete, and to which training it belongs, before anything is loaded from it.
 
 A checksum follows the HDF5 data. HDF5 ignores bytes after its own end.
 """
@@ -18,11 +18,11 @@ from keras_lr.training.position import KEY
 MARK = b"keras_lr sha256 "
 LENGTH = len(MARK) + 64
 BLOCK = 2**20
-"""Bytes of a file that are read at once."""
+"""How many bytes of a file are read at once."""
 
 
 def seal(path: Path) -> None:
-    """Write the checksum of a file behind it."""
+    """Append the checksum of a file to it."""
     with path.open("r+b") as file:
         digest = hashlib.sha256()
         for block in iter(lambda: file.read(BLOCK), b""):
@@ -31,11 +31,11 @@ def seal(path: Path) -> None:
 
 
 def entry_of(path: Path) -> dict[str, Any]:
-    """The entry of `BackupAndRestore` in a file, whose checksum is right.
+    """The entry of `BackupAndRestore` in a file with a correct checksum.
 
     Raises:
-        ValueError: it is damaged. A file of an earlier version has no checksum, and its entry does not promise one.
-        KeyError, OSError: it is no backup.
+        ValueError: the file is damaged. (A file of an earlier version has no checksum, and its entry says so.)
+        KeyError, OSError: it is not a backup.
     """
     import h5py
 
@@ -45,14 +45,14 @@ def entry_of(path: Path) -> dict[str, Any]:
         saved = json.loads(np.asarray(file["keras_lr_state/vars/json"]).astype(np.uint8).tobytes().decode())
     entry = saved["entries"][KEY]
     if not isinstance(entry, dict):
-        raise ValueError("its entry is none")
+        raise ValueError("its entry is not valid")
     if entry.get("sealed") and not is_sealed:
         raise ValueError("its checksum is missing")
     return entry
 
 
 def _check_size(file: Any, size: int) -> None:
-    """Refuse what no backup has: values that take more than the file, which is how a small one fills the memory."""
+    """Refuse values larger than the file. No backup has them, and a small file could fill the memory with them."""
     import h5py
 
     found = [0]
@@ -63,11 +63,11 @@ def _check_size(file: Any, size: int) -> None:
 
     file.visititems(add)
     if found[0] > size:
-        raise ValueError(f"its values would take {found[0]:,} bytes, and it has {size:,}")
+        raise ValueError(f"its values would take {found[0]:,} bytes, but it has only {size:,}")
 
 
 def _is_sealed(path: Path) -> bool:
-    """Whether there is a checksum, which then is that of the file."""
+    """Whether there is a checksum. A wrong one is refused."""
     size = path.stat().st_size - LENGTH
     with path.open("rb") as file:
         if size < 0 or not (file.seek(size), file.read(LENGTH))[1].startswith(MARK):
@@ -81,14 +81,14 @@ def _is_sealed(path: Path) -> bool:
             found.update(block)
             size -= len(block)
     if found.hexdigest().encode() != noted:
-        raise ValueError("its checksum is not that of its content")
+        raise ValueError("its checksum does not match its content")
     return True
 
 
 def optimizer_of(model: Any) -> str:
-    """The optimizer of a model in words, with the number of its variables.
+    """The optimizer of a model and the number of its variables, for an error text.
 
-    Of several in attributes of the model only the classes: the unused default of `compile` gets its variables late.
+    For several optimizers in attributes, only the classes: the unused default of `compile` gets its variables late.
     """
     names = []
     optimizer = model.optimizer

@@ -1,4 +1,4 @@
-"""`BatchNormMomentum`: the momentum of batch normalizations on a schedule, within the compiled step."""
+"""`BatchNormMomentum`: a schedule for the momentum of batch normalizations, in the compiled step."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ PATTERNS = Several("a regular expression, a non-empty sequence of them, or None"
 class BatchNormMomentum(keras.callbacks.Callback):
     """Let the momentum of `BatchNormalization` layers follow a schedule.
 
-    moving ← m(t)·moving + (1 − m(t))·batch, with m(t) = schedule(t) at step t of the optimizer, that is before the
-    update, as for the learning rate. It is computed within the compiled training step. An assignment to
-    ``layer.momentum`` has no effect after the first batch on TensorFlow and JAX, whose step keeps the number that it
-    was traced with.
+    moving ← m(t)·moving + (1 − m(t))·batch, with m(t) = schedule(t), where t is the step of the optimizer before the
+    update, as for the learning rate. It is computed in the compiled training step. (On TensorFlow and JAX, an
+    assignment to ``layer.momentum`` after the first batch has no effect, since the step keeps the number that it was
+    traced with.)
 
-    PointNet (Qi et al. 2017, arXiv 1612.00593, appendix C) starts at 0.5 and raises the momentum to 0.99, while the
-    rate falls: with a high rate the weights move fast, and statistics should forget fast.
+    PointNet (Qi et al. 2017, arXiv 1612.00593, appendix C) starts at 0.5 and raises the momentum to 0.99 while the
+    rate falls. At a high rate the weights change fast, so the statistics should forget fast.
 
-    Nothing need be saved: the momentum follows from the step, so a training that is resumed goes on with it.
-    `LearningRateLogger` has a column ``batch_norm_momentum``, and puts it into the logs of the epoch. A second callback
-    of this class has ``batch_norm_momentum_2``.
+    Nothing has to be saved: the momentum follows from the step, also in a resumed training. `LearningRateLogger` has a
+    column ``batch_norm_momentum``, and adds it to the logs of the epoch. A second callback of this class has
+    ``batch_norm_momentum_2``.
 
     Args:
-        schedule: a schedule, or a number, in steps, epochs or fractions. The callback binds it to the training, as
-            `BindSchedule` binds that of the rate.
-        layers: regular expressions that are searched in the layers' names; all `BatchNormalization` layers when None.
-        restore: at the end of training the layers have their own momentum again; if False, that of the last step. Files
-            that are saved within the training have their own momentum.
+        schedule: a schedule of numbers in [0, 1], in steps, epochs or fractions; or a number. The callback binds it to
+            the training, as `BindSchedule` binds the schedule of the rate.
+        layers: regular expressions that are searched in the layers' names; None for all `BatchNormalization` layers.
+        restore: whether the layers get their own momentum back at the end of training. If False, they keep the momentum
+            of the last step. Files that are saved during the training have the layers' own momentum.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if no layer is found, or if
-            the schedule has units and the number of batches is not known.
+        TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, no layer is found, or
+            the schedule has units and the number of batches is unknown.
 
     Example:
         >>> rising = PiecewiseConstantDecay([epochs(10), epochs(20), epochs(30)], [0.5, 0.75, 0.9, 0.99])
@@ -95,9 +95,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
             return
         session = self._session
         if session.steps_per_epoch is None:
-            allowed = (
-                "in steps where the dataset does not tell its length; or give `BindSchedule` its `steps_per_epoch`"
-            )
+            allowed = "in steps for a data set of unknown length, unless `BindSchedule` gets `steps_per_epoch`"
             refuse(OWNER, "schedule", allowed, self.schedule)
         epochs = session.declared_epochs
         if epochs is None:
@@ -109,7 +107,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
         """The layers whose names match.
 
         Raises:
-            ValueError: there is none, of a pattern or at all.
+            ValueError: there are none, or none for a pattern.
         """
         found = norms.batch_norms(model)
         if not found:
@@ -122,7 +120,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
         return [layer for layer in found if any(re.search(pattern, layer.name) for pattern in patterns)]
 
     def _around(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """A training step in which the layers have the momentum of its number."""
+        """A training step in which the layers have the momentum of that step."""
 
         def stepped(*arguments: Any) -> Any:
             with self._having(self._momentum(arguments)):
@@ -131,14 +129,14 @@ class BatchNormMomentum(keras.callbacks.Callback):
         return stepped
 
     def _momentum(self, arguments: tuple[Any, ...]) -> Any:
-        """The momentum of a training step: a number on torch's host, and elsewhere a tensor."""
+        """The momentum of a training step: a number on torch, otherwise a tensor."""
         if keras.config.backend() == "torch" and host_steps(self._counter) is not None:
-            # torch carries out each operation, so a number that the host looks up costs less.
+            # torch executes each operation, so a number that is looked up on the host is faster.
             return float(values_of(self._bound, lookup.read_int(self._counter)))
         return self._bound(self._step_in(arguments))
 
     def _step_in(self, arguments: tuple[Any, ...]) -> Any:
-        """The counter within a training step; JAX hands the optimizer's variables to the step."""
+        """The counter in a training step. JAX passes the optimizer's variables to the step."""
         if keras.config.backend() != "jax":
             return self._counter
         values = zip(self._net.optimizer.variables, arguments[0][2], strict=False)
@@ -149,10 +147,10 @@ class BatchNormMomentum(keras.callbacks.Callback):
 
     @contextmanager
     def _having(self, momentum: Any) -> Iterator[None]:
-        """Give the layers a momentum for the time of a step, not through Keras's tracking of attributes."""
+        """A context in which the layers have a momentum. It bypasses Keras's tracking of attributes."""
         if not self._inside:
             self._own = [layer.momentum for layer in self._chosen]
-        # A distribution strategy of TensorFlow traces each replica in a thread of its own, in turns.
+        # TensorFlow's distribution strategies trace each replica in its own thread, in turns.
         self._inside += 1
         try:
             by_dtype: dict[str, Any] = {}
@@ -177,7 +175,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
 
 
 class _OfEachReplica:
-    """A momentum that TensorFlow computes where it is used: the tensor of another replica's graph cannot be."""
+    """A momentum that TensorFlow computes in the graph that uses it. A tensor of another replica's graph is invalid."""
 
     def __init__(self, schedule: Any, counter: Any, dtype: str) -> None:
         self._compute: Callable[[], Any] = lambda: ops.cast(schedule(counter), dtype)

@@ -1,4 +1,4 @@
-"""The weights of the best epoch, kept in memory and in the model's files."""
+"""The weights of the best epoch, stored in memory and in the model's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BestWeights:
         self._owner = owner
 
     def metric(self, model: Any, key: str) -> float | None:
-        """The metric of the epoch whose weights are kept; None without any, or in a file of an older version."""
+        """The metric of the epoch whose weights are stored; None if there are none, or from an older version."""
         metric = memory(model).get(_entry(key), {}).get("metric")
         if metric is not None and not is_finite(metric):
             refuse(self._owner, "metric", "a number in the saved state of the best weights", metric)
@@ -33,7 +33,7 @@ class BestWeights:
         memory(model)[_entry(key)] = {"metric": metric}
 
     def restore(self, model: Any, key: str) -> None:
-        """Give the model its best weights, if there are any yet."""
+        """Restore the best weights, if there are any yet."""
         best = of(model).arrays.get(key)
         if best is not None:
             lookup.sync(model)
@@ -45,5 +45,5 @@ class BestWeights:
 
 
 def _entry(key: str) -> str:
-    """The key of the metric in the model's memory; the arrays themselves have the key of the callback."""
+    """The key of the metric in the model's saved state. The arrays have the key of the callback."""
     return f"{key}/best_weights"

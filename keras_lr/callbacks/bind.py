@@ -1,6 +1,6 @@
-"""`BindSchedule`: gives a schedule in epochs and fractions the numbers of the training.
+"""`BindSchedule`: binds schedules in epochs and fractions to the training.
 
-With a time budget it also paces the schedule, so that it ends when the time does.
+With a time budget, it also lets the schedule run faster or slower, so that it ends when the time is over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras_lr.core.fields import FLAG, OrNone, Whole, one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.tree import durations
 from keras_lr.core.warning import warn_user
-from keras_lr.optimizers import install, lookup, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.schedules.installed import Installed
 from keras_lr.training import audit, checkpoint_rates, idle
@@ -30,50 +30,49 @@ EPOCHS = OrNone(Whole("a whole number of epochs in [1, 2**31)", 1, steps=False))
 EPOCH_STEPS = OrNone(Whole("a whole number of steps in [1, 2**31)", 1, steps=False))
 BATCH_SIZE = OrNone(Whole("a whole number of samples in [1, 2**31)", 1, steps=False))
 BOUND = "bound"
-"""The key in the model's memory of what was bound, by column: [steps per epoch, epochs, samples in a batch or None]."""
+"""The key of the bindings in the model's saved state, by column: [steps per epoch, epochs, batch size or None]."""
 
 
 class BindSchedule(keras.callbacks.Callback):
     """Bind the optimizer's schedules to the training that begins.
 
-    Durations in `epochs`, `fraction` and `samples` become steps, with the number of batches that `fit`
-    has found, its `epochs`, and the size of its batches. Steps already made count: a model that is fit
-    again for longer has its schedule bound to the whole of the training. Schedules in steps stay as they
-    are, and so does what you have bound yourself with `bind`.
+    Durations in `epochs`, `fraction` and `samples` become steps. The numbers are those of `fit`: its
+    batches, its `epochs`, and its batch size. Earlier steps count: if a model is fit again for longer,
+    its schedule is bound to the whole training. Schedules in steps do not change. Neither do schedules
+    that you bound yourself with `bind`.
 
-    A loop that calls `fit` again and again is one training, whose length only you know: say it with
-    `epochs`. Without it, each call binds the schedule to the epochs so far, and you are warned.
+    A loop that calls `fit` repeatedly is one training, whose length only you know: pass it as `epochs`.
+    Otherwise each call binds the schedule to the epochs so far, and warns.
 
-    With a time budget, the schedule's clock runs at the pace at which it comes to its end when
-    the time is over, and training stops there (budgeted training, Li et al. 2020, arXiv
-    1905.04753). The pace is measured on the first batches and corrected at most four times,
-    never with a jump in the rate: a correction changes how fast the schedule goes on, not where
-    it is. Each one costs a compilation. `epochs` of `fit` remains an upper bound. A training that
-    goes on, after a load from a file or with the same callback, counts the time that it has
-    already used. After a training that has used up its budget, another one has the whole of it;
-    so has one with another callback, and one after `compile`.
+    With a time budget, the clock of the schedule runs at such a pace that the schedule ends when the time
+    is over. The training stops then (budgeted training, Li et al. 2020, arXiv 1905.04753). The pace is
+    measured in the first batches and corrected at most four times. The rate never jumps: a correction
+    changes the speed of the schedule, not its position. Each correction takes one compilation. `epochs`
+    of `fit` is still an upper limit. A training that continues, after a load from a file or with the same
+    callback, counts the time that was used before. A new training has the whole budget: after one that
+    used up its budget, with another callback, and after `compile`.
 
     Args:
-        time_budget: wall-clock time for the training: seconds, a `datetime.timedelta`, or a text
-            such as "30min" or "1h 30min"; no budget when None.
-        steps_per_epoch: batches in an epoch, for a dataset that cannot tell.
-        epochs: epochs of the training, from the first step on, where several calls of `fit` make it
-            up; those of `fit` when None.
-        batch_size: samples in a batch, for durations in `samples`, where the data do not tell it: a generator,
-            a `PyDataset`, a `tf.data.Dataset` whose last batch may be smaller (``drop_remainder=False``), and
-            several processes, which count the samples of all of them.
-        audit: warn (`ScheduleWarning`) when the schedule does not fit the training, or an optimizer
-            trains nothing.
-        on_mismatch: what counts when weights were loaded that had been trained with another
-            schedule, or with another number as the rate: "raise" (an error with both), the
-            "checkpoint", or the "new" one. Only files that were saved with a callback of this
-            package know their rate. Binding, pace and reductions do not count as a difference.
-        optimizer: whose schedule is bound, in a model with several: an optimizer, the name of one or of an
-            attribute of the model that is one, or a list of them; all when None.
+        time_budget: wall-clock time for the training: seconds, a `datetime.timedelta`, or a string such
+            as "30min" or "1h 30min"; None for no budget.
+        steps_per_epoch: batches in an epoch, for data of unknown length.
+        epochs: epochs of the whole training, from its first step on, if it consists of several calls of
+            `fit`. By default these are the `epochs` of `fit`.
+        batch_size: samples in a batch, for durations in `samples`. It is needed for a generator, a `PyDataset`,
+            a `tf.data.Dataset` whose last batch may be smaller (``drop_remainder=False``), and for several
+            processes, where it is the sum over all of them.
+        audit: whether to warn (`ScheduleWarning`) if the schedule does not fit the training, or an
+            optimizer trains nothing.
+        on_mismatch: which rate to use if the loaded weights were trained with another schedule, or
+            another number as the rate: "raise" an error that shows both, use that of the "checkpoint",
+            or use the "new" one. Only files that were saved with a callback of this package contain
+            their rate. Binding, pace and reductions are not a difference.
+        optimizer: the optimizers whose schedules are bound, if the model has several: an optimizer, its
+            name, the name of an attribute of the model, or a list of these; None for all.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, when
-            the number of batches, or their size, is needed and not known.
+        TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, the
+            number of batches or the batch size is needed but unknown.
     """
 
     def __init__(
@@ -94,13 +93,13 @@ class BindSchedule(keras.callbacks.Callback):
         self.batch_size: int | None = check(BATCH_SIZE, "BindSchedule", "batch_size", batch_size)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: OnMismatch = check(one_of(OnMismatch), "BindSchedule", "on_mismatch", on_mismatch)
-        self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
+        self.optimizer: Any = check(choice.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
         lookup.build(self._net)
-        self._rated()  # which refuses a name that is not there
+        self._rated()  # refuses an unknown name
         self._session: Session | None = Session.join(self)
         self._session.binders.append(self._begin)
         if self.steps_per_epoch is not None:
@@ -117,22 +116,22 @@ class BindSchedule(keras.callbacks.Callback):
         self._batch_size = self._session.batch_size if has_samples else None
         if has_samples and self._batch_size is None:
             raise ValueError(
-                "BindSchedule: the schedule has durations in `samples`, and the data do not tell how many samples a "
-                "batch has; pass `BindSchedule(batch_size=…)`, with several processes the samples of all of them"
+                "BindSchedule: the schedule has durations in `samples`, but the batch size of the data is unknown; "
+                "pass `BindSchedule(batch_size=…)`, with several processes the sum over all of them"
             )
         if self._steps is None and self.time_budget is None and any(unit.needs_epochs for unit in units):
             raise ValueError(
-                "BindSchedule: the dataset does not tell how many batches it has; "
-                "pass `BindSchedule(steps_per_epoch=…)` or give `fit` its `steps_per_epoch`"
+                "BindSchedule: the number of batches in the data is unknown; "
+                "pass `BindSchedule(steps_per_epoch=…)` or `fit(steps_per_epoch=…)`"
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # Only now is it known at which epoch a resumed training begins.
+        # Only now the first epoch of a resumed training is known.
         if self._session is not None:
             self._session.begin(epoch)
 
     def _begin(self, epoch: int) -> None:
-        """Bind, and look whether the schedules fit; once, before the first epoch."""
+        """Bind the schedules and check whether they fit. Called once, before the first epoch."""
         checkpoint_rates.resolve(self._net, self.on_mismatch)
         checkpoint_rates.note(self._net)
         epochs = self.epochs or (self.params or {}).get("epochs", epoch + 1)
@@ -168,32 +167,31 @@ class BindSchedule(keras.callbacks.Callback):
             self._session.leave(self)
 
     def _continues(self) -> bool:
-        """Whether the time used so far counts: after a load, and in another `fit` with this callback."""
+        """Whether the time used before counts: after a load, and in another `fit` with this callback."""
         return self._follower.meet(self._net) != Follower.NEW
 
     def _rated(self) -> list[RatedOptimizer]:
-        return lookup.chosen("BindSchedule", self._net, self.optimizer)
+        return choice.chosen("BindSchedule", self._net, self.optimizer)
 
     def _units(self) -> Iterator[Duration]:
-        """The durations in other units than steps that are to be bound."""
+        """The durations in other units than steps that must be bound."""
         for rated in self._rated():
-            for place in install.places(self._net, rated):
-                column = place.name + rated.suffix
-                yield from durations(place.source)
-                for part in bound_parts(place.source):
-                    if self._is_own(column, part):
+            for it in rated.hyperparameters:
+                yield from durations(it.source)
+                for part in bound_parts(it.source):
+                    if self._is_own(it.column, part):
                         yield from durations(part.schedule)
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
-        """Bind the schedules of an optimizer; whether that changed one of them."""
+        """Bind the schedules of an optimizer. Returns whether one changed."""
         steps = self._steps or NOMINAL
         done = lookup.step_of(self._net) - batches_done(self._net)
         if self.time_budget is None and self.epochs is None:
-            # The whole of the training, what was made of it before this `fit` included.
+            # The whole training, including what came before this `fit`.
             epochs = epochs_of_training(self._net, steps, epoch, epochs)
         changed = False
-        for name, source, assign in install.places(self._net, rated):
-            column = name + rated.suffix
+        for it in rated.hyperparameters:
+            column, source = it.column, it.source
             if not self._has_units(column, source):
                 continue
             bound = Installed.around(source).change(self._binding(column, steps, epochs)).schedule()
@@ -203,11 +201,11 @@ class BindSchedule(keras.callbacks.Callback):
             changed = True
             if epoch == 0 and done > 0 and self.epochs is None and self.audit:
                 self._warn_of_loop(source, bound, epochs)
-            assign(bound)
+            install.replace(self._net, it, bound)
         return changed
 
     def _binding(self, column: str, steps: int, epochs: int) -> Callable[[Any], Any]:
-        """What binds a schedule, but leaves what the user has bound."""
+        """A function that binds a schedule, except for parts that the user bound."""
 
         def bind(schedule: Any) -> Any:
             bound = rebound(schedule, steps, epochs, lambda part: self._is_own(column, part), self._batch_size)
@@ -220,7 +218,7 @@ class BindSchedule(keras.callbacks.Callback):
         return bind
 
     def _is_own(self, column: str, part: Bound) -> bool:
-        """Whether a callback has bound this, in this process or in that which wrote the file."""
+        """Whether a callback bound this, in this process or in the one that wrote the file."""
         noted = memory(self._net).get(BOUND, {}).get(column)
         numbers = [part.steps_per_epoch, part.epochs, part.batch_size]
         is_noted = isinstance(noted, list) and all(
@@ -229,22 +227,22 @@ class BindSchedule(keras.callbacks.Callback):
         return part.is_by_callback or is_noted
 
     def _has_units(self, column: str, schedule: Any) -> bool:
-        """Whether a schedule is to be bound, for the first time or anew."""
+        """Whether a schedule must be bound, for the first time or again."""
         if not isinstance(schedule, Schedule):
             return False
         return not schedule.is_bound or any(self._is_own(column, part) for part in bound_parts(schedule))
 
     def _warn_of_loop(self, before: Any, after: Any, epochs: int) -> None:
-        """Warn, once, where a further `fit` at epoch 0 makes the training longer and changes the rates with it."""
+        """Warn, once, if another `fit` at epoch 0 makes the training longer and thereby changes the rates."""
         state = of(self._net)
         step = lookup.step_of(self._net)
         if state.has_warned_of_loop or not before.is_bound or before.values(step) == after.values(step):
             return
         state.has_warned_of_loop = True
         warn_user(
-            f"BindSchedule: this `fit` goes on at step {step:,}, so the schedule is bound anew, to {epochs:,} epochs, "
-            f"and the rate goes from {before.values(step):.6g} to {after.values(step):.6g}; `BindSchedule(epochs=…)` "
-            "says how many epochs several calls of `fit` have together",
+            f"BindSchedule: this `fit` continues at step {step:,}, so the schedule is bound again, to {epochs:,} "
+            f"epochs, and the rate changes from {before.values(step):.6g} to {after.values(step):.6g}; for several "
+            "calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`",
             audit.ScheduleWarning,
             again=True,
         )

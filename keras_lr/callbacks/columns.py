@@ -1,4 +1,4 @@
-"""The columns of a log: which names are taken, and how those of several trainings go together."""
+"""The columns of a log: reserved names, and how the columns of several trainings are combined."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 TRAINING, STEP = "training", "step"
 FIRST = (STEP, "epoch", "batch")
 RESERVED = (TRAINING, *FIRST, "update")
-"""Names of columns that no metric can have."""
+"""Names of columns that a metric cannot have."""
 
 
 def joined_columns(there: list[str], new: list[str]) -> list[str]:
-    """The columns of two tables together: the number of the training first, then those of the first table."""
+    """The combined columns of two tables: the number of the training, then those of the first table, then the rest."""
     names = [name for name in dict.fromkeys([*there, *new]) if name != TRAINING]
     return [TRAINING, *names] if TRAINING in there or TRAINING in new else names
 
 
 def as_columns(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The rows with these columns: without a number, it is training 0, and what a training has not is NaN."""
+    """The rows with these columns. A missing number of the training is 0; other missing values are NaN."""
     if list(rows.columns) == columns:
         return rows
     missing = {name: 0 if name == TRAINING else np.nan for name in columns if name not in rows.columns}
@@ -30,5 +30,5 @@ def as_columns(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def in_one_line(columns: list[str]) -> str:
-    """The names for an error text, those that would break it or act in a terminal as Python writes them."""
+    """The names for an error text. Names with unprintable characters are shown by their repr."""
     return ", ".join(name if name.isprintable() and name.strip() else ascii(name) for name in columns)

@@ -1,6 +1,6 @@
-"""The bytes of a log in CSV: a header, in which names are quoted where they must be, and lines of numbers.
+"""The bytes of a log in CSV: a header, in which names are quoted if necessary, and lines of numbers.
 
-A line ends with a line feed and with nothing else: what Unicode calls a line end may be part of a name.
+Only a line feed ends a line. The other line ends of Unicode may be part of a name.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 HEADER = re.compile(rb'(?:[^"\n]|"[^"]*")*\n')
 ROW = re.compile(rb"\n\d+,\d+,\d+,")
 QUOTED = re.compile(r'"[^"]*"')
-# A whole number of more digits is text to pandas.
+# pandas reads a whole number of more digits as text.
 NUMBER = rb"(?:-?(?:\d{1,18}|\d{1,400}(?=[.e])(?:\.\d{0,400})?(?:e[-+]?\d{1,4})?|inf))?"
 CELLS = re.compile(rb"\d{1,18}(?:,\d{1,18}){2}(?:,(?:" + NUMBER + rb"))*\r?\n")
-"""A row: whole numbers, and numbers as pandas writes them; a value that is missing is empty."""
+"""A row: whole numbers, then numbers as pandas writes them. A missing value is empty."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Table:
     """A log that was read.
 
     Attributes:
-        columns: their names.
-        lines: the header and the whole rows, with their line ends.
+        columns: the names of the columns.
+        lines: the header and the complete rows, with their line ends.
         keys: training and step of each row.
     """
 
@@ -42,7 +42,7 @@ class Table:
 
     @property
     def size(self) -> int:
-        """Where the last whole line ends."""
+        """The position after the last complete line."""
         return sum(map(len, self.lines))
 
     @property
@@ -51,14 +51,14 @@ class Table:
         return dict(self.keys)
 
     def without(self, training: int, step: int) -> bytes:
-        """The content without the rows of a training from a step on."""
+        """The content without the rows of one training from a step on."""
         rows = zip(self.lines[1:], self.keys, strict=True)
         kept = (line for line, (number, at) in rows if number != training or at < step)
         return b"".join([self.lines[0], *kept])
 
 
 def is_torn_header(content: bytes) -> bool:
-    """Whether a kill has left nothing but a part of the first line."""
+    """Whether the content is only a part of the first line, after a kill."""
     if HEADER.match(content) or ROW.search(content):
         return False
     starts = (",".join(FIRST).encode(), ",".join([TRAINING, *FIRST]).encode())
@@ -66,10 +66,10 @@ def is_torn_header(content: bytes) -> bool:
 
 
 def parse(content: bytes) -> Table:
-    """A log's content; half a line at its end is left out.
+    """The content of a log. An incomplete last line is left out.
 
     Raises:
-        ValueError: it is no log, and why.
+        ValueError: it is not a log. The error contains the reason.
     """
     found = HEADER.match(content)
     if found is None:
@@ -102,20 +102,20 @@ def names(first_line: bytes) -> list[str]:
     """The names in a header.
 
     Raises:
-        ValueError: they are no text in UTF-8, or no CSV as `header` writes it.
+        ValueError: the line is not UTF-8, or not CSV as `header` writes it.
     """
     try:
         text = first_line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError("it is no text in UTF-8") from error
+        raise ValueError("it is not text in UTF-8") from error
     text = text.removesuffix("\n").removesuffix("\r")
-    if "\0" in QUOTED.sub("", text):  # which a disk leaves that lost power
-        raise ValueError("its header has bytes of 0")
+    if "\0" in QUOTED.sub("", text):  # as after a power failure
+        raise ValueError("its header contains zero bytes")
     before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     try:
         (found,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
-        raise ValueError(f"its header is no CSV: {error}") from error
+        raise ValueError(f"its header is not CSV: {error}") from error
     finally:
         csv.field_size_limit(before)
     return found
@@ -146,7 +146,7 @@ def lines(rows: pd.DataFrame) -> bytes:
 
 
 def widened(content: bytes, columns: list[str]) -> bytes:
-    """A content with further columns, which are empty in its rows; the number of their training is 0."""
+    """The content with additional columns, which are empty in the existing rows. Their training number is 0."""
     table = parse(content)
     place = {name: number for number, name in enumerate(table.columns)}
     new = [header(columns)]
@@ -160,10 +160,10 @@ def widened(content: bytes, columns: list[str]) -> bytes:
 
 
 def read(content: bytes) -> pd.DataFrame:
-    """The rows of any CSV file of numbers, with the names as they are in the header.
+    """The rows of any CSV file of numbers, with the names in its header.
 
     Raises:
-        ValueError: it has none.
+        ValueError: the file is empty or not such a CSV file.
     """
     import pandas as pd
 
@@ -178,6 +178,6 @@ def read(content: bytes) -> pd.DataFrame:
     if not body.strip():
         return pd.DataFrame({name: [] for name in found_names})
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are too long
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # for rows that are too long
         frame = pd.read_csv(io.BytesIO(body), header=None, names=list(range(len(found_names))), index_col=False)
     return frame.set_axis(found_names, axis=1)

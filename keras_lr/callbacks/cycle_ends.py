@@ -1,4 +1,4 @@
-"""`SaveAtCycleEnds`: the model as it is at the end of each cycle of its schedule."""
+"""`SaveAtCycleEnds`: save the model at the end of each cycle of its schedule."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ SUFFIXES = (".keras", ".weights.h5")
 
 
 class SaveAtCycleEnds(keras.callbacks.Callback):
-    """Save the model at the end of each cycle of its schedule, where the rate is lowest.
+    """Save the model at the end of each cycle of its schedule, when the rate is lowest.
 
-    For snapshot ensembles (Huang et al. 2017, arXiv 1704.00109) and for the average of weights in
-    SWA (Izmailov et al. 2018, arXiv 1803.05407). The ends are `Schedule.cycle_ends`: of restarts,
-    cyclical and one-cycle schedules, of `Repeat`, and of schedules made of these. They are found
-    by the step counter of the optimizer. So a training that is resumed goes on with the same
-    numbers and the same files, and nothing need be remembered.
+    Use it for snapshot ensembles (Huang et al. 2017, arXiv 1704.00109) and for averages of weights as in
+    SWA (Izmailov et al. 2018, arXiv 1803.05407). The ends are those of `Schedule.cycle_ends`: of
+    restarts, cyclical and one-cycle schedules, of `Repeat`, and of schedules made of these. They are
+    determined by the step counter of the optimizer. So a resumed training continues with the same
+    numbers and files, and no state has to be saved.
 
-    A model is saved before the update that follows the end, within an epoch too. With
-    ``steps_per_execution`` an end may be within an execution, where nothing can be saved: the model
-    is then saved before that execution, with a warning. In a training of several processes the
-    first one writes.
+    The model is saved before the first update of the next cycle, even within an epoch. With
+    ``steps_per_execution`` a cycle may end within an execution, where nothing can be saved. Then the
+    model is saved before that execution, with a warning. In a training of several processes, the first
+    one writes.
 
     Args:
-        filepath: where to save, with ``{cycle}``, the number of the cycle from 1 on, or ``{step}``,
-            its end, as a name or with a format: ``"snapshots/{cycle:02d}.keras"``. It ends in
-            ".keras" for the model, or in ".weights.h5" for the weights. Folders are made.
-        refresh_batch_norm: before a model is saved, and at the end of training, estimate its statistics of batch
-            normalization anew, over this many batches of the training data (`refresh_batch_norm`); not when None.
+        filepath: the file to save to. It contains ``{cycle}``, the number of the cycle (from 1), or
+            ``{step}``, the end of the cycle, with or without a format: ``"snapshots/{cycle:02d}.keras"``.
+            It ends in ".keras" for the model, or ".weights.h5" for the weights. Folders are created.
+        refresh_batch_norm: number of batches of the training data with which the statistics of batch
+            normalizations are estimated again, before each save and at the end of training, as by the function
+            `refresh_batch_norm`; None for no refresh.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; in the first batch, if the
-            schedule of the optimizer has no cycles; at the start of `fit`, if `refresh_batch_norm` is given and the
-            model has no `BatchNormalization`, or `fit` has a generator.
+        TypeError, ValueError: at construction, an argument is not allowed. In the first batch, the
+            schedule of the optimizer has no cycles. At the start of `fit`, `refresh_batch_norm` is given, but the
+            model has no `BatchNormalization` or `fit` has a generator.
     """
 
     def __init__(self, filepath: str | os.PathLike[str], *, refresh_batch_norm: int | None = None) -> None:
@@ -80,14 +81,14 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # No `self.model` here: on JAX it would reattach the whole state at every batch.
         if self._start is None:
-            self._start = self._counter - batch  # a resumed epoch does not begin with batch 0
+            self._start = self._counter - batch  # a resumed epoch may begin with a later batch
             self._begin()
         step = self._start + batch
         batches = (self.params or {}).get("steps")
         following = batch + self._net.steps_per_execution
         following = following if batches is None else min(following, max(batches, batch + 1))
         if lookup.skips_updates(self._net) and self._due(step, self._start + following) is not None:
-            # Loss scaling has left out updates, which the optimizer does not count.
+            # Loss scaling skipped updates, which the optimizer does not count.
             step = lookup.read_int(lookup.counter_of(self.model))
             self._start = step - batch
         self._visit(step, self._start + following)
@@ -98,27 +99,27 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
             self._visit(step, step + 1)
 
     def _begin(self) -> None:
-        """Look for the schedules, which are bound when the first batch begins."""
+        """Find the schedules, which are bound when the first batch begins."""
         self._optimizers = lookup.training(lookup.rated_optimizers(self._net))
         if self._end_after(0) is None:
             sources = [rated.source for rated in self._optimizers]
             found = sources[0] if len(sources) == 1 else sources
-            refuse("SaveAtCycleEnds", "learning_rate", "of an optimizer whose schedule has cycles with an end", found)
+            refuse("SaveAtCycleEnds", "learning_rate", "a schedule with cycles", found)
 
     def _schedules(self) -> Sequence[LearningRateSchedule]:
-        """Those of now: other callbacks may have changed them."""
+        """The current schedules, which other callbacks may have changed."""
         return [rated.source for rated in self._optimizers if lookup.is_schedule(rated.source)]
 
     def _end_after(self, step: int) -> int | None:
         return earliest(cycle_end_after(schedule, step) for schedule in self._schedules())
 
     def _due(self, step: int, following: int) -> int | None:
-        """The end of a cycle at this step, or before the next one at which something can be saved."""
+        """The end of a cycle at this step, or before the next step at which the model can be saved."""
         end = self._end_after(max(step - 1, 0))
         return end if end is not None and end < following else None
 
     def _visit(self, step: int, following: int) -> None:
-        """Save at this step if a cycle ends."""
+        """Save the model if a cycle ends at this step."""
         end = self._due(step, following)
         if end is not None and end != self._saved:
             if end > step and not self._is_warned:
@@ -128,14 +129,14 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
                     f"{self._net.steps_per_execution} steps are executed at once"
                 )
             path = _path(self.filepath, self._number(end), end)
-            # The first step of `fit` may be an end that was saved before, perhaps with other weights than now.
+            # The first step of `fit` may be an end that was saved before, perhaps with other weights.
             if not (self._is_first and path.exists()):
                 self._write(path)
             self._saved = end
         self._is_first = False
 
     def _number(self, end: int) -> int:
-        """Which cycle ends there: 1 for the first one."""
+        """The number of the cycle that ends there, from 1."""
         number, found = 1, self._end_after(0)
         while found is not None and found < end:
             number, found = number + 1, self._end_after(found)
@@ -147,7 +148,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         model = self.model
         if processes.is_chief():
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"part.{path.name}")  # the path never holds half a file
+            part = path.with_name(f"part.{path.name}")  # so that `path` is never incomplete
             save = model.save_weights if path.name.endswith(".weights.h5") else model.save
             save(part, overwrite=True)
             os.replace(part, path)

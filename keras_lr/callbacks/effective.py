@@ -1,4 +1,4 @@
-"""What a rate means to kernels that are normalized: their norm, η/‖w‖², and how far an update turns them."""
+"""The effective rate of normalized kernels: their norm, η/‖w‖², and the relative size of an update."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from keras_lr.optimizers.scheduled import multipliers_of
 OWNER = "LearningRateLogger"
 NORM, EFFECTIVE, UPDATE = "norm[", "effective_learning_rate[", "relative_update["
 COLUMNS = (NORM, EFFECTIVE, UPDATE)
-"""What the columns begin with; the path of the kernel follows, and a bracket."""
+"""The prefixes of the columns. The path of the kernel and a bracket follow."""
 
 PATTERNS = Several("True, False, or a non-empty sequence of regular expressions", STRING)
 
 
 def checked(effective: Any) -> bool | tuple[str, ...]:
-    """The argument of the logger."""
+    """The argument `effective` of the logger, checked."""
     if isinstance(effective, bool | np.bool_):
         flag: bool = check(FLAG, OWNER, "effective", effective)
         return flag
@@ -39,10 +39,10 @@ def checked(effective: Any) -> bool | tuple[str, ...]:
 
 
 class EffectiveRates:
-    """The kernels of a model, looked at before the first update of each epoch and after it.
+    """The kernels of a model, measured before and after the first update of each epoch.
 
     Args:
-        model: a model that is built, with one optimizer.
+        model: a built model with one optimizer.
         wanted: True for the kernels whose scale does not matter, or regular expressions searched in variable paths.
 
     Raises:
@@ -56,12 +56,12 @@ class EffectiveRates:
             refuse(OWNER, "effective", "False with several optimizers", wanted)
         if wanted is True:
             self._kernels = scale_invariant_kernels(model)
-            allowed = "patterns of paths: no kernel with a normalization behind it is found in the graph of the model"
+            allowed = "patterns of paths, since the graph of the model has no kernel with a normalization after it"
         else:
             patterns = wanted or ()
             variables = model.trainable_variables
             self._kernels = [it for it in variables if any(re.search(pattern, it.path) for pattern in patterns)]
-            allowed = "patterns that are found in the path of a trainable variable"
+            allowed = "patterns that match the path of a trainable variable"
         if not self._kernels:
             refuse(OWNER, "effective", allowed, wanted)
         self._step = -1
@@ -69,19 +69,19 @@ class EffectiveRates:
         self._updates: NDArray[np.float64] | None = None
 
     def begin_epoch(self) -> None:
-        """Before the first update of an epoch."""
+        """Measure before the first update of an epoch."""
         self._step = self._rated[0].step()
         self._before, self._updates = self._values(), None
 
     def after_batch(self) -> None:
-        """After an execution of the training step; only the first one of an epoch counts."""
+        """Measure after the first execution of the training step in an epoch."""
         if self._updates is None:
             lookup.sync(self._model)
             moved = [after - before for after, before in zip(self._values(), self._before, strict=True)]
             self._updates = _norms(moved)
 
     def columns(self, segment: Segment) -> Segment:
-        """A segment with the columns; they are in the row of the first update of an epoch, and NaN in the others."""
+        """The segment with these columns: values in the row of the first update of an epoch, NaN in the others."""
         rates = next(iter(segment.columns.values()))
         row = self._step - segment.first_step
         is_there = 0 <= row < len(segment) and self._updates is not None
@@ -101,7 +101,7 @@ class EffectiveRates:
         return [np.asarray(keras.ops.convert_to_numpy(kernel), np.float64) for kernel in self._kernels]
 
     def _factor(self, kernel: Any) -> float:
-        """What the rate of a kernel is multiplied by (`Scheduled(multipliers=…)`)."""
+        """The factor of a kernel's rate (`Scheduled(multipliers=…)`)."""
         for multipliers in multipliers_of(self._rated[0].optimizer):
             if multipliers.name == RATE:
                 for pattern, factor in multipliers.factors.items():

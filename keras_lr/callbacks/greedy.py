@@ -1,9 +1,9 @@
-"""`GreedyLearningRate`: the rate rises while a metric improves, and falls while it does not."""
+"""`GreedyLearningRate`: the rate rises while a metric improves, and falls otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, SupportsFloat
 
 from keras_lr.callbacks.greedy_options import OWNER, GreedyOptions
 from keras_lr.callbacks.greedy_rule import STAY, UP, GreedyRule, GreedyState
@@ -13,109 +13,100 @@ from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 
 RESTART = 0.0
-"""Stands for a factor: the rates of the beginning again."""
+"""Instead of a factor: reset to the initial rates."""
 
 
 class GreedyLearningRate(MetricDriven):
     """Raise the learning rate while a metric improves, and lower it while it does not.
 
-    After more than `patience` epochs in a row that improve, the rate is divided by `factor`, up to `max_lr`;
-    after more than `patience` in a row that do not, it is multiplied by `factor`, down to `min_lr`. This is
-    GreedyLR: Subramanian, Krishnamoorthy & Murthy 2025, "Dynamic Learning Rate Scheduling based on Loss
-    Changes Leads to Faster Convergence", arXiv 2512.14527, algorithm 2; in transformers `GreedyLR`. The paper
-    advises a factor of at least 0.5, and uses a `patience` of 10, a `window` of 50 and a `min_lr` of a tenth of
-    the initial rate, with the loss of single steps: ``monitor="loss", every=1``.
+    After more than `patience` improving epochs in a row, the rate is divided by `factor`, up to `max_lr`. After
+    more than `patience` other epochs in a row, it is multiplied by `factor`, down to `min_lr`. This is GreedyLR:
+    Subramanian, Krishnamoorthy & Murthy 2025, "Dynamic Learning Rate Scheduling based on Loss Changes Leads to
+    Faster Convergence", arXiv 2512.14527, algorithm 2; `GreedyLR` in transformers. The paper recommends a factor of
+    at least 0.5. It uses a `patience` of 10, a `window` of 50 and a tenth of the initial rate as `min_lr`, with
+    the loss of single steps: ``monitor="loss", every=1``.
 
-    It works on a number, and on any schedule, Keras's or ours: the rate is then ``scale · schedule(step)`` in the
-    compiled step, and a model that is saved then has it (as a `Rescaled` schedule). A change of a schedule costs
-    one new compilation of the training step on TensorFlow and JAX; that of a number costs nothing. A change that
-    comes to `min_lr` or `max_lr` ends there, and so does the scale.
+    The rate may be a number or any schedule, of Keras or of this package. Then it is ``scale · schedule(step)`` in
+    the compiled step, and a saved model contains it (as a `Rescaled` schedule). On TensorFlow and JAX, each change
+    of a schedule takes one compilation of the training step; a change of a number takes none. A change stops at
+    `min_lr` or `max_lr`, and so does the scale.
 
-    Differences from transformers: in the epochs of a `cooldown` improvements count, in those of a `warmup` bad
-    epochs do, and both may set the best value, as in the paper; a metric that is not finite is no part of the
-    mean over the `window`.
+    Differences from transformers: improvements count during a `cooldown`, bad epochs count during a `warmup`, and
+    both may set the best value, as in the paper. A metric that is not finite is left out of the mean over the
+    `window`.
 
-    The state is saved with the model and with its weights, and resumed, as that of `ReduceOnPlateau`, whose
-    documentation says when it goes on and when it starts afresh. Several of these callbacks, and plateaus beside
-    them, each have a factor of their own.
+    The state is saved and resumed with the model and with its weights, in the same way as that of
+    `ReduceOnPlateau`. Several of these callbacks, together with plateaus, each have their own factor.
 
     Args:
         monitor: the metric, a key of the epoch's logs.
-        factor: what the rate is multiplied by when it falls, and divided by when it rises, in (0, 1).
-        patience: epochs in a row that must be exceeded, >= 0.
-        mode: "min" or "max" for a metric that should fall or rise; "auto" asks the metric.
-        min_delta: what an improvement must exceed, >= 0.
+        factor: the rate is multiplied by it when it falls, and divided by it when it rises, in (0, 1).
+        patience: a change needs more than this number of epochs in a row, >= 0.
+        mode: "min" or "max" for a metric that should fall or rise; "auto" for the direction of the metric.
+        min_delta: an improvement must be larger than this, >= 0.
         threshold_mode: "abs" for `min_delta` itself, "rel" for `min_delta` times the magnitude of the best value
-            (the paper's).
+            (as in the paper).
         cooldown: epochs after a reduction in which bad epochs do not count.
-        warmup: epochs after a raise in which improvements do not count. The warmup of a schedule is `Warmup`.
-        min_lr: rate below which nothing is lowered. On a schedule it limits the scaling only; a schedule that
-            goes lower by itself does.
+        warmup: epochs after a raise in which improvements do not count. (For a schedule with a warmup, see `Warmup`.)
+        min_lr: the lowest rate to which this callback lowers. On a schedule, it limits only the scaling: the
+            schedule itself may go lower.
         verbose: 1 prints a line at each change, or logs it after `keras.config.disable_interactive_logging()`.
-        max_lr: rate above which nothing is raised, > 0 and at least `min_lr`. On a schedule it limits the
-            scaling only. You must give it, since nothing else keeps the rate from growing until training diverges.
-        window: the metric is its mean over the last `window` epochs, or over as many as there are; None for the
-            metric itself.
-        reset_start: start afresh, with the initial rate, after so many reductions that have left all rates at
-            `min_lr`, without a raise between them; never when None. Of a schedule the scale of this callback is
-            taken away.
-        start_after: steps (batches), or a duration in `epochs`, `samples` or a `fraction`, during which
-            nothing is looked at, as in `ReduceOnPlateau`.
-        every: "epoch", or a number of batches: the metric is then its mean over each so many batches, of the
-            training data, and `patience`, `cooldown`, `warmup`, `window` and `reset_start` count such windows.
-        on_nan: what a metric does that is not finite: "count" as a bad epoch, "ignore", "reduce" at once, or
-            "stop" the training.
-        reset_on_train_begin: start afresh at every `fit`.
-        name: what its saved state is called, where several of these callbacks watch the same metric; without
-            names they are numbered in the order of the list.
+        max_lr: the highest rate to which this callback raises, > 0 and at least `min_lr`. On a schedule, it limits
+            only the scaling. It is required, since nothing else keeps the rate from growing until training diverges.
+        window: use the mean of the metric over the last `window` epochs, or over all if there are fewer; None for
+            the metric itself.
+        reset_start: number of reductions in a row that leave all rates at `min_lr`, after which the callback starts
+            again with the initial rate; None for never. For a schedule, the scale of this callback is removed.
+        start_after: steps (batches), or a duration in `epochs`, `samples` or a `fraction`, during which the metric
+            is ignored, as in `ReduceOnPlateau`.
+        every: "epoch", or a number of batches. The metric is then its mean over each window of so many batches of
+            the training data, and `patience`, `cooldown`, `warmup`, `window` and `reset_start` count windows.
+        on_nan: how to treat a metric that is not finite: "count" it as a bad epoch, "ignore" it, "reduce" at once,
+            or "stop" the training.
+        reset_on_train_begin: whether to drop the state at the start of every `fit`.
+        name: the name of its saved state, if several of these callbacks use the same metric. Without names they
+            are numbered in the order of the list.
         eps: a change of the rate by no more than this is not made.
-        optimizer: whose rate is changed, in a model with several: an optimizer, the name of one or of an
-            attribute of the model that is one, or a list of them; all when None.
+        optimizer: the optimizers whose rates are changed, if the model has several: an optimizer, its name, the
+            name of an attribute of the model, or a list of these; None for all.
 
     Raises:
-        TypeError, ValueError: at construction, for wrong arguments; at the start of `fit`, if the
-            optimizer's rate is a function, which cannot be scaled, or for two callbacks of the same `name`; as soon
-            as the metrics are known, if `mode` is "auto" and the direction cannot be told.
+        TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, the rate is a
+            function, which cannot be scaled, or two callbacks have the same `name`. As soon as the metrics are
+            known, `mode` is "auto" and the direction of the metric is unknown.
     """
 
     OWNER = OWNER
     STATE = GreedyState
 
-    factor: float
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
     warmup: int
     max_lr: float
-    window: int | None
     reset_start: int | None
-    eps: float
     restore_best_weights = False
     optimizers = None
 
     def __init__(
         self,
         monitor: str = "val_loss",
-        factor: float = 0.95,
-        patience: int = 10,
+        factor: SupportsFloat = 0.95,
+        patience: SupportsFloat = 10,
         mode: str = "auto",
-        min_delta: float = 1e-6,
+        min_delta: SupportsFloat = 1e-6,
         threshold_mode: str = "abs",
-        cooldown: int = 0,
-        warmup: int = 0,
-        min_lr: float = 0.0,
+        cooldown: SupportsFloat = 0,
+        warmup: SupportsFloat = 0,
+        min_lr: SupportsFloat = 0.0,
         verbose: int = 0,
         *,
-        max_lr: float,
-        window: int | None = None,
-        reset_start: int | None = None,
-        start_after: int = 0,
-        every: int | str = "epoch",
+        max_lr: SupportsFloat,
+        window: SupportsFloat | None = None,
+        reset_start: SupportsFloat | None = None,
+        start_after: SupportsFloat = 0,
+        every: SupportsFloat | str = "epoch",
         on_nan: str = "count",
         reset_on_train_begin: bool = False,
         name: str | None = None,
-        eps: float = 1e-8,
+        eps: SupportsFloat = 1e-8,
         optimizer: Any = None,
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}

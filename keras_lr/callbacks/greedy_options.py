@@ -1,8 +1,8 @@
-"""The arguments of `GreedyLearningRate`, checked, and the rule that they make for a model."""
+"""The checked arguments of `GreedyLearningRate`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from keras_lr.callbacks.greedy_rule import GreedyRule
 from keras_lr.callbacks.metric_options import (
@@ -18,7 +18,6 @@ from keras_lr.callbacks.metric_options import (
     ThresholdMode,
     Window,
 )
-from keras_lr.callbacks.metrics import required_direction
 from keras_lr.core.fields import CountOrNone, CountOrZero, NonNegative, Rate, Real, Switch
 
 OWNER = "GreedyLearningRate"
@@ -27,9 +26,10 @@ Highest = Annotated[float, Real("a finite learning rate > 0", low=0.0, open_low=
 
 
 class GreedyOptions(MetricOptions):
-    """The arguments of `GreedyLearningRate`, which explains them."""
+    """The arguments of `GreedyLearningRate`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
+    _rule: ClassVar[type[GreedyRule]] = GreedyRule
 
     monitor: MetricName
     factor: Shrink
@@ -56,20 +56,3 @@ class GreedyOptions(MetricOptions):
         if self.max_lr < self.min_lr:
             self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
         super().validate()
-
-    def rule(self, model: Any) -> GreedyRule:
-        """The rule, once the metrics of the model are there.
-
-        Raises:
-            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
-        """
-        return GreedyRule(
-            required_direction(OWNER, model, self.monitor, self.mode),
-            self.patience,
-            self.min_delta,
-            self.threshold_mode,
-            self.warmup,
-            self.cooldown,
-            self.window,
-            self.on_nan,
-        )

@@ -1,4 +1,4 @@
-"""When to raise the rate and when to lower it: a pure function of a state and a metric, without Keras."""
+"""The rule when to raise or lower the rate: a pure function of a state and a metric, without Keras."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ UP, STAY, DOWN = 1, 0, -1
 
 @dataclass(frozen=True)
 class GreedyState:
-    """What the rule remembers.
+    """The state of the rule.
 
     Attributes:
-        best: the best metric so far, smoothed; None before it.
-        n_good: improving epochs in a row that count.
-        n_bad: epochs in a row that did not improve and count.
-        warmup_counter: epochs still to come in which improvements do not count.
-        cooldown_counter: epochs still to come in which bad epochs do not count.
-        n_raises: raises so far.
-        n_reductions: reductions so far.
-        n_at_min: reductions in a row, without a raise between them, that have left all rates at `min_lr`.
+        best: the best metric so far, smoothed; None at the start.
+        n_good: good epochs in a row that count.
+        n_bad: bad epochs in a row that count.
+        warmup_counter: remaining epochs in which good epochs do not count.
+        cooldown_counter: remaining epochs in which bad epochs do not count.
+        n_raises: number of raises so far.
+        n_reductions: number of reductions so far.
+        n_at_min: reductions in a row, without a raise between them, that left all rates at `min_lr`.
         recent: with a `window`, the last finite metrics.
-        initial: the rates when this began.
+        initial: the rates at the start.
     """
 
     LARGEST_SCALE: ClassVar[float] = FLOAT32_MAX
-    """What a schedule may be scaled by at most."""
+    """The largest scale of a schedule."""
 
     best: float | None = None
     n_good: int = 0
@@ -48,12 +48,12 @@ class GreedyState:
 class GreedyRule(MetricRule):
     """When to raise and when to lower: the detailed algorithm of Subramanian et al. 2025, arXiv 2512.14527, A.4.
 
-    An epoch improves if its metric, or the mean of the last `window` finite metrics, passes ``best`` by more
-    than the threshold: `min_delta` ("abs"), or `min_delta` · |best| ("rel"). The first finite metric improves.
-    After a raise the next `warmup` epochs do not count as good ones, and after a reduction the next `cooldown`
-    epochs not as bad ones. More than `patience` good epochs in a row ask for a raise, more than `patience` bad
-    ones for a reduction. A metric that is not finite makes a bad epoch (`on_nan` "count", "stop"), is not
-    looked at ("ignore"), or asks for a reduction at once unless bad epochs do not count ("reduce").
+    An epoch is good if its metric, or the mean of the last `window` finite metrics, is better than ``best`` by more
+    than the threshold: `min_delta` ("abs"), or `min_delta` · |best| ("rel"). The first finite metric is good. For
+    `warmup` epochs after a raise good epochs do not count, and for `cooldown` epochs after a reduction bad epochs do
+    not count. More than `patience` good epochs in a row lead to a raise, more than `patience` bad ones to a reduction.
+    A metric that is not finite makes a bad epoch (`on_nan` "count", "stop"), is ignored ("ignore"), or leads to a
+    reduction at once, unless bad epochs do not count ("reduce").
     """
 
     direction: str
@@ -66,7 +66,7 @@ class GreedyRule(MetricRule):
     on_nan: str = "count"
 
     def observe(self, state: GreedyState, metric: float) -> tuple[GreedyState, int]:
-        """The state after an epoch with this metric, and whether to go `UP` or `DOWN` now, or to `STAY`."""
+        """The state after an epoch with this metric, and the decision: `UP`, `DOWN` or `STAY`."""
         finite = math.isfinite(metric)
         if not finite and self.on_nan == "ignore":
             return state, STAY

@@ -1,4 +1,4 @@
-"""Columns of a log for the groups of variables that have factors of the rate (`Scheduled(…, multipliers=…)`)."""
+"""Columns of a log for groups of variables with a factor of the rate (`Scheduled(…, multipliers=…)`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GroupColumn:
     factor: LearningRateSchedule
 
     def rates(self, columns: Mapping[str, Floats], first_step: int) -> Floats:
-        """The rates of the rows that `columns` has the optimizer's rates of."""
+        """The rates of the group, from the optimizer's rates in `columns`."""
         base = columns[self.rated.column]
         factors = values_of(self.factor, np.arange(first_step, first_step + len(base)))
         return np.asarray(base * factors)

@@ -1,4 +1,4 @@
-"""The state of Keras's own callbacks, which Keras keeps nowhere: a backup has it too."""
+"""The state of Keras's own callbacks. Keras does not save it, but a backup contains it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FIELDS: dict[type, tuple[str, ...]] = {
     keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
-"""What these callbacks remember from epoch to epoch, as numbers."""
+"""The attributes in which these callbacks keep numbers from epoch to epoch."""
 
 WEIGHTS = "best_weights"
 Arrays = list[NDArray[Any]]
 
 
 def capture(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Arrays]:
-    """The states of callbacks in the order of their list, as JSON values, and the best weights of all of them."""
+    """The states of callbacks in list order, as JSON values, and the best weights of all of them."""
     entries, arrays = [], []
     for kind, callback in _known(callbacks):
         weights = getattr(callback, WEIGHTS, None) or []
@@ -33,16 +33,16 @@ def capture(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Arrays]:
 
 
 def check(entries: Any, arrays: Arrays) -> None:
-    """Refuse what `capture` does not return.
+    """Refuse everything that `capture` would not return.
 
     Raises:
         ValueError: the states are not valid.
     """
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError("its states of callbacks are none")
+        raise ValueError("its states of callbacks are not valid")
     counts = [entry.get("weights") for entry in entries]
     if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != len(arrays):
-        raise ValueError("its states of callbacks have other weights")
+        raise ValueError("its states of callbacks do not match its weights")
     for entry in entries:
         state = entry.get("state")
         if not isinstance(state, dict):
@@ -53,9 +53,9 @@ def check(entries: Any, arrays: Arrays) -> None:
 
 
 def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays) -> None:
-    """Give callbacks their states: to each the first one of its class, what it watches and its file, that is left.
+    """Restore the states of callbacks. Each callback gets the first unused entry of its class, metric and file.
 
-    The entries have passed `check`.
+    The entries must have passed `check`.
     """
     left = []
     for entry in entries:
@@ -76,7 +76,7 @@ def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays)
 
 
 def has_stopped(entries: list[dict[str, Any]], epochs: int) -> bool:
-    """Whether an `EarlyStopping` stopped a training at the end of the last of so many epochs."""
+    """Whether an `EarlyStopping` stopped a training of so many epochs at the end of the last one."""
     return any(entry["state"].get("stopped_epoch") == epochs - 1 > 0 for entry in entries)
 
 
@@ -85,7 +85,7 @@ def _known(callbacks: list[Any]) -> list[tuple[type, Any]]:
 
 
 def _names(callback: Any) -> dict[str, Any]:
-    """What tells callbacks of one class apart."""
+    """The attributes that distinguish callbacks of one class."""
     return {
         name: str(value) for name in ("monitor", "filepath") if (value := getattr(callback, name, None)) is not None
     }

@@ -1,4 +1,4 @@
-"""A log in a notebook: its rates as a picture, and what is in it as a sentence."""
+"""A log in a notebook: a chart of its rates, and a sentence about it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from keras_lr.core.describe import number
 
 
 def html_of(frame: Any, metrics: list[str]) -> str:
-    """The sentence and the picture of a log.
+    """The sentence and the chart of a log, as HTML.
 
     Args:
         frame: the rows of a logger.
-        metrics: columns whose last values are named.
+        metrics: columns whose last values are in the sentence.
     """
     if not len(frame):
         return svg.without_chart("A log without rows: nothing has been trained with this logger yet.")
@@ -29,12 +29,12 @@ def html_of(frame: Any, metrics: list[str]) -> str:
 
 
 def rate_columns(frame: Any) -> list[str]:
-    """The columns that hold rates."""
+    """The columns with rates."""
     return [name for name in frame.columns if name == "learning_rate" or name.startswith("learning_rate_")]
 
 
 def _sentence(frame: Any, columns: list[str], metrics: list[str]) -> str:
-    """How long the log is, between which rates, and the last values of the metrics."""
+    """The length of the log, its lowest and highest rate, and the last values of the metrics."""
     keys = [name for name in ("training", "epoch") if name in frame]
     epochs = len(frame[keys].drop_duplicates())
     rates = frame[columns].to_numpy()

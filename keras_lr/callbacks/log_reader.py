@@ -1,4 +1,4 @@
-"""A log that was written, read back as a table."""
+"""Read a log file as a table."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WHOLE = ("training", "step", "epoch")
-"""Columns of whole numbers."""
+"""The columns of whole numbers."""
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """The rows of a log that was written, also of one that was kept under a name such as ``log.csv.1``.
+    """The rows of a log file, which may have been renamed to ``log.csv.1`` or similar.
 
     Raises:
-        ValueError: it is no log.
-        OSError: there is no such file.
+        ValueError: the file is not a log.
+        OSError: the file does not exist or cannot be read.
     """
     kind = Path(re.sub(r"\.\d+$", "", path.name)).suffix
     if kind not in (".csv", ".parquet"):
-        raise ValueError(f"{str(path)!r} is no log: its name must end in .csv or .parquet")
+        raise ValueError(f"{str(path)!r} is not a log: its name must end in .csv or .parquet")
     if kind == ".parquet":
         optional.require("pyarrow", "parquet", "a log in a .parquet file")
     try:
@@ -35,13 +35,13 @@ def read_frame(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
-        raise ValueError(f"{str(path)!r} is no log: {first_line(error)}") from error
+        raise ValueError(f"{str(path)!r} is not a log: {first_line(error)}") from error
     missing = [name for name in ("step", "epoch") if name not in frame.columns]
     if missing:
-        raise ValueError(f"{str(path)!r} is no log: it has no column {missing[0]!r}")
+        raise ValueError(f"{str(path)!r} is not a log: it has no column {missing[0]!r}")
     if not frame.columns.is_unique:
-        raise ValueError(f"{str(path)!r} is no log: two of its columns have one name")
+        raise ValueError(f"{str(path)!r} is not a log: two of its columns have the same name")
     for name, dtype in frame.dtypes.items():
         if len(frame) and dtype.kind not in ("iu" if name in WHOLE else "iuf"):
-            raise ValueError(f"{str(path)!r} is no log: its column {str(name)[:60]!r} has other values than numbers")
+            raise ValueError(f"{str(path)!r} is not a log: its column {str(name)[:60]!r} has other values than numbers")
     return frame

@@ -1,4 +1,4 @@
-"""What a logger has recorded: the rows in memory, the file that gets them, and to which training they belong."""
+"""The records of a logger: the rows in memory, the file to which they are written, and the number of their training."""
 
 from __future__ import annotations
 
@@ -20,37 +20,42 @@ if TYPE_CHECKING:
 class Logbook:
     """The rows of a logger.
 
-    What is missing in the file follows from the last step that it has of each training, so a write that failed is
-    made up for by the next one.
+    The missing rows of the file follow from its last step of each training. So after a failed write, the next one
+    writes all missing rows.
+
+    Args:
+        path: of the file; None for no file.
+        keep: rows that stay in memory when those before them are in the file; None for all.
 
     Attributes:
-        segments: the rows so far, in the order in which they were recorded.
+        segments: the rows in memory, in the order in which they were recorded.
         training: the number of the training that is recorded.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, keep: int | None = None) -> None:
         self.path = path
+        self.keep = keep
         self.segments: list[Segment] = []
         self.training = 0
         self._file: LogFile | None = None
 
     def copy(self, unfinished: Segment | None) -> Logbook:
-        """The same rows, for another process, where the file is not open."""
-        book = Logbook(self.path)
+        """The same rows for another process, in which the file is not open."""
+        book = Logbook(self.path, self.keep)
         book.segments, book.training = self._every(unfinished), self.training
         return book
 
     def frame(self, unfinished: Segment | None, columns: list[str]) -> pd.DataFrame:
-        """All rows as a table; without rows, an empty one of these columns."""
+        """All rows as a table. Without rows, it is an empty table with these columns."""
         return frame_of(self._every(unfinished) or [Segment.empty(columns)])
 
     def begin(self, model: Any, step: int, key: str) -> None:
-        """Make memory and file end where a training begins.
+        """Remove all rows, in memory and in the file, from the first step of a training on.
 
         Args:
-            model: it remembers the number of its training.
-            step: where the training begins.
-            key: of the model's memory.
+            model: the model, whose saved state contains the number of its training.
+            step: the first step of the training.
+            key: the key in the model's saved state.
         """
         file = self._opened()
         self.training = self._number(memory(model).get(key), step, file)
@@ -59,31 +64,38 @@ class Logbook:
         if file is None:
             return
         last = file.cut(self.training, step) if self.training in file.last else None
-        # TensorFlow counts one step without a batch when a dataset of unknown length runs dry.
+        # TensorFlow counts one step without a batch at the end of a data set of unknown length.
         if last is not None and last < step - 2:
             warn_user(
-                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,} and training goes on at step "
+                f"LearningRateLogger: {str(self.path)!r} ends with step {last:,}, but training continues at step "
                 f"{step:,}; the rows between are missing",
             )
 
     def write(self, unfinished: Segment | None = None) -> None:
-        """Write the rows that the file has not yet, those of an unfinished segment included."""
+        """Write the rows that the file has not yet, those of an unfinished segment included; drop what is not kept."""
         file = self._file
-        if file is None:
-            return
-        if file.is_gone():
-            file.restore()
-        missing = [
-            part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
-        ]
-        if missing:
-            file.append(frame_of(missing))
+        if file is not None:
+            if file.is_gone():
+                file.restore()
+            missing = [
+                part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
+            ]
+            if missing:
+                file.append(frame_of(missing))
+        if self.keep is not None:
+            self._drop(self.keep)
+
+    def _drop(self, keep: int) -> None:
+        """Drop the oldest segments, as long as so many rows stay; all of them are in the file of the first process."""
+        rows = sum(map(len, self.segments))
+        while len(self.segments) > 1 and rows - len(self.segments[0]) >= keep:
+            rows -= len(self.segments.pop(0))
 
     def _every(self, unfinished: Segment | None) -> list[Segment]:
         return [*self.segments, *([] if unfinished is None else [unfinished])]
 
     def _opened(self) -> LogFile | None:
-        """The file; None without a path, and in other processes than the first."""
+        """The file; None without a path, and in all processes but the first."""
         if self.path is None or not processes.is_chief():
             return None
         if self._file is None:
@@ -104,11 +116,11 @@ class Logbook:
             assert file is not None
             aside = file.set_aside()
             warn_user(
-                f"LearningRateLogger: a training begins at step 0, and {str(self.path)!r} has the rows of an earlier "
-                f"one; they are in {str(aside)!r} now",
+                f"LearningRateLogger: a training begins at step 0, but {str(self.path)!r} had the rows of an earlier "
+                f"one; they are now in {str(aside)!r}",
             )
             return 0
-        # Of a checkpoint that does not know its number.
+        # A checkpoint without the number of its training.
         return max(there, default=0)
 
     def _before(self, segment: Segment, step: int) -> Segment | None:

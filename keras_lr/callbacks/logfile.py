@@ -1,11 +1,11 @@
-"""The file of a log: appended to as training goes, cut where a resume begins, never half.
+"""The file of a log. It grows during the training, is cut when a training is resumed, and is never incomplete.
 
-CSV is appended to. A kill in the middle leaves half a line, which has no line end and is dropped
-by `cut`. Parquet cannot be appended to, so the file is written anew beside the old one and put
-in its place, which is never half there; what is in it stays in memory, so it is read once.
+Rows are appended to a CSV file. If the process is killed meanwhile, the last line has no line end, and
+`cut` removes it. Parquet files cannot grow. So a new file is written, which then replaces the old one
+in one operation. The rows stay in memory, so that the file is read only once.
 
-A write that fails leaves the file as it was before. A file that has changed since the last write was
-written to by somebody else, and is refused.
+If a write fails, the file is as before. A file that was changed by somebody else since the last write
+is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LogFile:
     """A table on disk, with a column `step`, and a column `training` once it has rows of several trainings.
 
     Attributes:
-        path: where it is, behind links.
+        path: the path of the file, with links resolved.
         last: the last step in the file, by the number of the training.
     """
 
@@ -40,25 +40,25 @@ class LogFile:
         self._mark: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Read what is there, unless this object has written it.
+        """Read the file, unless this object has written it.
 
         Raises:
-            ValueError: it is no whole log.
+            ValueError: it is not a complete log.
         """
         if self._mark is None or self._mark != self._found():
             self._read()
             self._mark = self._found()
 
     def cut(self, training: int, step: int) -> int | None:
-        """Drop the rows of a training from `step` on; returns the last step that stays, or None."""
+        """Remove the rows of a training from `step` on. Returns the last remaining step, or None."""
         raise NotImplementedError
 
     def append(self, rows: pd.DataFrame) -> None:
         """Write rows at the end.
 
         Raises:
-            ValueError: it has other columns in this training, or somebody else has written to the file.
-            OSError: it cannot be written; the file is as before.
+            ValueError: this training has other columns, or somebody else has written to the file.
+            OSError: the file cannot be written. It is then as before.
         """
         raise NotImplementedError
 
@@ -67,11 +67,11 @@ class LogFile:
         return self._mark is not None and self._found() is None
 
     def restore(self) -> None:
-        """Write what the file had when it was opened; `last` says what that was."""
+        """Write the content that the file had when it was opened, and set `last` accordingly."""
         raise NotImplementedError
 
     def set_aside(self) -> Path:
-        """Rename the file, for another log in its place; the new name."""
+        """Rename the file to make room for another log. Returns the new name."""
         number = 1
         while os.path.lexists(aside := self.path.with_name(f"{self.path.name}.{number}")):
             number += 1
@@ -80,7 +80,7 @@ class LogFile:
         self._forget()
         return aside
 
-    # For the two kinds.
+    # For both formats.
 
     def _read(self) -> None:
         raise NotImplementedError
@@ -89,7 +89,7 @@ class LogFile:
         raise NotImplementedError
 
     def _found(self) -> tuple[int, int] | None:
-        """What tells one state of the file from another; None where there is no file."""
+        """Values that change with the file; None if there is no file."""
         try:
             found = self.path.stat()
         except FileNotFoundError:
@@ -100,23 +100,23 @@ class LogFile:
         if self._found() != self._mark:
             raise ValueError(
                 f"LearningRateLogger: {str(self.path)!r} was written to by another logger or another process since "
-                "this one wrote last; give each training a `path` of its own"
+                "the last write; give each training its own `path`"
             )
 
     def _columns_for(self, rows: pd.DataFrame) -> list[str]:
-        """The columns of the file with these rows: a training that begins may have others."""
+        """The columns of the file with these rows. A new training may have other columns."""
         names = list(rows.columns)
         if not self.last or names == self._columns:
             return names
-        # In a file of several trainings a column of one of them may be missing in another.
+        # In a file of several trainings, some may lack a column of others.
         there, new = {*self._columns} - {TRAINING}, {*names} - {TRAINING}
         is_alike = new <= there if TRAINING in self._columns else new == there
         if self._trainings(rows) & set(self.last) and not is_alike:
-            raise self._damaged(f"its columns are {in_one_line(self._columns)}, and not {in_one_line(names)}")
+            raise self._damaged(f"its columns are {in_one_line(self._columns)}, not {in_one_line(names)}")
         return joined_columns(self._columns, names)
 
     def _count(self, rows: pd.DataFrame) -> None:
-        """Note the last steps of rows that are in the file now."""
+        """Record the last steps of rows that were written."""
         if TRAINING in rows.columns:
             last = rows.groupby(TRAINING, sort=False)[STEP].last()
             self.last |= {int(training): int(step) for training, step in last.items()}  # type: ignore[call-overload]
@@ -127,7 +127,7 @@ class LogFile:
         return set(rows[TRAINING].tolist()) if TRAINING in rows.columns else {0}
 
     def _replace(self, write: Callable[[Path], object]) -> None:
-        """Write a file whole and put it in the place of the old one, so that at no moment half of one is there."""
+        """Write a complete new file, which then replaces the old one in one operation."""
         part = self.path.with_name(self.path.name + ".part")
         try:
             write(part)
@@ -145,13 +145,13 @@ class LogFile:
         return OSError(
             error.errno,
             f"LearningRateLogger: {str(self.path)!r} could not be written ({error.strerror or error}); the file is as "
-            "before, and the next write has the rows that are missing",
+            "before, and the next write will contain the missing rows",
         )
 
     def _damaged(self, why: str) -> ValueError:
         return ValueError(
-            f"LearningRateLogger: {str(self.path)!r} is not a whole log of this training: {why}; move it away, or give "
-            "another `path`"
+            f"LearningRateLogger: {str(self.path)!r} is not a complete log of this training: {why}; move it away, or "
+            "pass another `path`"
         )
 
 
@@ -163,7 +163,7 @@ class CsvLog(LogFile):
         self._forget()
 
     def _forget(self) -> None:
-        # The content when the file was opened or cut, and its last steps: the rows since then are the caller's.
+        # The content when the file was opened or cut, and its last steps. The caller has the rows since then.
         self._opened = b""
         self._last_opened: dict[int, int] = {}
 
@@ -177,7 +177,7 @@ class CsvLog(LogFile):
             self._truncate(len(self._opened))
 
     def _keep(self, content: bytes) -> None:
-        """Take a content for that of the file, up to its last whole line."""
+        """Set the known content of the file, up to its last complete line."""
         if not content:
             self.last, self._columns = {}, []
             self._forget()
@@ -213,7 +213,7 @@ class CsvLog(LogFile):
         elif columns != self._columns:
             widened = csv_text.widened(self.path.read_bytes(), columns) + csv_text.lines(as_columns(rows, columns))
             self._replace(lambda part: part.write_bytes(widened))
-            # A deletion is undone with these columns.
+            # These columns are used if the file is deleted and written again.
             self._opened = csv_text.widened(self._opened, columns) if self._opened else b""
         else:
             self._write_at_end(csv_text.lines(as_columns(rows, columns)))
@@ -244,7 +244,7 @@ class CsvLog(LogFile):
         self._mark = self._found()
 
     def _truncate(self, size: int) -> None:
-        """In place, so that links and rights stay."""
+        """Truncate the file in place, so that links and permissions stay."""
         if size != self.path.stat().st_size:
             with self.path.open("r+b") as file:
                 file.truncate(size)
@@ -319,14 +319,14 @@ class ParquetLog(LogFile):
 
 
 def open_log(path: Path) -> LogFile:
-    """The log in a file, which need not exist, by the ending of its name."""
+    """The log in a file, of the format of its suffix. The file need not exist."""
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
 
 
 def _is_in_order(rows: pd.DataFrame) -> bool:
-    """Whether the steps of each training rise."""
+    """Whether the steps of each training increase."""
     groups = [rows] if TRAINING not in rows.columns else [group for _, group in rows.groupby(TRAINING, sort=False)]
     return all(bool((group[STEP].diff().dropna() > 0).all()) for group in groups)
 

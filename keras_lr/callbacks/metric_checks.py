@@ -1,4 +1,4 @@
-"""What callbacks refuse that change the rate by a metric, and what they warn of."""
+"""Checks and warnings of the callbacks that change the rate by a metric."""
 
 from __future__ import annotations
 
@@ -13,30 +13,14 @@ from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
-from keras_lr.training.others import others
 from keras_lr.training.session import Session
 
 
-def chosen(owner: str, optimizers: list[RatedOptimizer], names: tuple[str, ...] | None) -> list[RatedOptimizer]:
-    """The optimizers with these names; all of them for None.
-
-    Raises:
-        ValueError: no optimizer has that name.
-    """
-    if names is None:
-        return optimizers
-    there = [rated.optimizer.name for rated in optimizers]
-    for name in names:
-        if name not in there:
-            refuse(owner, "optimizers", f"among {', '.join(map(repr, there))}", name)
-    return [rated for rated in optimizers if rated.optimizer.name in names]
-
-
 def check_model(owner: str, model: Any) -> None:
-    """Refuse what is no model of Keras.
+    """Refuse anything that is not a Keras model.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not a Keras model.
     """
     if not hasattr(model, "make_train_function"):
         raise TypeError(f"{owner}: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`")
@@ -47,7 +31,7 @@ def check_rates(owner: str, optimizers: list[RatedOptimizer]) -> None:
     """Refuse rates that cannot be scaled.
 
     Raises:
-        TypeError: one is a function.
+        TypeError: a rate is a function.
     """
     for rated in optimizers:
         if lookup.is_function(rated.source):
@@ -58,31 +42,31 @@ def check_rates(owner: str, optimizers: list[RatedOptimizer]) -> None:
 
 
 def start_step(owner: str, start_after: Any, session: Session | None) -> int:
-    """The step that `start_after` is, with the numbers of this `fit`.
+    """`start_after` as a step, with the numbers of this `fit`.
 
     Raises:
-        ValueError: it is a duration, and the length of an epoch or the size of a batch is not known.
+        ValueError: it is a duration, but the length of an epoch or the batch size is unknown.
     """
     if not isinstance(start_after, Duration):
         return int(start_after)
     steps_per_epoch = session.steps_per_epoch if session is not None else None
     batch_size = session.batch_size if session is not None and start_after.samples else None
     if steps_per_epoch is None and start_after.needs_epochs:
-        allowed = "in steps where the dataset does not tell its length; or give `BindSchedule` its `steps_per_epoch`"
+        allowed = "in steps for a data set of unknown length, unless `BindSchedule` gets `steps_per_epoch`"
         refuse(owner, "start_after", allowed, start_after)
     if batch_size is None and start_after.samples:
-        allowed = "in steps where the data do not tell the size of a batch; or give `BindSchedule` its `batch_size`"
+        allowed = "in steps if the batch size of the data is unknown, unless `BindSchedule` gets `batch_size`"
         refuse(owner, "start_after", allowed, start_after)
     return start_after.steps(steps_per_epoch, None if session is None else session.epochs, batch_size)
 
 
-def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
-    """Warn of a rate that is at its floor already, and of callbacks that this one does not go with."""
-    # A schedule may start low on purpose (a warmup does), so only numbers count.
+def warn_at_start(callback: Any, optimizers: list[RatedOptimizer], others: list[Any]) -> None:
+    """Warn of a rate that is already at its floor, and of callbacks that conflict with this one."""
+    # A schedule may start low on purpose (a warmup does), so only numbers are checked.
     numbers = [rated for rated in optimizers if not lookup.is_schedule(rated.source)]
     if callback.min_lr > 0.0 and numbers and all(rated.rate() <= callback.min_lr for rated in numbers):
         warn_user(f"{callback.OWNER}: the learning rate is not above `min_lr` ({callback.min_lr:g}) at the start")
-    for other in others(callback):
+    for other in others:
         if (
             isinstance(other, keras.callbacks.EarlyStopping)
             and other.monitor == callback.monitor
@@ -103,7 +87,7 @@ def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
 
 
 def _is_of_epoch_alone(function: Any) -> bool:
-    """Whether a function for `LearningRateScheduler` cannot take the rate of before as its second argument."""
+    """Whether a function for `LearningRateScheduler` does not accept the previous rate as its second argument."""
     try:
         inspect.signature(function).bind(0, 0.1)
     except TypeError:
@@ -114,13 +98,13 @@ def _is_of_epoch_alone(function: Any) -> bool:
 
 
 def warn_of_own_loop(owner: str, model: Any, session: Session | None) -> bool:
-    """Warn where a schedule was scaled in a loop of the user's own, whose compiled step does not notice; whether."""
+    """Warn that a compiled step in the user's own loop does not use a scaled schedule. Returns whether it warned."""
     is_in_fit = session is not None and session.running is not None and model.train_function is not None
     if is_in_fit or keras.config.backend() == "torch" or model.run_eagerly:
         return False
     compiled = "tf.function" if keras.config.backend() == "tensorflow" else "jax.jit"
     warn_user(
-        f"{owner}: the schedule is scaled from now on, but in a training loop of your own a step under `{compiled}` "
+        f"{owner}: the schedule is scaled from now on, but in your own training loop a step under `{compiled}` "
         f"keeps the schedule that it was traced with: call `{compiled}` again after each change of "
         "`model.optimizer._learning_rate`, give the optimizer a number, or train with `fit`",
     )
@@ -128,15 +112,15 @@ def warn_of_own_loop(owner: str, model: Any, session: Session | None) -> bool:
 
 
 class MissingMetric:
-    """Warns once of a metric that is not in the logs.
+    """Warns once if a metric is not in the logs.
 
-    A metric of the validation is in the logs only of epochs with a validation (`validation_freq` of `fit`). It is
-    warned of when there was none for some epochs, or in the whole of the training.
+    A metric of the validation is only in the logs of epochs with a validation (`validation_freq` of `fit`). The warning
+    comes if it was missing for some epochs, or in the whole training.
 
     Args:
         owner: the callback.
         monitor: the metric.
-        patience: epochs without a validation after which it is warned of.
+        patience: epochs without a validation after which to warn.
     """
 
     def __init__(self, owner: str, monitor: str, patience: int) -> None:
@@ -148,11 +132,11 @@ class MissingMetric:
         self._has_warned = self._was_there = False
 
     def is_there(self) -> None:
-        """The metric is in the logs."""
+        """Call this when the metric is in the logs."""
         self._was_there = True
 
     def in_epoch(self, logs: dict[str, Any]) -> None:
-        """The metric is not in the logs of an epoch."""
+        """Call this when the metric is not in the logs of an epoch."""
         self._epochs += 1
         self._logs = dict(logs)
         may_come = self._monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
@@ -160,7 +144,7 @@ class MissingMetric:
             self._warn()
 
     def at_end(self) -> None:
-        """The training is over."""
+        """Call this at the end of the training."""
         if self._epochs and not self._was_there:
             self._warn()
 

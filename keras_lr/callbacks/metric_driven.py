@@ -1,7 +1,7 @@
-"""What callbacks that change the rate by a metric have in common: when the metric is there, and whose the state is.
+"""The base class of callbacks that change the rate by a metric.
 
-The rule itself is a pure function, (state, metric) → (state, what to do), which knows nothing of Keras. The callback
-brings it the metric, once in each epoch or window of batches, and carries out what it decides.
+The rule itself is a pure function without Keras: (state, metric) → (state, decision). The callback passes the metric to
+it, once in each epoch or window of batches, and carries out the decision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -25,12 +25,19 @@ from keras_lr.training.session import Session
 
 
 class MetricDriven(MetricState):
-    """A callback that multiplies the rate by a factor when its rule says so.
+    """A callback that multiplies the rate by a factor when its rule decides so.
 
-    A subclass has the arguments below, and says which rule it has and what the rule decides.
+    A subclass defines the attributes below and the rule.
     """
 
+    factor: float
     patience: int
+    mode: str
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    window: int | None
+    eps: float
     min_lr: float
     verbose: int
     start_after: Any
@@ -42,14 +49,14 @@ class MetricDriven(MetricState):
     refresh_batch_norm: int | None = None
     hyperparameter: str = "learning_rate"
 
-    # What a subclass says.
+    # What a subclass defines.
 
     def _judge(self, rule: Any, metric: float) -> float | None:
-        """Take one value of the metric; by what to multiply the rate, None for nothing."""
+        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
         raise NotImplementedError
 
     def _after_change(self, rule: Any, factor: float) -> None:
-        """The rate was multiplied."""
+        """Called after the rate was multiplied."""
         raise NotImplementedError
 
     @property
@@ -57,7 +64,7 @@ class MetricDriven(MetricState):
         return Bounds(self.min_lr)
 
     def _change(self, rated: RatedOptimizer, factor: float) -> tuple[float, float] | None:
-        """Multiply one rate; before and after, or None where it is at its bound."""
+        """Multiply one rate. Returns it before and after, or None if it is at its bound."""
         return install.rescale(self.model, rated, self._key, factor, self._bounds)
 
     def _is_at_bound(self, factor: float) -> bool:
@@ -71,8 +78,8 @@ class MetricDriven(MetricState):
         checks.check_model(self.OWNER, model)
         optimizers = self._rated()
         checks.check_rates(self.OWNER, optimizers)
-        checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
+        checks.warn_at_start(self, optimizers, self._session.others(self))
         self._refresher = None
         if self.refresh_batch_norm is not None:
             self._refresher = RefreshBatchNorm.attach(self, self.OWNER, self.refresh_batch_norm)
@@ -80,21 +87,21 @@ class MetricDriven(MetricState):
             self._key = self._session.key(self._options.key())
         elif not self._session.claim(self._key):
             refuse(self.OWNER, "name", "different for each of these callbacks", self.name)
-        # The metrics that "auto" asks may be there only after the first batch of all, as they are on TensorFlow.
+        # The metrics for "auto" may exist only after the very first batch, as on TensorFlow.
         self.rule: Any = self._options.rule(model) if lookup.step_of(model) > 0 else None
         self._started = False
         self._missing = checks.MissingMetric(self.OWNER, self.monitor, max(self.patience, 2))
         self._epoch, self._mean = None, None
         self._start: int | None = None
         self._warned_of_own_loop = False
-        # Only where `fit` trains: loops of the user's own may call the hooks without a step.
+        # Only if `fit` trains: the user's own loop may call the hooks without a step.
         self._looked_for_idle = self._session.running is None
         of(model).hooks[self._key] = self._save
         self._take_up()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if not self._started and not self.reset_on_train_begin:
-            # A training that was killed after its last epoch: nothing was left to do but to decide on it.
+            # The training was killed after its last epoch, so only the decision on it is left.
             self._take_up()
             self._resolve_pending((self.params or {}).get("epochs", 0))
             self._save()
@@ -106,11 +113,11 @@ class MetricDriven(MetricState):
             self._session.leave(self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # A callback that stands after this one may have loaded weights when training began.
+        # A later callback in the list may have loaded weights at the start of the training.
         if not self.reset_on_train_begin:
             self._take_up()
         if self._session is not None:
-            # A decision that is made up for needs the schedule of this training.
+            # A late decision needs the schedule of this training.
             self._session.begin(epoch)
         if self._start is None:
             self._start = checks.start_step(self.OWNER, self.start_after, self._session)
@@ -126,18 +133,18 @@ class MetricDriven(MetricState):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._started:
-            # Not before the first batch: until then a callback may say which rate counts.
+            # Not before the first batch: until then a callback may resolve a mismatch of rates.
             self._started = True
             checkpoint_rates.warn(self._net)
-        # A number changes now and not when it was decided, after the batch before this one:
-        # callbacks that stand after this one would have taken it for the rate of that batch.
+        # A number changes now, not at the decision after the previous batch: later callbacks in
+        # the list would have taken it for the rate of that batch.
         self._carry_out_due()
         if self._mean is not None:
             self._mean.before_batch(batch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._ensure_rule()
-        # The logs of the last batch are those of the epoch; nothing waits for them here.
+        # The logs of the last batch are those of the epoch. This does not wait for them.
         self._logs.update(logs or {})
         mean = self._mean.after_batch(batch) if self._mean is not None else None
         factor = self._decide(mean) if mean is not None and self._has_begun() else None
@@ -146,7 +153,7 @@ class MetricDriven(MetricState):
             self._due = factor
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # The validation at the end of an epoch, which resets the metrics after this hook.
+        # The validation at the end of an epoch resets the metrics after this hook.
         if self._mean is not None:
             self._mean.end_epoch()
 
@@ -174,7 +181,7 @@ class MetricDriven(MetricState):
     # Deciding.
 
     def _finish(self, epoch: int, metric: Any) -> None:
-        """Decide on an epoch that is over."""
+        """Decide on a finished epoch."""
         self._last_epoch = epoch
         if self._has_begun():
             factor = self._decide(metric_number(self.OWNER, self.monitor, metric))
@@ -182,7 +189,7 @@ class MetricDriven(MetricState):
                 self._carry_out(factor)
 
     def _decide(self, metric: float) -> float | None:
-        """Take one value of the metric; by what to multiply the rate, None for nothing."""
+        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
         rule = self._ensure_rule()
         metric = processes.from_chief(metric)
         if self.on_nan == "stop" and not math.isfinite(metric):
@@ -196,15 +203,15 @@ class MetricDriven(MetricState):
         return factor
 
     def _keep_if_best(self, rule: Any, metric: float) -> None:
-        """Keep the weights of an epoch that is better than every one before, also where a `window` forgets."""
+        """Store the weights of an epoch that is better than all earlier ones, even outside of a `window`."""
         best = self._best.metric(self.model, self._key)
-        if best is None and self._key in of(self.model).arrays:  # out of a file of version 0.1.0
+        if best is None and self._key in of(self.model).arrays:  # from a file of version 0.1.0
             best = self.state.best
         if rule.improves(metric, best):
             self._best.keep(self.model, self._key, metric)
 
     def _carry_out(self, factor: float, schedules: bool = True, numbers: bool = True) -> None:
-        """Multiply the rates that come from schedules, from numbers, or all."""
+        """Multiply the rates that are schedules, the rates that are numbers, or both."""
         model = self.model
         changed = False
         for rated in self._rated():
@@ -228,7 +235,7 @@ class MetricDriven(MetricState):
                 self._warned_of_own_loop = checks.warn_of_own_loop(self.OWNER, model, self._session)
 
     def _carry_out_due(self) -> None:
-        """Change the numbers that a decision within the epoch has left for later."""
+        """Change the numbers after a decision within the epoch."""
         if self._due is not None:
             factor, self._due = self._due, None
             self._carry_out(factor, schedules=False)
@@ -238,15 +245,13 @@ class MetricDriven(MetricState):
         return not self._start or lookup.step_of(self.model) > self._start
 
     def _ensure_rule(self) -> Any:
-        """The rule; with "auto" its direction is found at the latest now."""
+        """The rule. With "auto", its direction must be known now."""
         if self.rule is None:
             self.rule = self._options.rule(self.model)
         return self.rule
 
     def _rated(self) -> list[RatedOptimizer]:
-        """The optimizers whose rate is changed."""
-        if self.optimizers is not None:
-            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        else:
-            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
-        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)
+        """The optimizers whose rates are changed."""
+        argument = "optimizer" if self.optimizers is None else "optimizers"
+        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
+        return choice.scheduled(self.OWNER, found, self.hyperparameter)

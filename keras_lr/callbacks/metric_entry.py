@@ -1,4 +1,4 @@
-"""What a file keeps of a callback that changes the rate by a metric."""
+"""The saved state of a callback that changes the rate by a metric."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MetricEntry:
     """The saved state.
 
     Attributes:
-        state: that of the rule.
-        last_epoch: the last epoch that was decided on; -1 before the first.
-        scales: what schedules are scaled by, by the column of the optimizer.
-        unfinished: with `every`, the window of batches that is not full yet.
+        state: the state of the rule.
+        last_epoch: the last epoch with a decision; -1 before the first.
+        scales: the scales of schedules, by the column of the optimizer.
+        unfinished: with `every`, the window of batches that is not complete yet.
     """
 
     state: Any
@@ -30,7 +30,7 @@ class MetricEntry:
     def to_json(
         self, pending: tuple[int, float] | None = None, unfinished: tuple[int, float, float] | None = None
     ) -> dict[str, Any]:
-        """The entry as JSON values, with an epoch that is over and its metric, which is not decided on yet."""
+        """The entry as JSON values, with a finished epoch and its metric if the decision is still open."""
         state = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self.state).items()}
         entry: dict[str, Any] = {**state, "last_epoch": self.last_epoch, "scales": dict(self.scales)}
         if unfinished is not None:
@@ -41,7 +41,7 @@ class MetricEntry:
 
     @classmethod
     def from_json(cls, owner: str, kind: Any, entry: Any) -> MetricEntry:
-        """The entry out of JSON values.
+        """The entry from JSON values.
 
         Args:
             owner: the callback, for errors.
@@ -49,7 +49,7 @@ class MetricEntry:
             entry: the values.
 
         Raises:
-            ValueError: they are not valid.
+            ValueError: the values are not valid.
         """
         parts = entry.items() if isinstance(entry, dict) else ()
         given = {name: value for name, value in parts if name not in ("pending", "unfinished")}
@@ -62,7 +62,7 @@ class MetricEntry:
 
     @staticmethod
     def pop_pending(owner: str, entry: dict[str, Any]) -> tuple[int, float] | None:
-        """Take the undecided epoch and its metric out of JSON values."""
+        """Remove the open epoch and its metric from JSON values, and return them."""
         if "pending" not in entry:
             return None
         pending = entry.pop("pending")
@@ -73,7 +73,7 @@ class MetricEntry:
 
 
 def _is_right(kind: Any, given: dict[str, Any]) -> bool:
-    """Whether the values are of the kinds that the defaults of the state have."""
+    """Whether the values are of the same kinds as the defaults of the state."""
     scales = given["scales"]
     return (
         all(_is_like(part.default, given[part.name]) for part in fields(kind))
@@ -84,7 +84,7 @@ def _is_right(kind: Any, given: dict[str, Any]) -> bool:
 
 
 def _is_like(default: Any, value: Any) -> bool:
-    """Whether a value may stand in the place of a default: a count, several numbers, or one number or None."""
+    """Whether a value is of the same kind as a default: a count, several numbers, or one number or None."""
     if isinstance(default, int):
         return type(value) is int and -1 <= value < STEP_LIMIT
     if isinstance(default, tuple):

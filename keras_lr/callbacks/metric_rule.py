@@ -1,4 +1,4 @@
-"""What counts as an improvement of a metric, for the rules of all callbacks that a metric drives."""
+"""Improvements of a metric, for the rules of all callbacks that change the rate by a metric."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class MetricRule:
 
     Attributes:
         direction: "min" or "max".
-        min_delta: what an improvement must exceed.
+        min_delta: an improvement must be larger than this.
         threshold_mode: "abs" for `min_delta` itself, "rel" for `min_delta` · |best|.
-        rtol: an improvement must exceed `rtol` · |best| on top of it.
+        rtol: `rtol` · |best| is added to the threshold.
     """
 
     direction: str

@@ -1,4 +1,4 @@
-"""Whose state a callback goes on with that changes the rate by a metric, and how the model's files keep it."""
+"""The state of a callback that changes the rate by a metric: which state it uses, and how it is saved."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from keras_lr.training.session import Session
 
 
 class MetricState(keras.callbacks.Callback):
-    """A callback whose rule has a state that is saved with the model.
+    """A callback with a rule whose state is saved with the model.
 
-    A subclass has the arguments below, and decides.
+    A subclass defines the attributes below, and decides.
     """
 
     OWNER: ClassVar[str]
-    """The name of the class, for errors and for what is printed."""
+    """The name of the class, for errors and printed lines."""
 
     STATE: ClassVar[Any]
     """The class of the rule's state."""
@@ -40,46 +40,46 @@ class MetricState(keras.callbacks.Callback):
         self.state = self.STATE()
         self._last_epoch = -1
         self._unfinished = NOTHING
-        # By what numbers are to be multiplied before the next batch.
+        # The factor of numbers before the next batch.
         self._due: float | None = None
-        # Scales from `set_state`, until a training takes them up.
+        # Scales from `set_state`, until a training begins.
         self._given: dict[str, float] | None = None
-        # Which training this state is of.
+        # The training of this state.
         self._follower = Follower()
         self._session: Session | None = None
         self._key = options.key()
         self._best = BestWeights(self.OWNER)
-        # The epoch that runs, what is logged of it so far, and the window of batches that is not full.
+        # The current epoch, its logs so far, and the incomplete window of batches.
         self._epoch: int | None = None
         self._logs: dict[str, Any] = {}
         self._mean: WindowMean | None = None
 
-    # What a subclass says.
+    # What a subclass defines.
 
     @property
     def _bounds(self) -> Bounds:
-        """Between what the rate is kept."""
+        """The bounds of the rate."""
         raise NotImplementedError
 
     def _rated(self) -> list[RatedOptimizer]:
-        """The optimizers whose rate is changed."""
+        """The optimizers whose rates are changed."""
         raise NotImplementedError
 
     def _finish(self, epoch: int, metric: Any) -> None:
-        """Decide on an epoch that is over."""
+        """Decide on a finished epoch."""
         raise NotImplementedError
 
     def _carry_out_due(self) -> None:
-        """Change the numbers that a decision within the epoch has left for later."""
+        """Change the numbers after a decision within the epoch."""
         raise NotImplementedError
 
-    # Whose it is.
+    # Which state is used.
 
     def _take_up(self) -> None:
-        """Go on with the state that belongs to the model as it is now.
+        """Use the state that belongs to the current model.
 
-        That is the one from `set_state`, or this callback's own, or the one in the file from which
-        the model or its weights were loaded, or a fresh one for another model or a model compiled anew.
+        It is the state from `set_state`, or this callback's own, or the one in the file from which the
+        model or its weights were loaded, or a new one for another model or after another `compile`.
         """
         model, met = self.model, self._follower.meet(self.model)
         entry = memory(model).get(self._key)
@@ -104,16 +104,16 @@ class MetricState(keras.callbacks.Callback):
         self._scale(entry.scales)
 
     def _scale(self, scales: dict[str, float]) -> None:
-        """Scale the schedules as they were when the state was saved."""
+        """Scale the schedules as when the state was saved."""
         noted = memory(self.model).get(RATES, {})
         if install.set_scales(self.model, self._rated(), self._key, scales, self._bounds, noted):
             training_step.retrace(self.model)
 
     def _save(self) -> None:
-        """Bring the entry in the model's memory up to date; also called when a file is about to be written.
+        """Update the entry in the model's saved state. Also called before a file is written.
 
-        If that is before this callback has seen the end of the epoch, the metric is saved as it
-        is known by then. Whether the epoch was over tells the epoch at which training goes on.
+        If this callback has not seen the end of the epoch yet, the current value of the metric is saved.
+        A resume then knows from its first epoch whether this epoch was finished.
         """
         self._carry_out_due()
         pending, logs = None, self._logs | ({} if self._session is None else self._session.logs)
@@ -129,7 +129,7 @@ class MetricState(keras.callbacks.Callback):
         return MetricEntry(self.state, self._last_epoch, scales)
 
     def _resolve_pending(self, epoch: int) -> None:
-        """Decide on an epoch which was over when the file was written, but not decided on."""
+        """Decide on an epoch that was finished, but without a decision, when the file was written."""
         pending = MetricEntry.pop_pending(self.OWNER, memory(self.model).get(self._key, {}))
         if pending is not None and epoch > pending[0] > self._last_epoch:
             self._finish(*pending)
@@ -138,16 +138,19 @@ class MetricState(keras.callbacks.Callback):
         """The whole state as JSON values.
 
         Returns:
-            The state of the rule (for `ReduceOnPlateau` best, wait, cooldown_counter, n_reductions and recent),
-            last_epoch and scales.
+            A dict with the state of the rule (for `ReduceOnPlateau` best, wait, cooldown_counter, n_reductions and
+            recent), last_epoch and scales.
         """
         return self._entry().to_json()
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `get_state` returned, at the start of the next `fit` or at its next epoch.
+        """Continue from a state that `get_state` returned, at the start of the next `fit` or at its next epoch.
+
+        Args:
+            state: the dict from `get_state`.
 
         Raises:
-            ValueError: it is not one.
+            ValueError: `state` is not valid.
         """
         entry = MetricEntry.from_json(self.OWNER, self.STATE, state)
         self.state, self._last_epoch, self._given, self._due = entry.state, entry.last_epoch, entry.scales, None

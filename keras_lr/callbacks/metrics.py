@@ -1,4 +1,4 @@
-"""The metrics of a model: their names in the logs, which way they should go, and their numbers."""
+"""The metrics of a model: their names in the logs, their directions, and their values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from keras_lr.optimizers import lookup
 
 
 def named_metrics(model: Any) -> dict[str, Any]:
-    """The model's metrics by the names that they have in the logs of its training.
+    """The model's metrics by their names in the logs of the training.
 
-    Keras keeps the metrics that `compile` was given in one container, whose result is a dict. Its
-    keys are the names in the logs, with the name of the output ("a_accuracy") and of a second
-    use ("weighted_accuracy"). On TensorFlow the container is empty before the first batch.
+    Keras stores the metrics of `compile` in one container, whose result is a dict. Its keys are the
+    names in the logs, with a prefix for the output ("a_accuracy") or for weighted metrics
+    ("weighted_accuracy"). On TensorFlow the container is empty before the first batch.
     """
     named: dict[str, Any] = {}
     for metric in model.metrics:
@@ -32,10 +32,10 @@ def named_metrics(model: Any) -> dict[str, Any]:
 
 
 def direction_of(model: Any, monitor: str) -> str | None:
-    """Whether a metric should fall ("min") or rise ("max"); None where its name and the model do not tell.
+    """Whether a metric should fall ("min") or rise ("max"); None if unknown.
 
-    The metric's own direction counts, as in Keras's callbacks. A loss falls: "loss", and what
-    Keras and users call "<output>_loss".
+    The metric's own direction is used, as in Keras's callbacks. A loss should fall: "loss", and
+    "<output>_loss" of Keras and users.
     """
     name = monitor.removeprefix("val_")
     direction = getattr(named_metrics(model).get(name), "_direction", None)
@@ -45,10 +45,10 @@ def direction_of(model: Any, monitor: str) -> str | None:
 
 
 def required_direction(owner: str, model: Any, monitor: str, mode: str) -> str:
-    """The direction that `mode` says, or with "auto" the metric.
+    """The direction in `mode`, or, with "auto", that of the metric.
 
     Raises:
-        ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+        ValueError: `mode` is "auto" and the direction of the metric is unknown.
     """
     direction = mode if mode != "auto" else direction_of(model, monitor)
     if direction is not None:
@@ -59,22 +59,22 @@ def required_direction(owner: str, model: Any, monitor: str, mode: str) -> str:
         named = {f"val_{name}": metric for name, metric in named.items()}
     raise ValueError(
         f"{owner}: cannot tell whether '{monitor}' should fall or rise"
-        + (f": it is none of the model's metrics ({nearest(monitor, named)})" if is_missing else "")
+        + (f": it is not a metric of the model ({nearest(monitor, named)})" if is_missing else "")
         + "; pass `mode='min'` or `mode='max'`"
     )
 
 
 def metric_number(owner: str, name: str, value: Any) -> float:
-    """The number in an epoch's log; an array of one element counts as a number.
+    """The number in an epoch's log. An array of one element counts as a number.
 
     Raises:
-        TypeError: it is no number (None, a dict, an array of several), with the metric and the callback by name.
+        TypeError: it is not a number (None, a dict, an array of several). The error names the metric and the callback.
     """
     try:
         if math.prod(getattr(value, "shape", (0,))) == 1:
             value = ops.convert_to_numpy(value).reshape(())
         return lookup.read_float(value)
-    except Exception:  # a backend may raise anything when it converts what is no number
+    except Exception:  # a backend may raise anything if the value is not a number
         what = f"a value of type {type(value).__name__}"
         if value is None or isinstance(value, str):
             what = shown(value)
@@ -84,7 +84,7 @@ def metric_number(owner: str, name: str, value: Any) -> float:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a message about a metric that is not there: the names that are, and the most similar one."""
+    """The end of a message about an unknown metric: the existing names, and the most similar one."""
     there = sorted(other for other in names if not other.startswith("learning_rate"))
     advice = ""
     if name.startswith("val_") and not any(other.startswith("val_") for other in there):

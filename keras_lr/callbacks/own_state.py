@@ -1,7 +1,7 @@
-"""What each process of a training has for itself: seeds of layers, sums of metrics, and random states.
+"""The own state of each process in a training: seeds of layers, sums of metrics, and random states.
 
-The processes of `torch.distributed` have the same weights, and each draws its own Dropout and sees its own share of the
-data. So the first one's backup has this of every process.
+The processes of `torch.distributed` have the same weights, but each has its own Dropout and its own part of the data.
+So the backup of the first process contains the own state of every process.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from keras_lr.training.snapshot import seeds_of
 
 Arrays = list[NDArray[Any]]
 OTHERS = f"{KEY} of process "
-"""The arrays of processes but the first one, by their number."""
+"""Prefix of the keys for arrays of the other processes; their index follows."""
 
 
 class OwnState(NamedTuple):
     """The state of one process.
 
     Attributes:
-        entry: JSON values: random states, and how many arrays are what.
+        entry: JSON values: random states, and the number of arrays of each kind.
         arrays: seeds, then metrics.
     """
 
@@ -37,7 +37,7 @@ class OwnState(NamedTuple):
 
     @classmethod
     def capture(cls, model: Any, random_of_epoch: dict[str, Any] | None) -> OwnState:
-        """The state of this process; metrics only within an epoch, where its random states at the start are given."""
+        """The state of this process. Metrics are included only within an epoch, when `random_of_epoch` is given."""
         seeds = values_of(seeds_of(model))
         entry: dict[str, Any] = {"seeds": len(seeds), "random": capture_random()}
         if random_of_epoch is None:
@@ -48,11 +48,11 @@ class OwnState(NamedTuple):
 
     @property
     def seeds(self) -> Arrays:
-        return self.arrays[: self.entry.get("seeds", 0)]  # a backup of before has none
+        return self.arrays[: self.entry.get("seeds", 0)]  # an older backup has none
 
     @property
     def metrics(self) -> list[Arrays]:
-        """The parts of each metric's variables."""
+        """The variables of the metrics, each in parts."""
         left = self.arrays[self.entry.get("seeds", 0) :]
         parts = self.entry.get("parts", [1] * len(left))
         ends = np.cumsum(parts)
@@ -71,9 +71,9 @@ def put(model: Any, entry: dict[str, Any], states: list[OwnState]) -> None:
 
 
 def take(model: Any, entry: dict[str, Any]) -> tuple[OwnState, bool]:
-    """The state of this process in a backup that was loaded, and whether it is its own.
+    """The state of this process in a loaded backup, and whether it is its own.
 
-    That of the first one otherwise: of a training that had another number of processes.
+    After a training with another number of processes, it is the state of the first one.
     """
     arrays, others, rank = of(model).arrays, entry.get("processes", []), processes.rank()
     state = OwnState(entry, arrays.pop(KEY, []))
@@ -93,20 +93,20 @@ def drop(model: Any) -> None:
 
 def values_of(variables: list[Any]) -> Arrays:
     """Copies of the values of variables."""
-    # The variable and not its `value`: metrics that are mirrored over devices are summed up in between.
+    # The variable, not its `value`: reading a metric that is mirrored over devices sums it up.
     return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
 
 
 def parts_of(variable: Any) -> Arrays:
-    """The value of a variable, or those of its replicas where each of them sums up a part of it."""
+    """The value of a variable, or the values of its replicas if each holds a part of a sum."""
     return [np.array(part, copy=True) for part in _replicas(variable)] or values_of([variable])
 
 
 def assign_parts(variable: Any, parts: Arrays) -> None:
-    """Give a variable the parts of `parts_of`; in a training with another number of replicas, what they sum up to."""
+    """Assign the parts from `parts_of` to a variable. With another number of replicas, their sum is assigned."""
     replicas = _replicas(variable)
     if len(replicas) == len(parts):
-        # TensorFlow would give every replica the same share, which sums up to it but for the last bit.
+        # TensorFlow would give every replica the same share, whose sum may differ in the last bit.
         for replica, part in zip(replicas, parts, strict=True):
             replica.assign(part)
     else:
@@ -114,7 +114,7 @@ def assign_parts(variable: Any, parts: Arrays) -> None:
 
 
 def _replicas(variable: Any) -> list[Any]:
-    """The variables of TensorFlow's replicas that are summed up when it is read; none of another variable."""
+    """The variables of TensorFlow's replicas that are summed when it is read; empty for other variables."""
     if keras.config.backend() != "tensorflow":
         return []
     tensorflow, value = sys.modules["tensorflow"], variable.value

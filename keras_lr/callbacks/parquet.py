@@ -1,4 +1,4 @@
-"""Parquet files of tables, read and written with limits and checksums."""
+"""Read and write tables in Parquet files, with limits and checksums."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CELLS = 500_000_000
-"""Values in the largest Parquet file that is read: 4 GB."""
+"""Largest number of values in a Parquet file that is read: 4 GB."""
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """A Parquet file, of a size that fits into memory: a file of a kilobyte may say that it has a billion rows."""
+    """Read a Parquet file if it fits into memory. A file of a kilobyte may claim to have a billion rows."""
     import pandas as pd
     from pyarrow import parquet
 
@@ -25,5 +25,5 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def write_parquet(rows: pd.DataFrame, path: Path) -> None:
-    """A file whose pages have checksums, since the values of a damaged one can look right."""
+    """Write a file whose pages have checksums, since a damaged one may contain plausible values."""
     rows.to_parquet(path, index=False, write_page_checksum=True)

@@ -1,4 +1,4 @@
-"""The arguments of `ReduceOnPlateau`, checked, and the rule that they make for a model."""
+"""The checked arguments of `ReduceOnPlateau`, and the rule that they define for a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from keras_lr.callbacks.metric_options import (
     ThresholdMode,
     Window,
 )
-from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
 from keras_lr.core.fields import STRING, CountOrNone, CountOrZero, NonNegative, OrNone, Rate, Several, String, Switch
 
@@ -29,9 +28,10 @@ HyperparameterName = Annotated[str, String("the name of a hyperparameter, such a
 
 
 class PlateauOptions(MetricOptions):
-    """The arguments of `ReduceOnPlateau`, which explains them."""
+    """The arguments of `ReduceOnPlateau`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
+    _rule: ClassVar[type[PlateauRule]] = PlateauRule
 
     monitor: MetricName
     factor: Shrink
@@ -58,22 +58,5 @@ class PlateauOptions(MetricOptions):
 
     def validate(self) -> None:
         if self.optimizers is not None and self.optimizer is not None:
-            self.refuse("optimizer", "left out where `optimizers` is given")
+            self.refuse("optimizer", "left out if `optimizers` is given")
         super().validate()
-
-    def rule(self, model: Any) -> PlateauRule:
-        """The rule, once the metrics of the model are there.
-
-        Raises:
-            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
-        """
-        return PlateauRule(
-            required_direction(OWNER, model, self.monitor, self.mode),
-            self.patience,
-            self.min_delta,
-            self.threshold_mode,
-            self.cooldown,
-            self.window,
-            self.on_nan,
-            self.rtol,
-        )

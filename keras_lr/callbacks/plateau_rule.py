@@ -1,4 +1,4 @@
-"""When to reduce: a pure function of a state and a metric, which knows nothing of Keras."""
+"""The rule when to reduce the rate: a pure function of a state and a metric, without Keras."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from keras_lr.callbacks.metric_rule import MetricRule
 
 @dataclass(frozen=True)
 class PlateauState:
-    """What the rule remembers.
+    """The state of the rule.
 
     Attributes:
-        best: the best finite metric so far (with a `window`, of the last ones); None before it.
+        best: the best finite metric so far (with a `window`, of the last ones); None at the start.
         wait: bad epochs since the best, the last reduction or the last quiet epoch.
-        cooldown_counter: quiet epochs still to come.
-        n_reductions: reductions so far.
+        cooldown_counter: remaining quiet epochs.
+        n_reductions: number of reductions so far.
         recent: with a `window`, the last finite metrics.
     """
 
     LARGEST_SCALE: ClassVar[float] = 1.0
-    """What a schedule may be scaled by at most."""
+    """The largest scale of a schedule."""
 
     best: float | None = None
     wait: int = 0
@@ -36,14 +36,14 @@ class PlateauState:
 class PlateauRule(MetricRule):
     """When to reduce.
 
-    An epoch improves if its metric passes ``best`` by more than the threshold: `min_delta`
-    ("abs"), or `min_delta` · |best| ("rel"), which is right for negative metrics too; and by
-    `rtol` · |best| on top of it, as in optax. The first finite metric improves; a metric that is
-    not finite never does. With a `window` of w, ``best`` is that of the last w finite metrics. An
-    epoch that does not improve is bad, unless it is one of the `cooldown` quiet epochs after a
-    reduction. The `patience`-th bad epoch in a row asks for a reduction. A metric that is not
-    finite makes a bad epoch (`on_nan` "count", "stop"), is not looked at ("ignore"), or asks for
-    a reduction at once ("reduce").
+    An epoch improves if its metric is better than ``best`` by more than the threshold. The
+    threshold is `min_delta` ("abs") or `min_delta` · |best| ("rel"), which is also correct for
+    negative metrics, plus `rtol` · |best|, as in optax. The first finite metric improves; a metric
+    that is not finite never does. With a `window` of w, ``best`` is the best of the last w finite
+    metrics. An epoch that does not improve is bad, unless it is one of the `cooldown` quiet epochs
+    after a reduction. The `patience`-th bad epoch in a row leads to a reduction. A metric that is
+    not finite makes a bad epoch (`on_nan` "count", "stop"), is ignored ("ignore"), or leads to a
+    reduction at once ("reduce").
     """
 
     direction: str
@@ -75,7 +75,7 @@ class PlateauRule(MetricRule):
         return state, state.wait >= self.patience or (not finite and self.on_nan == "reduce")
 
     def reduced(self, state: PlateauState) -> PlateauState:
-        """The state after a reduction was carried out."""
+        """The state after a reduction."""
         return replace(state, wait=0, cooldown_counter=self.cooldown, n_reductions=state.n_reductions + 1)
 
 

@@ -1,4 +1,4 @@
-"""The mean of a metric over each so many batches."""
+"""The mean of a metric over windows of several batches."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import lookup
 
 NOTHING = (0, 0.0, 0.0)
-"""A window of batches that has not begun: batches, sum and weight of the metric."""
+"""An empty window: number of batches, sum and weight of the metric."""
 
 
 def unfinished_window(owner: str, value: Any) -> tuple[int, float, float]:
-    """A window of batches out of a saved state."""
+    """An incomplete window from a saved state."""
     if not (isinstance(value, list | tuple) and len(value) == 3 and all(map(is_finite, value)) and value[0] >= 0):
         refuse(owner, "unfinished", "three numbers in the saved state", value)
     return int(value[0]), float(value[1]), float(value[2])
 
 
 class WindowMean:
-    """The mean of a metric over each so many batches, from the sums that Keras keeps for its epoch means."""
+    """The mean of a metric over windows of batches, from the sums that Keras keeps for its epoch means."""
 
     def __init__(self, owner: str, model: Any, monitor: str, every: int, unfinished: tuple[int, float, float]) -> None:
         self._owner = owner
         self._model = model
         self._monitor = monitor
         self._every = every
-        # Found after the first batch, since on TensorFlow it is not there before.
+        # Found after the first batch, since on TensorFlow it does not exist before.
         self._metric: Any = None
-        # Sums of this window in the epochs before, and where in this epoch's sums it began.
+        # The sums of this window in earlier epochs, and the sums of this epoch at its start.
         self._batches, *before = unfinished
         self._before = (before[0], before[1])
         self.begin_epoch()
@@ -43,11 +43,11 @@ class WindowMean:
         self._is_over = False
 
     def end_epoch(self) -> None:
-        """Note the sums of the epoch, before a validation resets them; at its end, and before the validation."""
+        """Record the sums of the epoch. To be called at its end, and before a validation resets them."""
         self._before, self._is_over = self._so_far(), True
 
     def unfinished(self) -> tuple[int, float, float]:
-        """The window that is not full yet, to go on with it in another training."""
+        """The incomplete window, to continue it after a resume."""
         return (self._batches, *self._so_far())
 
     def _so_far(self) -> tuple[float, float]:
@@ -58,7 +58,7 @@ class WindowMean:
         return self._before[0] + total - self._start[0], self._before[1] + count - self._start[1]
 
     def before_batch(self, batch: int) -> None:
-        """Begin within the epoch, where a backup was made: the sums up to there are of the training before."""
+        """Begin within the epoch, at a backup. The sums up to there come from before the resume."""
         if batch == self._last_batch + 1:
             return
         if self._metric is None:
@@ -66,10 +66,10 @@ class WindowMean:
         self._start, self._last_batch = self._sums(), batch - 1
 
     def after_batch(self, batch: int) -> float | None:
-        """The mean, when a window is full.
+        """The mean if a window is complete, otherwise None.
 
         Raises:
-            ValueError: after the first batch, if there is no such metric, or it is not a mean.
+            ValueError: after the first batch, if the metric does not exist or is not a mean.
         """
         if self._metric is None:
             self._metric = self._find()

@@ -1,4 +1,4 @@
-"""The rows of a log: those of a segment of an epoch that is over, and the notes that are taken while one runs."""
+"""The rows of a log: finished segments of epochs, and the recording of the current one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive updates of one epoch; `batches` is their number within the epoch, `training` that of the training."""
+    """Consecutive updates of an epoch. `batches` are their indices in it; `training` is the training's number."""
 
     epoch: int
     first_step: int
@@ -39,7 +39,7 @@ class Segment:
 
     @classmethod
     def empty(cls, columns: list[str]) -> Segment:
-        """One without rows."""
+        """A segment without rows."""
         return cls(0, 0, range(0), {name: np.zeros(0) for name in columns})
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Segment:
         return replace(self, first_step=self.first_step + first, batches=self.batches[first:end], columns=columns)
 
     def table(self, numbered: bool = False) -> dict[str, NDArray[Any]]:
-        """The columns, as arrays; `numbered`: with that of the training."""
+        """The columns as arrays. With `numbered`, the number of the training is included."""
         count, batches = len(self), self.batches
         if isinstance(batches, range):
             batches = np.arange(batches.start, batches.stop, dtype=np.int64)
@@ -72,9 +72,9 @@ class Segment:
 
 
 def frame_of(segments: list[Segment]) -> pd.DataFrame:
-    """The rows of segments, with the number of their training if that is not 0 for all of them.
+    """The rows of segments, with the number of their training unless all are 0.
 
-    Those with the same columns are joined as arrays: a DataFrame for each takes long.
+    Segments with the same columns are joined as arrays, since a DataFrame for each would be slow.
     """
     import pandas as pd
 
@@ -87,7 +87,7 @@ def frame_of(segments: list[Segment]) -> pd.DataFrame:
 
 
 class Recording:
-    """What is recorded while one segment of an epoch runs."""
+    """The recording of one segment while an epoch runs."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Recording:
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
         self._meters = [_meter(model, source) for source in sources]
-        # The counter of the whole, since it may be undecided which optimizer of a `MultiOptimizer` trains something.
+        # The counter of the whole, since it may be unknown which optimizer of a `MultiOptimizer` trains something.
         counter = lookup.counter_of(model)
         self._counters = Snapshots(model, counter) if lookup.skips_updates(model) else None
         self._first_count = lookup.read_int(counter) if after is None else after.count_after()
@@ -119,7 +119,7 @@ class Recording:
         self._idle = not metrics and self._counters is None and all(meter is None for meter in self._meters)
 
     def _primary(self) -> RatedOptimizer:
-        """Whose counter is that of the rows; TensorFlow may know it only after the first batch, which builds."""
+        """The optimizer whose counter is the step. On TensorFlow it may be known only after the first batch."""
         return lookup.primary([hyperparameter.rated for hyperparameter in self._hyperparameters])
 
     def is_of(self, sources: list[Source]) -> bool:
@@ -130,12 +130,8 @@ class Recording:
         """The batch after the last one that was recorded."""
         return self._last_batch + 1
 
-    def goes_on_with(self, batch: int) -> bool:
-        """Whether a batch is the next one; not so in an epoch that was begun before a resume."""
-        return batch == self.next_batch
-
     def note(self, last_batch: int, logs: dict[str, Any] | None) -> None:
-        """After an execution of the training step, of which `last_batch` was the last batch; None: no metrics."""
+        """Record an execution of the training step that ended with `last_batch`. `logs` may be None."""
         self._last_batch = last_batch
         if self._idle:
             return
@@ -149,10 +145,10 @@ class Recording:
             values.append(None if logs is None else logs.get(name))
 
     def complete(self, logs: dict[str, Any]) -> None:
-        """Take the metrics of the last note once more: callbacks may have put some into the logs since.
+        """Read the metrics of the last execution again, since callbacks may have added some to the logs.
 
         Raises:
-            ValueError: a metric is not there.
+            ValueError: a metric is missing.
         """
         for name, values in self._metrics.items():
             if not values:
@@ -163,7 +159,7 @@ class Recording:
                 raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
 
     def note_broken_off(self, most: int) -> None:
-        """Note the execution in which training broke off, if its update was made.
+        """Record the execution in which the training was interrupted, if its update was made.
 
         Args:
             most: batches in an execution. If the counter has moved further, other code has set it.
@@ -174,17 +170,17 @@ class Recording:
             self.note(self._last_batch + made, None)
 
     def _made(self) -> int:
-        """Updates that were recorded."""
+        """The number of recorded updates."""
         if self._counters is None:
             return self._last_batch + 1 - self._first_batch
         return self.count_after() - self._first_count
 
     def count_after(self) -> int:
-        """The counter of the whole at the last note; it is needed where loss scaling skips batches."""
+        """The counter of the whole after the last recorded batch. It is needed when loss scaling skips batches."""
         return self._first_count if self._counters is None else self._counters.last(self._first_count)
 
     def steps_after(self, hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
-        """The counters at the last note."""
+        """The counters after the last recorded batch."""
         before = {id(rated.optimizer): step for rated, step in self._first_steps.items()}
         made = self._made()
         return {
@@ -193,10 +189,10 @@ class Recording:
         }
 
     def finish(self, training: int = 0) -> Segment | None:
-        """Fetch what was recorded and make the rows, or None if no update was made."""
+        """Fetch the recorded values and return the rows; None if no update was made."""
         primary = self._primary()
         first = self._first_steps[primary]
-        # TensorFlow counts a step for which the dataset had no batch left, though it makes no update.
+        # At the end of the data, TensorFlow counts a step without a batch, which makes no update.
         count = min(primary.step() - first, self._made())
         if count <= 0:
             return None
@@ -210,7 +206,7 @@ class Recording:
             if meter is None and hyperparameter.rated.is_idle:
                 columns[hyperparameter.column] = np.full(count, values_of(source, start))
             elif meter is None:
-                # A training step of the user's own may call one optimizer several times in a batch.
+                # The user's own training step may call an optimizer several times in a batch.
                 each = max((hyperparameter.rated.step() - start) // count, 1) if hyperparameter.rated.attribute else 1
                 columns[hyperparameter.column] = values_of(source, np.arange(start, start + each * count, each))
             else:
@@ -225,14 +221,14 @@ class Recording:
         return Segment(self._epoch, first, batches, columns, primary.accumulation, training)
 
     def _updates_after(self, count: int) -> NDArray[np.int64]:
-        """Updates made by the end of each execution."""
+        """The number of updates at the end of each execution."""
         if self._counters is not None:
             return np.array([int(number) for number in self._counters.numbers()], np.int64) - self._first_count
-        # Keras gives the last batch of the execution, past the end in the last one.
+        # Keras passes the last batch of the execution, which may be past the end of the data.
         return np.minimum(np.array(self._last_batches, np.int64) + 1 - self._first_batch, count)
 
     def _executed(self, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The batches that made an update, where loss scaling skipped others."""
+        """The batches that made an update, if loss scaling skipped others."""
         made = np.diff(ends, prepend=0)
         last = np.array(self._last_batches, np.int64)
         return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
@@ -243,7 +239,7 @@ def _first_steps(hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, 
 
 
 def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:
-    """What must be taken after each batch to know its rate; nothing for a schedule."""
+    """The recorder of a rate after each batch; None for a schedule."""
     if isinstance(source, LearningRateSchedule):
         return None
     return Snapshots(model, source) if isinstance(source, Variable) else _Calls(source)

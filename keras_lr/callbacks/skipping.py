@@ -1,8 +1,8 @@
-"""A training that was resumed within an epoch: the batches that it has already trained are skipped.
+"""Skips the batches that were already trained, after a resume within an epoch.
 
-`fit` begins every epoch with its first batch. So for these batches the training function is exchanged
-by one that only takes them from the data, one call at a time, and the hooks of batches are called
-for no callback: to them the epoch goes on where the backup was made.
+`fit` begins every epoch with its first batch. So for these batches, the training function is replaced
+by one that only takes them from the data, and no callback's batch hooks are called. For callbacks, the
+epoch continues where the backup was made.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from keras_lr.training.position import Position
 from keras_lr.training.random_state import RandomStates
 
 MUTED = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
-"""Hooks of Keras's list of callbacks that wait until the batches are skipped."""
+"""Hooks of Keras's list of callbacks that are not called while batches are skipped."""
 
 
 def assign(variables: list[Any], values: list[list[NDArray[Any]]], what: str) -> None:
-    """Give variables their values of the backup, each in one part or in those of its replicas.
+    """Assign the values in the backup to variables, each in one part or in the parts of its replicas.
 
     Raises:
-        ValueError: they are of other shapes.
+        ValueError: the shapes differ.
     """
     there = [tuple(parts[0].shape) for parts in values]
     wanted = [tuple(variable.shape) for variable in variables]
     if there != wanted:
-        raise ValueError(f"its {what} have the shapes {there}, and those of the model {wanted}")
+        raise ValueError(f"its {what} have the shapes {there}, but those of the model {wanted}")
     for variable, parts in zip(variables, values, strict=True):
         assign_parts(variable, parts)
 
@@ -44,12 +44,12 @@ class Skip:
     Args:
         model: the model of the `fit` that is running.
         callbacks: its `CallbackList`.
-        position: where the backup was made, within an epoch.
-        metrics: the values that the metrics' variables had there, in their parts.
-        random: the random states there, if they are known.
+        position: the position of the backup within an epoch.
+        metrics: the values of the metrics' variables at that position, in parts.
+        random: the random states at that position, or None.
 
     Raises:
-        ValueError: the training has fewer batches than that, or executions that end elsewhere.
+        ValueError: the training has fewer batches, or no execution ends at the position.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Skip:
         vars(callbacks).update(zip(MUTED, (self._before_batch, _nothing, self._too_early), strict=True))
 
     def end(self) -> None:
-        """Give the callbacks their hooks back."""
+        """Restore the hooks of the callbacks."""
         for name in MUTED:
             vars(self._callbacks).pop(name, None)
 
@@ -80,13 +80,13 @@ class Skip:
             raise self._too_few(f"an epoch has {batches} now")
         if done % executions:
             raise ValueError(
-                f"BackupAndRestore: the backup was made {self._where()}, where no execution ends with "
+                f"BackupAndRestore: the backup was made {self._where()}, but no execution ends there with "
                 f"`steps_per_execution={executions}`; it must be a divisor of {done}"
             )
         if None not in (batches, self._position.batches) and batches != self._position.batches:
             warn_user(
-                f"BackupAndRestore: the backup was made {self._where()} of {self._position.batches}, and an epoch has "
-                f"{batches} batches now: the first {done} of them are skipped",
+                f"BackupAndRestore: the backup was made {self._where()} of {self._position.batches}, but an epoch now "
+                f"has {batches} batches: the first {done} of them are skipped",
             )
 
     def _where(self) -> str:
@@ -94,18 +94,18 @@ class Skip:
 
     def _too_few(self, why: str) -> ValueError:
         return ValueError(
-            f"BackupAndRestore: the backup was made {self._where()}, and {why}; give `fit` the data and the batch size "
-            "of then, or move the backup away to begin anew"
+            f"BackupAndRestore: the backup was made {self._where()}, but {why}; pass the same data and batch size to "
+            "`fit`, or move the backup away to start again"
         )
 
-    # In the place of the list's hooks.
+    # Replacements for the list's hooks.
 
     def _before_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if batch >= self._position.batch:
             self.end()
             for states in self._random:
                 states.restore()
-            # As at the first batch of any epoch, where hooks may read variables; JAX has them apart by now.
+            # As at the first batch of any epoch, hooks may read variables, whose values JAX keeps elsewhere by now.
             lookup.sync(self._model)
             self._callbacks.on_train_batch_begin(batch, logs)
             return
@@ -119,10 +119,10 @@ class Skip:
             raise self._too_few("the data have come to their end before it")
         self._callbacks.on_epoch_end(epoch, logs)
 
-    # In the place of the training function.
+    # Replacement for the training function.
 
     def _exchange(self) -> None:
-        """Let the next call of the training function take its batches and nothing else."""
+        """Make the next call of the training function only take its batches from the data."""
         take = _TAKE[keras.config.backend()]
         training_step.replace_next_call(self._model, lambda *arguments: take(self, *arguments))
 
@@ -141,7 +141,7 @@ class Skip:
         return self._logs
 
     def _next(self, iterator: Any) -> Any:
-        """Take the batches of one execution; the first of them."""
+        """Take the batches of one execution from the data. Returns the first one."""
         taken = [batch for _, batch in zip(range(self._model.steps_per_execution), iterator, strict=False)]
         if len(taken) < self._model.steps_per_execution:
             raise self._too_few("the data have come to their end before it")
@@ -152,8 +152,8 @@ class Skip:
             assign(self._model.metrics_variables, self._metrics, "metrics")
         except ValueError as error:
             raise ValueError(
-                f"BackupAndRestore: the backup was made {self._where()} with other metrics: {error}; give `compile` "
-                "those of then, or move the backup away to begin anew"
+                f"BackupAndRestore: the backup was made {self._where()} with other metrics: {error}; pass the same "
+                "metrics to `compile`, or move the backup away to start again"
             ) from error
         self._logs = self._model.get_metrics_result()
 
@@ -166,17 +166,17 @@ _TAKE: dict[str, Callable[..., Any]] = {
 
 
 def _nothing(*_: Any, **__: Any) -> None:
-    """A hook that is not called."""
+    """A hook that does nothing."""
 
 
 def _has_metrics(model: Any) -> bool:
-    """Whether the metrics' variables exist; TensorFlow makes them in the first batch."""
+    """Whether the metrics' variables exist. TensorFlow creates them in the first batch."""
     parts = (model._compile_metrics, model._compile_loss)
     return all(part is None or part.built for part in parts)
 
 
 def _build_metrics(model: Any, batch: Any) -> None:
-    """Make the metrics' variables on TensorFlow, as the other backends do before the first batch."""
+    """Create the metrics' variables on TensorFlow. The other backends do so before the first batch."""
     optional = sys.modules["tensorflow"].experimental.Optional
     model._symbolic_build(
         data_batch=keras.tree.map_structure(lambda part: None if isinstance(part, optional) else part, batch)

@@ -1,4 +1,4 @@
-"""A time budget: the schedule's clock runs so that the schedule ends when the time does."""
+"""A time budget: the clock of the schedule runs so that the schedule ends when the time is over."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from keras_lr.training import audit
 from keras_lr.training.saved_state import memory
 
 CHECKPOINTS = (0.02, 0.25, 0.5, 0.75, 0.9)
-"""Shares of the time budget after which the pace is looked at."""
+"""Fractions of the time budget after which the pace is estimated again."""
 
 TOLERANCE = 0.05
-"""A pace that is off by less is left alone: a correction costs a compilation."""
+"""A smaller error of the pace is not corrected, since a correction takes a compilation."""
 
 NOMINAL = 1000
-"""Ticks of an epoch under a time budget, where the dataset does not tell its length."""
+"""Ticks of an epoch under a time budget, for data of unknown length."""
 
 clock = time.monotonic
 
 
 class TimeBudget:
-    """Keeps the schedules of a model at the pace that a time budget asks for."""
+    """Sets the pace of a model's schedules so that they end with a time budget."""
 
     KEY = "time_budget"
 
@@ -59,13 +59,13 @@ class TimeBudget:
         self._resume()
 
     def _resume(self) -> None:
-        """Set the clocks as they were, where weights alone were loaded."""
+        """Restore the clocks after only weights were loaded."""
         changed = [self._restore(rated) for rated in self._optimizers]
         if any(changed):
             training_step.retrace(self._model)
 
     def _restore(self, rated: RatedOptimizer) -> bool:
-        """Give a schedule its clock back; whether it had none."""
+        """Restore the clock of a schedule. Returns whether it had none."""
         pieces = self._clocks.get(rated.column)
         if not pieces or not isinstance(rated.source, LearningRateSchedule):
             return False
@@ -76,12 +76,12 @@ class TimeBudget:
         return True
 
     def end(self) -> None:
-        """Another training has the whole budget if this one has used it up. The clocks stay."""
+        """End a training. If it used up the budget, the next one has the whole budget again. The clocks stay."""
         if self.is_over():
             memory(self._model)[self.KEY]["seconds"] = 0.0
 
     def warn_if_over(self) -> None:
-        """Warn where an earlier training has brought a schedule to its end already."""
+        """Warn if a schedule has already ended in an earlier training."""
         for rated in self._optimizers:
             source, step = rated.source, rated.step()
             paced = Installed.around(source).paced if isinstance(source, LearningRateSchedule) else None
@@ -90,14 +90,14 @@ class TimeBudget:
             end = length_of(paced.schedule) or self._ticks
             if int(paced.ticks_at(np.int64(step))) >= end:
                 warn_user(
-                    f"BindSchedule: the schedule of `{rated.column}` has come to its end at step {step:,}, so this "
-                    f"training stays at {rated.rate():.6g}: compile the model anew, or give it another schedule with "
+                    f"BindSchedule: the schedule of `{rated.column}` ended at step {step:,} already, so this "
+                    f"training stays at {rated.rate():.6g}: compile the model again, or set another schedule with "
                     "`set_learning_rate`",
                     audit.ScheduleWarning,
                 )
 
     def used(self) -> float:
-        """Seconds of the budget used so far, by this process and those before it."""
+        """Seconds of the budget used so far, by this process and earlier ones."""
         return self._used_before + clock() - self._began
 
     def is_over(self) -> bool:
@@ -107,15 +107,15 @@ class TimeBudget:
         self._batch_began = self.used()
 
     def after_batch(self) -> bool:
-        """Note a batch, and correct the pace if it is time to; whether the training is over.
+        """Record a batch, and correct the pace at certain times. Returns whether the training is over.
 
-        After the batch and not before the next one, when other callbacks have looked already at
-        the schedule that it will use.
+        This happens after a batch, not before the next one: by then, other callbacks may have used the
+        schedule for the next batch.
         """
         used = self.used()
         memory(self._model)[self.KEY]["seconds"] = used
         if self._measured_from is None:
-            # The first batch after a correction compiles the training step; the pace is measured after it.
+            # The first batch after a correction compiles the training step, so the pace is measured after it.
             self._compilation = max(used - self._batch_began, self._compilation)
             self._measured_from, self._batches = used, 0
         else:
@@ -126,7 +126,7 @@ class TimeBudget:
         return False
 
     def _look(self, used: float) -> None:
-        """Correct the pace if it is time to look at it and it is off."""
+        """Estimate the pace again if it is time to, and correct it if necessary."""
         if self._measured_from is None or self._batches < 5 or not self._due or used < self._due[0]:
             return
         self._due = [due for due in self._due if due > used]
@@ -140,7 +140,7 @@ class TimeBudget:
             self._measured_from = None
 
     def _correct(self, rated: RatedOptimizer, steps_left: int) -> bool:
-        """Give one schedule the pace that brings it to its end in `steps_left`; whether it changed."""
+        """Set the pace of a schedule so that it ends in `steps_left` steps. Returns whether it changed."""
         source, step = rated.source, rated.step()
         if not isinstance(source, LearningRateSchedule):
             return False
@@ -160,14 +160,14 @@ def seconds_of(time_budget: Any) -> float:
     """A time budget in seconds."""
     import pandas as pd
 
-    allowed = "seconds > 0, a timedelta, or a text such as '30min'"
+    allowed = "seconds > 0, a timedelta, or a string such as '30min'"
     if isinstance(time_budget, bool) or not isinstance(time_budget, str | numbers.Real | datetime.timedelta):
         refuse("BindSchedule", "time_budget", allowed, time_budget, TypeError)
     try:
         seconds = (
             float(time_budget) if isinstance(time_budget, numbers.Real) else pd.Timedelta(time_budget).total_seconds()
         )
-    except Exception:  # pandas' errors, too large a number, and whatever a number's own conversion raises
+    except Exception:  # errors of pandas, too large a number, or any error of a conversion
         seconds = 0.0
     if not 0.0 < seconds < math.inf:
         refuse("BindSchedule", "time_budget", allowed, time_budget)

@@ -1,4 +1,4 @@
-"""One `fit`, as `LearningRateLogger` follows it: the recording that runs, and what a compiled step was traced with."""
+"""The recording of one `fit` for `LearningRateLogger`, and the rates with which a compiled step was traced."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.core.keras_versions import last_batch
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Hyperparameter, Source
-from keras_lr.training.saved_state import of
+from keras_lr.training.session import Session
 
 GRADIENT_NORM = "gradient_norm"
 """The column of the norm of the gradient."""
 
 
 class Wanted(NamedTuple):
-    """What a logger records; the fields are arguments of `LearningRateLogger`."""
+    """What to record. The fields are arguments of `LearningRateLogger`."""
 
     metrics: tuple[str, ...]
     optimizer: Any
@@ -32,21 +32,23 @@ class Wanted(NamedTuple):
 
 
 class Watch:
-    """What is recorded while one `fit` runs.
+    """The recording of one `fit`.
 
     Args:
         model: the model that is trained.
-        wanted: what is recorded.
-        book: gets the rows.
-        steps: batches of an epoch, if that is known.
+        wanted: what to record.
+        book: stores the rows.
+        steps: batches in an epoch; None if unknown.
+        session: what it shares with other callbacks.
 
     Attributes:
-        model: the same.
+        model, session: the same.
         epoch: the epoch that runs.
     """
 
-    def __init__(self, model: Any, wanted: Wanted, book: Logbook, steps: int | None) -> None:
+    def __init__(self, model: Any, wanted: Wanted, book: Logbook, steps: int | None, session: Session) -> None:
         self.model = model
+        self.session = session
         self._wanted = wanted
         self._book = book
         self._steps = steps
@@ -54,18 +56,15 @@ class Watch:
         self.epoch = 0
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
         self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
-        self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
         self._logs: dict[str, Any] = {}
-        # On TensorFlow and JAX a compiled step keeps the rate it was traced with.
+        # On TensorFlow and JAX a compiled step keeps the rate with which it was traced.
         self._traced: tuple[Any, list[Source]] | None = None
 
     def once(self, what: str) -> bool:
-        """Whether this is the first call for something in this `fit`."""
-        is_first = what not in self._done
-        self._done.add(what)
-        return is_first
+        """Whether this is the first call with this argument in this `fit`."""
+        return self.session.once((self, what))
 
     def begin_epoch(self, epoch: int) -> None:
         self.close()
@@ -77,12 +76,12 @@ class Watch:
 
     def begin_batch(self, batch: int) -> None:
         self._is_running = True
-        if self._open is not None and not self._open.goes_on_with(batch):
+        if self._open is not None and batch != self._open.next_batch:  # in an epoch that was begun before a resume
             self.close()
             self._open = self._recording(batch)
 
     def end_batch(self, batch: int, logs: dict[str, Any] | None) -> None:
-        """Record a batch, once. No rate has changed since its update."""
+        """Record a batch, if it was not recorded yet. No rate has changed since its update."""
         if not self._is_running:
             return
         self._is_running = False
@@ -95,21 +94,21 @@ class Watch:
             return
         sources = self._sources()
         if not self._open.is_of(sources):
-            # The rate was changed between the logger's hook at the beginning of the batch and its update.
+            # The rate was changed between the logger's hook at the start of the batch and its update.
             first, before = self._open.next_batch, self._open
             self._add(before)
             self._open = self._recording(first, before)
-        # With `steps_per_execution` the last number of an epoch may be past its end.
+        # With `steps_per_execution` the last batch may be past the end of the epoch.
         last = last_batch(self.model, batch)
         self._open.note(last if self._steps is None else min(last, self._steps - 1), logs or {})
 
     def complete(self, logs: dict[str, Any] | None) -> None:
-        """Add what callbacks before the logger have put into the logs of the batch."""
+        """Add the metrics that earlier callbacks have added to the logs of the batch."""
         if self._open is not None:
             self._open.complete(logs or {})
 
     def break_off(self) -> None:
-        """Note the last batch of a training that has ended with an error, if its update was made."""
+        """Record the last batch of a training that ended with an error, if its update was made."""
         if self._is_running and self._open is not None:
             self._is_running = False
             self._sync()
@@ -118,7 +117,7 @@ class Watch:
         self.close()
 
     def _got_no_batch(self) -> bool:
-        """Whether TensorFlow has counted a step for which the data raised an error: the metrics are then as before."""
+        """Whether TensorFlow counted a step in which the data raised an error. The metrics have then not changed."""
         if keras.config.backend() != "tensorflow" or not self._is_compiled:
             return False
         now, before = self.model.get_metrics_result(), self._logs
@@ -126,18 +125,18 @@ class Watch:
         return all(np.array_equal(to_numpy(value), to_numpy(before.get(name, 0.0))) for name, value in now.items())
 
     def close(self) -> None:
-        """Make rows of what was recorded."""
+        """Convert the recording to rows."""
         if self._open is not None:
             self._add(self._open)
         self._open = None
 
     def end(self) -> None:
-        """Leave the optimizer as it was before."""
+        """Restore the optimizer to its state before."""
         if self._norm is not None:
             self._norm.remove()
 
     def unfinished(self) -> Segment | None:
-        """The rows of the recording that goes on."""
+        """The rows of the current recording."""
         if self._open is None:
             return None
         self._sync()
@@ -154,14 +153,14 @@ class Watch:
         return segment if segment is None or self._effective is None else self._effective.columns(segment)
 
     def _sync(self) -> None:
-        # After another `compile` the state that JAX keeps is of the optimizer before.
+        # After another `compile`, JAX still holds the state of the previous optimizer.
         if self._open is not None and self._open.optimizer is self.model.optimizer:
             lookup.sync(self.model)
 
     def _sources(self) -> list[Source]:
-        """Where the rates came from in the training step that has just run."""
+        """The sources of the rates in the last training step."""
         ran = self.model.train_function if self._is_compiled else None
-        # Without a training function the user's own loop trains. It is not compiled, or says so itself.
+        # Without a training function the user's own loop trains. It is not compiled, or reports that itself.
         if ran is not None and self._traced is not None and self._traced[0] is ran:
             return self._traced[1]
         sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
@@ -169,12 +168,13 @@ class Watch:
         return sources
 
     def _hyperparameters(self) -> list[Hyperparameter]:
-        """What has a column: those of optimizers, and what callbacks compute from the step."""
-        found = lookup.hyperparameters(self.model, self._wanted.optimizer)
-        session = of(self.model).session
-        if session is not None and session.schedules and found:
+        """All hyperparameters with a column: those of optimizers, and numbers that callbacks compute from the step."""
+        chosen = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
+        found = lookup.hyperparameters(chosen)
+        schedules = self.session.schedules
+        if schedules and found:
             rated = lookup.primary([it.rated for it in found])
-            found += [Hyperparameter(column, rated, schedule) for column, schedule in session.schedules.items()]
+            found += [Hyperparameter(column, rated, schedule) for column, schedule in schedules.items()]
         return found
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:

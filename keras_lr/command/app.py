@@ -18,7 +18,7 @@ from keras_lr.command import render
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learning-rate scheduling for Keras 3.")
 
 BLOCK = 100_000
-"""Rates that are computed at once for CSV."""
+"""Number of rates that are computed at once for CSV."""
 
 Plot = Annotated[Path | None, typer.Option(help="Write a picture to this file instead (.png, .svg, .pdf).")]
 Log = Annotated[list[Path], typer.Argument(help="Logs of LearningRateLogger (.csv or .parquet).", show_default=False)]
@@ -26,7 +26,7 @@ Log = Annotated[list[Path], typer.Argument(help="Logs of LearningRateLogger (.cs
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """What a user did wrong is one line on stderr and exit code 2, without a traceback."""
+    """A context in which a mistake of the user is one line on stderr and exit code 2, without a traceback."""
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -36,7 +36,7 @@ def user_errors() -> Iterator[None]:
 
 
 def example_of(schedule_class: type) -> tuple[Any, int | None]:
-    """The schedule in the example of a class's docstring, None if none can be parsed; and its last step there."""
+    """The schedule in the example of a class's docstring (None if it cannot be parsed), and the last step there."""
     from keras_lr.tools import parsing
 
     for line in re.findall(r"^\s*>>> (.*)$", schedule_class.__doc__ or "", re.MULTILINE):
@@ -68,7 +68,7 @@ def _options(
 
 @app.command("list")
 def list_schedules() -> None:
-    """List every schedule, with a sparkline of its example and what the curve looks like."""
+    """List every schedule, with a sparkline of its example and a description of the curve."""
     from keras_lr.schedules.installed import MADE_FOR_YOU
     from keras_lr.tools import parsing
 
@@ -100,10 +100,10 @@ def show(
     csv: Annotated[bool, typer.Option("--csv", help="Print step and learning_rate of every step instead.")] = False,
     plot: Plot = None,
 ) -> None:
-    """Show a schedule: in words and as a curve in the terminal, as a picture, or as CSV."""
+    """Show a schedule as a sentence and a curve in the terminal, as a picture, or as CSV."""
     with user_errors():
         if csv and plot is not None:
-            raise ValueError("--csv and --plot are two kinds of output: give one of them")
+            raise ValueError("--csv and --plot cannot be used together")
         parsed = _bound(schedule, epochs, steps_per_epoch, batch_size)
         count = steps or _steps_of(parsed)
         if csv:
@@ -121,7 +121,7 @@ def show(
 
 
 def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_size: int | None) -> Any:
-    """The schedule of a text, with its durations in steps."""
+    """The schedule in a text, with its durations in steps."""
     from keras_lr.core.tree import durations, is_bound
     from keras_lr.tools import parsing
 
@@ -130,14 +130,14 @@ def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_siz
         return parsed
     units = list(durations(parsed))
     if (epochs is None or steps_per_epoch is None) and any(duration.needs_epochs for duration in units):
-        raise ValueError("the schedule has durations in epochs or fractions: give --epochs and --steps-per-epoch")
+        raise ValueError("the schedule has durations in epochs or fractions: pass --epochs and --steps-per-epoch")
     if batch_size is None and any(duration.samples for duration in units):
-        raise ValueError("the schedule has durations in samples: give --batch-size")
+        raise ValueError("the schedule has durations in samples: pass --batch-size")
     return parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
 
 
 def _steps_of(schedule: Any) -> int:
-    """The steps that are shown of a schedule: to its end, or a thousand."""
+    """The number of steps to show: to the end of the schedule, or a thousand."""
     from keras_lr.core.fields import STEP_LIMIT
     from keras_lr.core.inner import length_of
 
@@ -146,7 +146,7 @@ def _steps_of(schedule: Any) -> int:
 
 
 def _print_csv(schedule: Any, count: int) -> None:
-    """Print step and rate of every step, a block at a time."""
+    """Print step and rate of every step, in blocks."""
     typer.echo("step,learning_rate")
     for first in range(0, count, BLOCK):
         at = range(first, min(first + BLOCK, count))
@@ -158,10 +158,10 @@ def _print_csv(schedule: Any, count: int) -> None:
 def inspect(
     model: Annotated[Path, typer.Argument(help="A model saved as .keras.", show_default=False)],
     ahead: Annotated[
-        int | None, typer.Option(min=1, help="Show the rates of that many steps from the present one.")
+        int | None, typer.Option(min=1, help="Show the rates of so many steps from the current one.")
     ] = None,
 ) -> None:
-    """Say what a saved model trains with: optimizer, schedule, step, present rate and what comes next.
+    """Show how a saved model trains: optimizer, schedule, step, current rate and the next rates.
 
     The file is only read: no weights are loaded, and nothing in it is run or imported.
     """
@@ -176,7 +176,7 @@ def inspect(
 
 @app.command()
 def compare(logs: Log, plot: Plot = None) -> None:
-    """Compare the logs of several runs: length, rates, last metrics, and where the rates part."""
+    """Compare the logs of several runs: length, rates, last metrics, and where the rates differ."""
     from keras_lr.callbacks.log_page import rate_columns
     from keras_lr.command import logs as tables
 
@@ -195,7 +195,7 @@ def demo(
     epochs: Annotated[int, typer.Option(min=4, help="Epochs in all; the first half before the reload.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
-    """Train a digit classifier: warmup, cosine, plateau and logger; save, reload in a new process, go on."""
+    """Train a digit classifier with warmup, cosine, plateau and logger; save, reload in a new process, continue."""
     from keras_lr.command import demo as job
 
     with user_errors():
@@ -206,7 +206,7 @@ def demo(
 
 @app.command("demo-resume", hidden=True)
 def demo_resume(out: Path, epochs: int, seed: int) -> None:
-    """Carry out the second half of the demo, in its own process."""
+    """Run the second half of the demo, in its own process."""
     from keras_lr.command import demo as job
 
     job.resume(out, epochs, seed)

@@ -1,4 +1,4 @@
-"""The main job: real data, warmup and decay, plateau and logger, save, reload in a new process, go on."""
+"""The demo: real data, warmup and decay, plateau and logger, save, reload in a new process, continue."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Table
 
 import keras_lr
 from keras_lr.core import drawing, optional, quiet
+from keras_lr.core.keras_versions import set_random_seed
 from keras_lr.optimizers import lookup
 
 BATCH = 32
@@ -23,7 +24,7 @@ PEAK = 0.1
 FACTOR, PATIENCE, MIN_DELTA = 0.3, 3, 0.002
 
 LIGHT, DARK = "learning_rate.png", "learning_rate_dark.png"
-"""The picture, for light and for dark pages."""
+"""The pictures, for light and for dark pages."""
 
 
 NOTHING: dict[str, list[Any]] = {"epochs": [], "reduced_after": [], "best": [], "resumed_at": []}
@@ -31,27 +32,27 @@ NOTHING: dict[str, list[Any]] = {"epochs": [], "reduced_after": [], "best": [], 
 
 
 def require_libraries() -> None:
-    """Say before the training what to install for the data and the picture, where it is missing."""
+    """Check before the training that the libraries for the data and the picture are installed."""
     optional.require("sklearn", "demo", "the demo", package="scikit-learn")
     optional.require("matplotlib", "demo", "the demo")
 
 
-# Keras may import TensorFlow later, also where it runs on another backend.
+# Keras may import TensorFlow later, even if it runs on another backend.
 @quiet.without_startup_lines()
 def run(out: Path, epochs: int, seed: int) -> int:
-    """Train half, save, train the rest in a new process, report. Returns the exit status."""
+    """Train the first half, save, train the rest in a new process, report. Returns the exit status."""
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
     for name in ("log.csv", "history.json", "model.keras", LIGHT, DARK):
         (out / name).unlink(missing_ok=True)
-    keras.utils.set_random_seed(seed)
+    set_random_seed(seed)
     half, schedule = epochs // 2, the_schedule(epochs)
     console.print(f"Schedule: {schedule.describe()}")
     model = build(schedule)
     train(model, out, range(half), seed)
     model.save(out / "model.keras")
     step, following = lookup.step_of(model), keras_lr.get_learning_rate(model)
-    console.print(f"Saved after epoch {half}: step {step}, next rate {following:.6f}. Going on in a new process.")
+    console.print(f"Saved after epoch {half}: step {step}, next rate {following:.6f}. Continuing in a new process.")
     command = [sys.executable, "-m", "keras_lr", "demo-resume", str(out), str(epochs), str(seed)]
     if subprocess.run(command, check=False).returncode != 0:
         console.print("[red]The second process failed.[/red]")
@@ -73,11 +74,12 @@ def the_schedule(epochs: int) -> keras_lr.Schedule:
 
 
 def digits() -> tuple[Any, Any]:
-    """scikit-learn's 1,797 handwritten digits, a quarter of them held out."""
+    """The 1,797 handwritten digits of scikit-learn, a quarter of them held out."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     pixels, labels = load_digits(return_X_y=True)
+    labels = labels.astype("int32")  # JAX warns of int64, which it does not have
     parts = train_test_split(pixels.astype("float32") / 16, labels, test_size=0.25, random_state=0, stratify=labels)
     return (parts[0], parts[2]), (parts[1], parts[3])
 
@@ -97,7 +99,7 @@ def build(schedule: keras_lr.Schedule) -> keras.Model:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Notes after which epochs (from 1) the plateau reduced, and its best validation loss by then."""
+    """Records the epochs (from 1) after which the plateau reduced, and its best validation loss at that time."""
 
     def __init__(self, plateau: keras_lr.ReduceOnPlateau) -> None:
         super().__init__()
@@ -127,9 +129,9 @@ class _Bar(keras.callbacks.Callback):
 
 
 def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
-    """Train some of the epochs, and note what happened in the folder."""
+    """Train some of the epochs, and write the results to the folder."""
     (x, y), held_out = digits()
-    keras.utils.set_random_seed(seed + epochs.start)
+    set_random_seed(seed + epochs.start)
     plateau = keras_lr.ReduceOnPlateau("val_loss", FACTOR, PATIENCE, min_delta=MIN_DELTA, min_lr=1e-3)
     # Without the audit, which would warn that this process ends in the middle of the schedule.
     logger = keras_lr.LearningRateLogger(metrics=("loss",), path=out / "log.csv", audit=False)
@@ -159,7 +161,7 @@ def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
 
 
 def report(console: Console, out: Path, step: int, following: float) -> int:
-    """Check that rate and step went on, print the table, draw the picture."""
+    """Check that rate and step continued, print the table, draw the picture."""
     import pandas as pd
 
     log, history = pd.read_csv(out / "log.csv"), json.loads((out / "history.json").read_text())
@@ -191,30 +193,30 @@ def report(console: Console, out: Path, step: int, following: float) -> int:
 
 
 def events(log: Any, history: dict[str, Any]) -> list[str]:
-    """What the plateau did, and why."""
+    """The reductions of the plateau, with reasons."""
     lines = []
     for epoch, best in zip(history["reduced_after"], history["best"], strict=True):
         before = log[log.epoch == epoch - 1].learning_rate.iloc[-1]
         following = log[log.epoch == epoch].learning_rate
         after = f"{following.iloc[0]:.5f}" if len(following) else "none, since the training ends here"
         lines.append(
-            f"Plateau: after epoch {epoch} the rate went from {before:.5f} to {after}. For {PATIENCE} epochs the "
+            f"Plateau: after epoch {epoch} the rate changed from {before:.5f} to {after}. For {PATIENCE} epochs the "
             f"validation loss had not fallen below {best:.4f} by more than {MIN_DELTA}."
         )
     return lines
 
 
 def batch_losses(log: Any, examples: int) -> Any:
-    """The loss of each batch, out of the running means over the epoch that Keras reports."""
+    """The loss of each batch, from the running means over the epoch that Keras reports."""
     seen = np.minimum((log.batch + 1) * BATCH, examples)
     total = log.loss * seen
-    # The first batch of an epoch has nothing before it.
+    # Before the first batch of an epoch, the sum is 0.
     earlier = total.shift(fill_value=0.0).where(log.batch > 0, 0.0)
     return (total - earlier) / (seen - seen.shift(fill_value=0).where(log.batch > 0, 0))
 
 
 def draw(log: Any, history: dict[str, Any], step: int, path: Path, style: str) -> None:
-    """Rate over steps, and below it the loss of each batch and the held-out accuracy."""
+    """Draw the rate over steps, and below it the loss of each batch and the held-out accuracy."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -249,7 +251,7 @@ def draw(log: Any, history: dict[str, Any], step: int, path: Path, style: str) -
 
 
 def _draw_rate(ax: Any, log: Any, reduced_at: list[int], step: int) -> None:
-    """The rates, where they were reduced and why, and where the training was reloaded."""
+    """Draw the rates, their reductions with the reason, and the step at which the training was reloaded."""
     drawing.log(log, ax, label="learning rate of each batch", color="tab:blue")
     ax.axvline(step, color="0.5", linestyle="--", label="saved, and reloaded in a new process")
     why = f"plateau: × {FACTOR} after {PATIENCE} epochs without a lower validation loss"

@@ -1,4 +1,4 @@
-"""`keras-lr forecast`: final losses of schedules, by a law that is fitted to logs."""
+"""`keras-lr forecast`: final losses of schedules, by a law fitted to logs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _parsed(texts: list[str]) -> dict[str, Any]:
     """The schedules by their texts.
 
     Raises:
-        ValueError: a text is no schedule, or one whose durations are not in steps.
+        ValueError: a text is not a schedule, or its durations are not in steps.
     """
     from keras_lr.core.tree import is_bound
     from keras_lr.tools.parsing import parse
@@ -82,7 +82,7 @@ def _table(frame: Any) -> Table:
 
 
 def _curve(text: str, frame: Any) -> tuple[str, Any, Any]:
-    """A forecast as the terminal draws it: label, steps and losses."""
+    """A forecast for the terminal: label, steps and losses."""
     frame = frame.dropna()
     frame = frame.iloc[:: max(len(frame) // CURVE, 1)]
     return text, frame["step"].to_numpy(), frame["loss"].to_numpy()

@@ -1,7 +1,7 @@
-"""What is in a `.keras` file: optimizer, schedule, step and rate, read without running anything of it.
+"""The content of a `.keras` file (optimizer, schedule, step and rate), read without running anything in it.
 
 Keras's own loading creates any class that a file names. Here the file is only read as JSON and
-HDF5, and of its classes only the schedules of this package and of Keras are made.
+HDF5. The only classes that are created are the schedules of this package and of Keras.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from keras_lr.optimizers.multipliers import DECAY, RATE
 from keras_lr.tools import parsing
 
 LARGEST = 16 * 2**20
-"""Bytes of a config that is read, after unpacking; parsed, it may take forty times as much."""
+"""Largest config that is read, in bytes after unpacking. When parsed, it may take forty times as much."""
 
 PACKED = 256 * 2**20
-"""Bytes of weights that are unpacked. Keras packs none, and reads larger ones where they are."""
+"""Largest weights that are unpacked, in bytes. Keras does not compress weights; uncompressed ones are read in place."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Rate:
     """A learning rate, or another scheduled hyperparameter, in a file.
 
     Attributes:
-        name: the column that a log would have for it.
-        optimizer: class name of its optimizer.
-        source: a number, a schedule, or the class name of a schedule that is not known here.
+        name: the name of its column in a log.
+        optimizer: the class name of its optimizer.
+        source: a number, a schedule, or the class name of an unknown schedule.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Rate:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect_file` finds.
+    """The result of `inspect_file`.
 
     Attributes:
-        keras_version: the version that wrote the file.
-        step: batches seen; None if the file has no optimizer state.
+        keras_version: the version of Keras that wrote the file.
+        step: the number of batches so far; None if the file has no optimizer state.
         rates: the rates; empty for a model that is not compiled.
-        callbacks: what callbacks of keras_lr remember, by key.
+        callbacks: the saved entries of keras_lr's callbacks, by key.
     """
 
     keras_version: str
@@ -68,11 +68,11 @@ def inspect_file(path: Path) -> Inspection:
     """Read a `.keras` file.
 
     Raises:
-        ValueError: it is not one, or is damaged.
-        OSError: there is no such file.
+        ValueError: it is not a `.keras` file, or is damaged.
+        OSError: the file does not exist or cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"{str(path)!r} is no file")
+        raise ValueError(f"{str(path)!r} is not a file")
     with path.open("rb") as stream:
         return _inspection(path, stream)
 
@@ -86,12 +86,12 @@ def _inspection(path: Path, stream: IO[bytes]) -> Inspection:
             step, callbacks = _state(archive)
     except Exception as error:  # a damaged file raises errors of zlib, HDF5, JSON and Python of many kinds
         message = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ValueError(f"{str(path)!r} is no `.keras` file, or is damaged: {message}") from None
+        raise ValueError(f"{str(path)!r} is not a `.keras` file, or is damaged: {message}") from None
     return Inspection(version, step, rates, callbacks)
 
 
 def _entry(archive: zipfile.ZipFile, name: str, largest: int) -> zipfile.ZipInfo:
-    """An entry of the archive; refused where programs would disagree about which it is, or it is a bomb."""
+    """An entry of the archive. Ambiguous entries and zip bombs are refused."""
     if archive.namelist().count(name) > 1:
         raise ValueError(f"it has several entries named {name}")
     info = archive.getinfo(name)
@@ -105,7 +105,7 @@ def _json(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def _rates(optimizer: Any, column: str) -> list[Rate]:
-    """The rates in an optimizer's config, that of a wrapper or of several included."""
+    """The rates in an optimizer's config, which may be that of a wrapper or of several optimizers."""
     if optimizer is None:
         return []
     if isinstance(optimizer, str):
@@ -127,7 +127,7 @@ def _rates(optimizer: Any, column: str) -> list[Rate]:
 
 
 def _factors(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The factors of groups of variables, each with its argument and its pattern."""
+    """The factors of groups of variables, each with the name of its argument and its pattern."""
     for name in (RATE, DECAY):
         for pattern, factor in config.get(name, {}).get("factors", ()):
             yield f"{name}[{pattern}]", factor
@@ -145,7 +145,7 @@ def _source(value: Any) -> float | LearningRateSchedule | str:
 
 
 def _schedule(config: dict[str, Any]) -> LearningRateSchedule:
-    """A schedule from its config, made of known classes only."""
+    """A schedule from its config, of known classes only."""
     name, arguments = config["class_name"], config["config"]
     own = parsing.classes().get(str(name))
     if own is not None and config.get("registered_name") == f"keras_lr>{name}":
@@ -157,14 +157,14 @@ def _schedule(config: dict[str, Any]) -> LearningRateSchedule:
 
 
 def _argument(value: Any) -> Any:
-    """An argument; a schedule inside one is made here, and so passes through `from_config` as it is."""
+    """An argument. Schedules in it are created here, so that `from_config` gets them ready-made."""
     if isinstance(value, list):
         return [_argument(item) for item in value]
     return _schedule(value) if isinstance(value, dict) and "class_name" in value else value
 
 
 def _state(archive: zipfile.ZipFile) -> tuple[int | None, dict[str, Any]]:
-    """The step counter, and the memory of our callbacks; of the rest of the weights nothing is read."""
+    """The step counter, and the saved state of our callbacks. No other weights are read."""
     import h5py
 
     name = "model.weights.h5"
@@ -180,13 +180,13 @@ def _state(archive: zipfile.ZipFile) -> tuple[int | None, dict[str, Any]]:
         if noted is None:
             return step, {}
         if noted.dtype != np.uint8 or noted.ndim != 1:
-            raise ValueError("its state of callbacks is no text")
+            raise ValueError("its state of callbacks is not text")
         entries = json.loads(noted[()].tobytes().decode())["entries"]
         return step, {str(key): value for key, value in entries.items() if key != "rates"}
 
 
 def _weights(archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    """The HDF5 file in the archive, to read where it is: a stream of `zipfile` begins anew to go back."""
+    """The HDF5 file in the archive, read in place: a stream of `zipfile` starts again to seek back."""
     info = _entry(archive, name, 2**63)
     if info.flag_bits & 1:
         raise ValueError(f"{name} is encrypted")
@@ -233,7 +233,7 @@ class _Window(io.RawIOBase):
 def _dataset(file: Any, place: str) -> Any:
     """A small dataset that is in the file itself, or None.
 
-    HDF5 knows links and data that are in other files, which this file's author chooses.
+    HDF5 supports links and data in other files, which the author of this file could choose.
     """
     import h5py
 
@@ -246,7 +246,7 @@ def _dataset(file: Any, place: str) -> Any:
             raise ValueError(f"{place} is a link to another place")
         found = found[name]
     if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"{place} is no dataset")
+        raise ValueError(f"{place} is not a dataset")
     if found.external or found.is_virtual:
         raise ValueError(f"the data of {place} are in another file")
     if max(found.nbytes, math.prod(found.chunks or ()) * found.dtype.itemsize) > LARGEST:

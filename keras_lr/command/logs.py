@@ -1,7 +1,7 @@
 """The text of `keras-lr compare`: several logs of LearningRateLogger side by side.
 
-A column is a run and a row is a quantity, so that numbers and names are whole in 80 columns and in a pipe. Runs that
-do not fit beside each other follow below.
+A column is a run and a row is a quantity, so that numbers and names are complete in 80 columns and in a pipe. Runs that
+do not fit next to each other follow below.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from keras_lr.callbacks.log_page import rate_columns
 from keras_lr.command.render import printable
 
 MOST_COLUMNS = 20
-"""Metrics, and rates, of a log that are shown."""
+"""How many metrics, and how many rates, of a log are shown."""
 
 COLUMN = 11
-"""Characters of a run's column: a number has at most ten."""
+"""Width of a run's column in characters. A number has at most ten."""
 
 LONGEST_LABEL = 26
-"""A longer name of a row has a line to itself."""
+"""A longer name of a row gets a separate line."""
 
 
 def read_logs(paths: list[Path]) -> dict[str, Any]:
     """The logs as data frames, by their paths.
 
     Raises:
-        ValueError: a file is no log, or has no rates.
+        ValueError: a file is not a log, or has no rates.
     """
     frames = {str(path): log_reader.read_frame(path) for path in paths}
     for path, frame in frames.items():
         if not rate_columns(frame):
-            raise ValueError(f"{path!r} is no log: it has no column 'learning_rate'")
+            raise ValueError(f"{path!r} is not a log: it has no column 'learning_rate'")
     return frames
 
 
 def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
-    """The lines: which run is which file, the numbers of each, and where their rates part from the first run.
+    """The lines: the file of each run, its numbers, and where its rates differ from those of the first run.
 
     Args:
         frames: the logs by their paths.
-        width: characters of a line. Paths, and names of metrics, are not cut.
+        width: width of a line in characters. Paths and names of metrics are not cut.
     """
     rates = _union(map(rate_columns, frames.values()))
     every = _metrics(frames, rates)
@@ -54,7 +54,8 @@ def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
     names = [f"run {number}" for number in range(1, len(frames) + 1)]
     for name, path in zip(names, frames, strict=True):
         yield printable(f"{name}  {path}")
-    labels = ["steps", "epochs", "first rate", "highest rate", "last rate", "mean rate", *map(_last, metrics)]
+    labels = ["steps", "epochs", "first rate", "highest rate", "last rate", "mean rate"]
+    labels += [f"last {metric}" for metric in metrics]
     cells = [[f"{len(frame):,}", _epochs(frame), *_numbers(frame, metrics)] for frame in frames.values()]
     yield from _table(names, labels, cells, width)
     if len(every) > len(metrics):
@@ -67,7 +68,7 @@ def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
 
 
 def _table(names: list[str], labels: list[str], cells: list[list[str]], width: int) -> Iterator[str]:
-    """Labels at the left, and as many runs beside each other as there is room for."""
+    """Labels at the left, and as many runs next to each other as fit."""
     left = min(max(map(len, labels)), LONGEST_LABEL)
     beside = max((width - left) // COLUMN, 1)
     for start in range(0, len(names), beside):
@@ -88,10 +89,6 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(printable(text), max(width, 20), subsequent_indent="  ", break_long_words=False)
 
 
-def _last(metric: str) -> str:
-    return f"last {metric}"
-
-
 def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:
     """The columns of metrics."""
     taken = {*RESERVED, *rates}
@@ -99,13 +96,13 @@ def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:
 
 
 def _epochs(frame: Any) -> str:
-    """How many epochs there are, in all trainings of a log."""
+    """The number of epochs in all trainings of a log."""
     keys = [name for name in ("training", "epoch") if name in frame]
     return f"{len(frame[keys].drop_duplicates()):,}"
 
 
 def _union(lists: Any) -> list[str]:
-    """The names of all lists, each once, in their order."""
+    """The names in all lists, each once, in order."""
     return list(dict.fromkeys(name for names in lists for name in names))
 
 
@@ -119,7 +116,7 @@ def _numbers(frame: Any, metrics: list[str]) -> list[str]:
 
 
 def _parting(first: Any, other: Any, rates: list[str]) -> str:
-    """Where the rates of two logs first differ, and by how much at most."""
+    """Where the rates of two logs first differ, and their largest difference."""
     keys = ["training", "step"]
     # A log of one training has no number of it.
     left, right = (frame if "training" in frame else frame.assign(training=0) for frame in (first, other))

@@ -1,4 +1,4 @@
-"""What the commands print and draw: texts, sparklines, plots in the terminal, pictures."""
+"""The output of the commands: texts, sparklines, plots in the terminal, pictures."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from keras_lr.core import optional
 BARS = "▁▂▃▄▅▆▇█"
 
 ENDLESS = 1000
-"""Steps that are drawn of a schedule without an end."""
+"""Number of steps that are drawn of a schedule without an end."""
 
 
 def printable(text: str) -> str:
-    """A text in one line, without what would command the terminal: files may say anything."""
+    """A text in one line, without control sequences for the terminal: files may contain anything."""
     shown = ("\\x1b" if char == "\x1b" else char if char.isprintable() else " " for char in text)
     return "".join(shown)
 
 
 def say(console: Console, text: str) -> None:
-    """Print a text as it is: no markup, and nothing that commands the terminal."""
+    """Print a text without markup and without control sequences for the terminal."""
     console.print(printable(text), markup=False, highlight=False)
 
 
 def sparkline(rates: Any) -> str:
-    """A curve as one line of bars, from 0 to its highest rate; from the lowest if it varies by less than half."""
+    """A curve as one line of bars, from 0 to its highest rate, or from the lowest if it varies by less than half."""
     low, top = float(np.min(rates)), max(float(np.max(rates)), 1e-300)
     low = low if top / 2 < low < top else 0.0
     return "".join(BARS[min(int((rate - low) / (top - low) * len(BARS)), len(BARS) - 1)] for rate in rates)
@@ -40,12 +40,12 @@ def has_end(schedule: Any) -> bool:
 
 
 def bound(schedule: Any) -> Any:
-    """A schedule bound to a training that stands for any."""
+    """A schedule bound to an example of a training."""
     return schedule.bind(steps_per_epoch=100, epochs=10, batch_size=32)
 
 
 def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any]:
-    """Some steps of a schedule up to its end, and its rates there."""
+    """Some steps of a schedule up to its end, and the rates at these steps."""
     from keras_lr.core.algebra import Schedule
     from keras_lr.core.fields import STEP_LIMIT
     from keras_lr.core.inner import length_of
@@ -61,7 +61,7 @@ def rates_at(schedule: Any, steps: Any) -> Any:
     """Rates of any schedule.
 
     Raises:
-        ValueError: one of Keras's own cannot be evaluated, or its rates are not finite.
+        ValueError: a schedule of Keras cannot be evaluated, or its rates are not finite.
     """
     from keras_lr.core.inner import values_of
 
@@ -89,16 +89,16 @@ def terminal_plot(curves: list[tuple[str, Any, Any]]) -> str:
     plotext.xlabel("step")
     try:
         return str(plotext.build())
-    except (ArithmeticError, ValueError, IndexError):  # it cannot label an axis of a range of 1e-320
+    except (ArithmeticError, ValueError, IndexError):  # plotext cannot label an axis with a range of 1e-320
         return "\n".join(sparkline(rates) for _, _, rates in curves)
 
 
 def prepare_picture(path: Path) -> None:
-    """Get ready to draw into a file, without a window.
+    """Prepare to draw to a file, without a window.
 
     Raises:
-        ValueError: the name of the file has no ending.
-        ImportError: Matplotlib is missing.
+        ValueError: the file does not end in .png, .svg or .pdf.
+        ImportError: matplotlib is missing.
     """
     if not path.suffix:
         raise ValueError(f"--plot {str(path)!r}: the name of a picture ends in .png, .svg or .pdf")
@@ -109,7 +109,7 @@ def prepare_picture(path: Path) -> None:
 
 
 def save_picture(path: Path, ax: Any) -> None:
-    """Write the figure of some axes to a file, and close it."""
+    """Write the figure of the axes to a file, and close it."""
     from matplotlib import pyplot
 
     ax.figure.savefig(path)
@@ -117,10 +117,10 @@ def save_picture(path: Path, ax: Any) -> None:
 
 
 def picture(path: Path, curves: list[tuple[str, Any, Any]]) -> None:
-    """Draw curves with their labels into a file.
+    """Draw curves with their labels to a file.
 
     Raises:
-        ValueError: the name of the file has no ending.
+        ValueError: the file does not end in .png, .svg or .pdf.
     """
     prepare_picture(path)
     from keras_lr.core import drawing

@@ -18,16 +18,16 @@ from keras_lr.core.inner import length_of
 from keras_lr.core.tree import is_bound
 
 LONGEST_ENTRY = 400
-"""Characters that are printed of what a callback remembers."""
+"""Largest number of characters that are printed of a callback's state."""
 
 
 def lines(path: str, found: Inspection, ahead: int | None) -> Iterator[str]:
-    """What a saved model trains with, line by line.
+    """The description of a saved model, line by line.
 
     Args:
         path: the file.
-        found: what is in it.
-        ahead: steps from the present one whose rates are listed; to the end of the schedule by default.
+        found: its content.
+        ahead: number of steps from the current one whose rates are listed; to the end of the schedule by default.
     """
     yield f"{path}, saved by Keras {found.keras_version}"
     if not found.rates:
@@ -45,7 +45,7 @@ def _as_json(entry: Any) -> str:
 
 
 def _plateau(entry: Any) -> str:
-    """What a plateau callback remembers, as a sentence; as JSON, if a file has something else."""
+    """The state of a plateau callback as a sentence, or as JSON if it is not valid."""
     try:
         found = MetricEntry.from_json("ReduceOnPlateau", PlateauState, {**entry})
     except (ValueError, TypeError):
@@ -56,9 +56,9 @@ def _plateau(entry: Any) -> str:
     parts.append("no metric seen yet" if state.best is None else f"best metric {state.best:.6g}")
     parts.append(f"{_count(state.wait, f'bad {unit}')} in a row")
     if state.cooldown_counter:
-        parts.append(f"{_count(state.cooldown_counter, f'quiet {unit}')} still to come")
+        parts.append(f"{_count(state.cooldown_counter, f'quiet {unit}')} left")
     if found.last_epoch >= 0:
-        parts.append(f"last looked at after epoch {found.last_epoch + 1}")
+        parts.append(f"last checked after epoch {found.last_epoch + 1}")
     return "; ".join(parts)
 
 

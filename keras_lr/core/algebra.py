@@ -1,6 +1,6 @@
 """`Schedule`, its operators, and the classes of schedules that the operators make.
 
-They are one closed algebra: an operator of any schedule makes an object of a class here, which has the operators again.
+The algebra is closed: every operator returns a `Schedule`, which has the same operators.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -52,35 +52,44 @@ from keras_lr.core.tree import LearningRateSchedule, contains, durations, map_pa
 class Schedule(BaseSchedule, abstract=True):
     """A learning rate as a function of the step, the number of updates already applied.
 
-    Subclass it with annotated fields and a method ``rate(step)``, written with the
-    functions of `keras_lr.custom`; the class becomes a frozen dataclass, checks its
-    arguments, and is registered with Keras (as ``package>Name``; `package` is a class
-    argument, ``keras_lr`` for the schedules of this package and ``Custom`` elsewhere),
-    so models that use it save and load without `custom_objects`.
+    Subclass it with annotated fields and a method ``rate(step)``. Write the formula with the
+    functions of `keras_lr.custom`. The class becomes a frozen dataclass and checks its arguments.
+    It is registered with Keras as ``package>Name``, so that models which use it are saved and
+    loaded without `custom_objects`. `package` is a class argument: ``keras_lr`` for the schedules
+    of this package, ``Custom`` elsewhere by default.
 
-    A schedule is immutable, hashable, and equal to another one when class and arguments
-    are. ``eval(repr(schedule)) == schedule``.
+    A schedule is immutable and hashable. Two schedules are equal if they have the same class and
+    the same arguments, and ``eval(repr(schedule)) == schedule``.
+
+    Raises:
+        TypeError: an argument has the wrong type, is missing or is unknown.
+        ValueError: an argument has a value that is not allowed. The error names the argument, what
+            is allowed, and what was given.
     """
 
     def bind(
-        self, *, steps_per_epoch: int | None = None, epochs: int | None = None, batch_size: int | None = None
+        self,
+        *,
+        steps_per_epoch: SupportsFloat | None = None,
+        epochs: SupportsFloat | None = None,
+        batch_size: SupportsFloat | None = None,
     ) -> Schedule:
-        """The schedule for a training of `epochs` epochs of `steps_per_epoch` batches.
+        """The schedule with all durations in steps, for a training of `epochs` epochs.
 
-        Durations in `epochs`, `fraction` and `samples` become steps, also in schedules inside this one.
-        `BindSchedule` does this at the start of `fit`.
+        Durations in `epochs`, `fraction` and `samples` become numbers of steps, also those of inner
+        schedules. `BindSchedule` does this at the start of `fit`.
 
         Args:
-            steps_per_epoch: batches in an epoch.
-            epochs: epochs of the training. This and the batches may be left out where all units are samples.
-            batch_size: samples in a batch, where the schedule has durations in `samples`.
+            steps_per_epoch: batches in an epoch, >= 1.
+            epochs: epochs of the training, >= 1. Leave out this and `steps_per_epoch` if all durations are in samples.
+            batch_size: samples in a batch, >= 1. It is needed for durations in `samples`.
 
         Returns:
-            A `Bound`, which remembers the units; a schedule without units itself.
+            A `Bound`, which keeps the units, or the schedule itself if it has no units.
 
         Raises:
-            TypeError, ValueError: for numbers that are not whole and >= 1, or that are missing, and where
-                a duration comes out as a number of steps that its argument does not allow.
+            TypeError, ValueError: a number is missing, not whole or below 1, or a duration becomes a
+                number of steps that its argument does not allow.
         """
         units = list(durations(self))
         is_in_samples = any(duration.samples for duration in units)
@@ -95,42 +104,88 @@ class Schedule(BaseSchedule, abstract=True):
             return Bound(self, None, None, batch_size)
         return Bound(self, steps_per_epoch, epochs, batch_size if is_in_samples else None)
 
-    def __mul__(self, other: Schedule | float) -> Schedule:
+    def __mul__(self, other: Schedule | SupportsFloat) -> Schedule:
         product: Schedule = _combine(multiplied, "*", "factor", self, other)
         return product
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: float) -> Schedule:
+    def __truediv__(self, other: SupportsFloat) -> Schedule:
         if not _is_number(other):
             left: Schedule = _not_combined("/", "divisor", "a number", other)
             return left
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
-    def __add__(self, other: Schedule | float) -> Schedule:
+    def __add__(self, other: Schedule | SupportsFloat) -> Schedule:
         total: Schedule = _combine(added, "+", "schedules", self, other)
         return total
 
     __radd__ = __add__
 
-    def __rshift__(self, other: Schedule | float) -> Schedule:
+    def __rshift__(self, other: Schedule | SupportsFloat) -> Schedule:
         chain: Schedule = _combine(chained, ">>", "schedules", self, other)
         return chain
 
-    def clip(self, low: float = 0.0, high: float | None = None) -> Schedule:
-        """The schedule, but never below `low` and never above `high`."""
+    def clip(self, low: SupportsFloat = 0.0, high: SupportsFloat | None = None) -> Schedule:
+        """The schedule limited to the rates from `low` to `high`.
+
+        f(t) = min(max(self(t), low), high)
+
+        Args:
+            low: the lowest rate, >= 0.
+            high: the highest rate, at least `low`; None for no limit.
+
+        Returns:
+            A `Clip`.
+
+        Raises:
+            TypeError, ValueError: a limit is not a rate, or `high` is below `low`.
+        """
         return Clip(self, low, high)
 
-    def from_step(self, steps: int) -> Schedule:
-        """The schedule `steps` steps on: f(t) = self(t + steps), and self(0) while that is negative.
+    def from_step(self, steps: SupportsFloat) -> Schedule:
+        """The schedule shifted in time: what it gives from its step `steps` on.
 
-        A new schedule starts at the present counter n of an optimizer with ``from_step(-n)``.
+        f(t) = self(max(t + steps, 0))
+
+        If the counter of an optimizer is at n already, ``from_step(-n)`` starts a new schedule there.
+
+        Args:
+            steps: how many steps to skip. A negative number delays the schedule, which then stays at
+                its first rate for so many steps.
+
+        Returns:
+            A `Shifted`.
+
+        Raises:
+            TypeError, ValueError: `steps` is not a number of steps in (-2**31, 2**31).
         """
         return shifted(self, steps)
 
-    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: FallShape = "linear") -> Schedule:
-        """The schedule until step `at`, and from its rate there down to the end rate over `steps`."""
+    def cooldown(
+        self,
+        at: SupportsFloat,
+        steps: SupportsFloat,
+        end_learning_rate: SupportsFloat = 0.0,
+        shape: FallShape = "linear",
+    ) -> Schedule:
+        """The schedule up to step `at`, then a fall from its rate there to the end rate.
+
+        f(t) = self(t) for t < at, then end + (self(at) − end) · s((t − at)/steps), as in `Cooldown`
+
+        Args:
+            at: step at which the fall begins, >= 0.
+            steps: steps of the fall, >= 1.
+            end_learning_rate: rate from step at + steps on.
+            shape: "linear", "cosine", "sqrt" or "exponential".
+
+        Returns:
+            A `Cooldown`.
+
+        Raises:
+            TypeError, ValueError: an argument is not allowed.
+        """
         return Cooldown(self, at, steps, end_learning_rate, shape)
 
 
@@ -141,6 +196,9 @@ class Constant(Schedule):
 
     Args:
         learning_rate: the rate, >= 0.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> Constant(0.1).values([0, 7, 1000]).tolist()
@@ -156,7 +214,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Inner(Kind):
-    """A schedule, of this package or external, or a number, which is a constant rate."""
+    """A schedule of this package, an external schedule, or a number, which means a constant rate."""
 
     allowed: str = "a learning-rate schedule or a learning rate"
 
@@ -176,7 +234,7 @@ class Inner(Kind):
 
 
 SCHEDULE = Inner()
-# Any, so that a type checker takes a number too, and an external schedule, whose class has no types.
+# `Any`, so that a type checker accepts a number too, and an external schedule, whose class has no type information.
 AnySchedule = Annotated[Any, SCHEDULE]
 Schedules = Annotated[
     Sequence[Any],
@@ -185,15 +243,15 @@ Schedules = Annotated[
 
 
 class Chain(Schedule):
-    """Schedules one after another, each for its own duration: what ``a >> b`` makes.
+    """Schedules one after another, each for its own duration: the result of ``a >> b``.
 
-    f(t) = b(t − duration of a) once a has come to its end, a(t) before.
+    f(t) = a(t) for t < n, then b(t − n), where n is the `duration` of a in steps
 
     Args:
-        schedules: the parts; all but the last have an end (`duration`).
+        schedules: the schedules in their order. All but the last must have an end (a `duration`).
 
     Raises:
-        ValueError: also when a part that is not the last has no end.
+        TypeError, ValueError: an argument is not allowed, or a schedule before the last has no end.
 
     Example:
         >>> (LinearDecay(0.4, 4, 0.2) >> LinearDecay(0.2, 2)).values([0, 2, 4, 5, 6]).round(6).tolist()
@@ -214,7 +272,7 @@ class Chain(Schedule):
 
     def validate_steps(self) -> None:
         if any(boundary >= STEP_LIMIT for boundary in self._boundaries()):
-            self.refuse("schedules", "schedules that have less than 2**31 steps together before the last begins")
+            self.refuse("schedules", "schedules with fewer than 2**31 steps in total before the last one begins")
 
     def _boundaries(self) -> tuple[int, ...]:
         boundaries = [0]
@@ -236,21 +294,36 @@ class Chain(Schedule):
 
 
 def joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: Step) -> Value:
-    """The rate of schedules that follow one another at boundaries."""
+    """The rate of schedules that follow one another, each from its boundary on."""
     value = rate_of(schedules[0], step)
     for boundary, schedule in zip(boundaries, schedules[1:], strict=True):
         value = where(step >= boundary, rate_of(schedule, since(step, boundary)), value)
     return value
 
 
-class Product(Schedule):
-    """Schedules multiplied, and a number: what ``a * b`` and ``2 * a`` make.
+class Together:
+    """Schedules that count together: the longest of them is the length."""
+
+    schedules: Schedules
+
+    def length(self) -> int | None:
+        return longest(self.schedules)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
+
+
+class Product(Together, Schedule):
+    """A product of schedules and a number: the result of ``a * b`` and ``2 * a``.
 
     f(t) = factor · schedules[0](t) · schedules[1](t) · …
 
     Args:
         schedules: the factors that depend on the step.
-        factor: the one that does not, >= 0.
+        factor: the constant factor, >= 0.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> (2 * Constant(0.25) * LinearDecay(1.0, 100)).values([0, 50]).tolist()
@@ -261,12 +334,6 @@ class Product(Schedule):
     schedules: Schedules
     factor: NonNegative = 1.0
 
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
-
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
         for schedule in self.schedules[1:]:
@@ -274,13 +341,16 @@ class Product(Schedule):
         return value if self.factor == 1.0 else self.factor * value
 
 
-class Sum(Schedule):
-    """Schedules added: what ``a + b`` makes; a number is a constant rate.
+class Sum(Together, Schedule):
+    """A sum of schedules: the result of ``a + b``. A number is a constant rate.
 
     f(t) = schedules[0](t) + schedules[1](t) + …
 
     Args:
-        schedules: what is added.
+        schedules: the schedules to add.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> (LinearDecay(0.4, 100) + 0.1).values([0, 50, 100]).round(6).tolist()
@@ -290,12 +360,6 @@ class Sum(Schedule):
     template = "{schedules:plus}"
     schedules: Schedules
 
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
-
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
         for schedule in self.schedules[1:]:
@@ -304,24 +368,24 @@ class Sum(Schedule):
 
 
 def longest(schedules: Sequence[Any]) -> int | None:
-    """Steps until the last of several schedules has come to its end; a constant has none to come to."""
+    """Steps until all of several schedules have ended, apart from constants; None if one has no end."""
     lengths = [length_of(schedule) for schedule in schedules if not isinstance(schedule, Constant)]
     known = [length for length in lengths if length is not None]
     return max(known) if known and len(known) == len(lengths) else None
 
 
 class Clip(FollowsInner, Schedule):
-    """Another schedule held between two rates: what `clip` makes.
+    """A schedule limited to the rates between two limits: the result of `clip`.
 
     f(t) = min(max(schedule(t), low), high)
 
     Args:
-        schedule: the schedule.
-        low: lowest rate.
-        high: highest rate, at least `low`; no limit when None.
+        schedule: the schedule to limit.
+        low: the lowest rate, >= 0.
+        high: the highest rate, at least `low`; None for no limit.
 
     Raises:
-        ValueError: also when `high` is below `low`.
+        TypeError, ValueError: an argument is not allowed, or `high` is below `low`.
 
     Example:
         >>> LinearDecay(0.4, 100).clip(0.1, 0.3).values([0, 50, 100]).tolist()
@@ -343,20 +407,24 @@ class Clip(FollowsInner, Schedule):
 
 
 class Shifted(Schedule):
-    """Another schedule some steps on, or back: what `from_step` makes.
+    """A schedule shifted in time: the result of `from_step`.
 
     f(t) = schedule(max(t + steps, 0))
 
     Args:
-        schedule: the schedule.
-        steps: how many steps on; negative for back, where it waits at its step 0.
+        schedule: the schedule to shift.
+        steps: how many steps to skip. A negative number delays the schedule, which stays at its
+            first rate for so many steps.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> LinearDecay(0.4, 100).from_step(25).values([0, 25, 75]).round(6).tolist()
         [0.3, 0.2, 0.0]
     """
 
-    template = "{schedule}, begun at its step {steps}"
+    template = "{schedule}, starting at its step {steps}"
     schedule: AnySchedule
     steps: Shift
 
@@ -373,28 +441,31 @@ class Shifted(Schedule):
 
 
 class Cooldown(Schedule):
-    """Another schedule until a step, and from its rate there down to an end rate.
+    """A schedule up to a step, then a fall from its rate there to an end rate.
 
     f(t) = schedule(t)                                          for t < at
     f(t) = end + (schedule(at) − end) · s((t − at)/steps)       from there on
 
-    with the shapes s of `WarmupStableDecay` that come to the end rate. For "start the cooldown
-    now" and for a branch from a checkpoint: there is no jump at `at`. Zhai et al. 2022, arXiv
-    2106.04560, section 3.
+    s is 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt") or 2·0.5^x − 1
+    ("exponential"), as in `WarmupStableDecay`. There is no jump at `at`. Use it to start the
+    cooldown now, or to branch off from a checkpoint: Zhai et al. 2022, arXiv 2106.04560, section 3.
 
     Args:
         schedule: a schedule or a constant rate.
-        at: step at which it is left.
-        steps: steps of the fall.
-        end_learning_rate: rate from at + steps on.
+        at: step at which the fall begins, >= 0.
+        steps: steps of the fall, >= 1.
+        end_learning_rate: rate from step at + steps on.
         shape: "linear", "cosine", "sqrt" or "exponential".
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> Constant(0.4).cooldown(at=100, steps=20).values([99, 100, 110, 120]).round(6).tolist()
         [0.4, 0.4, 0.2, 0.0]
     """
 
-    template = "{schedule}, left after {at:steps} for a {shape} fall to {end_learning_rate} over {steps:steps}"
+    template = "{schedule}, and after {at:steps} a {shape} fall to {end_learning_rate} over {steps:steps}"
     schedule: AnySchedule
     at: StepsOrZero
     steps: Steps
@@ -414,23 +485,23 @@ class Cooldown(Schedule):
 
 
 class Bound(Schedule):
-    """A schedule with its epochs, fractions and samples turned into steps: what `bind` returns.
+    """A schedule whose epochs, fractions and samples have become steps: the result of `bind`.
 
-    f(t) = schedule(t), its durations of n epochs being ⌊n · steps_per_epoch + 1/2⌋ steps, those of a
-    fraction s of the training ⌊s · steps_per_epoch · epochs + 1/2⌋, those of n samples
-    ⌊n / batch_size + 1/2⌋. In a sum of several units the whole is rounded.
+    f(t) = schedule(t), where n epochs are ⌊n · steps_per_epoch + 1/2⌋ steps, a fraction s of the
+    training is ⌊s · steps_per_epoch · epochs + 1/2⌋ steps, and n samples are ⌊n / batch_size + 1/2⌋
+    steps. A sum of several units is rounded once.
 
-    It keeps the schedule as it was written, so that it can be bound anew for another training.
+    The original schedule is kept, so that it can be bound again for another training.
 
     Args:
         schedule: a schedule with durations in epochs, fractions or samples.
-        steps_per_epoch: batches in an epoch; None where no duration needs it.
-        epochs: epochs of the training; None where no duration needs it.
-        batch_size: samples in a batch; None where no duration needs it.
+        steps_per_epoch: batches in an epoch; None if no duration needs it.
+        epochs: epochs of the training; None if no duration needs it.
+        batch_size: samples in a batch; None if no duration needs it.
 
     Raises:
-        ValueError: also when a duration comes out as a number of steps that is not allowed, or needs a number that is
-            None.
+        TypeError, ValueError: an argument is not allowed, a duration needs a number that is None, or it
+            becomes a number of steps that its argument does not allow.
 
     Example:
         >>> LinearDecay(0.1, epochs(2)).bind(steps_per_epoch=50, epochs=3).values([0, 50, 100]).tolist()
@@ -444,20 +515,20 @@ class Bound(Schedule):
     batch_size: CountOrNone = None
     in_steps: ClassVar[LearningRateSchedule]
     is_by_callback: ClassVar[bool] = False
-    """Whether a callback has bound it, which may bind it anew; what you bind yourself stays. It is in no file."""
+    """Whether a callback bound it. Callbacks bind such a schedule again, but not one that you bound. Never saved."""
 
     def validate(self) -> None:
         for duration in durations(self.schedule):
             missing = [name for name in ("steps_per_epoch", "epochs") if getattr(self, name) is None]
             if missing and duration.needs_epochs:
-                self.refuse(missing[0], f"given with durations in epochs or fractions, such as {duration!r}")
+                self.refuse(missing[0], f"given if there are durations in epochs or fractions, such as {duration!r}")
             if self.batch_size is None and duration.samples:
-                self.refuse("batch_size", f"the samples in a batch with durations such as {duration!r}")
+                self.refuse("batch_size", f"given if there are durations in samples, such as {duration!r}")
         object.__setattr__(self, "is_bound", True)
         object.__setattr__(self, "in_steps", self._resolve(self.schedule))
 
     def _resolve(self, part: Any) -> Any:
-        """The same thing with durations in steps."""
+        """The same value with durations in steps."""
         if isinstance(part, Duration):
             return part.steps(self.steps_per_epoch, self.epochs, self.batch_size)
         return map_parts(part, self._resolve) if isinstance(part, Schedule) and not part.is_bound else part
@@ -485,13 +556,13 @@ def rebound(
     again: Callable[[Bound], bool] = lambda part: True,
     batch_size: int | None = None,
 ) -> LearningRateSchedule:
-    """A schedule with everything in it that has units bound to these numbers.
+    """A schedule in which every part with units is bound to these numbers.
 
     Args:
         schedule: the schedule.
         steps_per_epoch: batches in an epoch.
         epochs: epochs of the training.
-        again: whether what is bound already is bound anew.
+        again: whether a part that is bound already is bound again.
         batch_size: samples in a batch.
     """
 
@@ -507,7 +578,7 @@ def rebound(
 
 
 def bound_parts(schedule: Any) -> list[Bound]:
-    """What is bound in a schedule, itself included."""
+    """The bound schedules inside a schedule, or the schedule itself if it is bound."""
     if isinstance(schedule, Bound):
         return [schedule]
     inner = schedule._parts() if isinstance(schedule, Schedule) else ()
@@ -515,13 +586,13 @@ def bound_parts(schedule: Any) -> list[Bound]:
 
 
 def chained(a: Schedule, b: Any) -> Schedule:
-    """``a >> b``, flat, so that it does not matter how a chain was put together."""
+    """``a >> b`` as one flat chain, so that the grouping does not matter."""
     parts = [part.schedules if isinstance(part, Chain) else (part,) for part in (a, b)]
     return Chain((*parts[0], *parts[1]))
 
 
 def multiplied(a: Schedule, b: Any) -> Schedule:
-    """``a * b``, flat, with all numbers in one factor."""
+    """``a * b`` as one flat product, with all numbers in one factor."""
     parts: tuple[Any, ...] = ()
     factor = 1.0
     for operand in (a, b):
@@ -535,15 +606,15 @@ def multiplied(a: Schedule, b: Any) -> Schedule:
 
 
 def added(a: Schedule, b: Any) -> Schedule:
-    """``a + b``, flat."""
+    """``a + b`` as one flat sum."""
     parts = [part.schedules if isinstance(part, Sum) else (part,) for part in (a, b)]
     return Sum((*parts[0], *parts[1]))
 
 
-def shifted(schedule: Schedule, steps: int) -> Schedule:
-    """``schedule.from_step(steps)``; a shift of a shift is their sum, except for one on and then back.
+def shifted(schedule: Schedule, steps: SupportsFloat) -> Schedule:
+    """``schedule.from_step(steps)``. Two shifts become one by their sum, except for one forward and then one back.
 
-    That one waits at the step to which the first has gone on, not at 0.
+    The second of those waits at the step to which the first has skipped, not at step 0.
     """
     moved = Shifted(schedule, steps)
     if isinstance(schedule, Shifted) and moved.is_bound and schedule.is_bound:
@@ -554,16 +625,16 @@ def shifted(schedule: Schedule, steps: int) -> Schedule:
 
 
 def _combine(operation: Callable[[Any, Any], Any], sign: str, name: str, a: Any, b: Any) -> Any:
-    """An operator; another kind of operand than a schedule or a number is left to Python."""
+    """Apply an operator. An operand that is neither a schedule nor a number is left to Python."""
     if not (_is_number(b) or isinstance(b, LearningRateSchedule)):
         return _not_combined(sign, name, "a number or a learning-rate schedule", b)
     return operation(a, b)
 
 
 def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:
-    """Leaves an operand to Python, which asks its class; but no tensor, whose class would make a tensor of us."""
+    """Leave an operand to Python, which asks its class. A tensor is refused: its class would convert the schedule."""
     if keras.ops.is_tensor(other) or isinstance(other, np.ndarray | Variable | keras.KerasTensor):
-        refuse(sign, name, f"{allowed} (the rate at a step, to reckon with, is schedule(step))", other, TypeError)
+        refuse(sign, name, f"{allowed} (for the rate at a step, call schedule(step))", other, TypeError)
     return NotImplemented
 
 

@@ -1,6 +1,6 @@
-"""What every schedule is, without the operators that combine schedules (`keras_lr.core.algebra` adds them).
+"""The base of every schedule, without the operators that combine schedules (`keras_lr.core.algebra` adds them).
 
-A schedule is its fields, a docstring, and one pure method of the step:
+A schedule class consists of fields, a docstring, and one pure method of the step:
 
     class HalfLife(Schedule):
         \"\"\"Halves every `half_life` steps.\"\"\"
@@ -12,8 +12,8 @@ A schedule is its fields, a docstring, and one pure method of the step:
         def rate(self, step):
             return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
 
-Construction and its checks, config, equality, hash, repr, both evaluations and the
-registration with Keras are derived from the fields, once for all schedules.
+Everything else is derived from the fields, once for all schedules: the constructor and its checks, config,
+equality, hash, repr, both evaluations, and the registration with Keras.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ TRAINING = Whole("a whole number of steps in [0, 2**31)", 0, steps=False)
 class BaseSchedule(Frozen, Presented, abstract=True):
     """A learning rate as a function of the step, the number of updates already applied."""
 
-    # NumPy leaves operators with a schedule to the schedule, and makes no array of schedules.
+    # So NumPy leaves operators to the schedule, and does not make an array of schedules.
     __array_ufunc__: ClassVar[None] = None
 
     def __init_subclass__(cls, package: str | None = None, *, abstract: bool = False, **kwargs: Any) -> None:
@@ -79,28 +79,35 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         if self.is_bound:
             self.validate_steps()
 
-    # What a schedule class writes.
+    # What a schedule class defines.
 
     def rate(self, step: Step) -> Value:
-        """The formula: steps (NumPy integers or a backend integer tensor, any shape) to rates."""
+        """The formula of the schedule, which a subclass defines.
+
+        Args:
+            step: steps of any shape, as NumPy integers (on the host) or a backend integer tensor.
+
+        Returns:
+            The rates, of the same shape: float64 on the host, float32 in a tensor.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define `rate(self, step)`")
 
     def validate_steps(self) -> None:
-        """Rules between fields that need durations in steps: checked once all of them are."""
+        """Check fields against each other that must be in steps. Called when all durations are."""
 
     def length(self) -> int | None:
-        """Steps until the curve has reached its end, None if it has none. Overridden where it has."""
+        """Steps until the curve has reached its end, or None. A schedule with an end overrides it."""
         return None
 
     def changes(self) -> tuple[int, ...]:
-        """Steps at which the rate first changes, where a schedule is flat before; for the audit."""
+        """Steps at which a rate that was flat until then first changes. The audit uses them."""
         return ()
 
     def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step, or None. Schedules with cycles override it.
+        """The first end of a cycle after a step, or None. A schedule with cycles overrides it.
 
-        The end is a number of updates: those with the rates of the cycle are made, and the next one
-        has the first rate of another cycle.
+        The end is a number of updates. When so many have been made, the next update has the first
+        rate of the next cycle.
         """
         return None
 
@@ -109,19 +116,23 @@ class BaseSchedule(Frozen, Presented, abstract=True):
     def __call__(self, step: Any) -> Any:
         """The rate at `step`, as a backend tensor in `floatx`, of the shape of `step`.
 
-        A step whose number is known on the host is evaluated there in float64, without
-        launching a single backend operation; a traced step (in `tf.function`, `jax.jit`,
-        or on a GPU in torch) in float32 operations.
+        If the number is known on the host, the rate is computed there in float64, without any
+        operation of the backend. A traced step (in `tf.function`, `jax.jit`, or on a GPU in torch) is
+        evaluated with float32 operations.
 
         Args:
-            step: updates already applied: an int, an integer array, tensor or variable of
-                any shape. Whole-valued floats are accepted.
+            step: updates already applied: an int, or an integer array, tensor or variable of any
+                shape. Floats with whole values are accepted.
+
+        Raises:
+            TypeError: `step` is not numeric.
+            ValueError: `step` is negative or not whole, or the schedule is not bound.
         """
         self._require_bound()
         return evaluation.evaluate(self, step)
 
     def values(self, steps: Any) -> NDArray[np.float64]:
-        """The rates at `steps`, in float64 NumPy, computed on the host without a backend.
+        """The rates at `steps` as float64 NumPy, computed on the host without a backend.
 
         Args:
             steps: an int or an array-like of whole numbers >= 0, of any shape.
@@ -131,7 +142,7 @@ class BaseSchedule(Frozen, Presented, abstract=True):
 
         Raises:
             TypeError: `steps` is not numeric.
-            ValueError: `steps` are negative or not whole.
+            ValueError: `steps` are negative or not whole, or the schedule is not bound.
         """
         self._require_bound()
         whole = evaluation.whole_steps(steps, self)
@@ -142,15 +153,17 @@ class BaseSchedule(Frozen, Presented, abstract=True):
     def as_callable(self) -> Callable[[Any], Any]:
         """The schedule as a function ``step -> rate``, for training loops without Keras.
 
-        It gives a Python float for one step, a NumPy array for an array of steps, and a tensor for a
-        step in a compiled function. It can be pickled. `LambdaLR` multiplies with the optimizer's rate.
+        The function returns a Python float for one step, a NumPy array for an array of steps, and a
+        tensor for a step in a compiled function. It can be pickled. `LambdaLR` multiplies the rate by
+        the rate of the optimizer, so set that to 1.
 
             optax.sgd(learning_rate=schedule.as_callable())            # with KERAS_BACKEND=jax
             LambdaLR(torch.optim.SGD(weights, lr=1.0), schedule.as_callable())
 
         Raises:
             ValueError: the schedule is not bound.
-            TypeError: by the function, for no step, and in compiled JAX while Keras has another backend.
+            TypeError: from the function, if it gets something else than a step, or is compiled by JAX
+                while Keras has another backend.
         """
         self._require_bound()
         return partial(evaluation.plain_rate, self)
@@ -165,16 +178,17 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         self._require_bound()
         return self.length()
 
-    def cycle_ends(self, steps: int) -> list[int]:
-        """The ends of the cycles in a training of so many steps, for snapshots and averages of weights.
+    def cycle_ends(self, steps: SupportsFloat) -> list[int]:
+        """The ends of the cycles in a training of `steps` steps, for snapshots and averages of weights.
 
-        Each is the number of updates made when a cycle is over. `SaveAtCycleEnds` saves there.
+        Each end is a number of updates: a cycle is over when so many have been made. `SaveAtCycleEnds`
+        saves the model there.
 
         Args:
             steps: steps of the training, >= 0.
 
         Raises:
-            TypeError, ValueError: for no such number, and for a schedule that is not bound.
+            TypeError, ValueError: `steps` is not such a number, or the schedule is not bound.
 
         Example:
             >>> CosineDecayRestarts(0.1, 10).cycle_ends(100)
@@ -188,16 +202,18 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         return ends
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments, as JSON values."""
+        """The arguments by name, as JSON values. `from_config` makes an equal schedule of them."""
         return {name: serialization.encode(value) for name, value in self.arguments().items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The schedule with these arguments.
+        """The schedule with the arguments that `get_config` returned.
+
+        Args:
+            config: the arguments by name, as JSON values.
 
         Raises:
-            TypeError, ValueError: the config has unknown or missing arguments, or a value
-                that the constructor refuses.
+            TypeError, ValueError: an argument is unknown, missing, or refused by the constructor.
         """
         if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
             refuse(cls.__name__, "config", "a dict of the arguments by name", config, TypeError)
@@ -216,14 +232,18 @@ class BaseSchedule(Frozen, Presented, abstract=True):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The schedule that `to_json` has written: ``Schedule.from_json(text)``.
+        """The schedule that `to_json` wrote: ``Schedule.from_json(text)``.
 
-        The text may come from somewhere that you do not trust: nothing is imported, and nothing
-        else than a schedule is made. The class of a schedule of your own must be registered, which
-        it is once its module is imported.
+        The text may come from a source that you do not trust: nothing is imported, and only
+        schedules are created. The class of your own schedule must be registered, which happens when
+        its module is imported.
+
+        Args:
+            text: the JSON text.
 
         Raises:
-            TypeError, ValueError: it is no JSON of a schedule of this class, or has wrong arguments.
+            TypeError, ValueError: the text is not the JSON of a schedule of this class, or an argument
+                is refused.
         """
         made = serialization.from_json(text)
         if not isinstance(made, cls):

@@ -1,13 +1,13 @@
 """Step arithmetic: every cast, clip and interpolation of the package.
 
-Each function takes steps either as a NumPy integer array (on the host: float64)
-or as a backend integer tensor (in the compiled step: float32, whatever `floatx`
-is), so that a schedule writes its formula once. All are elementwise.
+Each function takes steps as a NumPy integer array (on the host, in float64) or as
+a backend integer tensor (in the compiled step, in float32 for every `floatx`). So a
+schedule writes its formula once. All functions are elementwise.
 
-Two habits keep float32 exact to the last digits at any step. Integers first:
-subtract, clip and divide with remainder on the integer step, cast last. And no
-cancellation: what falls to zero is computed from the steps that remain, never as
-one minus something.
+Two rules keep float32 exact to the last digits at any step. Integers first:
+subtract, clip and divide with remainder on the integer step, and cast last. No
+cancellation: a value that falls to zero is computed from the steps that remain,
+never as one minus something.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import sys
 from collections.abc import Sequence
 from fractions import Fraction as Ratio
 from typing import Any, Literal
@@ -24,6 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lr.core import by_backend
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.ratios import meant
 
@@ -72,17 +72,15 @@ def is_whole(tensor: Any) -> bool:
 
 
 def _whole(number: Any, like: Any) -> Any:
-    """A number of the integer dtype of another tensor.
+    """A number in the integer dtype of another tensor.
 
-    Keras's own promotion of an integer with a number loses digits: `ops.minimum` makes int32 of
-    int64 on torch, and float32 of int32 on JAX when `floatx` is bfloat16.
+    When Keras promotes an integer with a number, digits are lost: `ops.minimum` returns int32 for
+    int64 on torch, and float32 for int32 on JAX if `floatx` is bfloat16.
     """
     dtype = keras.backend.standardize_dtype(like.dtype)
     if ops.is_tensor(number):
         return ops.cast(number, dtype)
-    if keras.config.backend() == "tensorflow":  # for which Keras makes an int32 of a number, and casts it in each step
-        number = np.array(number, dtype)
-    return ops.convert_to_tensor(number, dtype=dtype)
+    return by_backend.whole_number(number, dtype)
 
 
 def clip(step: Step, low: int, high: int) -> Step:
@@ -96,23 +94,19 @@ def since(step: Step, start: int) -> Step:
 
 
 def later(step: Step, steps: int) -> Step:
-    """The step `steps` later, held at the last step an int32 counter can reach."""
+    """The step `steps` later, at most the last step that an int32 counter can reach."""
     return minimum(step, STEP_LIMIT - 1 - steps) + steps
 
 
 def quotient(step: Step, length: int) -> Step:
-    """⌊t/n⌋, of steps and a whole length."""
-    if not on_host(step) and keras.config.backend() == "jax":
-        # `//` is a division, a remainder and five operations more, for numbers below 0.
-        jax = sys.modules["jax"]
-        return jax.lax.div(step, jax.numpy.asarray(length, step.dtype))
-    return step // length
+    """⌊t/n⌋, for steps t and a whole length n."""
+    return step // length if on_host(step) else by_backend.quotient(step, length)
 
 
-# Lengths, which need not be whole (`keras_lr.core.fields`).
+# Lengths, which may have a fraction (`keras_lr.core.fields`).
 
 Length = int | float | Ratio
-"""Steps > 0: an int, or a float that stands for a fraction (`keras_lr.core.ratios`), or that fraction."""
+"""Steps > 0: an int, a float that means a fraction (`keras_lr.core.ratios`), or that fraction."""
 
 
 def exact(length: Length) -> Ratio:
@@ -136,13 +130,13 @@ def at_least(step: Step, low: Length) -> Value:
 
 
 def until(step: Step, end: Length) -> Value:
-    """Steps from here until `end`, as a float: 0 from there on."""
+    """Steps from here to `end`, as a float: 0 from there on."""
     last = ceiling(end) if on_host(step) else min(ceiling(end), STEP_LIMIT - 1)
     left = last - minimum(step, last)
     beyond = 0 if isinstance(end, int) else ceiling(end) - exact(end)
     if not beyond:
         return real(left)
-    # left − beyond would cancel: the last step of those that are left counts as the part of it before the end.
+    # left − beyond would cancel. So the last of the remaining steps counts as its part before the end.
     return (real(maximum(left, 1) - 1) + float(1 - beyond)) * real(minimum(left, 1))
 
 
@@ -164,25 +158,16 @@ def mix(low: float, high: Value, share: Value) -> Value:
 
 
 def times(step: Step, factor: float) -> Value:
-    """step·factor, right to about one float32 rounding although neither need be a float32.
+    """step·factor, exact to about one float32 rounding even if neither is a float32.
 
-    In float32 the product would carry the roundings of step and factor, and
-    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth. So
-    the factor is split into its first 12 bits and the rest, and the step into its
-    last 12 bits and the rest: the large products are then exact. TensorFlow has float64.
+    A float32 product would contain the rounding errors of step and factor, and
+    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth.
     """
-    if on_host(step):
-        return real(step) * factor
-    if keras.config.backend() == "tensorflow":
-        return ops.cast(ops.cast(step, "float64") * factor, "float32")
-    mantissa, exponent = math.frexp(factor)
-    head = math.ldexp(round(mantissa * 2**12), exponent - 12)
-    fine, coarse = step % 4096, step // 4096
-    return real(coarse) * (head * 4096.0) + (real(fine) * head + real(step) * (factor - head))
+    return real(step) * factor if on_host(step) else by_backend.product(step, factor)
 
 
 def power(base: float, exponent: Step | Value) -> Value:
-    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or floats that are not large."""
+    """base**exponent for a base in (0, 1] and exponents >= 0: steps, or small floats."""
     whole = on_host(exponent) or is_whole(exponent)
     return exponential(times(exponent, math.log(base)) if whole else exponent * math.log(base))
 
@@ -200,9 +185,9 @@ def raised(value: Value, exponent: float | Value) -> Value:
 
 
 def cosine(left: Value) -> Value:
-    """(1 − cos(π·left))/2, from 1 to 0 as the share that is left does.
+    """(1 − cos(π·left))/2: it falls from 1 to 0 as `left`, the remaining share, does.
 
-    Computed as sin² of the half angle: the same, but it does not cancel near the end.
+    It is computed as sin² of half the angle, which is equal but does not cancel near the end.
     """
     angle = left * (math.pi / 2)
     sine = np.sin(angle) if on_host(angle) else ops.sin(angle)
@@ -228,10 +213,10 @@ FallShape = Literal["linear", "cosine", "sqrt", "exponential"]
 
 
 def fall(shape: str, step: Step, duration: Length) -> Value:
-    """A fall from 1 at step 0 to 0 at step n, with x = t/n:
+    """A fall from 1 at step 0 to 0 at step n.
 
-    linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each is written
-    with the share that is left, so that it does not cancel near 0.
+    With x = t/n: linear 1 − x; cosine (1 + cos πx)/2; sqrt 1 − √x; exponential 2·0.5^x − 1. Each
+    is computed from the remaining share, so that it does not cancel near 0.
     """
     left = remaining(step, duration)
     if shape == "cosine":
@@ -244,21 +229,21 @@ def fall(shape: str, step: Step, duration: Length) -> Value:
 
 
 def halving(step: Step, half_life: int) -> Value:
-    """0.5^(t/half_life): 1 at step 0, and half as much after each half-life."""
+    """0.5^(t/half_life): 1 at step 0, then halved over each half-life."""
     return exponential(times(step, -math.log(2.0) / half_life))
 
 
 FEW_EDGES = 64
-"""Up to so many edges XLA gets a comparison for each. It fuses these with what follows, but not a sum over a table."""
+"""Up to this number of edges, a compiler that fuses comparisons gets one for each. It cannot fuse a table's sum."""
 
 
 def are_compared(step: Step, edges: int) -> bool:
     """Whether a step is compared with each of so many edges."""
-    return 0 < edges <= FEW_EDGES and not on_host(step) and keras.config.backend() == "jax"
+    return 0 < edges <= FEW_EDGES and not on_host(step) and by_backend.fuses_comparisons()
 
 
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
-    """How many of the (sorted) edges have been reached, or `passed`: the index of the segment."""
+    """The index of the segment: how many of the sorted edges have been reached or, with `passed`, passed."""
     if on_host(step):
         return np.searchsorted(np.array(edges, np.int64), step, side="left" if passed else "right")
     dtype = keras.backend.standardize_dtype(step.dtype)
@@ -274,21 +259,11 @@ def lookup(table: Sequence[float], index: Step) -> Value:
     """table[index], as floats."""
     if on_host(index):
         return np.array(table, np.float64)[index]
-    return _taken(table, index, "float32")
+    return by_backend.taken(table, index, "float32")
 
 
 def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
-    """table[index], as steps of the dtype of `like`; an index has another one on TensorFlow."""
+    """table[index], as steps of the dtype of `like`. On TensorFlow an index has another dtype."""
     if on_host(index):
         return np.array(table, np.int64)[index]
-    return _taken(table, index, keras.backend.standardize_dtype(like.dtype))
-
-
-def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
-    tensor = ops.convert_to_tensor(np.array(table, dtype), dtype=dtype)
-    # `ops.take` allows for indices that are negative or too large: four operations on TensorFlow, a kernel on JAX.
-    if keras.config.backend() == "tensorflow":
-        return sys.modules["tensorflow"].gather(tensor, index)
-    if keras.config.backend() == "jax":
-        return sys.modules["jax"].numpy.take(tensor, index, axis=0, mode="clip")
-    return ops.take(tensor, index, axis=0)
+    return by_backend.taken(table, index, keras.backend.standardize_dtype(like.dtype))

@@ -1,13 +1,13 @@
-"""Schedules in words: the sentence of `describe`, from the template that each class gives.
+"""The sentence of `describe`, from the template that each schedule class defines.
 
-A template is text with the class's arguments (or attributes) in braces:
+A template is text with the arguments (or attributes) of the class in braces:
 
-- ``{half_life:steps}`` is a length: "40 steps", "1 step", "4 epochs", "10 % of the training"; another
-  noun counts as well. ``{boundaries:at}`` is a place: "step 3", "steps 3 and 9".
+- ``{half_life:steps}`` is a length: "40 steps", "1 step", "4 epochs", "10 % of the training". Other
+  nouns can be counted too. ``{boundaries:at}`` is a place: "step 3", "steps 3 and 9".
 - ``{start:%}`` is a percentage, ``{t_mul:times}`` a comparison ("as", "twice as", "1.5 times as").
-- ``{staircase:, in stairs}`` is that text where the argument is True.
+- ``{staircase:, in stairs}`` is that text if the argument is True, and nothing otherwise.
 - ``{schedules:then}`` puts this word between schedules.
-- ``<, at most {high}>`` is said only where the first argument in it is not at its default, or, if it has none, not 0.
+- ``<, at most {high}>`` is left out if its first argument has its default, or is 0 and has no default.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ FULL_NAMES = {"cos": "cosine", "sqrt": "square-root"}
 NOUNS = {"epochs": "epochs", "fraction": "% of the training", "samples": "samples", "only_steps": "steps"}
 LONGEST_LIST = 8
 MOST_STEPS = 100_001
-"""Steps out of which the highest rate and the mean are taken."""
+"""At most so many steps are evaluated for the highest rate and the mean."""
 
 
 def sentence(schedule: Formula) -> str:
-    """What a schedule does, and what of its rates that does not say yet, with their mean."""
+    """What a schedule does, then those of its rates that the text does not contain yet, and their mean."""
     text = schedule._phrase()
     said = "; ".join([text[:1].upper() + text[1:], *_rates(schedule, text)])
     return said + "."
 
 
 def filled(template: str, arguments: dict[str, Any], defaults: dict[str, Any], schedule: Any) -> str:
-    """A template with the arguments of a schedule, or its attributes, in the place of their names."""
+    """A template with the names replaced by the arguments or attributes of a schedule."""
 
     def optional(match: re.Match[str]) -> str:
         name = next(name for _, name, _, _ in Formatter().parse(match[1]) if name)
@@ -55,7 +55,7 @@ def filled(template: str, arguments: dict[str, Any], defaults: dict[str, Any], s
 
 
 def number(value: float, digits: int = 6) -> str:
-    """A number as one writes it: 0.001, 1e-5, 5.2e-4, 12,000."""
+    """A number as people write it: 0.001, 1e-5, 5.2e-4, 12,000."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     if 0.0 < abs(value) < 1e-3:
@@ -65,7 +65,7 @@ def number(value: float, digits: int = 6) -> str:
 
 
 def _rates(schedule: Formula, text: str) -> list[str]:
-    """First, highest and last rate, unless the text has their numbers, and the mean, of a schedule with an end."""
+    """For a schedule with an end: its first, highest and last rate, unless the text contains them, and the mean."""
     end = schedule.length() if schedule.is_bound else None
     if not end:
         return []
@@ -83,7 +83,7 @@ def _rates(schedule: Formula, text: str) -> list[str]:
 
 
 class _Word:
-    """A value that a template asks for."""
+    """A value in a template, with its format."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -132,7 +132,7 @@ def _several(values: tuple[Any, ...], spec: str) -> str:
 
 
 def lengths(values: list[int | float | Duration], spec: str) -> str:
-    """Durations with their unit, said once if they share it."""
+    """Durations with their units. A unit that all share is named once."""
     counted = [_counted(value, "steps" if spec == "at" else spec) for value in values]
     units = {unit for _, unit in counted}
     if len(units) > 1:

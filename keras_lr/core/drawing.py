@@ -1,4 +1,4 @@
-"""Pictures. Every function takes and returns matplotlib `Axes`; none shows or prints."""
+"""Plots with matplotlib. Every function takes and returns `Axes`; none shows a figure or prints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new_axes() -> Axes:
     """The axes of a new figure.
 
     Raises:
-        ImportError: matplotlib is missing; the message has the command that installs it.
+        ImportError: matplotlib is missing. The message contains the command that installs it.
     """
     optional.require("matplotlib", "plot", "plotting")
     from matplotlib import pyplot
@@ -29,10 +29,12 @@ def new_axes() -> Axes:
 
 
 def axes(ax: Any) -> Axes:
-    """The axes to draw on: those that are given, or new ones."""
+    """The axes to draw on: the given ones, or new ones for None."""
     if ax is None:
         return new_axes()
-    kinds = getattr(sys.modules.get("matplotlib.axes"), "Axes", ())  # not imported, no axes
+    kinds = getattr(
+        sys.modules.get("matplotlib.axes"), "Axes", ()
+    )  # while matplotlib is not imported, nothing is its axes
     if not isinstance(ax, kinds):
         refuse("plot", "ax", "matplotlib's axes, or None", ax, TypeError)
     given: Axes = ax
@@ -59,7 +61,7 @@ def log(frame: pd.DataFrame, ax: Axes | None = None, **style: Any) -> Axes:
 
 
 def _effective(frame: pd.DataFrame, columns: list[str], ax: Axes) -> None:
-    """Draw rates over squared norms of kernels, and their median, on an axis to the right."""
+    """Draw rates divided by squared norms of kernels, and their median, on an axis at the right."""
     right = ax.twinx()
     for column in columns:
         right.plot(frame["step"], frame[column], color="tab:orange", alpha=0.3, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""A length of training that becomes a number of steps once the numbers of `fit` are there."""
+"""A length of training that becomes a number of steps when a schedule is bound."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of training in other units than steps: a sum of epochs, a share of the training, samples, and steps.
+    """A length of training: a sum of epochs, a fraction of the training, samples, and steps.
 
-    Durations add, subtract and are multiplied by a number; a number that is added is one of steps. Whether what comes
-    out is a length is known when a schedule is bound.
+    Durations can be added, subtracted and multiplied by a number. A number that is added means steps. Whether the
+    result is a valid length is checked when a schedule is bound.
 
     Attributes:
-        epochs: how many epochs.
-        fraction: share of all steps of the training.
-        samples: how many samples.
-        only_steps: steps beside them.
+        epochs: number of epochs.
+        fraction: fraction of all steps of the training.
+        samples: number of samples.
+        only_steps: number of steps, in addition to the others.
     """
 
     epochs: float = 0.0
@@ -33,13 +33,13 @@ class Duration:
             raise ValueError(f"a duration must be at least 0, got {self!r}")
 
     def amounts(self) -> dict[str, float]:
-        """What there is of each unit that it has; of epochs where it is nothing."""
+        """The amount of each unit that is not 0; 0 epochs if all are."""
         found = {part.name: getattr(self, part.name) for part in fields(self)}
         return {name: amount for name, amount in found.items() if amount} or {"epochs": 0.0}
 
     @property
     def single(self) -> tuple[str, float] | None:
-        """The unit and how much of it; None for a sum."""
+        """The unit and its amount; None for a sum of several units."""
         amounts = self.amounts()
         return next(iter(amounts.items())) if len(amounts) == 1 else None
 
@@ -49,13 +49,13 @@ class Duration:
 
     @property
     def needs_epochs(self) -> bool:
-        """Whether its steps depend on the steps of an epoch."""
+        """Whether its number of steps depends on the steps per epoch."""
         return bool(self.epochs or self.fraction)
 
     def steps(self, steps_per_epoch: int | None, epochs: int | None, batch_size: int | None = None) -> int:
         """The nearest whole number of steps; half a step is rounded up.
 
-        What the duration does not depend on may be None.
+        Numbers that the duration does not depend on may be None.
         """
         exact = self.only_steps
         if self.needs_epochs:
@@ -100,7 +100,7 @@ class Duration:
         return Duration(*total)
 
     def __repr__(self) -> str:
-        """An expression that makes the same duration again."""
+        """An expression that evaluates to an equal duration."""
         terms = sorted(self.amounts().items(), key=lambda item: item[1] < 0)
         text = ""
         for unit, amount in terms:

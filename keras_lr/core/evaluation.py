@@ -1,7 +1,7 @@
 """Rates from steps of any kind: on the host, in a trace, and for external schedules.
 
-The only module that asks where a step lives. It never imports a backend: it asks the
-object itself, so it works with whichever backend Keras runs on.
+Only this module checks where a step is stored. It never imports a backend: it looks at
+the object itself, so it works with every backend of Keras.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_lr.core.by_backend import counter_dtype
 from keras_lr.core.curves import Step, Value, on_host
 from keras_lr.core.keras_versions import Variable
 from keras_lr.core.plain import NoNumberYetError, as_array, torch_has_number
@@ -24,24 +25,24 @@ from keras_lr.core.refusals import shown
 from keras_lr.core.tree import Formula, LearningRateSchedule
 
 CHUNK = 16_384
-"""Steps evaluated at once on the host, so that what lies between stays in the processor's cache."""
+"""Steps evaluated at once on the host, so that intermediate results stay in the processor's cache."""
 
 BLOCK = 256
-"""Steps whose rates are computed together where they are asked for one by one: that takes as long as one."""
+"""Steps whose rates are computed together when they are requested one by one: all take as long as one."""
 
 
 PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-"""Operations of TensorFlow that run a function of Python, which may write to any variable."""
+"""TensorFlow operations that run a Python function, which may write to any variable."""
 
 HOST_TYPES = (int, float, np.ndarray, np.generic)
 
 
 def evaluate(schedule: Formula, step: Any) -> Any:
-    """What calling a schedule gives: a tensor in `floatx`, which the caller may write to.
+    """The result of calling a schedule: a tensor in `floatx`, which the caller may write to.
 
-    The counter of an optimizer is asked for again and again: by each callback, and for each variable that an
-    optimizer decays. In a graph of TensorFlow the rate is cached until the counter is written to.
-    (XLA, and so JAX, finds by itself what was computed twice.)
+    The rate at an optimizer's counter is requested many times: by each callback, and for each variable that an
+    optimizer decays. In a TensorFlow graph the rate is cached until the counter is written to.
+    (XLA, and thus JAX, removes duplicate computations itself.)
     """
     is_counter = isinstance(step, Variable)
     if is_counter:
@@ -61,7 +62,7 @@ def evaluate(schedule: Formula, step: Any) -> Any:
 
 
 def plain_rate(schedule: Formula, step: Any) -> Any:
-    """The rate at a step as a Python float, or as an array, if its number is known; else as a tensor."""
+    """The rate at a step: a Python float or an array if the number is known, otherwise a tensor."""
     if keras.config.backend() != "jax" and "jax" in sys.modules and isinstance(step, sys.modules["jax"].core.Tracer):
         owner = type(schedule).__name__
         allowed = "a number that is known, unless Keras runs on JAX, with KERAS_BACKEND=jax"
@@ -76,7 +77,7 @@ def plain_rate(schedule: Formula, step: Any) -> Any:
 
 
 class _Remembered(NamedTuple):
-    """A rate on torch, and its step: a number, or a counter on an accelerator and its version."""
+    """A rate on torch and its step: a number, or a counter on an accelerator with its version."""
 
     step: Any
     version: int
@@ -89,14 +90,14 @@ class _Remembered(NamedTuple):
 
 
 def _evaluate_in_torch(schedule: Formula, step: Any, floatx: str, is_counter: bool) -> Any:
-    """`evaluate` on torch, which trains eagerly, so that each call costs what it costs.
+    """`evaluate` on torch, which trains eagerly, so that every call takes time.
 
-    Making a tensor of a number takes most of that, and copying one half of it. So a rate is remembered, which is given
-    away as copies only, so writing to one changes nothing else. On the CPU the step is read each
-    time, since an array may share its memory. On an accelerator reading would have to wait for it; there the rate
-    of a counter, which is Keras's own, is good for as long as its version (`Tensor._version`) is the same.
+    Most of it is spent on making a tensor from a number; copying a tensor takes half as long. So the last rate is kept,
+    and callers get copies, which they may write to. On the CPU the step is read each time, since an array may share
+    its memory. On an accelerator a read would have to wait for the device. There the rate at a counter of Keras
+    stays valid as long as the counter's version (`Tensor._version`) is the same.
     """
-    if sys.modules["torch"].compiler.is_compiling():  # which follows what is written here line by line
+    if sys.modules["torch"].compiler.is_compiling():  # the compiler traces this function line by line
         return _compiled(schedule, step, floatx)
     steps = _torch_steps(step, schedule)
     if steps is not None and (schedule.has_external or not isinstance(steps, int)):
@@ -113,7 +114,7 @@ def _evaluate_in_torch(schedule: Formula, step: Any, floatx: str, is_counter: bo
 
 
 def _torch_steps(step: Any, schedule: Formula) -> NDArray[np.int64] | int | None:
-    """`host_steps` of a torch tensor, without NumPy for the counter of an optimizer on the CPU."""
+    """`host_steps` for a torch tensor. An optimizer's counter on the CPU is read without NumPy."""
     if step.ndim == 0 and step.dtype is sys.modules["torch"].int32 and step.is_cpu and torch_has_number(step):
         number: int = step.item()
         if number >= 0:
@@ -123,7 +124,7 @@ def _torch_steps(step: Any, schedule: Formula) -> NDArray[np.int64] | int | None
 
 
 def _is_settled(counter: Any) -> bool:
-    """Whether the version of a counter on an accelerator can be trusted."""
+    """Whether the version of a counter on an accelerator shows every change of its value."""
     torch = sys.modules["torch"]
     if not torch_has_number(counter) or counter.is_inference():
         return False
@@ -131,7 +132,7 @@ def _is_settled(counter: Any) -> bool:
 
 
 class _InGraph(NamedTuple):
-    """A rate in a graph of TensorFlow, and the operation that reads its counter."""
+    """A rate in a TensorFlow graph, and the operation that reads its counter."""
 
     schedule: Formula
     step: Any
@@ -141,15 +142,15 @@ class _InGraph(NamedTuple):
 
 
 def _is_in_graph(step: Any) -> bool:
-    """Whether this is a variable of TensorFlow on one device, in a graph that is being traced."""
+    """Whether this is a TensorFlow variable on one device, in a graph that is being traced."""
     tensorflow = sys.modules["tensorflow"]
     return isinstance(step, tensorflow.Variable) and not hasattr(step, "values") and not tensorflow.executing_eagerly()
 
 
 def _rate_in_graph(schedule: Formula, step: Any, floatx: str) -> Any:
-    """The rate at a counter in a graph of TensorFlow, for which every read of a variable is another value.
+    """The rate at a counter in a TensorFlow graph, in which every read of a variable is a separate value.
 
-    Keras's optimizers ask for the rate once for each variable that they decay.
+    Keras's optimizers request the rate once for each variable that they decay.
     """
     graph = sys.modules["tensorflow"].compat.v1.get_default_graph()
     operations = graph.get_operations()
@@ -168,7 +169,7 @@ def _rate_in_graph(schedule: Formula, step: Any, floatx: str) -> Any:
 
 
 def _is_written(handle: Any, operations: list[Any]) -> bool:
-    """Whether one of the operations may write to a variable: it gets it, not to read it, or it runs Python."""
+    """Whether one of the operations may write to a variable: it takes the variable and is no read, or runs Python."""
     return any(
         one.type != "ReadVariableOp" and (one.type in PYTHON or any(it is handle for it in one.inputs))
         for one in operations
@@ -176,12 +177,12 @@ def _is_written(handle: Any, operations: list[Any]) -> bool:
 
 
 def _compiled(schedule: Formula, step: Any, floatx: str) -> Any:
-    """The rate at a step in a training step that is compiled, or that runs on an accelerator."""
+    """The rate in a training step that is compiled or runs on an accelerator."""
     return keras.ops.cast(schedule.rate(traced_steps(step)), floatx)
 
 
 def value_at(schedule: Formula, step: int) -> float:
-    """The rate at one step, out of those of its block, which starts at a multiple of its size."""
+    """The rate at one step, from the rates of its block. Blocks start at multiples of their size."""
     first = step - step % BLOCK
     block = schedule._cache.block
     if block is None or block[0] != first:
@@ -190,7 +191,7 @@ def value_at(schedule: Formula, step: int) -> float:
 
 
 def _scalar(number: float, dtype: str) -> Any:
-    """A tensor of one number, in a fifth of the time of Keras's conversion (on JAX by a compiled function)."""
+    """A tensor of one number, in a fifth of the time that Keras's conversion takes (on JAX by a compiled function)."""
     backend = keras.config.backend()
     if backend == "tensorflow":
         return sys.modules["tensorflow"].constant(number, dtype)
@@ -208,9 +209,9 @@ def _jax_scalar() -> Callable[[float], Any]:
 
 
 def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """An elementwise formula over many steps."""
+    """Evaluate an elementwise formula at many steps, in chunks."""
     if steps.size <= CHUNK:
-        return np.array(rate(steps), np.float64)  # a copy, as the formula of a user may return what it keeps
+        return np.array(rate(steps), np.float64)  # a copy: a user's formula may return an array that it keeps
     flat, values = steps.reshape(-1), np.empty(steps.size)
     for start in range(0, steps.size, CHUNK):
         values[start : start + CHUNK] = rate(flat[start : start + CHUNK])
@@ -218,13 +219,13 @@ def in_chunks(rate: Callable[[Step], Value], steps: NDArray[np.int64]) -> NDArra
 
 
 def whole_steps(steps: Any, owner: object = None, name: str = "steps") -> NDArray[np.int64]:
-    """`steps` as an int64 array; refuses what is not a whole number >= 0."""
+    """`steps` as an int64 array. Everything but whole numbers >= 0 is refused."""
     if isinstance(steps, np.ndarray) and steps.dtype.kind == "i" and _is_positive(steps):
         return steps.astype(np.int64, copy=False)
     try:
         array = as_array(steps)
         array = np.asarray(steps) if array is None else array
-    except Exception:  # a ragged sequence, a tensor that is traced, and what an object's own `__array__` raises
+    except Exception:  # a ragged sequence, a traced tensor, or any error of an object's `__array__`
         array = np.asarray(None)
     if array.dtype.kind == "i" and (array >= 0).all():
         return array.astype(np.int64, copy=False)
@@ -249,10 +250,10 @@ def _refuse_steps(value: Any, owner: object, name: str, error: type[Exception], 
 
 
 def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
-    """The steps as NumPy if their numbers are known on the host now, else None.
+    """The steps as NumPy if their numbers are known on the host now, otherwise None.
 
-    None for a tensor that is traced, symbolic or transformed, and for a torch tensor on an accelerator, whose
-    value would have to be waited for.
+    They are not known for a tensor that is traced, symbolic or transformed. Nor are they read from a torch tensor on
+    an accelerator, since that would have to wait for the device.
     """
     if isinstance(step, Variable):
         step = step.value
@@ -267,11 +268,11 @@ def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
         else:
             array = _in_memory(step)
     except (AttributeError, NotImplementedError, NoNumberYetError, RuntimeError):
-        # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph. torch: a tensor has no
-        # memory of its own to read while functions are transformed.
+        # TensorFlow: symbolic tensors have no `numpy`, and a variable refuses it in a graph. torch: while a function
+        # is transformed, its tensors have no memory that could be read.
         return None
     except TypeError:
-        # A tracer of JAX raises its own TypeError when it is asked for its value.
+        # A JAX tracer raises its own TypeError when its value is read.
         if backend == "jax" and isinstance(step, sys.modules["jax"].core.Tracer):
             return None
         raise
@@ -279,7 +280,7 @@ def host_steps(step: Any, owner: object = None) -> NDArray[np.int64] | None:
 
 
 def _in_memory(step: Any) -> NDArray[Any]:
-    """What a torch tensor on the CPU holds; the short way, and NumPy knows no bfloat16."""
+    """The values of a torch tensor on the CPU. This is the fastest way; NumPy does not support bfloat16."""
     torch = sys.modules["torch"]
     if step.device.type != "cpu" or not torch_has_number(step):
         raise NoNumberYetError
@@ -289,43 +290,38 @@ def _in_memory(step: Any) -> NDArray[Any]:
 def tensorflow_read(variable: Any) -> Any:
     """An eager tensor or variable as a tensor, which may share its memory.
 
-    Keras's conversion of a variable takes five times as long as the operation that it comes down to, and
-    the variable's own `numpy` two and a half times.
+    Keras's conversion of a variable takes five times as long as the operation that it calls in the end, and
+    the variable's own `numpy` two and a half times as long.
     """
     tensorflow = sys.modules["tensorflow"]
     if tensorflow.executing_eagerly():
-        with suppress(AttributeError, ValueError):  # a tensor; and a variable mirrored over devices
+        with suppress(AttributeError, ValueError):  # for a tensor, and for a variable mirrored over devices
             return tensorflow.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
     return variable
 
 
 def traced_steps(step: Any) -> Step:
-    """A backend tensor of steps as integers that hold every step (a float one is truncated)."""
+    """A backend tensor of steps as integers that can hold every step (floats are truncated)."""
     tensor = ops.convert_to_tensor(step)
     if keras.config.backend() == "tensorflow":
-        # For Keras a variable is a tensor already, but each use of it would be another read.
+        # Keras treats a variable as a tensor, but would read it again for each use.
         tensor = sys.modules["tensorflow"].convert_to_tensor(tensor)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     return tensor if dtype in ("int32", "int64") else ops.cast(tensor, counter_dtype())
 
 
-def counter_dtype() -> str:
-    """The dtype in which the backend's optimizers count steps."""
-    return "int64" if keras.config.backend() == "tensorflow" else "int32"
-
-
 def external_rate(schedule: LearningRateSchedule, step: Step) -> Value:
-    """The rate of a schedule that is not ours, within a formula of ours."""
+    """The rate of an external schedule, inside a formula of this package."""
     return _external_values(schedule, step) if on_host(step) else ops.cast(schedule(step), "float32")
 
 
 def _external_values(schedule: LearningRateSchedule, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """Evaluate an external schedule over an array of steps on the host.
 
-    Keras promises only scalar steps. Most formulas are elementwise all the same, and a
-    vector costs what a scalar does; `ops.vectorized_map` serves those with `ops.cond`
-    inside (64 ms for each eager call on JAX otherwise). A result is taken only if its
-    first, middle and last value are those of scalar calls.
+    Keras guarantees only scalar steps. Still, most formulas are elementwise, and then a
+    vector takes as long as a scalar. `ops.vectorized_map` is for formulas with `ops.cond`
+    (64 ms for each eager call on JAX otherwise). A result is used only if its first,
+    middle and last value equal those of scalar calls.
     """
 
     def tensor(numbers: Any) -> Any:
@@ -343,7 +339,7 @@ def _external_values(schedule: LearningRateSchedule, steps: NDArray[np.int64]) -
     for whole in ways:
         try:
             values = np.asarray(ops.convert_to_numpy(whole(tensor(flat))), np.float64)
-        except Exception:  # a scalar-only schedule fails in as many ways as there are schedules
+        except Exception:  # a scalar-only schedule may raise anything
             continue
         if values.shape == flat.shape and np.allclose(values[probes], expected, rtol=1e-6, atol=0.0, equal_nan=True):
             return values.reshape(steps.shape)

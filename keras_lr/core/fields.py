@@ -1,23 +1,23 @@
 """The kinds of argument that a schedule can have.
 
-A kind is used as the type of a field: ``decay_steps: Steps``. It says what the
-argument may be, turns what holds a number (NumPy's, a tensor without dimensions, a
-variable) into a plain Python number, so that a config is always JSON, and phrases
-every refusal in one place:
+A kind is used as the type of a field: ``decay_steps: Steps``. It defines which values
+are allowed. It converts everything that holds a number (NumPy scalars, tensors without
+dimensions, variables) to a plain Python number, so that a config is always JSON. And
+it gives every refusal the same form:
 
     StepDecay: `decay_steps` must be a number of steps in [1, 2**31), got -5
 
 A wrong type raises `TypeError`, a wrong value `ValueError`.
 
-A number of steps need not be whole: ``0.9 * total`` seldom is. What it means depends on
-what it is for, and is decided here for all schedules:
+A number of steps need not be whole: ``0.9 * total`` seldom is. Its meaning depends on its
+purpose, and is defined here for all schedules:
 
-- `Length`, the time scale of a formula: taken exactly, as Keras does. 751.2 steps are 3756/5
-  steps, in t/n as in ⌊t/n⌋; what comes after begins at the first whole step that is not before it.
-- `Milestones` and `Boundaries`, whose step is in the new part: the first whole step from there on.
-- `LastSteps`, whose step is in the old part still (`PiecewiseConstantDecay`): the last one up to there.
-- `Steps` and `StepsOrZero`, of what must begin at a whole step: rounded to the nearest one, half a
-  step up, as durations in `epochs` and `fraction` are.
+- `Length`, the time scale of a formula: used exactly, as in Keras. 751.2 steps are 3756/5
+  steps, in t/n and in ⌊t/n⌋. What follows begins at the first whole step after them.
+- `Milestones` and `Boundaries`, which begin a new part: rounded up to a whole step.
+- `LastSteps`, which still belong to the old part (`PiecewiseConstantDecay`): rounded down.
+- `Steps` and `StepsOrZero`, for parts that must begin at a whole step: rounded to the nearest
+  one (half a step up), like durations in `epochs` and `fraction`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ from keras_lr.core.duration import Duration
 from keras_lr.core.plain import NoNumberYetError, as_array
 from keras_lr.core.ratios import double, meant, nearest
 from keras_lr.core.refusals import Kind, RefusedError
+from keras_lr.core.typed import Number, Numbers
 
 # JAX counts steps in int32, so no duration may reach 2**31.
 STEP_LIMIT = 2**31
 
-# What a compiled step computes in; a larger number would be infinite there, and a smaller one 0.
+# A compiled step computes in float32. There a larger number would be infinite, and a smaller one 0.
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
@@ -92,7 +93,7 @@ class Whole(Kind):
             if value.is_nothing and self.low > 0:
                 raise self.wrong_value()
             return value
-        # The value itself and not a float of it, which may be whole although the value is not.
+        # Not a float of the value, which may be whole although the value is not.
         number = self.number(value)
         if not self.low <= number < self.high:
             raise self.wrong_value(hints.for_cardinality(value, number) if self.low >= 0 else "")
@@ -109,8 +110,8 @@ class StepCount(Kind):
     """A number of steps in [low, high), or a duration in another unit.
 
     Attributes:
-        rounding: what becomes of one that is not whole: "nearest", "up" or "down" to a whole number,
-            or "none", which keeps it as it is. One between -1 and 1 is refused: it is meant as a share.
+        rounding: how a number that is not whole is rounded: "nearest", "up", "down", or "none", which
+            keeps it. A fraction between -1 and 1 is refused: it was meant as a share of the training.
     """
 
     allowed: str
@@ -132,7 +133,7 @@ class StepCount(Kind):
         return whole
 
     def exact(self, value: Any) -> Ratio:
-        """The exact value that the number means, within its bounds."""
+        """The exact value that the number means. It is checked against the bounds."""
         if isinstance(value, str):
             raise self.wrong_type(hints.for_steps(value))
         number = self.number(value)
@@ -169,7 +170,7 @@ class Several(Kind):
             raise RefusedError(refused.error, self.allowed, refused.hint) from None
         if len(items) < self.at_least:
             raise self.wrong_value()
-        # As they are written, and as they are stored: two that are rounded may come to the same step.
+        # Compare them as written and as stored, since two numbers may be rounded to the same step.
         neighbours = (*itertools.pairwise(ranks), *itertools.pairwise(items))
         if self.order is not None and not all(self._in_order(a, b) for a, b in neighbours):
             raise self.wrong_value()
@@ -179,18 +180,18 @@ class Several(Kind):
         try:
             array = as_array(value)
         except NoNumberYetError:
-            raise self.wrong_type("this tensor is symbolic or traced: its numbers are not known yet") from None
+            raise self.wrong_type("this tensor is symbolic or traced and has no values yet") from None
         if array is None or array.ndim != 1:
             raise self.wrong_type()
-        # NumPy's numbers, not Python's: the digits of a float32 show which value was meant.
+        # NumPy's numbers, not Python's: from the digits of a float32 one sees which value was meant.
         return list(array)
 
     def _rank(self, value: Any) -> Any:
-        """What the order is by: numbers of steps before they are rounded."""
+        """The value to sort by: numbers of steps before they are rounded."""
         return self.item.exact(value) if isinstance(self.item, StepCount) and not isinstance(value, Duration) else value
 
     def _in_order(self, a: Any, b: Any) -> bool:
-        """Whether two neighbours are in order, as far as their units let one know."""
+        """Whether two neighbours are in order. Different units cannot be compared and count as in order."""
         assert self.order is not None
         if isinstance(a, Duration) and isinstance(b, Duration) and a.single and b.single and a.single[0] == b.single[0]:
             return self.order(a.single[1], b.single[1])
@@ -277,50 +278,50 @@ class OrNone(Kind):
 
 RATE = Real("a finite learning rate >= 0", low=0.0)
 
-Rate = Annotated[float, RATE]
-OptionalRate = Annotated[float | None, OrNone(RATE)]
-Rates = Annotated[Sequence[float], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
+Rate = Annotated[Number[float], RATE]
+OptionalRate = Annotated[Number[float] | None, OrNone(RATE)]
+Rates = Annotated[Numbers[Sequence[float]], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
 FROM_1 = "a number of steps in [1, 2**31)"
 FROM_0 = "a number of steps in [0, 2**31)"
 STEPS = StepCount(FROM_1, 1)
-Steps = Annotated[int, STEPS]
-StepsOrNone = Annotated[int | None, OrNone(STEPS)]
-StepsOrZero = Annotated[int, StepCount(FROM_0, 0)]
+Steps = Annotated[Number[int], STEPS]
+StepsOrNone = Annotated[Number[int] | None, OrNone(STEPS)]
+StepsOrZero = Annotated[Number[int], StepCount(FROM_0, 0)]
 LENGTH = StepCount(FROM_1, 1, rounding="none")
-Length = Annotated[float, LENGTH]
-LengthOrNone = Annotated[float | None, OrNone(LENGTH)]
-LengthOrZero = Annotated[float, StepCount(FROM_0, 0, rounding="none")]
+Length = Annotated[Number[float], LENGTH]
+LengthOrNone = Annotated[Number[float] | None, OrNone(LENGTH)]
+LengthOrZero = Annotated[Number[float], StepCount(FROM_0, 0, rounding="none")]
 
 
 def _places(rounding: str, at_least: int = 1, order: Callable[[Any, Any], bool] = operator.le) -> Several:
-    """Steps one after another."""
+    """A sequence of steps in ascending order."""
     what = "a non-empty sequence" if at_least else "a sequence"
     how = "none smaller than the one before" if order is operator.le else "each larger than the one before"
     return Several(f"{what} of steps in [0, 2**31), {how}", StepCount(FROM_0, 0, rounding=rounding), order, at_least)
 
 
-Milestones = Annotated[Sequence[int], _places("up")]
-LastSteps = Annotated[Sequence[int], _places("down")]
-Points = Annotated[Sequence[int], _places("nearest", order=operator.lt)]
-Boundaries = Annotated[Sequence[int], _places("up", at_least=0)]
-Shift = Annotated[int, StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
-Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
-Share = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
+Milestones = Annotated[Numbers[Sequence[int]], _places("up")]
+LastSteps = Annotated[Numbers[Sequence[int]], _places("down")]
+Points = Annotated[Numbers[Sequence[int]], _places("nearest", order=operator.lt)]
+Boundaries = Annotated[Numbers[Sequence[int]], _places("up", at_least=0)]
+Shift = Annotated[Number[int], StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
+Factor = Annotated[Number[float], Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
+Share = Annotated[Number[float], Real("a number in [0, 1]", low=0.0, high=1.0)]
 MOMENTUM = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
-Momentum = Annotated[float, MOMENTUM]
+Momentum = Annotated[Number[float], MOMENTUM]
 NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
-NonNegative = Annotated[float, NON_NEGATIVE]
+NonNegative = Annotated[Number[float], NON_NEGATIVE]
 POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)
-Positive = Annotated[float, POSITIVE]
+Positive = Annotated[Number[float], POSITIVE]
 FLAG = Flag()
 STRING = String()
 PATH = FilePath()
 Switch = Annotated[bool, FLAG]
 COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
-Count = Annotated[int, COUNT]
+Count = Annotated[Number[int], COUNT]
 COUNT_OR_NONE = OrNone(COUNT)
-CountOrNone = Annotated[int | None, COUNT_OR_NONE]
-CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
+CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
+CountOrZero = Annotated[Number[int], Whole("a whole number in [0, 2**31)", 0, steps=False)]
 StringOrNone = Annotated[str | None, OrNone(String())]
 
 
@@ -330,7 +331,7 @@ def one_of(choices: Any) -> OneOf:
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """The kind in an annotated type, or None. A `Literal` of strings is one of these."""
+    """The kind of an annotated type or of a `Literal` of strings, otherwise None."""
     if get_origin(annotation) is Literal:
         return one_of(annotation)
     if get_origin(annotation) is not Annotated:

@@ -1,6 +1,6 @@
-"""`Frozen`: a record made from annotations, checked when it is made, that never changes afterwards.
+"""`Frozen`: a record with annotated fields. It is checked when it is made and never changes afterwards.
 
-It has nothing to do with rates. `keras_lr.core.base` makes a schedule of it.
+It knows nothing about rates. `keras_lr.core.base` builds schedules on it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ from keras_lr.core.refusals import Kind, check, refuse
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 else:
-    # Only type checkers read it, and Python 3.10 does not have it.
+    # Only type checkers use it, and Python 3.10 does not have it.
     def dataclass_transform(**_):
         return lambda cls: cls
 
 
 class Argument(NamedTuple):
-    """Where an argument of the constructor is stored, and what it may be."""
+    """The attribute in which an argument of the constructor is stored, and its kind."""
 
     attribute: str
     kind: Kind
 
 
 def field(*, alias: str) -> Any:
-    """A field whose argument has another name, where that name is taken by a method."""
+    """A field for an argument whose own name is the name of a method already.
+
+    Args:
+        alias: the name of the argument.
+    """
     return dataclasses.field(metadata={"alias": alias})
 
 
 def declared_arguments(schedule_class: type) -> dict[str, Argument]:
-    """The arguments that a class declares, by name, in their order."""
+    """The arguments that a class declares, by name and in order."""
     declared: dict[str, Argument] = schedule_class._arguments  # type: ignore[attr-defined]
     return declared
 
@@ -45,18 +49,18 @@ def declared_arguments(schedule_class: type) -> dict[str, Argument]:
 class Frozen:
     """A record whose annotated fields are the arguments of its constructor.
 
-    Each annotation is a type of `keras_lr.core.fields`, which checks its argument. Two records are equal if class and
-    arguments are, and ``eval(repr(record)) == record``. A class with fields cannot be subclassed.
+    Each annotation is a type of `keras_lr.core.fields`, which checks its argument. Two records are equal if they have
+    the same class and arguments, and ``eval(repr(record)) == record``. A class with fields cannot be subclassed.
     """
 
     _arguments: ClassVar[dict[str, Argument]]
-    """The arguments by name, in their order."""
+    """The arguments by name and in order."""
 
     _signature: ClassVar[inspect.Signature]
     """The signature of the constructor, without `self`."""
 
     _owner: ClassVar[str] = ""
-    """Whose arguments they are, for error texts; the class itself if it is empty."""
+    """The name with which error texts begin; the name of the class if it is empty."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -68,7 +72,7 @@ class Frozen:
             )
         if abstract:
             return
-        # Frozen by `__setattr__` below; with `frozen=True` two functions are compiled for every class.
+        # `__setattr__` below freezes it. `frozen=True` would compile two functions for every class.
         dataclasses.dataclass(init=False, eq=False, repr=False)(cls)
         annotations = _annotations(cls)
         cls._arguments = {}
@@ -99,11 +103,11 @@ class Frozen:
         self._complete()
 
     def _complete(self) -> None:
-        """Called once all arguments are checked one by one and stored."""
+        """Called when all arguments have been checked one by one and stored."""
         self.validate()
 
     def validate(self) -> None:
-        """Rules between fields; break one with ``self.refuse(name, "allowed …")``."""
+        """Check fields against each other. Call ``self.refuse(name, "allowed …")`` for a wrong one."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -112,19 +116,27 @@ class Frozen:
         raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the constructor, as they are stored."""
+        """The arguments of the constructor by name, as they are stored."""
         return {name: getattr(self, argument.attribute) for name, argument in self._arguments.items()}
 
     def refuse(self, name: str, allowed: str) -> None:
-        """Raise the standard `ValueError` for the argument `name`."""
+        """Raise ``ValueError: Class: `name` must be <allowed>, got <value>``.
+
+        Args:
+            name: the argument.
+            allowed: what is allowed; it completes the sentence "must be …".
+
+        Raises:
+            ValueError: always.
+        """
         refuse(self._owner or type(self).__name__, name, allowed, self.arguments()[name])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and copied by its arguments, so that another version makes it in its own way."""
+        """Pickle and copy by the arguments, so that another version of the package can load it."""
         return _made_of, (type(self), self.arguments())
 
     def _comparable(self, value: Any) -> Any:
-        """What an argument is compared by."""
+        """The value by which an argument is compared."""
         return value
 
     def _source(self, value: Any) -> str:
@@ -154,10 +166,10 @@ class Frozen:
 
 
 def _constructor(signature: inspect.Signature) -> Callable[..., None]:
-    """The constructor of a class, which shows its arguments to `help` and `inspect`.
+    """The constructor of a class, with a signature for `help` and `inspect`.
 
-    The signature must be the function's: as an attribute of the class it would be that of the
-    instances too, and `tf.function(schedule)` would ask for the arguments of the constructor.
+    The signature must belong to the function. As an attribute of the class it would also be the
+    signature of its instances, and `tf.function(schedule)` would require the constructor's arguments.
     """
 
     def __init__(self: Frozen, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -169,7 +181,7 @@ def _constructor(signature: inspect.Signature) -> Callable[..., None]:
 
 
 def _annotations(cls: type) -> dict[str, Any]:
-    """The annotations of a class's own fields. `get_type_hints` compiles each, and those of all parents again."""
+    """The annotations of a class's own fields. `get_type_hints` compiles them, and those of all parents again."""
     written: dict[str, Any] = inspect.get_annotations(cls)
     scope = getattr(sys.modules.get(cls.__module__), "__dict__", {})
     if all(isinstance(text, str) and text in scope for text in written.values()):

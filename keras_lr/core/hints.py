@@ -1,4 +1,4 @@
-"""What was perhaps meant by an argument that is refused: the part of a sentence in parentheses."""
+"""Hints in error texts: what the user may have meant by an argument that is refused."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(epochs?|ep|steps?|batch(?:es)?|%|p
 
 
 def for_a_number(value: Any) -> str:
-    """Of something that is no number: an array or tensor that holds one."""
+    """A hint for an array or tensor of one number, where a number is expected."""
     shape = getattr(value, "shape", None)
     try:
         ones = tuple(map(int, shape)) if shape is not None else ()
-    except Exception:  # a shape of another kind of object, or an unknown one
+    except Exception:  # an unknown shape, or a `shape` with another meaning
         return ""
     if not ones or any(length != 1 for length in ones):
         return ""
-    return f"the shape {ones} is that of an array: take its one number out, `value{'[0]' * len(ones)}`"
+    return f"this is an array of shape {ones}: pass its number, `value{'[0]' * len(ones)}`"
 
 
 def for_steps(text: str) -> str:
-    """Of a duration written as a text: "3 epochs", "10 %", "500 steps"."""
+    """A hint for a duration that is a string: "3 epochs", "10 %", "500 steps"."""
     match = DURATION.fullmatch(text)
     if match is None:
         return ""
     amount, unit = float(match[1]), (match[2] or "steps").lower()
     if unit.startswith("ep"):
-        return f"this duration is written `epochs({amount:g})`"
+        return f"write `epochs({amount:g})`"
     if unit in ("%", "percent"):
-        return f"this share of the training is written `fraction({amount / 100:g})`" if amount <= 100 else ""
-    return f"this number of steps is written {amount:g}, without quotes"
+        return f"write `fraction({amount / 100:g})` for this share of the training" if amount <= 100 else ""
+    return f"write {amount:g}, without quotes"
 
 
 def for_share(number: Any) -> str:
-    """Of a number of steps between 0 and 1."""
+    """A hint for a number of steps between 0 and 1."""
     share = f"{double(number):.12g}"
-    return f"a share of the training is written `fraction({share})`" if float(share) > 0.0 else ""
+    return f"write `fraction({share})` for a share of the training" if float(share) > 0.0 else ""
 
 
 def for_cardinality(value: Any, number: Any) -> str:
-    """Of a negative whole number of TensorFlow's, which a data set says of its length."""
+    """A hint for a negative whole number of TensorFlow, as `cardinality()` of a data set returns it."""
     tensorflow = sys.modules.get("tensorflow")
     from_data = isinstance(value, np.int64) or (
         tensorflow is not None and isinstance(value, getattr(tensorflow, "Tensor", ()))
@@ -58,29 +58,30 @@ def for_cardinality(value: Any, number: Any) -> str:
     if not from_data or not number < 0:
         return ""
     return (
-        "`cardinality()` is -1 of a data set without an end and -2 of one that does not know its length: count its "
-        "batches, or use `epochs(…)` and `BindSchedule(steps_per_epoch=…)`"
+        "`cardinality()` is -1 for an endless data set and -2 for one of unknown length: count the batches yourself, "
+        "or use `epochs(…)` and `BindSchedule(steps_per_epoch=…)`"
     )
 
 
 def instead_of_a_schedule(value: Any) -> str:
-    """Of something else than a schedule or a number: what to pass in its place."""
+    """A hint for something that is neither a schedule nor a number: what to pass instead."""
     if inspect.isclass(value):
         name = value.__name__
         is_schedule = issubclass(value, LearningRateSchedule)
-        return f"{name} is a class: make a schedule with it, `{name}(…)`" if is_schedule else f"{name} is a class"
+        return f"{name} is a class: pass a schedule, `{name}(…)`" if is_schedule else f"{name} is a class"
     if isinstance(value, keras.optimizers.Optimizer):
         name = type(value).__name__
         return (
-            f"this is an optimizer: its rate is `optimizer.learning_rate`, and it takes a schedule, `{name}(schedule)`"
+            f"this is an optimizer: its rate is `optimizer.learning_rate`, and you pass a schedule to it, "
+            f"`{name}(schedule)`"
         )
     if isinstance(value, keras.callbacks.Callback):
-        return "this is a callback: give it to `fit(…, callbacks=[…])`"
+        return "this is a callback: pass it to `fit(…, callbacks=[…])`"
     if isinstance(value, keras.Model):
-        return "this is a model: `get_learning_rate(model)` is its rate, and `set_learning_rate` gives it a schedule"
+        return "this is a model: `get_learning_rate(model)` returns its rate, and `set_learning_rate` sets a schedule"
     origin = {(base.__module__.split(".")[0], base.__name__) for base in type(value).__mro__}
     if ("torch", "LRScheduler") in origin:
-        return "this is a scheduler of torch: docs/migrating.md has the schedule that replaces it"
+        return "this is a scheduler of torch: docs/migrating.md lists the schedule that replaces it"
     if ("torch", "Optimizer") in origin:
         return "this is an optimizer of torch: pass the rate, or a schedule"
     if callable(value):
@@ -122,11 +123,11 @@ NAMES: list[tuple[str, str]] = [
     ("accumulation_steps", "gradient_accumulation_steps k every"),
     ("high", "maximum"),
 ]
-"""What arguments are called here, in the order of preference, and what torch, optax, Keras 2 and others call them."""
+"""Names of arguments here, in order of preference, and the names that torch, optax, Keras 2 and others use."""
 
 
 def for_argument(wrong: str, arguments: Iterable[str]) -> str | None:
-    """The argument that was perhaps meant by a name that no argument has."""
+    """The argument that a user may have meant by an unknown name."""
     known = list(arguments)
     name = wrong.lower()
     for candidates, others in NAMES:
@@ -138,7 +139,7 @@ def for_argument(wrong: str, arguments: Iterable[str]) -> str | None:
 
 
 def for_names(given: Iterable[str], arguments: Iterable[str]) -> str:
-    """What is wrong with names of arguments, and what was perhaps meant; nothing if all of them are known."""
+    """Unknown names of arguments, each with the one that may have been meant; empty if all are known."""
     known = list(arguments)
     wrong = [name for name in given if name not in known]
     told = []

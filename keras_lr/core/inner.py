@@ -1,4 +1,4 @@
-"""Rates of a schedule inside another one, of this package or external."""
+"""Rates, lengths and cycles of inner schedules, of this package or external."""
 
 from __future__ import annotations
 
@@ -14,14 +14,31 @@ from keras_lr.core.tree import Formula, LearningRateSchedule
 
 
 def rate_of(schedule: LearningRateSchedule, step: Step) -> Value:
-    """The rate of an inner schedule within another schedule's formula."""
+    """The rate of an inner schedule, for the formula of the outer one.
+
+    Args:
+        schedule: the inner schedule, of this package or external.
+        step: the steps that `rate` got, or others of the same type.
+
+    Returns:
+        The rates, of the shape of `step`.
+    """
     return schedule.rate(step) if isinstance(schedule, Formula) else evaluation.external_rate(schedule, step)
 
 
 def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
-    """The rate of an inner schedule at one step `at`: a number, where no external schedule is inside."""
+    """The rate of an inner schedule at one step.
+
+    Args:
+        schedule: the inner schedule, of this package or external.
+        at: the step.
+        step: the steps that `rate` got.
+
+    Returns:
+        A number, or, if an external schedule is inside, rates of the shape of `step`.
+    """
     if isinstance(schedule, Formula) and not schedule.has_external:
-        # Each level of nested warmups would double the work otherwise.
+        # Otherwise each level of nested warmups would double the work.
         rates = schedule._cache.starts
         if at not in rates:
             rates[at] = float(schedule.values(at))
@@ -31,17 +48,17 @@ def rate_at(schedule: LearningRateSchedule, at: int, step: Step) -> Value:
 
 
 def length_of(schedule: LearningRateSchedule) -> int | None:
-    """`duration` of any schedule; an external one has no end that can be seen."""
+    """The length of any schedule in steps, or None. The end of an external schedule is unknown: None."""
     return schedule.length() if isinstance(schedule, Formula) else None
 
 
 def cycle_end_after(schedule: LearningRateSchedule, step: int) -> int | None:
-    """The first end of a cycle of any schedule after a step; an external one has no cycles that can be seen."""
+    """The first end of a cycle after a step, for any schedule. The cycles of an external one are unknown: None."""
     return schedule.cycle_end_after(step) if isinstance(schedule, Formula) else None
 
 
 class FollowsInner:
-    """For a schedule that ends, and whose cycles end, where those of the one in its field `schedule` do."""
+    """For a schedule that has the length and the cycles of the one in its field `schedule`."""
 
     schedule: LearningRateSchedule
 
@@ -53,18 +70,18 @@ class FollowsInner:
 
 
 def cycle_end_in(schedule: LearningRateSchedule, step: int, start: int = 0, end: int | None = None) -> int | None:
-    """The same for a schedule that is used from `start` on, and up to `end`."""
+    """`cycle_end_after` for a schedule that is used from step `start` to step `end`."""
     found = cycle_end_after(schedule, max(step - start, 0))
     return None if found is None or (end is not None and start + found > end) else start + found
 
 
 def earliest(ends: Iterable[int | None]) -> int | None:
-    """The first of several ends, of which some may be missing."""
+    """The first of several ends. Some may be None."""
     return min((end for end in ends if end is not None), default=None)
 
 
 def joined_cycle_end(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: int) -> int | None:
-    """The first end of a cycle after a step of schedules that follow one another at boundaries."""
+    """The first end of a cycle after a step, for schedules that follow one another at boundaries."""
     starts, ends = (0, *boundaries), (*boundaries, None)
     parts = zip(schedules, starts, ends, strict=True)
     found = (cycle_end_in(part, step, start, end) for part, start, end in parts if end is None or end > step)
@@ -72,7 +89,7 @@ def joined_cycle_end(schedules: Sequence[LearningRateSchedule], boundaries: Sequ
 
 
 def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]:
-    """Float64 rates of any schedule, on the host."""
+    """Rates of any schedule as float64, computed on the host."""
     if isinstance(schedule, Formula):
         return np.asarray(schedule.values(steps))
     return np.asarray(rate_of(schedule, evaluation.whole_steps(steps)), np.float64)

@@ -1,8 +1,9 @@
-"""What differs between the versions of Keras that the package works with: 3.5 and later."""
+"""Differences between the versions of Keras that the package supports: 3.5 and later."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -18,18 +19,18 @@ def version_of(text: str) -> tuple[int, int]:
 VERSION = version_of(keras.__version__)
 """The version of Keras, (3, 15) for example."""
 
-# Before 3.7, `keras.Variable` is a subclass of the class of the variables that optimizers and layers make.
+# Before 3.7, the variables that optimizers and layers make are of a base class of `keras.Variable`.
 Variable: Any = keras.Variable if VERSION >= (3, 7) else backend.Variable
 """The class of every variable."""
 
 OptimizerMap: Any = getattr(keras.optimizers, "OptimizerMap", ())
-"""What may choose the optimizers of a `MultiOptimizer`; before 3.15 there is neither, and no object is one."""
+"""The classes by which a `MultiOptimizer` chooses optimizers. Before Keras 3.15 neither exists."""
 
 
 def available(hyperparameters: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Hyperparameters by the name of their optimizer, without optimizers and arguments that this version lacks.
+    """The hyperparameters of each optimizer, without the optimizers and arguments that this version does not have.
 
-    `Muon` came with 3.10, and its `adam_weight_decay` later.
+    `Muon` was added in 3.10, and its `adam_weight_decay` later.
     """
     found = {}
     for optimizer, names in hyperparameters.items():
@@ -41,14 +42,51 @@ def available(hyperparameters: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
 
 
 def layer_classes(*names: str) -> tuple[Any, ...]:
-    """The classes of layers of these names; those of a later version are left out (`RMSNormalization`)."""
+    """The layer classes of these names. Classes that this version does not have are left out (`RMSNormalization`)."""
     return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
 
 
-def last_batch(model: Any, batch: int) -> int:
-    """The last batch of an execution of the training step, from what `on_train_batch_end` is called with.
+def is_built(layer: Any) -> bool:
+    """Whether a layer has the weights that it will have. Keras 3.5 does not build the Dropout of attention."""
+    return bool(layer.built or isinstance(layer, keras.layers.Dropout))
 
-    With `steps_per_execution`, Keras 3.11 and later call it with this number, which may be past the end of the data.
-    Earlier versions call it with the first batch of the execution.
+
+def set_random_seed(seed: int) -> None:
+    """`keras.utils.set_random_seed`, for operations without a seed too.
+
+    Before 3.13 it leaves their generator as it is: they draw other numbers the next time. The generator that is made
+    for the first of them takes its seed from Python's, so that initializers get other seeds as well.
+    """
+    backend.common.global_state.set_global_attribute("global_seed_generator", None)
+    keras.utils.set_random_seed(seed)
+
+
+def note_variables(model: Any) -> None:
+    """Let a `fit` on JAX go on after the optimizer got a variable or lost one; from a callback.
+
+    Before 3.12 the model notes at the begin of `fit` on which devices each variable is, and the compiled step looks
+    up the variables by their places.
+    """
+    note = getattr(model, "_record_training_state_sharding_spec", None)
+    if note is not None:
+        note()
+
+
+def executions(epoch_iterator: Any) -> Iterator[Any]:
+    """An iterator over batches for each execution of the training step on TensorFlow, from what `fit` gives the model.
+
+    Before them come the first and the last step of the execution; up to 3.10 only the first. Up to 3.6 an epoch is a
+    method of its own.
+    """
+    epoch = epoch_iterator if VERSION >= (3, 7) else epoch_iterator.enumerate_epoch()
+    for *_, batches in epoch:
+        yield batches
+
+
+def last_batch(model: Any, batch: int) -> int:
+    """The last batch of an execution of the training step, from the batch that `on_train_batch_end` gets.
+
+    With `steps_per_execution`, Keras 3.11 and later pass the last batch, which may be past the end of the data.
+    Earlier versions pass the first batch of the execution.
     """
     return batch if VERSION >= (3, 11) else batch + model.steps_per_execution - 1

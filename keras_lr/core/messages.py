@@ -1,4 +1,4 @@
-"""Lines that callbacks print, through the switch that Keras has for its own."""
+"""Lines that callbacks print. Keras's switch for its own output applies to them too."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import keras
 
 
 def say(message: str) -> None:
-    """Print a line, or log it where `keras.config.disable_interactive_logging()` was called.
+    """Print a line, or log it if `keras.config.disable_interactive_logging()` was called.
 
-    Keras then writes its own lines to the logger "absl", at the level INFO; so does this.
+    The line then goes to the logger "absl" at level INFO, as Keras's own lines do.
     """
     if keras.config.is_interactive_logging_enabled():
         print(message)

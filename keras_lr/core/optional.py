@@ -1,4 +1,4 @@
-"""Libraries that come with an extra: without one, the error has the command that installs it."""
+"""Libraries of the extras. If one is missing, the error contains the command that installs it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ def require(library: str, extra: str, what: str, package: str | None = None) -> 
     """Import a library that a part of the package needs.
 
     Args:
-        library: the module.
-        extra: the extra of keras-lr that brings it.
-        what: the part, as the error begins.
-        package: the library's name on the package index, where it is another than the module's.
+        library: the name of the module.
+        extra: the extra of keras-lr that installs it.
+        what: the part of the package, with which the error begins.
+        package: the library's name on the package index, if it differs from the module's name.
 
     Raises:
-        ImportError: it is missing.
+        ImportError: the library is missing.
     """
     try:
         import_module(library)

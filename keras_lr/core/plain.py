@@ -1,6 +1,6 @@
-"""Plain Python and NumPy numbers from anything that holds one: arrays, tensors of any framework, variables.
+"""Plain Python and NumPy numbers from everything that holds one: arrays, variables, tensors of any framework.
 
-Nothing is imported here: a framework that is not loaded has made no tensor.
+No framework is imported: one that is not loaded cannot have made a tensor.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class NoNumberYetError(Exception):
 
 
 def plain(value: Any) -> Any:
-    """The number in an array, tensor or variable without dimensions; anything else as it is.
+    """The number in an array, tensor or variable without dimensions. Anything else is returned unchanged.
 
     Raises:
-        NoNumberYetError: it is a tensor that is symbolic or traced.
+        NoNumberYetError: the value is a symbolic or traced tensor.
     """
     if isinstance(value, numbers.Real):
         return value
@@ -35,10 +35,10 @@ def plain(value: Any) -> Any:
 
 
 def as_array(value: Any) -> NDArray[Any] | None:
-    """What an array, tensor or variable holds, as NumPy; None for anything else.
+    """The values of an array, tensor or variable as NumPy; None for anything else.
 
     Raises:
-        NoNumberYetError: it is a tensor that is symbolic or traced.
+        NoNumberYetError: the value is a symbolic or traced tensor.
     """
     if isinstance(value, np.ndarray | np.generic):
         return _wide(np.asarray(value))
@@ -55,7 +55,7 @@ def as_array(value: Any) -> NDArray[Any] | None:
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:
-    """A bfloat16 or float16 as a float32: the one is of no kind that NumPy knows, the other ends at 65,504."""
+    """bfloat16 and float16 as float32. NumPy does not support the first, and the second ends at 65,504."""
     return array.astype(np.float32) if array.dtype.name in ("bfloat16", "float16") else array
 
 
@@ -89,14 +89,14 @@ def _of_tensorflow(tensorflow: Any, value: Any) -> NDArray[Any] | None:
 
 
 def torch_has_number(tensor: Any) -> bool:
-    """Whether what a torch tensor holds may be read now: nothing is compiling, tracing or transforming it."""
+    """Whether the values of a torch tensor can be read now: nothing is compiling, tracing or transforming it."""
     torch = sys.modules["torch"]
     internal = torch._C
     return (
-        type(tensor) in (torch.Tensor, torch.nn.Parameter)  # and not one of a subclass: fake, functional, distributed
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)  # not a subclass: fake, functional, distributed
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
-        # `make_fx` and its kin record operations, and would take the number for a constant.
+        # `make_fx` and similar functions record operations, and would treat the number as a constant.
         and not internal._len_torch_dispatch_stack()
         # `vmap`, `grad` and `jvp` of torch.func.
         and not internal._functorch.is_functorch_wrapped_tensor(tensor)

@@ -1,4 +1,4 @@
-"""How a schedule shows itself: as a table, a picture, a sentence, and in a notebook."""
+"""Ways to look at a schedule: a table, a plot, a sentence, and its display in a notebook."""
 
 from __future__ import annotations
 
@@ -22,31 +22,34 @@ MOST_STEPS = 100_000_000
 """Rows of the largest table of a curve."""
 
 MOST_DRAWN = 10_000
-"""Points of a curve that is drawn to its end."""
+"""Points that are drawn of a curve with an end."""
 
 ENDLESS = 1000
 """Steps that are drawn of a schedule without an end."""
 
 EXAMPLE = {"steps_per_epoch": 100, "epochs": 10}
-"""The training for which a schedule is drawn that is not bound."""
+"""The training for which an unbound schedule is drawn."""
 
 
 class Presented(Formula):
-    """A formula with its table, picture and sentence."""
+    """A formula with a table, a plot and a sentence."""
 
     _signature: ClassVar[inspect.Signature]
     """The signature of the constructor, which `Frozen` makes."""
 
     def to_frame(self, steps: Any = None) -> pd.DataFrame:
-        """A table of the curve: columns `step` (int64) and `learning_rate` (float64).
+        """The curve as a pandas DataFrame with the columns `step` (int64) and `learning_rate` (float64).
 
         Args:
-            steps: the steps, as for `values`, such as ``range(100)``; by default all steps up to the end of the
-                schedule. A whole number is deprecated: it counts the first steps, while ``values(100)`` is the
-                rate at step 100.
+            steps: a sequence of steps, as for `values`, such as ``range(100)``. By default these are all steps up
+                to the end of the schedule. A whole number of first steps is deprecated, since ``values(100)`` is
+                the rate at step 100.
+
+        Returns:
+            A DataFrame with one row for each step.
 
         Raises:
-            TypeError, ValueError: wrong steps; a schedule that is not bound; no steps, and a schedule without an end.
+            TypeError, ValueError: `steps` is wrong, the schedule is not bound, or it has no end and `steps` is missing.
         """
         import pandas as pd
 
@@ -59,16 +62,17 @@ class Presented(Formula):
         """Draw the curve with matplotlib.
 
         Args:
-            steps: the steps, as for `values`, such as ``range(100)``; by default all steps up to the end of the
-                schedule. A whole number is deprecated: it counts the first steps, while ``values(100)`` is the
-                rate at step 100.
-            ax: where to draw; a new figure's axes when None.
+            steps: a sequence of steps, as for `values`, such as ``range(100)``. By default these are all steps up
+                to the end of the schedule. A whole number of first steps is deprecated, since ``values(100)`` is
+                the rate at step 100.
+            ax: the axes to draw on; those of a new figure by default.
 
         Returns:
-            The axes, with one labelled line more.
+            The axes, to which one labelled line was added.
 
         Raises:
-            TypeError, ValueError: wrong steps; a schedule that is not bound; no steps, and a schedule without an end.
+            TypeError, ValueError: `steps` is wrong, the schedule is not bound, or it has no end and `steps` is missing.
+            ImportError: matplotlib is missing.
         """
         chosen = evenly(self._last_step(), MOST_DRAWN) if steps is None else self._chosen(steps, "plot")
         return drawing.curve(chosen, self.values(chosen), repr(self), ax)
@@ -82,7 +86,7 @@ class Presented(Formula):
         return end
 
     def _chosen(self, steps: Any, method: str) -> NDArray[np.int64]:
-        """The steps that are given: a sequence, or, as it was before, how many from step 0."""
+        """The steps in the argument: a sequence, or (deprecated) how many from step 0 on."""
         owner = type(self).__name__
         chosen = evaluation.whole_steps(steps, self)
         if chosen.ndim > 1 or (chosen.ndim == 0 and chosen > MOST_STEPS):
@@ -95,9 +99,9 @@ class Presented(Formula):
         return np.arange(count, dtype=np.int64)
 
     def describe(self) -> str:
-        """The schedule in one sentence: what it does, and the rates that come out, with their mean.
+        """The schedule in one sentence: what it does, its first, highest and last rate, and their mean.
 
-        Of a schedule that is not bound only what it does is known.
+        The rates are left out for a schedule that is not bound or has no end.
 
         Example:
             >>> LinearDecay(0.1, 100).describe()
@@ -106,22 +110,22 @@ class Presented(Formula):
         return describe.sentence(self)
 
     def _phrase(self) -> str:
-        """What the schedule does, as a part of a sentence: its `template`, or its source without one."""
+        """What the schedule does, as a part of a sentence: its filled `template`, or its repr if it has none."""
         if not self.template:
             return repr(self)
         defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
         return describe.filled(self.template, self.arguments(), defaults, self)
 
     def _repr_html_(self) -> str:
-        """The sentence and the curve, for a notebook.
+        """The sentence and the curve as HTML, for a notebook.
 
-        A schedule that is not bound is drawn for 10 epochs of 100 steps.
+        An unbound schedule is drawn for 10 epochs of 100 steps.
         """
         sentence, schedule = self.describe(), cast(Any, self)
         if not self.is_bound:
             try:
                 schedule = self.bind(**EXAMPLE)
-            except ValueError:  # it needs a longer training
+            except ValueError:  # the schedule needs a longer training
                 return svg.without_chart(sentence)
             sentence += f" Drawn for {EXAMPLE['epochs']} epochs of {EXAMPLE['steps_per_epoch']} steps."
         steps = evenly(schedule._last_drawn(), svg.MOST_POINTS)
@@ -129,7 +133,7 @@ class Presented(Formula):
         return svg.figure(sentence, [line], svg.Axes("step", "learning rate", from_zero=True))
 
     def _last_drawn(self) -> int:
-        """The last step of a picture: to the end and somewhat further, or what shows the shape."""
+        """The last step that is drawn: somewhat after the end, or far enough to show the shape."""
         end, changes, cycle = self.length(), self.changes(), self.cycle_end_after(0)
         if end is not None:
             last = end + max(end // 10, 1)
@@ -142,7 +146,7 @@ class Presented(Formula):
         return min(last, STEP_LIMIT - 1)
 
     def _half_way_down(self) -> int:
-        """A step at which an endless curve is well below its highest rate; of a flat one any."""
+        """A step at which an endless curve is well below its highest rate. For a flat one, any step."""
         for power in range(6):
             last = ENDLESS << 2 * power
             rates = self.values(evenly(last, svg.MOST_POINTS))
@@ -152,5 +156,5 @@ class Presented(Formula):
 
 
 def evenly(last: int, most: int) -> NDArray[np.int64]:
-    """Steps from 0 to the last one: all, or so many of them."""
+    """Evenly spaced steps from 0 to the last one: all of them, but at most `most`."""
     return np.unique(np.linspace(0, last, min(last + 1, most)).round().astype(np.int64))

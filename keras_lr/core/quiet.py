@@ -1,7 +1,7 @@
-"""The command `keras-lr` does not print the start-up lines of TensorFlow.
+"""Keeps the start-up lines of TensorFlow out of the output of the command `keras-lr`.
 
-TensorFlow 2.21 writes them to the standard error while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says. So this
-module is imported before Keras. It does nothing if the program is not our command.
+TensorFlow 2.21 writes them to standard error during its import and ignores TF_CPP_MIN_LOG_LEVEL. So this module is
+imported before Keras. It does nothing in other programs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def is_command() -> bool:
 
 @contextlib.contextmanager
 def without_startup_lines() -> Iterator[None]:
-    """Hold back what is written to the standard error, and write it afterwards without the lines of TensorFlow."""
+    """Hold back the standard error, and write it afterwards without the lines of TensorFlow."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         shown = os.dup(2)

@@ -1,11 +1,11 @@
-"""Numbers of steps that are not whole, kept exact: 751.2 means 3756/5.
+"""Exact values of numbers of steps that are not whole: 751.2 means 3756/5.
 
-No float is 751.2. In the nearest one, stair 5 of 751.2 steps would begin at step 3757 or at 3756 as the rounding
-happens to go, so that what was meant is looked for:
+No float equals 751.2. With the nearest float, the rounding would decide whether stair 5 of 751.2 steps begins at step
+3756 or 3757. So the number that was meant is reconstructed:
 
-- A float that has a decimal of at most 15 digits is taken as that decimal, since that is what was written.
-- Another one was computed, and is the fraction of the smallest denominator within four of its roundings: ``2000 / 3``
-  is two thousand thirds, ``2.4 * 313`` is 751.2, and ``1.1 * 100`` is 110.
+- A float with a decimal of at most 15 digits means that decimal, since the user wrote it so.
+- Any other float was computed. It means the fraction with the smallest denominator within four rounding errors:
+  ``2000 / 3`` is two thousand thirds, ``2.4 * 313`` is 751.2, and ``1.1 * 100`` is 110.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 MOST = 2**28
-"""Largest denominator; of two fractions below it that differ, a float from 1 on tells most apart."""
+"""Largest denominator. Most different fractions with smaller ones, from 1 on, are different floats too."""
 
 
 def meant(number: Any) -> Fraction:
@@ -31,7 +31,7 @@ def meant(number: Any) -> Fraction:
 
 
 def double(number: Any) -> float:
-    """A real number as a Python float; for a float16 or float32, its shortest decimal."""
+    """A real number as a Python float. A float16 or float32 becomes its shortest decimal."""
     if isinstance(number, np.floating) and number.dtype.itemsize < 8:
         number = np.format_float_scientific(number)  # 751.2, and not 751.2000122070312
     return float(number)
@@ -47,7 +47,7 @@ def _meant(number: float) -> Fraction:
 
 
 def _simplest(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction of the smallest denominator between two, by their continued fractions."""
+    """The fraction with the smallest denominator between two others, from their continued fractions."""
     whole = math.floor(low)
     if whole == low:
         return Fraction(whole)
@@ -57,5 +57,5 @@ def _simplest(low: Fraction, high: Fraction) -> Fraction:
 
 
 def nearest(number: Fraction) -> int:
-    """The nearest whole number; half a step is rounded up, as where durations in epochs are bound."""
+    """The nearest whole number. A half is rounded up, as for durations in epochs."""
     return math.floor(number + Fraction(1, 2))

@@ -1,4 +1,4 @@
-"""What every kind of argument shares: how a value is checked, and the one form in which it is refused."""
+"""The base of all kinds of argument: how a value is checked, and how it is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_lr.core.plain import NoNumberYetError, plain
 
 
 class RefusedError(Exception):
-    """A value that is not of its kind; `error` is the exception type to raise, `hint` what was perhaps meant."""
+    """A value that is not allowed. `error` is the exception type to raise, `hint` what may have been meant."""
 
     def __init__(self, error: type[Exception], allowed: str, hint: str = "") -> None:
         super().__init__(allowed)
@@ -36,7 +36,7 @@ def compiled(owner: str, name: str, allowed: str, pattern: str) -> re.Pattern[st
     """A regular expression that a user wrote.
 
     Raises:
-        ValueError: it is none; the text is that of `refuse`.
+        ValueError: it is not a valid one. The text has the form of `refuse`.
     """
     try:
         return re.compile(pattern)
@@ -45,15 +45,15 @@ def compiled(owner: str, name: str, allowed: str, pattern: str) -> re.Pattern[st
 
 
 def shown(value: Any) -> str:
-    """The repr of a value, cut short and in one line; of one without a repr, its type."""
+    """The repr of a value, shortened to one line. If it has no repr, its type."""
     try:
         return reprlib.repr(value).replace("\n", " ")
-    except Exception:  # an integer of more than 4300 digits, or an error from an object's own repr
+    except Exception:  # an integer of more than 4300 digits, or an error of an object's own repr
         return f"a value of type {type(value).__name__}"
 
 
 def check(kind: Kind, owner: str, name: str, value: Any) -> Any:
-    """Return `value` as its `kind` stores it, or raise the sentence that refuses it."""
+    """Return `value` as its `kind` stores it, or raise an error that refuses it."""
     try:
         return kind.coerce(value)
     except RefusedError as refused:
@@ -71,13 +71,13 @@ class Kind:
         raise NotImplementedError
 
     def number(self, value: Any) -> Any:
-        """A real number out of what holds one, which `float` and `int` take."""
+        """The real number in a value, which `float` and `int` accept."""
         try:
             number = plain(value)
         except NoNumberYetError:
-            hint = "this tensor is symbolic or traced: its number is not known when the schedule is made"
+            hint = "this tensor is symbolic or traced and has no value when the schedule is made"
             raise self.wrong_type(hint) from None
-        # bool is an int to Python, but `StepDecay(True, …)` is a mistake.
+        # In Python a bool is an int, but `StepDecay(True, …)` is a mistake.
         if isinstance(number, (bool, np.bool_)) or not isinstance(number, numbers.Real):
             raise self.wrong_type(hints.for_a_number(value))
         return number

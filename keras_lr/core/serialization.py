@@ -1,4 +1,4 @@
-"""Arguments of a schedule as JSON values and as Python source, and schedules out of what Keras serializes."""
+"""Arguments of schedules as JSON values and Python source, and schedules from Keras's serialized form."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ UNITS = {"epochs": epochs, "fraction": fraction, "samples": samples}
 
 
 def from_serialized(serialized: Any) -> LearningRateSchedule:
-    """A schedule from what `keras.saving.serialize_keras_object` makes of one.
+    """A schedule from the result of `keras.saving.serialize_keras_object`.
 
-    Its class must be registered, or in a `custom_objects` scope, or one of Keras's schedules. Nothing is imported, and
-    only schedules are created, whatever the file says.
+    Its class must be registered, in a `custom_objects` scope, or one of Keras's schedules. Nothing is imported, and
+    only schedules are created, whatever a file contains.
 
     Raises:
-        TypeError, ValueError: it is none, of no such class, or with wrong arguments.
+        TypeError, ValueError: it is not a schedule, its class is unknown, or an argument is refused.
     """
     if not isinstance(serialized, dict) or not isinstance(serialized.get("config"), dict):
         raise TypeError(f"a schedule must be serialized as a dict of class_name, config …, got {shown(serialized)}")
@@ -39,7 +39,7 @@ def from_serialized(serialized: Any) -> LearningRateSchedule:
             raise ValueError(f"the arguments of Keras's {shown(name)} are not plain numbers: {shown(config)}")
     if not (inspect.isclass(found) and issubclass(found, LearningRateSchedule)) or found is LearningRateSchedule:
         raise ValueError(
-            f"{shown(name)} is not the class of a schedule that is known here; register a class of your own with "
+            f"{shown(name)} is not the class of a known schedule; register your own class with "
             "`keras.saving.register_keras_serializable`"
         )
     kind: Any = found
@@ -56,7 +56,7 @@ def from_json(text: str) -> LearningRateSchedule:
     """A schedule from JSON text.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: the text is not the JSON of a schedule.
     """
     allowed = "the JSON of a schedule, as `to_json` writes it"
     if not isinstance(text, str):
@@ -88,10 +88,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def broken_limit(config: dict[str, Any]) -> str | None:
-    """What a config must be and is not: of few schedules, and not so deep that Python's stack comes to its end."""
+    """The limit that a config exceeds, or None: how many schedules, and how deep before Python's stack overflows."""
     level: list[Any] = [config]
     count = 0
-    # A level of schedules is a dict in a dict, and in a list where there are several.
+    # A level of schedules is a dict in a dict, with a list between them for several schedules.
     for _ in range(3 * DEEPEST + 1):
         inner: list[Any] = []
         for part in level:
@@ -115,13 +115,13 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """An argument out of its JSON value."""
+    """An argument from its JSON value."""
     if isinstance(value, dict) and "class_name" in value:
         return from_serialized(value)
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in UNITS:
         unit, amount = next(iter(value.items()))
         if unit == "fraction" and type(amount) is float and 1.0 < amount < float("inf"):
-            return Duration(fraction=amount)  # a sum, or a multiple
+            return Duration(fraction=amount)  # a sum or a multiple, which `fraction` would refuse
         return UNITS[unit](amount)
     if isinstance(value, dict) and len(value) > 1 and set(value) <= {part.name for part in fields(Duration)}:
         return Duration(
@@ -131,7 +131,7 @@ def decode(value: Any) -> Any:
 
 
 def comparable(value: Any) -> Any:
-    """A value to compare by; a schedule of Keras has no equality of its own, so its config is taken."""
+    """The value to compare by. Keras's schedules define no equality, so their config is used."""
     if isinstance(value, tuple):
         return tuple(map(comparable, value))
     return json.dumps(encode(value), sort_keys=True) if is_external(value) else value

@@ -1,7 +1,7 @@
-"""Charts as SVG text, for notebooks and for the documentation: no library draws them.
+"""Charts as SVG text, for notebooks and the documentation, without a plotting library.
 
-Text and axes take the colour of the page around them (`currentColor`). The colours of the lines can be read on white
-and on black, so a chart needs no version for dark pages.
+Text and axes have the text colour of the page (`currentColor`). The colours of the lines are readable on white and on
+black, so a chart needs no separate version for dark pages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 456, 12, 158
 COLOURS = ("#3f74d1", "#c8641b", "#2f8f4e", "#b0529e", "#c9484a", "#2b8a99")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 2")
 MOST_POINTS = 600
-"""Points that are drawn of a line; two of each stretch, so that peaks stay."""
+"""Points that are drawn of a line: two of each interval, so that peaks stay visible."""
 
 MOST_LINES = 12
 
@@ -37,7 +37,7 @@ class Line:
     Attributes:
         x, y: its points, x rising.
         label: its name in the legend; without one it is not listed.
-        style: "line", "dots", or "marks" (few large dots).
+        style: "line", "dots", or "marks" (a few large dots).
         band: the lowest and the highest y at each x, drawn as an area.
     """
 
@@ -50,13 +50,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Axes:
-    """What the axes say, and where they are logarithmic or cut off.
+    """Labels, scale and limits of the axes.
 
     Attributes:
         x_label, y_label: the names of the axes.
         log_x: a logarithmic horizontal axis, for x > 0.
         from_zero: the vertical axis begins at 0.
-        y_range: the vertical axis from here to there; by default around the points.
+        y_range: lowest and highest value of the vertical axis; by default those of the points.
     """
 
     x_label: str
@@ -67,7 +67,7 @@ class Axes:
 
 
 def figure(sentence: str, lines: Sequence[Line], axes: Axes) -> str:
-    """A sentence, and a chart with its legend below it, as HTML."""
+    """A sentence, and below it a chart with its legend, as HTML."""
     parts = ['<div style="max-width:42em">', f"<div>{html.escape(sentence)}</div>"]
     drawn = [line for line in lines if np.isfinite(np.asarray(line.y, np.float64)).any()][:MOST_LINES]
     if drawn:
@@ -101,7 +101,7 @@ def _chart(title: str, lines: Sequence[Line], axes: Axes) -> str:
         f"{html.escape(axes.y_label)}</text></g>",
         f'<path d="{grid}" fill="none" stroke="currentColor" stroke-opacity="0.18"/>',
         f'<path d="{edge}" fill="none" stroke="currentColor" stroke-opacity="0.6"/>',
-        # What is beyond the axes is cut off at the frame of an inner `svg`.
+        # The frame of an inner `svg` cuts off everything outside the axes.
         f'<svg x="{LEFT}" y="{TOP - 4}" width="{RIGHT - LEFT + 4}" height="{BOTTOM - TOP + 5}" '
         f'viewBox="{LEFT} {TOP - 4} {RIGHT - LEFT + 4} {BOTTOM - TOP + 5}">',
     ]
@@ -147,7 +147,7 @@ def _legend(lines: Sequence[Line]) -> Iterator[str]:
 
 
 class _Scale:
-    """From values to places in the picture, and the values that the axes name."""
+    """Converts values to positions in the picture, and chooses the values that label an axis."""
 
     def __init__(self, lines: Sequence[Line], axes: Axes) -> None:
         x = np.concatenate([np.asarray(line.x, np.float64).reshape(-1) for line in lines])
@@ -161,8 +161,8 @@ class _Scale:
             self._y = (0.0, axis_end(high))
         else:
             self._y = _apart(low, high)
-        self.x_ticks = _decades(*self._x) if self._log else _round_values(*self._x, least=1.0)
-        self.y_ticks = _round_values(*self._y)
+        self.x_ticks = _decades(*self._x) if self._log else round_values(*self._x, least=1.0)
+        self.y_ticks = round_values(*self._y)
 
     def x(self, value: Any) -> Any:
         low, high = self._x
@@ -176,7 +176,7 @@ class _Scale:
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
-    """Two ends that differ enough to be told apart."""
+    """Two ends, moved apart if they hardly differ."""
     size = max(abs(low), abs(high))
     if high - low > 1e-9 * size and size > SMALLEST:
         return low, high
@@ -196,7 +196,7 @@ def _path(x: Floats, y: Floats) -> str:
 
 
 def spread(y: Floats) -> NDArray[np.int64]:
-    """Places of the points that are drawn: all, or the first, the last, and the lowest and highest of each stretch."""
+    """Indices of the points to draw: all, or the first, the last, and the lowest and highest of each interval."""
     if len(y) <= MOST_POINTS:
         return np.arange(len(y))
     edges = np.linspace(0, len(y), MOST_POINTS // 2 + 1).astype(np.int64)
@@ -209,15 +209,15 @@ def spread(y: Floats) -> NDArray[np.int64]:
 
 
 def axis_end(highest: float) -> float:
-    """The next number above it that has few digits."""
+    """The end of an axis: the next number of few digits above the highest value."""
     if highest <= SMALLEST:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(highest))
     return next(unit * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10, 12) if unit * factor >= highest)
 
 
-def _round_values(low: float, high: float, least: float = 0.0) -> list[float]:
-    """Three to six values between two ends, of few digits, with at least so much between them."""
+def round_values(low: float, high: float, least: float = 0.0) -> list[float]:
+    """Three to six values of few digits between two ends, at least `least` apart."""
     rough = (high - low) / 4
     unit = 10.0 ** math.floor(math.log10(rough))
     width = max(next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough * 0.999), least)
@@ -226,7 +226,7 @@ def _round_values(low: float, high: float, least: float = 0.0) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten between two ends; the ends themselves where there is none."""
+    """The powers of ten between two ends, or the ends themselves if there are none."""
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     found = [10.0**power for power in powers]
     return found[:: max(len(found) // 6, 1)] if found else [low, high]

@@ -1,7 +1,7 @@
-"""What all of the package may ask of a schedule, and the tree that schedules inside schedules make.
+"""The abstract schedule, and functions for the tree of schedules inside schedules.
 
-`Formula` is the abstract schedule of this package. A schedule of Keras or of a user is *external*: it has no parts
-that can be seen.
+`Formula` is the abstract schedule of this package. Schedules of Keras and of users are *external*: their parts cannot
+be seen.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from keras_lr.core.duration import Duration
 if TYPE_CHECKING:
 
     class LearningRateSchedule:
-        """Keras's class, as a type checker should see it.
+        """Keras's class, for type checkers.
 
-        Keras has no type information. A class with a base that is unknown fits everywhere and takes
-        everything: `2 * schedule` would be an `int`, and no argument of a schedule would be checked.
+        Keras has no type information. A class with an unknown base is compatible with every type:
+        `2 * schedule` would be an `int`, and no argument of a schedule would be checked.
         """
 
         def __call__(self, step: Any) -> Any: ...
@@ -30,22 +30,22 @@ else:
     from keras.optimizers.schedules import LearningRateSchedule
 
 DEEPEST = 64
-"""How deep schedules can be nested; Python's recursion would end a few hundred levels deeper, without a clear error."""
+"""How deep schedules can be nested. A few hundred levels more would exceed Python's recursion limit."""
 
 MOST_PARTS = 1000
-"""How many schedules one can be made of; reading them out of a file takes a millisecond for each."""
+"""How many schedules one can be made of. Loading one from a file takes a millisecond."""
 
 
 class Cache:
-    """Rates that a schedule has computed already, since the next step asks for them again.
+    """Rates that a schedule has computed and that are likely to be needed again.
 
-    This is all that changes in a schedule after it is made. It says nothing that the arguments do not say, so it is
-    left out of comparisons, copies and files.
+    Nothing else in a schedule changes after it is made. All of it follows from the arguments, so it is left out of
+    comparisons, copies and files.
 
     Attributes:
-        block: the first step of a block, and the rates of its steps (`evaluation.value_at`).
-        tensor: the last tensor on torch, and what it was computed from (`evaluation.evaluate`).
-        starts: rates at single steps, by the step (`inner.rate_at`).
+        block: the first step of a block, and the rates in it (`evaluation.value_at`).
+        tensor: the last tensor on torch, and its step (`evaluation.evaluate`).
+        starts: rates at single steps, by step (`inner.rate_at`).
     """
 
     __slots__ = ("block", "starts", "tensor")
@@ -57,34 +57,34 @@ class Cache:
 
 
 class Formula(LearningRateSchedule):
-    """A schedule of this package, as far as those who compute or describe it need it.
+    """The interface of a schedule of this package, for code that evaluates or describes it.
 
-    What begins with an underscore is for `keras_lr.core` alone; the other names are left to the fields of schedules.
+    Names with an underscore are for `keras_lr.core` alone. They leave the other names free for fields of schedules.
     """
 
     template: ClassVar[str] = ""
-    """What `describe` says, with the arguments in braces (see `keras_lr.core.describe`)."""
+    """The sentence of `describe`, with arguments in braces (see `keras_lr.core.describe`)."""
 
     is_bound: bool
-    """Whether every duration is in steps. One in `epochs`, `samples` or a `fraction` waits for `bind`."""
+    """Whether every duration is in steps. Durations in `epochs`, `samples` or `fraction` need `bind`."""
 
     has_external: bool
-    """Whether a schedule that is not of this package is somewhere inside."""
+    """Whether it contains an external schedule."""
 
     _depth: int
-    """Levels of schedules, this one included."""
+    """Levels of nested schedules, including this one."""
 
     _count: int
-    """Schedules that it is made of, this one included."""
+    """Number of schedules that it is made of, including this one."""
 
     _cache: Cache
 
     def rate(self, step: Any) -> Any:
-        """The formula: steps (NumPy integers or a backend integer tensor, any shape) to rates."""
+        """The formula: rates from steps of any shape (NumPy integers or a backend integer tensor)."""
         raise NotImplementedError
 
     def values(self, steps: Any) -> NDArray[Any]:
-        """The formula in float64, on the host."""
+        """The rates as float64, computed on the host."""
         raise NotImplementedError
 
     def length(self) -> int | None:
@@ -92,11 +92,11 @@ class Formula(LearningRateSchedule):
         raise NotImplementedError
 
     def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step, as the number of updates made by then, or None."""
+        """The first end of a cycle after a step, as a number of updates, or None."""
         raise NotImplementedError
 
     def changes(self) -> tuple[int, ...]:
-        """Steps at which the rate first changes, where a schedule is flat before."""
+        """Steps at which a rate that was flat until then first changes."""
         raise NotImplementedError
 
     def bind(self, *, steps_per_epoch: int, epochs: int) -> Formula:
@@ -106,8 +106,8 @@ class Formula(LearningRateSchedule):
     def _require_bound(self) -> None:
         if not self.is_bound:
             raise ValueError(
-                f"{self!r} has durations in epochs, fractions or samples, which are not known yet: give `fit` the "
-                "callback `BindSchedule()`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
+                f"{self!r} has durations in epochs, fractions or samples, and is not bound to a training: pass the "
+                "callback `BindSchedule()` to `fit`, or use `schedule.bind(steps_per_epoch=…, epochs=…, batch_size=…)`"
             )
 
     def arguments(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Formula(LearningRateSchedule):
         raise NotImplementedError
 
     def _phrase(self) -> str:
-        """What it does, as a part of a sentence."""
+        """What the schedule does, as a part of a sentence."""
         raise NotImplementedError
 
     def _parts(self) -> tuple[LearningRateSchedule, ...]:
@@ -137,7 +137,7 @@ def walk(schedule: LearningRateSchedule) -> Iterator[LearningRateSchedule]:
 
 
 def contains(schedule: Any, classes: type | tuple[type, ...]) -> bool:
-    """Whether a schedule of one of the classes is the schedule or somewhere inside it."""
+    """Whether the schedule, or one inside it, is an instance of one of the classes."""
     return any(isinstance(part, classes) for part in walk(schedule))
 
 
@@ -156,14 +156,14 @@ def is_external(value: Any) -> bool:
 
 
 def is_bound(value: Any) -> bool:
-    """Whether a schedule, or another argument's value, has no duration in another unit than steps."""
+    """Whether all durations in a schedule, or in another value of an argument, are in steps."""
     if isinstance(value, tuple):
         return all(map(is_bound, value))
     return value.is_bound if isinstance(value, Formula) else not isinstance(value, Duration)
 
 
 def durations(value: Any) -> Iterator[Duration]:
-    """The durations in other units than steps in a schedule that is not bound, or in the value of an argument."""
+    """The durations in other units than steps, in an unbound schedule or in another value of an argument."""
     if isinstance(value, Duration):
         yield value
     elif isinstance(value, tuple):
@@ -175,14 +175,14 @@ def durations(value: Any) -> Iterator[Duration]:
 
 
 def count_of(value: Any) -> int:
-    """How many schedules the value of an argument is made of; one that is used twice counts twice."""
+    """How many schedules the value of an argument is made of. One that is used twice counts twice."""
     if isinstance(value, tuple):
         return sum(map(count_of, value))
     return value._count if isinstance(value, Formula) else int(isinstance(value, LearningRateSchedule))
 
 
 def depth_of(value: Any) -> int:
-    """How many schedules deep the value of an argument is."""
+    """How deep schedules are nested in the value of an argument."""
     if isinstance(value, tuple):
         return max(map(depth_of, value), default=0)
     return value._depth if isinstance(value, Formula) else int(isinstance(value, LearningRateSchedule))

@@ -1,7 +1,7 @@
-"""Turns of one length, which need not be whole: stairs, waves and cycles, exactly at any step.
+"""Turns: equal parts whose length need not be whole, for stairs, waves and cycles. They are exact at any step.
 
-⌊t/751.2⌋ in floats is a step late at some stairs, and in float32, far from the start, at most of them. So it is
-computed in whole numbers, with 751.2 as 3756/5, in integers no wider than those of the step: a JAX counter is an int32.
+In floats, ⌊t/751.2⌋ is a step late at some stairs, and in float32, far from the start, at most of them. So it is
+computed in integers, with 751.2 as 3756/5. They are no wider than those of the step: a JAX counter is an int32.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lr.core.by_backend import counter_dtype, has_64_bits
 from keras_lr.core.curves import (
     Length,
     Step,
@@ -32,19 +33,19 @@ from keras_lr.core.curves import (
 def stair(step: Step, length: Length) -> Step:
     """⌊t/n⌋, exactly, at any step."""
     ratio = exact(length)
-    # TensorFlow computes all that a graph has, also what nobody uses.
+    # TensorFlow computes everything in a graph, even unused values.
     return quotient(step, int(ratio)) if ratio.denominator == 1 else turn(step, ratio).count
 
 
 def stair_up_to(step: Step, length: int, most: int) -> Step:
     """min(⌊t/n⌋, most)."""
-    if are_compared(step, most):  # which XLA fuses with what follows, but not a division
+    if are_compared(step, most):  # XLA fuses comparisons with later operations, but not a division
         return segment(step, [length * stairs for stairs in range(1, most + 1)])
     return clip(stair(step, length), 0, most)
 
 
 def multiple_after(step: int, length: Ratio, rounded: Callable[[Ratio], int]) -> int:
-    """The first multiple of a length, rounded to a whole step, that is after a step."""
+    """The first multiple of a length after a step, rounded to a whole step."""
     count = max(int(step / length), 0)
     while rounded(count * length) <= step:
         count += 1
@@ -52,15 +53,15 @@ def multiple_after(step: int, length: Ratio, rounded: Callable[[Ratio], int]) ->
 
 
 class Turn(NamedTuple):
-    """Where in a sequence of turns of one length a step is: t = count·n + gone, with 0 ≤ gone < n.
+    """The position of a step in a sequence of turns of length n: t = count·n + gone, with 0 ≤ gone < n.
 
     Attributes:
-        count: whole turns before this one.
-        gone: steps since its beginning, in whole ones and
-        gone_parts: parts of one, of which `parts` make a step.
-        left: steps until its end, in whole ones and
-        left_parts: parts.
-        parts: the denominator of the length.
+        count: complete turns before this one.
+        gone: whole steps since the start of the turn; there are `gone_parts` more.
+        gone_parts: parts of a step since the start.
+        left: whole steps until the end of the turn; there are `left_parts` more.
+        left_parts: parts of a step until the end.
+        parts: how many parts make a step: the denominator of n.
     """
 
     count: Step
@@ -72,51 +73,47 @@ class Turn(NamedTuple):
 
     @property
     def since(self) -> Value:
-        """Steps since the beginning, as a float."""
+        """Steps since the start of the turn, as a float."""
         return real(self.gone) if self.parts == 1 else real(self.gone) + real(self.gone_parts) / self.parts
 
     @property
     def until(self) -> Value:
-        """Steps until the end, as a float."""
+        """Steps until the end of the turn, as a float."""
         return real(self.left) if self.parts == 1 else real(self.left) + real(self.left_parts) / self.parts
 
 
 def turn(step: Step, length: Length) -> Turn:
-    """The turn that a step is in, in whole numbers: exact at any step that a schedule can come to."""
+    """The turn that contains a step, in whole numbers. It is exact at any step of a schedule."""
     if isinstance(length, int):
         gone = step % length
         return Turn(step // length, gone, 0, length - gone, 0, 1)
     ratio = exact(length)
     if ratio.denominator == 1:
         return turn(step, int(ratio))
-    return _in_64_bits(step, ratio) if on_host(step) or _has_64_bits(step) else _in_32_bits(step, ratio)
-
-
-def _has_64_bits(step: Step) -> bool:
-    return keras.config.backend() != "jax" or bool(keras.backend.standardize_dtype(step.dtype) == "int64")
+    return _in_64_bits(step, ratio) if on_host(step) or has_64_bits(step) else _in_32_bits(step, ratio)
 
 
 def _in_64_bits(step: Step, length: Ratio) -> Turn:
-    """The turn by counting in parts of a step, of which a turn has a whole number."""
+    """The turn, computed in parts of a step: a turn has a whole number of them."""
     size, parts = length.numerator, length.denominator
     wide = step if on_host(step) else ops.cast(step, "int64")
-    if on_host(step) or keras.config.backend() == "tensorflow":
-        # Beyond the last step of any schedule the clock may stand still. (On torch a counter has 32 bits, and the
-        # minimum of two int64 is an int32 to Keras.)
+    if on_host(step) or counter_dtype() == "int64":
+        # After the last step of any schedule the result may stay the same. (On torch a counter has 32 bits, and Keras
+        # returns an int32 for the minimum of two int64.)
         wide = minimum(wide, 2**62 // parts)
     gone = wide * parts % size
     left = size - gone
     return Turn(wide * parts // size, gone // parts, gone % parts, left // parts, left % parts, parts)
 
 
-# JAX has 32 bits, in which steps times parts have no room.
+# JAX has 32 bits, which are too few for steps times parts.
 
 
 def _in_32_bits(step: Step, length: Ratio) -> Turn:
     whole, more = divmod(length.numerator, length.denominator)
     parts = length.denominator
     count = _turns(step, length)
-    # t − count·n is gone − behind/parts: the first step of those that are gone counts as the part of it in this turn.
+    # t − count·n is gone − behind/parts. So the first of the steps that are gone counts as its part in this turn.
     gone, behind = _steps_and_parts(step, count, length)
     begun = as_whole(behind > 0, step)
     gone, gone_parts = gone - begun, (parts - behind) * begun
@@ -125,11 +122,11 @@ def _in_32_bits(step: Step, length: Ratio) -> Turn:
 
 
 def _turns(step: Step, length: Ratio) -> Step:
-    """⌊t/n⌋: estimated in floats, and put right in whole numbers."""
+    """⌊t/n⌋: estimated in floats, and corrected in whole numbers."""
     whole, more = divmod(length.numerator, length.denominator)
     most = int((2**31 - 1) / length)
     count = minimum(_estimate(step, length), most)
-    for _ in range(2):  # each time what the float was off by shrinks to a millionth of it
+    for _ in range(2):  # each pass reduces the error of the float to a millionth
         gone, _behind = _steps_and_parts(step, count, length)
         count = clip(count + _estimate(gone, length), 0, most)
     gone, behind = _steps_and_parts(step, count, length)
@@ -139,20 +136,20 @@ def _turns(step: Step, length: Ratio) -> Step:
 
 
 def _estimate(steps: Step, length: Ratio) -> Step:
-    """Steps as turns, by a float; no more than the largest float32 that is an int32."""
+    """Turns in a number of steps, estimated by a float, at most the largest float32 that fits into an int32."""
     turns = ops.floor(minimum(real(steps) / float(length), float(2**31 - 128)))
     return ops.cast(turns, keras.backend.standardize_dtype(steps.dtype))
 
 
 def _steps_and_parts(step: Step, count: Step, length: Ratio) -> tuple[Step, Step]:
-    """What t − count·n is, as whole steps minus parts of one: (t − ⌊count·n⌋, count·n·parts mod parts)."""
+    """The steps t − count·n as whole steps minus parts of one: (t − ⌊count·n⌋, count·n·parts mod parts)."""
     whole, more = divmod(length.numerator, length.denominator)
     steps, parts = _scaled(count, more, length.denominator)
     return step - count * whole - steps, parts
 
 
 def _scaled(count: Step, up: int, down: int) -> tuple[Step, Step]:
-    """⌊count·up/down⌋ and count·up mod down, by long division with digits so short that no product is too large."""
+    """⌊count·up/down⌋ and count·up mod down, by long division. The digits are so short that no product overflows."""
     digit = 30 - down.bit_length()
     quotient, rest = count * 0, count * 0
     for shift in range(30 // digit * digit, -1, -digit):
@@ -162,7 +159,7 @@ def _scaled(count: Step, up: int, down: int) -> tuple[Step, Step]:
 
 
 def as_whole(condition: Any, like: Step) -> Step:
-    """1 where a condition holds, and 0 elsewhere, in the dtype of whole numbers."""
+    """1 where a condition holds and 0 elsewhere, as integers of the dtype of `like`."""
     if on_host(condition):
         return condition.astype(np.int64)
     return ops.cast(condition, keras.backend.standardize_dtype(like.dtype))

@@ -1,4 +1,4 @@
-"""Durations in epochs, in samples, or as a fraction of the training, wherever steps are asked for."""
+"""Durations in epochs, in samples, or as a fraction of the training, for every argument in steps."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import math
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import FLAG, Real, Whole
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import check, refuse
 
-# The three functions return Any, so that a type checker takes them where steps (int) are due.
+# The three functions return Any, so that type checkers accept the results as steps (int).
 
 
-def epochs(count: float) -> Any:
-    """A duration of `count` epochs, in place of a number of steps.
+def epochs(count: SupportsFloat) -> Any:
+    """A duration of `count` epochs, instead of a number of steps.
 
-    Durations add, subtract and are multiplied by a number, and a number that is added is one of steps:
-    ``Warmup(CosineDecay(0.1, fraction(1.0) - 500), 500)`` ends with the training, ``epochs(90) - epochs(5)``
-    are 85 epochs. What comes out is checked when the schedule is bound.
+    Durations can be added, subtracted and multiplied by a number. A number that is added means steps:
+    ``Warmup(CosineDecay(0.1, fraction(1.0) - 500), 500)`` ends with the training, and
+    ``epochs(90) - epochs(5)`` are 85 epochs. The result is checked when the schedule is bound.
 
     Args:
-        count: epochs >= 0; ``epochs(0.5)`` is half an epoch. Rounded to whole steps (half a
-            step up) when the schedule is bound.
+        count: epochs, >= 0; ``epochs(0.5)`` is half an epoch. The duration is rounded to whole steps (half
+            a step up) when the schedule is bound.
+
+    Returns:
+        A duration, for any argument in steps.
 
     Raises:
         TypeError, ValueError: `count` is not a finite number >= 0.
@@ -37,11 +40,15 @@ def epochs(count: float) -> Any:
     return Duration(epochs=_amount("epochs", "count", count, math.inf))
 
 
-def fraction(share: float) -> Any:
-    """A duration as a share of all steps of the training, in place of a number of steps.
+def fraction(share: SupportsFloat) -> Any:
+    """A duration as a fraction of all steps of the training, instead of a number of steps.
 
     Args:
-        share: in [0, 1]. Rounded to whole steps (half a step up) when the schedule is bound.
+        share: the fraction, in [0, 1]. The duration is rounded to whole steps (half a step up) when the
+            schedule is bound.
+
+    Returns:
+        A duration, for any argument in steps.
 
     Raises:
         TypeError, ValueError: `share` is not a number in [0, 1].
@@ -53,15 +60,19 @@ def fraction(share: float) -> Any:
     return Duration(fraction=_amount("fraction", "share", share, 1.0))
 
 
-def samples(count: float) -> Any:
-    """A duration of `count` samples, in place of a number of steps: count/b steps with batches of b samples.
+def samples(count: SupportsFloat) -> Any:
+    """A duration of `count` samples, instead of a number of steps: count/b steps for batches of b samples.
 
-    It stays the same length of training when the batch size changes. Tokens and images are samples times
-    a constant: ``samples(300e9 / 2048)`` are 300 billion tokens in sequences of 2,048. Every batch counts
-    as a full one, also the last of an epoch.
+    The amount of data stays the same when the batch size changes. A number of tokens is a number of
+    samples times a constant: ``samples(300e9 / 2048)`` are 300 billion tokens in sequences of 2,048. Every
+    batch counts as full, even the last one of an epoch.
 
     Args:
-        count: samples >= 0. Rounded to whole steps (half a step up) when the schedule is bound.
+        count: samples, >= 0. The duration is rounded to whole steps (half a step up) when the schedule is
+            bound.
+
+    Returns:
+        A duration, for any argument in steps.
 
     Raises:
         TypeError, ValueError: `count` is not a finite number >= 0.
@@ -73,25 +84,28 @@ def samples(count: float) -> Any:
     return Duration(samples=_amount("samples", "count", count, math.inf))
 
 
-def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:
-    """Batches in an epoch, for a schedule that is bound by hand.
+def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_last: bool = False) -> int:
+    """The number of batches in an epoch, for a schedule that you bind yourself.
 
-    `BindSchedule` takes the number from `fit` itself; this is for training loops of your own,
-    and for plots before the training.
+    `BindSchedule` gets the number from `fit`. This function is for your own training loops, and for
+    plots before the training.
 
     Args:
-        data: samples or batches, as `fit` takes them. Samples are a number of them, an array, tensor,
-            data frame or list, a dict or tuple of arrays, or a torch `Dataset`; they need `batch_size`.
-            Batches are a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or an
-            object of your own whose length counts them.
-        batch_size: samples in a batch. A data set that has its batches already takes none.
-        drop_last: whether a last batch that is not full is left out.
+        data: samples or batches, as for `fit`. Samples are a number, an array, a tensor, a data frame or
+            list, a dict or tuple of arrays, or a torch `Dataset`; they need `batch_size`. Batches are a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, or any object whose
+            length is the number of batches.
+        batch_size: samples in a batch, >= 1. Leave it out for data that is already in batches.
+        drop_last: whether an incomplete last batch is dropped.
+
+    Returns:
+        Batches in an epoch, >= 1.
 
     Raises:
         TypeError: `data` has no length (a generator), `batch_size` is missing for samples or given
             for batches, or a number is not whole.
-        ValueError: `data` is endless, does not know its length, has arrays of different lengths,
-            or has not one whole batch; or a number is below 1.
+        ValueError: `data` is endless or of unknown length, has arrays of different lengths, or has no
+            complete batch; or a number is below 1.
 
     Example:
         >>> steps_per_epoch(1000, 32), steps_per_epoch(1000, 32, drop_last=True)
@@ -102,7 +116,7 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
     if samples is None:
         batches = _length(data)
         if batch_size is not None:
-            allowed = "left out for a data set that has its batches already"
+            allowed = "left out for a data set that is already in batches"
             refuse("steps_per_epoch", "batch_size", allowed, batch_size, TypeError)
     else:
         if batch_size is None:
@@ -117,14 +131,14 @@ def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool
 
 
 class _Samples(NamedTuple):
-    """How many samples there are, if not the data are that number."""
+    """How many samples there are, and whether the data was just that number."""
 
     rows: int
     is_number: bool = False
 
 
 def _samples(data: Any) -> _Samples | None:
-    """The samples that data are, None if they are batches."""
+    """The samples in the data, or None if the data is in batches."""
     if _is_number(data):
         return _Samples(0, is_number=True)
     allowed = "a data set, or samples: an array, or a dict or sequence of arrays that belong together"
@@ -150,22 +164,22 @@ def _is_number(data: Any) -> bool:
     try:
         return isinstance(plain(data), numbers.Number)
     except NoNumberYetError:
-        return True  # which `_whole` refuses in its words
+        return True  # `_whole` refuses it
 
 
 def _rows(data: Any) -> int | None:
-    """The first dimension of an array, a tensor, a data frame or anything else with a shape; otherwise None."""
+    """The first dimension of an array, tensor, data frame or anything else with a shape; otherwise None."""
     if hasattr(data, "cardinality") or hasattr(data, "num_batches"):
         return None
     try:
         shape = tuple(data.shape)
         return int(shape[0])
-    except Exception:  # no shape, one without dimensions, or an object of the user's own that raises
+    except Exception:  # no shape, no dimensions, or a user's object that raises
         return None
 
 
 def _is_torch_dataset(data: Any) -> bool:
-    """Whether this is a `torch.utils.data.Dataset`, or one of Hugging Face's, whose lengths count samples."""
+    """Whether this is a data set of torch or Hugging Face, whose length is a number of samples."""
     origin = {(base.__module__.partition(".")[0], base.__name__) for base in type(data).__mro__}
     return ("torch", "Dataset") in origin or ("datasets", "Dataset") in origin
 
@@ -173,15 +187,15 @@ def _is_torch_dataset(data: Any) -> bool:
 def _length(data: Any) -> int:
     """The length of a data set."""
     try:
-        if hasattr(data, "cardinality"):  # tf.data: -1 for one without an end, -2 for one that does not know
+        if hasattr(data, "cardinality"):  # tf.data: -1 for an endless one, -2 for an unknown length
             length = int(data.cardinality())
         else:
             batches = getattr(data, "num_batches", None)
             length = len(data) if batches is None else int(batches)
-    except Exception as error:  # a data set of the user's own may raise anything
+    except Exception as error:  # a user's data set may raise anything
         raise TypeError(f"steps_per_epoch: `data` must have a length, got {type(data).__name__}") from error
     if length < 0:
-        what = "has no end" if length == -1 else "does not know its length"
+        what = "is endless" if length == -1 else "does not know its length"
         raise ValueError(
             f"steps_per_epoch: `data` must be a data set with a known length, and this one {what}; count the "
             "batches yourself, or use `data.apply(tf.data.experimental.assert_cardinality(…))`"

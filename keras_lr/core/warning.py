@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line: the call of `fit`, or another call that led to them."""
+"""Warnings that point at the user's line: the call of `fit`, or another call of this package."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from types import FrameType
 import keras
 
 CALLERS = frozenset(["keras_hub", "keras_tuner", "mlflow", "scikeras", "sklearn", "wandb"])
-"""Packages that call `fit` for their users, or put a function around it."""
+"""Packages that call `fit` for their users, or wrap it in a function."""
 
 LIBRARIES = CALLERS | {"keras_lr", "keras", "tensorflow", "jax", "jaxlib", "torch"}
-"""Packages whose lines are not the user's."""
+"""Packages that do not contain the user's code."""
 
 PLUMBING = frozenset(["concurrent", "contextlib", "functools", "threading"])
-"""Modules of Python that may stand between two calls; named where a thread has nothing else."""
+"""Modules of Python that may be between two calls. A warning points at them only if a thread has nothing else."""
 
 _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning, *, again: bool = False) -> None:
-    """Warn, as `warnings.warn` does, at the line of the user's code that led here.
+    """Warn, as `warnings.warn` does, but at the user's line that led here.
 
-    That is the nearest line outside of this package, Keras and the backends. A warning of a callback points at
-    the line that started the training, also where a callback of the user's lies between.
+    It is the nearest line outside of this package, Keras and the backends. A warning of a callback points at the line
+    that started the training, even if a callback of the user is in between.
 
     Args:
-        message: what to say.
+        message: the text of the warning.
         category: the class of the warning.
-        again: also where the same was said of the same line before, which Python leaves out by default: a cell of a
-            notebook that is run again is the same line, and may be about another schedule.
+        again: whether to repeat a warning for the same line, which Python leaves out by default. A notebook cell that
+            is run again is the same line, but may use another schedule.
     """
     frame = frame_of_user(sys._getframe(1))
-    # Not `warnings.warn`: its `stacklevel` leaves out the frames of imports, and knows no packages before Python 3.12.
+    # Not `warnings.warn`: its `stacklevel` skips the frames of imports, and cannot skip packages before Python 3.12.
     warnings.warn_explicit(
         message,
         category,
@@ -49,7 +49,7 @@ def frame_of_user(frame: FrameType) -> FrameType:
     """The frame of the user's line, from the one that warns."""
     found, inside = _outside(frame)
     if _is_hook(inside):
-        # The user's own callback may have called ours: the training was started further out.
+        # A callback of the user may have called ours. The training was then started further out.
         outer: FrameType | None = found
         while outer is not None:
             if isinstance(outer.f_locals.get("self"), keras.callbacks.CallbackList):
@@ -59,11 +59,10 @@ def frame_of_user(frame: FrameType) -> FrameType:
 
 
 def _outside(frame: FrameType) -> tuple[FrameType, FrameType]:
-    """The nearest frame that is the user's, and the one that it called.
+    """The nearest frame of the user's code, and the frame that it called.
 
-    A method of the user's that calls the one it overrides (a `fit` with ``super().fit(…)``) is passed by. A thread
-    whose first function is `fit` has no frame of the user's: then it is the nearest one outside of `LIBRARIES`, or
-    the outermost.
+    A user's method that calls the one it overrides (a `fit` with ``super().fit(…)``) is skipped. A thread whose first
+    function is `fit` has no frame of the user. Then the nearest frame outside of `LIBRARIES` is used, or the outermost.
     """
     inside, outer = frame, frame.f_back
     passed = {_method(frame)}
@@ -80,7 +79,7 @@ def _outside(frame: FrameType) -> tuple[FrameType, FrameType]:
 
 
 def _method(frame: FrameType) -> tuple[str, int] | None:
-    """The name and the object of the method that a frame is in."""
+    """The name and the object of the method that a frame runs."""
     instance = frame.f_locals.get("self")
     return None if instance is None else (frame.f_code.co_name, id(instance))
 
@@ -88,7 +87,7 @@ def _method(frame: FrameType) -> tuple[str, int] | None:
 def _is_of(frame: FrameType, packages: frozenset[str]) -> bool:
     """Whether a frame runs code of one of the packages.
 
-    Looked up by the module's name: generated code (of dataclasses, of TensorFlow's AutoGraph) lies in no folder.
+    The name of the module decides, since generated code (dataclasses, TensorFlow's AutoGraph) is in no folder.
     """
     if str(frame.f_globals.get("__name__")).partition(".")[0] in packages:
         return True
@@ -97,5 +96,5 @@ def _is_of(frame: FrameType, packages: frozenset[str]) -> bool:
 
 
 def _is_hook(frame: FrameType) -> bool:
-    """Whether a frame is in a hook of a callback."""
+    """Whether a frame runs a hook of a callback."""
     return frame.f_code.co_name.startswith("on_") and isinstance(frame.f_locals.get("self"), keras.callbacks.Callback)

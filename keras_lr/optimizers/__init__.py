@@ -1,1 +1,1 @@
-"""The one place that touches a Keras optimizer or exchanges a training step."""
+"""The only package that changes a Keras optimizer or replaces a training step."""

@@ -1,6 +1,6 @@
-"""Optimizers that a model has as attributes, beside that of `compile` or in its place, as in Keras's examples of a GAN.
+"""Optimizers that are attributes of a model, in addition to that of `compile` or instead, as in Keras's GAN examples.
 
-Such a model takes several optimizers in a `compile` of its own and calls them in a `train_step` of its own. That of
+Such a model overrides `compile` to accept several optimizers, and calls them in its own `train_step`. The optimizer of
 `keras.Model.compile` is then the default, RMSprop, and never makes a step.
 """
 
@@ -13,12 +13,13 @@ import keras
 
 from keras_lr.core.keras_versions import Variable
 
-# Optimizers that a callback was given for a model and that are no attribute of it, by the name of their column.
+# Optimizers that a user passed to a callback and that are no attributes of the model, by the name of their column. They
+# belong to one training, which ends with the next `compile`. Keras keeps an object of each `compile`.
 _given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 def attributes(model: Any) -> dict[str, Any]:
-    """The optimizers among a model's attributes, without the one of `compile`."""
+    """The optimizers among the attributes of a model, without the one of `compile`."""
     if not isinstance(model, keras.Model):
         return {}
     kind = keras.optimizers.Optimizer
@@ -28,10 +29,10 @@ def attributes(model: Any) -> dict[str, Any]:
 
 
 def survey(model: Any) -> tuple[bool, dict[str, Any]]:
-    """Whether the optimizer of `compile` is its unused default, and the optimizers that train the model beside it."""
+    """Whether the optimizer of `compile` is the unused default, and the other optimizers that train the model."""
     found = attributes(model)
-    given = _given.get(model, {}) if isinstance(model, keras.Model) else {}
-    if not found and not given:  # before a counter is read, since to read one is to wait for it
+    given = _given.get(_training(model), {}) if isinstance(model, keras.Model) else {}
+    if not found and not given:  # so that no counter is read: a read waits for the device
         return False, {}
     is_default = _is_default(getattr(model, "optimizer", None))
     others = (found if is_default else {}) | given
@@ -39,19 +40,23 @@ def survey(model: Any) -> tuple[bool, dict[str, Any]]:
 
 
 def give(model: Any, optimizer: Any) -> None:
-    """Count an optimizer among those of a model, which the user has named."""
+    """Add an optimizer to those of a model, because the user passed it to a callback."""
     known = attributes(model)
     name = next((name for name, value in known.items() if value is optimizer), optimizer.name)
-    _given.setdefault(model, {})[name] = optimizer
+    _given.setdefault(_training(model), {})[name] = optimizer
+
+
+def _training(model: Any) -> Any:
+    return getattr(model, "_compile_config", model)
 
 
 def is_unused(model: Any) -> bool:
-    """Whether the optimizer of `compile` is its default, and others train the model."""
+    """Whether the optimizer of `compile` is the default and others train the model."""
     return survey(model)[0]
 
 
 def inside(optimizer: Any) -> list[Any]:
-    """An optimizer and those that it wraps."""
+    """An optimizer and the optimizers that it wraps."""
     if optimizer is None:
         return []
     wrapped = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
@@ -59,7 +64,7 @@ def inside(optimizer: Any) -> list[Any]:
 
 
 def _is_default(optimizer: Any) -> bool:
-    """Whether this is the default that `compile` makes, and it has made no step; or there is no optimizer."""
+    """Whether there is no optimizer, or it is the default of `compile` and has made no step."""
     if optimizer is None:
         return True
     if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, Variable):

@@ -1,4 +1,4 @@
-"""The rates that a model was compiled with, as JSON: what a checkpoint keeps, to be compared with those of a resume."""
+"""The rates that a model was compiled with, as JSON. A checkpoint contains them, so that a resume can compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYERS = ("keras_lr>Reduced", "keras_lr>Rescaled", "keras_lr>Paced", "keras_lr>B
 
 
 def configuration(model: Any) -> dict[str, dict[str, Any]]:
-    """What rates a model was compiled with, as JSON by column; nothing for one that is not compiled."""
+    """The rates that a model was compiled with, as JSON by column; empty if it is not compiled."""
     if getattr(model, "optimizer", None) is None:
         return {}
     found: dict[str, dict[str, Any]] = {}
@@ -33,7 +33,7 @@ def configuration(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def is_same_configuration(saved: dict[str, Any], configured: dict[str, Any]) -> bool:
-    """Whether a rate is the one that was saved; numbers to the accuracy of float32."""
+    """Whether a rate equals the saved one. Numbers are compared in float32."""
     if "rate" in saved and "rate" in configured:
         numbers = saved["rate"], saved.get("now", saved["rate"])
         return any(math.isclose(number, configured["rate"], rel_tol=1e-6) for number in numbers)
@@ -41,7 +41,7 @@ def is_same_configuration(saved: dict[str, Any], configured: dict[str, Any]) -> 
 
 
 def _bare(configuration: Any) -> Any:
-    """A serialized schedule without reductions: in files of version 0.1.0 those of callbacks look like the user's."""
+    """A serialized schedule without reductions. In files of version 0.1.0, callbacks and users wrote the same ones."""
     schedule = configuration.get("schedule")
     while isinstance(schedule, dict) and schedule.get("registered_name") in LAYERS:
         schedule = schedule["config"].get("schedule")
@@ -49,7 +49,7 @@ def _bare(configuration: Any) -> Any:
 
 
 def configure(model: Any, rated: RatedOptimizer, wanted: dict[str, Any]) -> None:
-    """Give an optimizer a rate of `configuration`, keeping the scale of a plateau. The caller retraces."""
+    """Set an optimizer's rate to one of `configuration` and keep the scale of a plateau. The caller must retrace."""
     rate = from_serialized(wanted["schedule"]) if "schedule" in wanted else wanted["rate"]
     source = rated.source
     replace(model, rated, rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import keras
@@ -13,14 +13,17 @@ from keras import ops
 from keras_lr.core.evaluation import tensorflow_read
 from keras_lr.optimizers.lookup import read_float
 
+TOGETHER = 256
+"""Values that are fetched together."""
+
 
 class Snapshots:
-    """The value of one optimizer variable after each batch, taken without waiting for the device.
+    """The values of one optimizer variable after each batch, recorded without waiting for the device.
 
-    JAX keeps the live values out of the variables during an epoch and gives their memory to
-    the next step, so a snapshot there is a small copy that is queued behind the step; reading
-    the variable instead would stop the queue (a step of a small MLP takes three times as
-    long). The numbers are fetched once, by `numbers`.
+    During an epoch on JAX, the current values are not in the variables, and the next step reuses
+    their memory. So a snapshot is a small copy that is queued behind the step. Reading the variable
+    would stop the queue (a step of a small MLP would take three times as long). `numbers` fetches
+    many values together, since each fetch waits for the device.
     """
 
     def __init__(self, model: Any, variable: keras.Variable) -> None:
@@ -34,19 +37,23 @@ class Snapshots:
         self._taken.append(self.now())
 
     def now(self) -> Any:
-        """The value as an array of the backend, without waiting for it."""
+        """The current value as an array of the backend, without waiting for it."""
         return self._take()
 
     def numbers(self) -> list[float]:
-        return [read_float(value) for value in self._taken]
+        """All values that were taken."""
+        rest = len(self._taken) - len(self._taken) % TOGETHER
+        blocks = [self._taken[first : first + TOGETHER] for first in range(0, rest, TOGETHER)]
+        together = [float(number) for block in blocks for number in ops.convert_to_numpy(_stacked(block)).tolist()]
+        return together + [read_float(value) for value in self._taken[rest:]]
 
     def last(self, before: int) -> int:
-        """The whole number that was taken last; `before` if none was."""
+        """The last recorded value, a whole number; `before` if there is none."""
         return int(read_float(self._taken[-1])) if self._taken else before
 
     def _take_tensorflow(self) -> Any:
-        # A mere read shares the variable's memory, which an assignment overwrites.
-        # The bare operation, since `ops.add` takes five times as long.
+        # A read would share the variable's memory, which the next assignment overwrites.
+        # TensorFlow's operation, since `ops.add` takes five times as long.
         return sys.modules["tensorflow"].raw_ops.AddV2(x=tensorflow_read(self._variable.value), y=self._zero)
 
     @cached_property
@@ -57,7 +64,7 @@ class Snapshots:
         return self._variable.value.detach().clone()
 
     def _take_jax(self) -> Any:
-        # After a batch this is the state that its step returned, even if callbacks have assigned something since.
+        # After a batch this is the state that its step returned, even if a callback has assigned to a variable since.
         state = getattr(self._model, "_jax_state", None)
         if not state:
             return _queued_copy(self._variable.value)
@@ -65,6 +72,18 @@ class Snapshots:
             known = [id(variable) for variable in self._model.optimizer.variables]
             self._index = known.index(id(self._variable))
         return _queued_copy(state["optimizer_variables"][self._index])
+
+
+def _stacked(values: list[Any]) -> Any:
+    """An array of scalars; on JAX by a compiled function, since `ops.stack` compiles and runs an operation for each."""
+    return _jax_stack()(values) if keras.config.backend() == "jax" else ops.stack(values)
+
+
+@lru_cache(maxsize=1)
+def _jax_stack() -> Callable[[list[Any]], Any]:
+    jax = sys.modules["jax"]
+    made: Callable[[list[Any]], Any] = jax.jit(jax.numpy.stack)
+    return made
 
 
 _copy: Callable[[Any], Any] | None = None

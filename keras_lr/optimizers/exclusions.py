@@ -1,9 +1,9 @@
-"""The variables that `exclude_from_weight_decay` names, in the config of an optimizer.
+"""The variables that `exclude_from_weight_decay` excludes, in the config of an optimizer.
 
-Keras keeps them as a pattern and as the identities of variables, and writes neither to a config, so a stock
-optimizer that is saved and loaded, cloned or pickled decays all variables. Identities mean nothing in another
-process. The config has the places of these variables among those that the optimizer was built for, by which
-Keras restores an optimizer's own variables too.
+Keras stores a pattern and the ids of variables, and writes neither to a config. So a stock optimizer that is saved and
+loaded, cloned or pickled decays all variables. Ids are meaningless in another process. Our config contains the
+positions of the variables among those that the optimizer was built for. Keras restores the optimizer's own variables
+by position too.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from keras_lr.core.refusals import refuse
 KEY = "excluded_from_weight_decay"
 
 ALLOWED = (
-    "a dict of `pattern` (a regular expression or None), `variables` (places in [0, `of`)) and `of` (a whole number)"
+    "a dict of `pattern` (a regular expression or None), `variables` (positions in [0, `of`)) and `of` (a whole number)"
 )
 
 
 class Exclusions:
-    """What a scheduled optimizer adds to the stock one's exclusions from weight decay."""
+    """Exclusions from weight decay that a scheduled optimizer keeps in its config."""
 
     _saved_places: tuple[list[int], int] | None = None
-    """Places among so many variables, out of a config, until the optimizer is built."""
+    """Positions from a config and the number of variables; until the optimizer is built."""
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
-        """Exclude variables from weight decay, as in Keras; what was excluded before is forgotten."""
+        """Exclude variables from weight decay, as in Keras. The call replaces earlier exclusions."""
         stock: Any = super()
         stock.exclude_from_weight_decay(var_list=var_list, var_names=var_names)
         vars(self)["_saved_places"] = None
@@ -54,7 +54,7 @@ def exclusions(optimizer: Any) -> dict[str, Any]:
     """The exclusions of an optimizer as a part of its config; empty if it has none.
 
     Raises:
-        ValueError: single variables are excluded, and the optimizer is not built, so that their places are not fixed.
+        ValueError: single variables are excluded, but the optimizer is not built, so their positions are unknown.
     """
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     keys = getattr(optimizer, "_exclude_from_weight_decay", None) or ()
@@ -74,10 +74,10 @@ def exclusions(optimizer: Any) -> dict[str, Any]:
 
 
 def exclude(optimizer: Any, config: Any) -> None:
-    """Exclude what a config of `exclusions` names.
+    """Exclude the variables in a config of `exclusions`.
 
     Raises:
-        TypeError, ValueError: it is no such config.
+        TypeError, ValueError: the config is not valid.
     """
     if not isinstance(config, dict) or set(config) != {"pattern", "variables", "of"}:
         refuse("Scheduled", KEY, ALLOWED, config, TypeError)

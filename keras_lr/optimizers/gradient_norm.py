@@ -1,8 +1,8 @@
 """The norm of the gradient, computed within the training step and fetched later.
 
-While a training runs, the optimizer has one more variable. Its `apply`, which every backend calls within the compiled
-step, writes the norm there. The variable is last in line for JAX, which hands all of them through the step. It is in
-no file: neither a checkpoint nor a model knows of it.
+During a training the optimizer has an additional variable. Its `apply`, which every backend calls in the compiled step,
+writes the norm to it. The variable is the last one, since JAX passes all variables through the step in order. It is
+not saved with a model or a checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class GradientNorm:
         model: a compiled model with one optimizer, without loss scaling.
 
     Raises:
-        ValueError: it has another one.
+        ValueError: the model has several optimizers, or one with loss scaling.
     """
 
     def __init__(self, model: Any) -> None:
@@ -42,7 +42,7 @@ class GradientNorm:
                     f"{type(optimizer).__name__}: it is recorded for one optimizer without loss scaling"
                 )
         self._optimizer = optimizer
-        # One variable for each optimizer: TensorFlow's compiled step keeps the one that it was traced with.
+        # Each optimizer keeps its variable, since TensorFlow's compiled step uses the one that it was traced with.
         attributes: dict[str, Any] = vars(optimizer)
         self._variable, traced = attributes.get(KEY, (None, None))
         if self._variable is None:
@@ -59,13 +59,13 @@ class GradientNorm:
         return self._snapshots.now()
 
     def remove(self) -> None:
-        """Leave the optimizer as it was before."""
+        """Restore the optimizer to its state before."""
         for name in HOOKS:
             vars(self._optimizer).pop(name, None)
         _take_out(self._optimizer._variables, self._variable)
 
     def _install(self) -> None:
-        self.remove()  # of a training that failed
+        self.remove()  # what a failed training left
         optimizer = self._optimizer
         hooks = (
             self._around(optimizer.apply),
@@ -83,7 +83,7 @@ class GradientNorm:
         return applied
 
     def _without(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """A method that runs as if the optimizer did not have this variable."""
+        """A method during which the optimizer does not have this variable."""
 
         def called(store: Any) -> Any:
             with self._hidden():
@@ -112,14 +112,14 @@ def _norm(gradients: Sequence[Any], scale: float | None) -> Any:
 
 
 def _dense(gradient: Any) -> Any:
-    """A gradient as a tensor. TensorFlow's may be rows of an embedding, in which a row can occur several times."""
+    """A gradient as a dense tensor. TensorFlow's gradient of an embedding consists of rows, which may repeat."""
     if keras.config.backend() == "tensorflow":
-        return sys.modules["tensorflow"].convert_to_tensor(gradient)  # Keras's own function leaves the rows as they are
+        return sys.modules["tensorflow"].convert_to_tensor(gradient)  # Keras's function would not sum repeated rows
     return ops.convert_to_tensor(gradient)
 
 
 def _take_out(variables: Any, variable: Any) -> int | None:
-    """Remove a variable from a list, by identity, and return its place."""
+    """Remove a variable from a list, by identity, and return its position."""
     for place, other in enumerate(variables):
         if other is variable:
             del variables[place]

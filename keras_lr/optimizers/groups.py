@@ -1,8 +1,9 @@
-"""The part of the training step in which groups of variables have rates and a weight decay of their own.
+"""The part of the training step that gives groups of variables their own rate and weight decay.
 
-Keras hands the rate to `update_step` for each variable, so there it is multiplied. On torch most optimizers update all
-variables in one call: they are called once for each group of variables with the same factor. The weight
-decay is applied by groups on every backend.
+Keras passes the rate to `update_step` for each variable, so it is multiplied there, once for each group of variables
+with the same factor. On torch most optimizers update all variables in one call. For SGD, Adam and AdamW that call takes
+a rate for each group (`updates`). For the others it is made once for each group. The weight decay is applied by group
+on every backend.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
 
 
 class Groups:
-    """Factors of the rate and of the decay; comes before `Step` among the parents of a scheduled optimizer."""
+    """Factors of the rate and of the weight decay. Comes before `Step` in the bases of a scheduled optimizer."""
 
     def build(self, variables: Any) -> None:
         stock: Any = super()
@@ -36,15 +37,15 @@ class Groups:
         return own["_rate_multipliers"], own["_decay_multipliers"]
 
     def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
-        """Give a pattern another factor. A step that is compiled already keeps the old one."""
+        """Set the factor of a pattern. A step that is compiled already still uses the old one."""
         rate, decay = self._multipliers()
         (rate if name == RATE else decay).factors[pattern] = factor
         vars(self)["_splits"] = {}
 
-    # Values of the step.
+    # Values in a step.
 
     def _values(self) -> dict[Any, Any]:
-        """The scheduled hyperparameters by name, and the factors by name and number of the pattern."""
+        """The scheduled hyperparameters by name, and the factors by argument and index of the pattern."""
         values: dict[Any, Any] = super()._values()  # type: ignore[misc]
         this: Any = self
         for multipliers in self._multipliers():
@@ -54,20 +55,37 @@ class Groups:
         return values
 
     def _factor(self, name: str, place: int) -> Any:
-        """A factor in the step that runs: a number, or on TensorFlow and JAX a tensor if it follows a schedule."""
+        """A factor in the current step: a number, or, if it follows a schedule, a tensor on TensorFlow and JAX."""
         return 1.0 if place < 0 else vars(self)["_values_now"][name, place]
 
     def _is_left_out(self, place: int) -> bool:
-        """Whether the factor of the rate is the number 0: nothing of such a variable is computed."""
+        """Whether the factor of the rate is the number 0. The update of such a variable is not computed."""
         if place < 0:
             return False
         factor = [*self._multipliers()[0].factors.values()][place]
         return isinstance(factor, Constant) and factor.learning_rate == 0.0
 
-    def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
-        """The groups of variables, by the numbers of both factors, and for each the places of its variables.
+    def _once(self, rate: Any, place: int, factor: Any) -> Any:
+        """The rate times the factor of a group: the same product for all variables of the group in this step."""
+        products = vars(self)["_products"]
+        known = products.get(place)
+        if known is None or known[0] is not rate:
+            products[place] = known = (rate, _times(rate, factor))
+        return known[1]
 
-        With `by` "rate" the factor of the decay makes no difference. The variables are the same ones in each step.
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        stock: Any = super()
+        vars(self)["_products"] = {}
+        try:
+            stock.apply(grads, trainable_variables)
+        finally:
+            vars(self)["_products"] = {}
+
+    def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
+        """The groups of variables: the indices of both factors, and the positions of the variables of each group.
+
+        With `by` "rate" the factor of the weight decay is ignored, and variables that the number 0 freezes are in no
+        group. The variables are the same in each step.
         """
         splits, this = vars(self)["_splits"], self
         known = splits.get(by)
@@ -78,8 +96,9 @@ class Groups:
             found: dict[tuple[int, int], list[int]] = {}
             for position, index in enumerate(indices):
                 key = rates[index], decays[index] if by == "decay" else -1
-                found.setdefault(key, []).append(position)
-            known = splits[by] = (list(variables), list(found.items()), rates)
+                if by == "decay" or not self._is_left_out(key[0]):
+                    found.setdefault(key, []).append(position)
+            known = splits[by] = (list(variables), list(found.items()), indices)
         groups: list[tuple[tuple[int, int], list[int]]] = known[1]
         return groups
 
@@ -100,24 +119,37 @@ class Groups:
         factor = self._factor(RATE, place)
         own["_moving"] = None if isinstance(factor, float) else factor
         try:
-            stock.update_step(gradient, variable, _times(learning_rate, factor))
+            stock.update_step(gradient, variable, self._once(learning_rate, place, factor))
         finally:
             own["_moving"] = None
 
     def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
-        """The update of many variables in one call, on torch."""
+        """The update of all variables in one call, on torch."""
         stock: Any = super()
         if not self._multipliers()[0]:
             stock._parallel_update_step(grads, variables, learning_rate)
             return
         this: Any = self
+        groups = self._split("rate", variables)
         rate = this._rate_for_groups(learning_rate)
-        # Nadam has a product that goes on once a step, and not with each group.
+        if len(groups) > 1 and this._update_of_groups is not None:
+            order, begin, parts = [], 0, []
+            for (place, _), positions in groups:
+                order += positions
+                parts.append((slice(begin, begin := begin + len(positions)), self._factor(RATE, place)))
+            indices = vars(self)["_splits"]["rate"][2]
+            this._update_of_groups(
+                [grads[position] for position in order],
+                [variables[position] for position in order],
+                [indices[position] for position in order],
+                rate,
+                parts,
+            )
+            return
+        # Nadam has a product that must be updated once per step, not once per group.
         product: Any = getattr(self, "_u_product", None)
         before = None if product is None else product.value.clone()
-        for (place, _), positions in self._split("rate", variables):
-            if self._is_left_out(place):
-                continue
+        for (place, _), positions in groups:
             if before is not None:
                 product.assign(before)
             factor = self._factor(RATE, place)
@@ -127,7 +159,7 @@ class Groups:
             for variable, value in zip(group, kept, strict=False):
                 variable.value.copy_(value)
 
-    # The decay.
+    # The weight decay.
 
     def _apply_weight_decay(self, variables: Any) -> None:
         stock: Any = super()
@@ -137,18 +169,18 @@ class Groups:
         own, this = vars(self), self
         if all(getattr(this, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
             return
-        for (rate, decay), positions in self._split("decay", variables):
-            factor = self._decay_factor(rate, decay)
-            if isinstance(factor, float) and factor == 0.0:
-                continue
-            own["_decay_now"] = factor
-            try:
+        try:
+            for (rate, decay), positions in self._split("decay", variables):
+                factor = self._decay_factor(rate, decay)
+                if isinstance(factor, float) and factor == 0.0:
+                    continue
+                own["_decay_now"], own["_decay_rate"] = factor, None
                 stock._apply_weight_decay([variables[position] for position in positions])
-            finally:
-                own["_decay_now"] = 1.0
+        finally:
+            own["_decay_now"] = own["_decay_rate"] = own["_decay_base"] = None
 
     def _decay_factor(self, rate: int, decay: int) -> Any:
-        """What `weight_decay` is multiplied by beside the rate; an independent one stops in a frozen variable."""
+        """The factor of `weight_decay`, besides the rate. Independent weight decay is 0 for a frozen variable."""
         of_rate, of_decay = self._factor(RATE, rate), self._factor(DECAY, decay)
         if vars(self)["independent_weight_decay"]:
             is_number = isinstance(of_rate, float)
@@ -156,8 +188,17 @@ class Groups:
         return _times(of_decay, of_rate)
 
     def _get_current_learning_rate(self) -> Any:
+        """Keras asks for each variable that decays; a schedule is computed once, and multiplied once for each group."""
         stock: Any = super()
-        return _times(stock._get_current_learning_rate(), vars(self).get("_decay_now", 1.0))
+        own = vars(self)
+        factor = own.get("_decay_now")
+        if factor is None:
+            return stock._get_current_learning_rate()
+        if own["_decay_rate"] is None:
+            if own["_decay_base"] is None:
+                own["_decay_base"] = stock._get_current_learning_rate()
+            own["_decay_rate"] = _times(own["_decay_base"], factor)
+        return own["_decay_rate"]
 
 
 def _times(value: Any, factor: Any) -> Any:

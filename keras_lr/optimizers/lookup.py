@@ -1,7 +1,7 @@
 """The optimizers of a model that have a learning rate, their rates, and their step counter.
 
-They may be inside the optimizer that `compile` was given: `LossScaleOptimizer` and `MultiOptimizer` wrap others.
-Nothing outside `keras_lr.optimizers` touches a Keras optimizer.
+They may be inside the optimizer of `compile`: `LossScaleOptimizer` and `MultiOptimizer` wrap others.
+Nothing outside `keras_lr.optimizers` changes a Keras optimizer.
 
 Keras keeps the rate in the private `_learning_rate` and the counter in `_iterations`.
 The public `learning_rate` evaluates a schedule at once and `iterations` divides by
@@ -11,6 +11,7 @@ so neither can be used here.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,9 @@ from keras_lr.core.evaluation import host_steps, value_at
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import values_of
 from keras_lr.core.keras_versions import OptimizerMap, Variable
-from keras_lr.core.refusals import Kind, RefusedError, refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
 from keras_lr.optimizers import attributes
-from keras_lr.optimizers.scheduled import schedules_of
+from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
 
 Source = Any
 """Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
@@ -32,54 +32,74 @@ Source = Any
 
 @dataclass(frozen=True, eq=False)
 class RatedOptimizer:
-    """An optimizer that owns a learning rate, and the name of its column in logs.
+    """An optimizer with a learning rate, or one of its other hyperparameters.
 
     Attributes:
-        column: the name of its column.
+        column: the name of its column in logs.
         optimizer: the optimizer.
-        multi: the `MultiOptimizer` around it.
-        attribute: its name among the attributes of the model, where it is not that of `compile`.
+        multi: the `MultiOptimizer` that contains it, or None.
+        attribute: the attribute of the model that holds it; empty for the optimizer of `compile`.
+        name: the hyperparameter. Only an optimizer that `Scheduled` made has others than the rate.
+        pattern: the pattern of a group of variables if the hyperparameter is a factor for groups, or None.
     """
 
     column: str
     optimizer: Any
     multi: Any = None
     attribute: str = ""
+    name: str = "learning_rate"
+    pattern: str | None = None
 
     @property
     def names(self) -> set[str]:
-        """What users may call it."""
+        """The names by which users may choose it."""
         return {self.optimizer.name, self.attribute} - {""}
 
     @property
     def source(self) -> Source:
-        return self.optimizer._learning_rate
+        if self.name == "learning_rate":
+            return self.optimizer._learning_rate
+        if self.pattern is None:
+            return schedules_of(self.optimizer)[self.name]
+        return next(it.factors[self.pattern] for it in multipliers_of(self.optimizer) if it.name == self.name)
+
+    @property
+    def hyperparameters(self) -> list[RatedOptimizer]:
+        """The rate, other hyperparameters that are scheduled, and the factors of groups of variables."""
+        optimizer, suffix = self.optimizer, self.suffix
+        found = [dataclasses.replace(self, column=f"{name}{suffix}", name=name) for name in schedules_of(optimizer)]
+        found += [
+            dataclasses.replace(self, column=f"{it.name}[{pattern}]{suffix}", name=it.name, pattern=pattern)
+            for it in multipliers_of(optimizer)
+            for pattern in it.factors
+        ]
+        return [self, *found]
 
     @property
     def counter(self) -> keras.Variable:
-        """Batches seen: the step that the next update passes to a schedule."""
+        """The number of batches so far: the step that the next update passes to a schedule."""
         return self.optimizer._iterations
 
     @property
     def is_idle(self) -> bool:
-        """Whether a `MultiOptimizer` gave it no variable, so that it trains nothing; no, where that is undecided."""
+        """Whether a `MultiOptimizer` assigned no variable to it, so that it trains nothing. False until known."""
         if self.multi is None:
             return False
         given = getattr(self.multi, "_var_to_optimizer_idx", None)
         if given is None:
             return bool(self.multi.built and not self.optimizer.built)
-        # Not by `built`: it may have trained before, in another `MultiOptimizer`.
+        # `built` would not tell: it may have trained before, in another `MultiOptimizer`.
         return not any(self.multi.optimizers[index] is self.optimizer for index in set(given.values()))
 
     @property
     def accumulation(self) -> int | None:
-        """Batches whose gradients are applied together; None for one."""
+        """How many batches' gradients are accumulated for one update; None for one."""
         batches: int | None = self.optimizer.gradient_accumulation_steps
         return batches
 
     @property
     def patterns(self) -> list[str] | None:
-        """Patterns of an `OptimizerMap` that choose this optimizer; None where no map chooses."""
+        """The patterns of an `OptimizerMap` that choose this optimizer; None without a map."""
         chosen = getattr(self.multi, "_optimizer_map", None)
         if not isinstance(chosen, OptimizerMap):
             return None
@@ -87,8 +107,8 @@ class RatedOptimizer:
 
     @property
     def suffix(self) -> str:
-        """What the columns of this optimizer's other hyperparameters end in."""
-        return self.column.removeprefix("learning_rate")
+        """The suffix of the columns of this optimizer's hyperparameters."""
+        return self.column.removeprefix(self.name if self.pattern is None else f"{self.name}[{self.pattern}]")
 
     def step(self) -> int:
         return read_int(self.counter)
@@ -103,27 +123,26 @@ class RatedOptimizer:
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameter:
-    """A hyperparameter of an optimizer that a log has a column for: its rate, or a scheduled one."""
+    """A hyperparameter with a column in the log: a rate, or another scheduled one."""
 
     column: str
     rated: RatedOptimizer
     source: Source
 
 
-def hyperparameters(model: Any, optimizer: Any = None) -> list[Hyperparameter]:
-    """The rates of a model's optimizers, or of those `chosen`, then their other hyperparameters that are scheduled."""
-    optimizers = rated_optimizers(model) if optimizer is None else chosen("hyperparameters", model, optimizer)
+def hyperparameters(optimizers: list[RatedOptimizer]) -> list[Hyperparameter]:
+    """The rates of optimizers, then their other scheduled hyperparameters."""
     found = [Hyperparameter(rated.column, rated, rated.source) for rated in optimizers]
     for rated in optimizers:
         found += [
-            Hyperparameter(name + rated.suffix, rated, schedule)
+            Hyperparameter(f"{name}{rated.suffix}", rated, schedule)
             for name, schedule in schedules_of(rated.optimizer).items()
         ]
     return found
 
 
 def is_schedule(source: Source) -> bool:
-    """Whether the rate comes from a schedule, ours or not."""
+    """Whether the rate comes from a schedule, of this package or another."""
     return isinstance(source, LearningRateSchedule)
 
 
@@ -133,13 +152,13 @@ def is_function(source: Source) -> bool:
 
 
 def read_int(variable: Any) -> int:
-    """The number in a counter, also one mirrored over devices; waited for where it is on an accelerator."""
+    """The number in a counter, which may be mirrored over devices. On an accelerator this waits for the device."""
     known = host_steps(variable)
     return int(ops.convert_to_numpy(variable) if known is None else known)
 
 
 def _rate_at(schedule: LearningRateSchedule, step: int) -> float:
-    """The rate of any schedule at one step; those of ours are looked up among the rates of steps around it."""
+    """The rate of any schedule at one step. A schedule of this package computes a block of steps at once."""
     if isinstance(schedule, Formula) and schedule.is_bound and not schedule.has_external:
         return value_at(schedule, step)
     return float(values_of(schedule, step))
@@ -151,7 +170,7 @@ def read_float(value: Any) -> float:
 
 
 def optimizer_of(model: Any) -> Any:
-    """The model's optimizer, out of a `LossScaleOptimizer` if it is in one.
+    """The model's optimizer, without a `LossScaleOptimizer` around it.
 
     Raises:
         ValueError: the model is not compiled with an optimizer.
@@ -165,12 +184,12 @@ def optimizer_of(model: Any) -> Any:
 
 
 def skips_updates(model: Any) -> bool:
-    """Whether some batches may leave the weights and the counter as they are (loss scaling)."""
+    """Whether some batches may change neither the weights nor the counter (loss scaling)."""
     return hasattr(model.optimizer, "inner_optimizer")
 
 
 def rated_optimizers(model: Any) -> list[RatedOptimizer]:
-    """Every optimizer of the model that owns a rate: one, those of a `MultiOptimizer`, or those that are attributes."""
+    """Every optimizer of the model with a rate: one, those of a `MultiOptimizer`, or those that are attributes."""
     is_unused, others = attributes.survey(model)
     found = [] if is_unused else _rated("learning_rate", optimizer_of(model))
     for name, optimizer in others.items():
@@ -179,7 +198,7 @@ def rated_optimizers(model: Any) -> list[RatedOptimizer]:
 
 
 def _rated(column: str, optimizer: Any, attribute: str = "") -> list[RatedOptimizer]:
-    """The optimizers that own a rate in one of `compile`, or in an attribute."""
+    """The optimizers with a rate in the optimizer of `compile` or in an attribute."""
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     if not hasattr(optimizer, "optimizers"):
@@ -194,73 +213,21 @@ def _rated(column: str, optimizer: Any, attribute: str = "") -> list[RatedOptimi
     return optimizers
 
 
-class OptimizerChoice(Kind):
-    """What a callback may be given as `optimizer`."""
-
-    allowed = "an optimizer, the name of one, a non-empty list of them, or None"
-
-    def coerce(self, value: Any) -> Any:
-        several = value if isinstance(value, list | tuple) else [value]
-        for one in several:
-            if not isinstance(one, str | keras.optimizers.Optimizer) and value is not None:
-                raise self.wrong_type()
-        if not several:
-            raise RefusedError(ValueError, self.allowed, "")
-        return value if value is None else tuple(str(one) if isinstance(one, str) else one for one in several)
-
-
-def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
-    """The optimizers of a model that a callback was given, in the order of the model; all of them for None.
-
-    Args:
-        owner: the callback, for errors.
-        model: the model.
-        choice: optimizers, and names of optimizers or of attributes of the model.
-
-    Raises:
-        ValueError: one of them is no optimizer of the model.
-    """
-    if choice is None:
-        return rated_optimizers(model)
-    known = attributes.attributes(model)
-    for one in choice:
-        optimizer = known.get(one) if isinstance(one, str) else one
-        is_own = any(optimizer is part for part in attributes.inside(getattr(model, "optimizer", None)))
-        if optimizer is not None and not is_own:
-            attributes.give(model, optimizer)
-    there = rated_optimizers(model)
-    picked: list[RatedOptimizer] = []
-    for one in choice:
-        found = [rated for rated in there if _is_meant(rated, one)]
-        if not found:
-            names = sorted({name for rated in there for name in rated.names})
-            refuse(owner, "optimizer", f"among {', '.join(map(repr, names))}", one)
-        picked += found
-    return [rated for rated in there if any(rated is one for one in picked)]
-
-
-def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
-    """Whether a choice means an optimizer, or one that wraps it; "optimizer" is that of `compile`."""
-    if isinstance(one, str):
-        return one in rated.names or (one == "optimizer" and not rated.attribute)
-    return any(rated.optimizer is part for part in attributes.inside(one))
-
-
 def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
-    """The optimizers that train something; all of them as long as that is undecided.
+    """The optimizers that train something; all of them until that is known.
 
-    Keras leaves the counter of one of a `MultiOptimizer` to which no variable was given where it is.
+    In a `MultiOptimizer`, the counter of an optimizer without variables does not move.
     """
     return [rated for rated in optimizers if not rated.is_idle] or optimizers
 
 
 def primary(optimizers: list[RatedOptimizer]) -> RatedOptimizer:
-    """The optimizer whose counter tells the step: the first one that trains something.
+    """The optimizer whose counter is the step: the first one that trains something.
 
-    A `train_step` of the user's own may call one optimizer several times in a batch: that with the fewest steps counts.
+    A user's `train_step` may call an optimizer several times in a batch. So the one with the fewest steps is used.
 
     Raises:
-        ValueError: there is none yet.
+        ValueError: there is no optimizer yet.
     """
     busy = training(at_least_one(optimizers))
     if not busy[0].attribute:
@@ -269,51 +236,52 @@ def primary(optimizers: list[RatedOptimizer]) -> RatedOptimizer:
 
 
 def at_least_one(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
-    """The same optimizers.
+    """Return the same optimizers if there are any.
 
     Raises:
-        ValueError: there is none yet.
+        ValueError: there is no optimizer yet.
     """
     if not optimizers:
         raise ValueError(
-            "the optimizers of a `MultiOptimizer` that is given a function are not there before the model is built: "
+            "a `MultiOptimizer` that was given a function has no optimizers before the model is built: "
             "begin the model with a `keras.Input`, or call `model.build`"
         )
     return optimizers
 
 
 def build(model: Any) -> None:
-    """Build a `MultiOptimizer`, which only then has its optimizers and knows which of them train something.
+    """Build a `MultiOptimizer`. Only then it has its optimizers, and it is known which of them train something.
 
-    JAX and torch have done so when `fit` calls the first callback. TensorFlow does it in the first batch.
+    On JAX and torch, this has happened before `fit` calls the first callback. On TensorFlow it happens in the first
+    batch.
     """
     if attributes.is_unused(model) or not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
         return
-    # As Keras asks itself whether a model still has variables to come.
+    # Keras checks in the same way whether a model will get more variables.
     if model.built and all(layer.built for layer in model._flatten_layers()):
         model.optimizer.build(model.trainable_variables)
 
 
 def step_of(model: Any) -> int:
-    """Batches that the model has been trained with."""
+    """The number of batches that the model was trained with."""
     return primary(rated_optimizers(model)).step()
 
 
 def build_optimizer(model: Any) -> None:
-    """Give the optimizer its variables, if `fit` has not done so yet and will; the model is built."""
+    """Create the optimizer's variables for a built model, if `fit` will do so but has not yet."""
     if not model.optimizer.built and not attributes.is_unused(model):
         model.optimizer.build(model.trainable_variables)
 
 
 def counter_of(model: Any) -> keras.Variable:
-    """The step counter of the optimizer as a whole, also where it is undecided which part of it trains something."""
+    """The step counter of the whole optimizer, even before it is known which part of it trains something."""
     if attributes.is_unused(model):
         return primary(rated_optimizers(model)).counter
     return optimizer_of(model)._iterations
 
 
 def variables_of(model: Any) -> list[Any]:
-    """Every variable of a model, its metrics and its optimizer, once."""
+    """Every variable of a model, of its metrics and its optimizer, each once."""
     optimizer = model.optimizer
     found = [*model.variables, *model.metrics_variables]
     while optimizer is not None:
@@ -325,5 +293,5 @@ def variables_of(model: Any) -> list[Any]:
 
 
 def sync(model: Any) -> None:
-    """Bring the variables up to date in the middle of an epoch (JAX keeps them apart)."""
+    """Update the variables in the middle of an epoch, in which JAX keeps the values elsewhere."""
     getattr(model, "jax_state_sync", lambda: None)()

@@ -1,8 +1,8 @@
 """Factors of the learning rate, or of the weight decay, for the variables whose paths match a pattern.
 
-A pattern is a regular expression that is searched in `variable.path`; the first one that is found counts. The patterns
-are compared with the paths once, when the optimizer is built. Keras gives a variable another path when it loads a
-model (`model/dense/kernel` becomes `dense/kernel`), so a config has the result of that comparison too.
+A pattern is a regular expression that is searched in `variable.path`. The first one that matches is used. The patterns
+are matched with the paths once, when the optimizer is built. When Keras loads a model, the paths of variables change
+(`model/dense/kernel` becomes `dense/kernel`). So a config contains the result of the matching too.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ FACTOR = Factor("a schedule or a finite number >= 0")
 ALLOWED = "a mapping of regular expressions to factors, each a schedule or a number >= 0"
 
 CONFIG = (
-    "a dict of `factors` (pairs of a pattern and a factor), `variables` (a text or None) and `places` (whole numbers)"
+    "a dict of `factors` (pairs of a pattern and a factor), `variables` (a string or None) and `places` (whole numbers)"
 )
 
 NEAR = 5
-"""Paths that an error names."""
+"""How many paths an error lists."""
 
 
 class Multipliers:
-    """The factors of one argument of `Scheduled`, and which of them belongs to which variable.
+    """The factors of one argument of `Scheduled`, and the factor of each variable.
 
     Args:
         name: the argument, for errors: ``"multipliers"`` or ``"weight_decay_multipliers"``.
-        given: factors by pattern; None for none.
+        given: factors by pattern, or None.
 
     Raises:
-        TypeError: `given` is no mapping, a pattern is no text, or a factor is no number or schedule.
-        ValueError: a pattern is no regular expression, or a number is negative or not finite.
+        TypeError: `given` is not a mapping, a pattern is not a string, or a factor is neither a number nor a schedule.
+        ValueError: a pattern is not a valid regular expression, or a number is negative or not finite.
     """
 
     def __init__(self, name: str, given: Any) -> None:
@@ -75,10 +75,10 @@ class Multipliers:
         return bool(self.factors)
 
     def shown(self) -> dict[str, Any]:
-        """The factors by pattern, as they were given: a constant is a number."""
+        """The factors by pattern, as the user gave them: a constant is a number."""
         return {pattern: number_or_schedule(factor) for pattern, factor in self.factors.items()}
 
-    # Which variable has which factor.
+    # The factor of each variable.
 
     def resolve(self, variables: Sequence[Any]) -> None:
         """Find the pattern of each variable.
@@ -98,17 +98,17 @@ class Multipliers:
             if not any(place in matching for matching in found):
                 raise ValueError(
                     f"Scheduled: `{self.name}` must be patterns of paths of trainable variables, got {pattern!r}, "
-                    f"which matches none; near it: {', '.join(near(pattern, paths)) or 'no variable is trained'}"
+                    f"which matches none; similar paths: {', '.join(near(pattern, paths)) or 'no variable is trained'}"
                 )
             if not any(matching[:1] == [place] for matching in found):
                 warn_user(
-                    f"Scheduled: {pattern!r} in `{self.name}` has no effect, since patterns before it match all of its "
-                    "variables: put it before them"
+                    f"Scheduled: {pattern!r} in `{self.name}` has no effect, since earlier patterns match all of its "
+                    "variables: move it before them"
                 )
         self.places = [matching[0] if matching else -1 for matching in found]
 
     def keys(self, count: int) -> list[int]:
-        """The number of each variable's factor. Equal factors have the same number; −1 means 1.0."""
+        """The index of each variable's factor. Equal factors have the same index; −1 means 1.0."""
         if not self.factors:
             return [-1] * count
         assert self.places is not None
@@ -121,7 +121,7 @@ class Multipliers:
     # The config.
 
     def get_config(self) -> dict[str, Any]:
-        """The factors as Keras serializes them, in their order, and the places of the variables once they are found."""
+        """The factors as Keras serializes them, in order, and, once known, the positions of their variables."""
         fingerprint, places = (self._fingerprint, self.places) if self.places is not None else self._saved or ("", None)
         factors = [
             [pattern, it if isinstance(it, float) else keras.saving.serialize_keras_object(it)]
@@ -131,10 +131,10 @@ class Multipliers:
 
     @classmethod
     def from_config(cls, name: str, config: Any) -> Multipliers:
-        """The factors of a config of `get_config`.
+        """The factors from a config that `get_config` returned.
 
         Raises:
-            TypeError, ValueError: it is no such config.
+            TypeError, ValueError: the config is not valid.
         """
         if not isinstance(config, dict) or set(config) != {"factors", "variables", "places"}:
             refuse("Scheduled", name, CONFIG, config, TypeError)
@@ -155,15 +155,15 @@ class Multipliers:
 def check_multipliers(
     kind: str, optimizer: Any, rates: Multipliers, decays: Multipliers, scheduled: Collection[str]
 ) -> None:
-    """Refuse factors that do not go with the optimizer.
+    """Refuse factors that the optimizer does not support.
 
     Raises:
-        ValueError: Ftrl is to be frozen, or a decay that is not there multiplied.
+        ValueError: a factor is 0 for Ftrl, or there are factors of a weight decay but no weight decay.
     """
     if kind == "Ftrl":
         for pattern, factor in rates.shown().items():
             if not isinstance(factor, float) or factor == 0.0:
-                # It computes the weights from sums that are divided by the rate.
+                # Ftrl computes the weights from sums that it divides by the rate.
                 refuse("Scheduled", f"{RATE}[{pattern!r}]", "a number > 0 for Ftrl, which divides by the rate", factor)
     names = ("weight_decay", "adam_weight_decay")
     if decays and all(getattr(optimizer, name, None) is None and name not in scheduled for name in names):
@@ -177,23 +177,23 @@ def _compiled(name: str, pattern: Any) -> re.Pattern[str]:
 
 
 def number_or_schedule(factor: LearningRateSchedule) -> Any:
-    """A factor as it is given: a constant is a number."""
+    """A factor as the user gave it: a constant is a number."""
     return float(factor.learning_rate) if isinstance(factor, Constant) else factor
 
 
 def _path(variable: Any) -> str:
-    """The path of a variable; a variable of TensorFlow has only a name."""
+    """The path of a variable. A TensorFlow variable has only a name."""
     return str(getattr(variable, "path", None) or variable.name)
 
 
 def _fingerprint(variables: Sequence[Any]) -> str:
-    """What the variables of a model have in common with those of its copy: their own names and shapes, in order."""
+    """The names and shapes of variables, in order. They are the same for a model and its copy."""
     text = ";".join(f"{variable.name.split('/')[-1]}{tuple(variable.shape)}" for variable in variables)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def near(pattern: str, paths: Sequence[str]) -> list[str]:
-    """The paths that are most like a pattern, or a part of which is, as Python writes them."""
+    """The reprs of the paths most similar to a pattern, as a whole or in a part."""
     plain = re.sub(r"[\\^$.*+?()\[\]{}|]", "", pattern).strip("/")
 
     def likeness(path: str) -> float:

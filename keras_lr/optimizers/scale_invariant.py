@@ -1,4 +1,4 @@
-"""Kernels whose size does not matter, since what follows divides by it."""
+"""Kernels whose size does not matter, since a later layer divides by it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_lr.core.keras_versions import Variable
 from keras_lr.optimizers.norms import KINDS, layers_of
 
 LAYERS = keras.layers
@@ -25,20 +26,20 @@ THROUGH: tuple[Any, ...] = (
     LAYERS.MaxPooling2D,
     LAYERS.GlobalAveragePooling2D,
 )
-"""Layers through which a factor > 0 passes unchanged."""
+"""Layers that multiply their output by the same factor > 0 as their input."""
 
 
 def scale_invariant_kernels(model: Any) -> list[Any]:
-    """The trainable kernels of a model whose scale its output does not depend on, but for the ε of a normalization.
+    """The trainable kernels whose scale does not change the output of a model, except for the ε of a normalization.
 
-    Those of layers without an activation whose output goes to normalizations alone. With a bias it must be a
-    `BatchNormalization`, which takes the bias away; to others a bias has a scale of its own. They are found in the
-    graph of functional and sequential models, nested ones too; a model with a `call` of its own has no graph.
+    These are kernels of layers without activation whose output goes only to normalizations. With a bias, it must be a
+    `BatchNormalization`, which removes the bias; for others, the bias has its own scale. The kernels are found in the
+    graphs of functional and sequential models, including nested ones. A model with its own `call` has no graph.
     """
     found = []
     for layer in layers_of(model):
         kernel = getattr(layer, "kernel", None)
-        if not isinstance(kernel, keras.Variable) or not kernel.trainable or not _is_linear(layer):
+        if not isinstance(kernel, Variable) or not kernel.trainable or not _is_linear(layer):
             continue
         followers = _followers(layer)
         has_bias = getattr(layer, "bias", None) is not None
@@ -53,7 +54,7 @@ def _is_linear(layer: Any) -> bool:
 
 
 def _followers(layer: Any) -> list[Any]:
-    """What takes the output of a layer, behind layers that leave its scale."""
+    """The layers that use the output of a layer, after layers that keep its scale."""
     found: list[Any] = []
     for node in layer._outbound_nodes:
         follower = node.operation

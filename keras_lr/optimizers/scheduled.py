@@ -1,7 +1,7 @@
-"""`Scheduled`: other hyperparameters than the rate on a schedule, and rates for groups of variables.
+"""`Scheduled`: schedules for other hyperparameters than the rate, and rates for groups of variables.
 
-For each stock optimizer there is a class, `ScheduledSGD`, `ScheduledAdam` and so on: a subclass of the stock
-one, whose training step is in `updates`. `Scheduled(optimizer, …)` makes an object of the right one.
+For each stock optimizer there is a subclass: `ScheduledSGD`, `ScheduledAdam` and so on. Its training step is in
+`updates`. `Scheduled(optimizer, …)` creates an instance of the right class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
 from keras_lr.optimizers.groups import Groups
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
-from keras_lr.optimizers.updates import RMSpropStep, SGDStep, Step, hyperparameter
+from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
@@ -39,19 +39,19 @@ OWN = available(
         "Ftrl": (),
     }
 )
-"""Hyperparameters of the stock optimizers of this version of Keras, beside those of all of them."""
+"""Hyperparameters of the stock optimizers of this version of Keras, in addition to those that all have."""
 
 STOCK: dict[str, type] = {name: type(kind.__new__(kind)) for name in OWN for kind in [getattr(keras.optimizers, name)]}
-"""The class of what each stock name makes; torch has variants of its own of some."""
+"""The class that each stock name creates. On torch, some optimizers have a special class."""
 
 REQUIRED = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
 
 UNLIMITED = ("weight_decay", "adam_weight_decay", "clipnorm", "global_clipnorm")
-"""Hyperparameters that are not shares: the others are means over time, with a weight in [0, 1]."""
+"""Hyperparameters that may be above 1. The others are weights of moving averages, in [0, 1]."""
 
 SHARE = Real("a schedule of numbers in [0, 1]", low=0.0, high=1.0)
 
-# Optimizers leave out a slot, or a whole computation, where one of these is 0; a schedule may pass through 0.
+# If one of these is 0, Keras's optimizers leave out a slot or a whole computation. A schedule may be 0 for a while.
 NEEDS_SLOT = ("momentum",)
 
 
@@ -64,56 +64,59 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     independent_weight_decay: bool = False,
     **hyperparameters: Any,
 ) -> Any:
-    """Make an optimizer like a stock Keras optimizer, with schedules for hyperparameters and rates for layers.
+    """A stock Keras optimizer with schedules for its hyperparameters, and with rates for layers.
 
     ``Scheduled(optimizer, momentum=schedule, …)`` is an optimizer of the same kind with the same
-    arguments, in which each named hyperparameter is ``schedule(step)`` in the update of that
-    step, computed inside the compiled training step from the optimizer's own counter, as the
-    learning rate is. Assigning to ``optimizer.momentum`` has no effect after the first batch on
-    TensorFlow and JAX; this has, on all backends.
+    arguments. In the update of a step, each named hyperparameter is ``schedule(step)``. It is computed
+    inside the compiled training step from the optimizer's counter, as the learning rate is. (On
+    TensorFlow and JAX, an assignment to ``optimizer.momentum`` after the first batch has no effect.)
 
-    What can be scheduled: `momentum` (SGD, RMSprop, Muon), `rho` (RMSprop, Adadelta), `beta_1` and
-    `beta_2` (Adam, AdamW, Nadam, Adamax, Lamb, Lion), Muon's `adam_beta_1`, `adam_beta_2` and
-    `adam_weight_decay`, and of every optimizer `weight_decay`, `ema_momentum` (with `use_ema`),
+    You can schedule `momentum` (SGD, RMSprop, Muon), `rho` (RMSprop, Adadelta), `beta_1` and `beta_2`
+    (Adam, AdamW, Nadam, Adamax, Lamb, Lion), Muon's `adam_beta_1`, `adam_beta_2` and
+    `adam_weight_decay`, and, for every optimizer, `weight_decay`, `ema_momentum` (with `use_ema`),
     `clipnorm` and `global_clipnorm`.
 
-    A schedule is bound by `BindSchedule`, as that of the rate, and recorded by
-    `LearningRateLogger` in a column of the hyperparameter's name. The optimizer is saved, loaded,
-    pickled, wrapped and distributed as any other.
+    `BindSchedule` binds these schedules too, and `LearningRateLogger` records them in columns with the
+    names of the hyperparameters. The optimizer can be saved, loaded, pickled, wrapped and distributed
+    like any other.
 
-    ``Scheduled(optimizer, multipliers={"head/": 10, "embedding": 0.1})`` trains the variables whose path a pattern is
-    found in with the rate times the factor. A factor is a number or a schedule of the step; with 0 a variable is
-    frozen: it neither moves nor decays. While a schedule is 0, its slots go on as at a rate of 0, so that Adam
-    has its averages when the variable thaws; with the number 0 its slots stay as they are.
-    `layerwise_decay` makes such a mapping for a model.
+    ``Scheduled(optimizer, multipliers={"head/": 10, "embedding": 0.1})`` multiplies the rate by a factor for all
+    variables whose path matches a pattern. A factor is a number or a schedule of the step. With 0 a variable is
+    frozen: it neither moves nor decays. While a schedule is 0, the slots are updated as at a rate of 0, so that
+    Adam has its averages when the variable thaws. With the number 0 the slots do not change. `layerwise_decay`
+    makes such a mapping for a model.
 
-    It begins with all that was set on the given optimizer before: its arguments, attributes assigned since,
-    the rate and the step counter, and what `exclude_from_weight_decay` excludes. Keras forgets exclusions when
-    an optimizer is saved and loaded, cloned, copied or pickled; here they are kept.
+    Everything that was set on the given optimizer is copied: its arguments, attributes assigned since, the rate
+    and the step counter, and the exclusions of `exclude_from_weight_decay`. Keras loses exclusions when an
+    optimizer is saved and loaded, cloned, copied or pickled; here they are kept.
 
     Args:
         optimizer: a stock optimizer that has not been used yet; it is not changed. Its rate is a number,
-            a schedule or a function without arguments. A file holds a function as Keras has it: a registered
-            one by its name, a lambda so that loading needs ``safe_mode=False``.
+            a schedule or a function without arguments. Files store a function as Keras does: a registered
+            one by its name, and a lambda in such a way that loading needs ``safe_mode=False``.
         multipliers: factors of the rate, by regular expressions that are searched in `variable.path`. The
-            first one that is found counts, in the order of the mapping; the other variables have 1. The weight
-            decay of Keras, ``learning_rate · weight_decay · w``, is multiplied too.
-        weight_decay_multipliers: factors of the weight decay alone, in the same form: ``{"bias|gamma|beta": 0}``.
-        momentum_correction: for SGD: keep the rate out of the velocity, v ← m·v + g and w ← w − lr·v,
-            as torch does. Keras has it inside, v ← m·v − lr·g and w ← w + v, so that after the rate
-            has fallen the velocity of the higher one goes on. Where the rate is not 0 this is
-            Keras's form with the velocity multiplied by lr_t/lr_(t−1): Goyal et al. 2017, arXiv
-            1706.02677, section 3, remark 2 and equation 10.
-        independent_weight_decay: subtract ``weight_decay · w`` from w, and not Keras's
+            first match in the order of the mapping is used; the other variables have the factor 1. The
+            weight decay of Keras, ``learning_rate · weight_decay · w``, is multiplied too.
+        weight_decay_multipliers: factors of the weight decay only, in the same form: ``{"bias|gamma|beta": 0}``.
+        momentum_correction: for SGD, keep the rate out of the velocity, as torch does: v ← m·v + g and
+            w ← w − lr·v. In Keras it is inside, v ← m·v − lr·g and w ← w + v, so that after a fall of the
+            rate the velocity still contains the higher one. While the rate is not 0, this equals Keras's
+            form with the velocity multiplied by lr_t/lr_(t−1): Goyal et al. 2017, arXiv 1706.02677,
+            section 3, remark 2 and equation 10.
+        independent_weight_decay: subtract ``weight_decay · w`` from w, instead of Keras's
             ``learning_rate · weight_decay · w``: Loshchilov & Hutter 2019, arXiv 1711.05101,
             algorithm 2. `multipliers` do not change it, but a frozen variable does not decay.
-        hyperparameters: schedules by the name of the hyperparameter; a number is a constant.
+        hyperparameters: schedules by the name of the hyperparameter. A number is a constant.
+
+    Returns:
+        A Keras optimizer, of a subclass of the class of `optimizer`.
 
     Raises:
-        TypeError: `optimizer` is no stock optimizer, or a hyperparameter or factor is no schedule or number.
-        ValueError: a hyperparameter cannot be scheduled (the message lists those that can), the
-            optimizer has been built, has variables or methods of its own, or an option does not go with it; a
-            pattern is no regular expression. When the optimizer is built: a pattern matches no trainable variable.
+        TypeError: `optimizer` is not a stock optimizer, or a hyperparameter or factor is neither a schedule nor a
+            number.
+        ValueError: a hyperparameter cannot be scheduled (the error lists those that can), the optimizer was built,
+            has its own variables or methods, or does not support an option, or a pattern is not a regular
+            expression. When the optimizer is built: a pattern matches no trainable variable.
 
     Example:
         >>> cycle = OneCycle(0.1, 1000)
@@ -134,7 +137,7 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     own["momentum_correction"], own["independent_weight_decay"] = momentum_correction, independent_weight_decay
     own["_as_given"] = {name: getattr(made, name) for name in schedules}
     for name, given in own["_as_given"].items():
-        # Decides only which slots there are, and whether the stock code looks at it at all.
+        # Decides only which slots exist, and whether the stock code uses it at all.
         if name in NEEDS_SLOT and not given:
             setattr(made, name, 0.9)
         elif given is None:
@@ -145,7 +148,7 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
 def _check_options(
     kind: str, optimizer: Any, options: dict[str, Any], schedules: dict[str, LearningRateSchedule]
 ) -> None:
-    """Refuse what does not go with the optimizer."""
+    """Refuse options that the optimizer does not support."""
     for name, value in options.items():
         check(FLAG, "Scheduled", name, value)
     if options["momentum_correction"] and kind != "SGD":
@@ -158,7 +161,7 @@ def _check_options(
 
 
 class ScheduledOptimizer:
-    """What the optimizers that `Scheduled` makes have in common: hyperparameters on schedules, and their config."""
+    """The base of all optimizers that `Scheduled` makes: hyperparameters on schedules, and their config."""
 
     hyperparameters: dict[str, LearningRateSchedule]
 
@@ -198,7 +201,7 @@ class ScheduledOptimizer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """The optimizer with these arguments."""
+        """The optimizer from a config of `get_config`."""
         if not isinstance(config, dict) or set(config) - {KEY, RATE, DECAY} != REQUIRED:
             refuse("Scheduled", "config", f"a dict of {', '.join(sorted(REQUIRED))}", config)
         stock, given = config["optimizer"], config["hyperparameters"]
@@ -222,19 +225,19 @@ class ScheduledOptimizer:
 
 
 def _stock_name(optimizer: Any) -> str:
-    """The name of the stock optimizer that this is, if all that it holds can be copied."""
+    """The name of a stock optimizer. One that cannot be copied completely is refused."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         refuse("Scheduled", "optimizer", "a Keras optimizer", optimizer, TypeError)
     kind = next((name for name, stock in STOCK.items() if type(optimizer) is stock), None)
     if kind is None:
         inside = hasattr(optimizer, "inner_optimizer") or hasattr(optimizer, "optimizers")
-        hint = " (schedule what is inside, and wrap the result)" if inside else ""
+        hint = " (schedule the inner optimizer, and wrap the result)" if inside else ""
         refuse("Scheduled", "optimizer", f"one of {', '.join(OWN)} itself{hint}", optimizer, TypeError)
     if optimizer.built:
         refuse("Scheduled", "optimizer", "an optimizer that has not been built yet", optimizer)
     replaced = [name for name in vars(optimizer) if callable(getattr(type(optimizer), name, None))]
     if replaced:
-        allowed = f"an optimizer with the methods of its class, and not another `{replaced[0]}`"
+        allowed = f"an optimizer with the methods of its class, without its own `{replaced[0]}`"
         refuse("Scheduled", "optimizer", allowed, optimizer)
     if len(optimizer.variables) != 1 + isinstance(optimizer._learning_rate, Variable):
         refuse("Scheduled", "optimizer", "an optimizer to which no variable was added", optimizer)
@@ -254,16 +257,17 @@ def _checked_schedules(kind: str, hyperparameters: dict[str, Any]) -> dict[str, 
 
 
 def _copy_of(optimizer: Any, kind: str) -> Any:
-    """An optimizer of the class for `kind`, with all that is set on this one, and variables of its own.
+    """An optimizer of the class for `kind`, with everything that is set on this one, and with new variables.
 
-    Not by way of `get_config`: that has neither the counter, nor exclusions from weight decay, nor a rate that
-    cannot be serialized, nor attributes of the user's.
+    `get_config` would lose the counter, exclusions from weight decay, a rate that cannot be serialized, and
+    attributes that the user added.
     """
     made: Any = object.__new__(_classes[kind])
     own = vars(made)
     own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
     own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
-    own["_decay_now"], own["_moving"] = 1.0, None
+    own["_decay_now"], own["_decay_rate"], own["_decay_base"] = None, None, None
+    own["_moving"], own["_products"] = None, {}
     rate = optimizer._learning_rate
     if isinstance(rate, Variable) or not callable(rate):
         rate = float(ops.convert_to_numpy(rate))
@@ -272,14 +276,14 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
         step = host_steps(optimizer._iterations)
         made._iterations.assign(optimizer._iterations if step is None else int(step))
     for name, value in vars(optimizer).items():
-        # What begins with an underscore is Keras's own book-keeping, and new here, or it is optional.
+        # Attributes with an underscore are internal to Keras: they are new here, or optional.
         if not (name.startswith("_") and name in own) and not name.startswith("_self_"):
             setattr(made, name, _copied(value))
     return made
 
 
 def _copied(value: Any) -> Any:
-    """A value of an attribute; Keras's containers belong to one optimizer, and are filled anew."""
+    """A copy of an attribute's value. Keras's containers belong to one optimizer, so new ones are filled."""
     for container in (list, dict, set):
         if isinstance(value, container):
             return container(value)
@@ -287,7 +291,7 @@ def _copied(value: Any) -> Any:
 
 
 def _strategy_scope(optimizer: Any) -> Any:
-    """Where an optimizer makes its variables: on TensorFlow in the scope of a distribution strategy."""
+    """The scope in which an optimizer creates its variables: on TensorFlow that of its distribution strategy."""
     strategy = getattr(optimizer, "_distribution_strategy", None)
     if strategy is None or type(strategy).__name__ == "_DefaultDistributionStrategy":
         return nullcontext()
@@ -311,21 +315,21 @@ def _serialized_rate(optimizer: Any) -> Any:
         return keras.saving.serialize_keras_object(rate)
     try:
         return keras.saving.serialize_keras_object(rate)
-    except Exception:  # of many types, by what the function is and what it refers to
+    except Exception:  # the type depends on the function and on what it refers to
         allowed = "a number, a schedule or a function that Keras can serialize, for the optimizer to be saved or copied"
         refuse("Scheduled", "learning_rate", allowed, rate, TypeError)
 
 
 def _class_for(kind: str) -> Any:
-    """The class of scheduled optimizers of one stock class."""
-    step = {"SGD": SGDStep, "RMSprop": RMSpropStep}.get(kind, Step)
+    """The scheduled subclass of a stock class."""
+    step = {"SGD": SGDStep, "Adam": AdamStep, "AdamW": AdamStep, "RMSprop": RMSpropStep}.get(kind, Step)
     body: dict[str, Any] = {name: hyperparameter(name) for name in OWN[kind] + EVERYWHERE}
     about = f"A `keras.optimizers.{kind}` with hyperparameters that follow schedules: see `Scheduled`."
     made = type(
         f"Scheduled{kind}", (ScheduledOptimizer, Exclusions, Groups, step, STOCK[kind]), {**body, "__doc__": about}
     )
     made.__module__ = __name__
-    # One name for all of them, that of the files of all versions: `ScheduledOptimizer.from_config` finds the class.
+    # All have one registered name, as in files of all versions: `ScheduledOptimizer.from_config` finds the class.
     keras.saving.register_keras_serializable("keras_lr", "Scheduled")(made)
     return made
 
@@ -342,6 +346,6 @@ def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
 
 
 def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:
-    """The factors of an optimizer's rate and of its weight decay; nothing for a stock one."""
+    """The factors of an optimizer's rate and of its weight decay; empty for a stock one."""
     found: tuple[Multipliers, ...] = optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]
     return found

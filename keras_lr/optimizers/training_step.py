@@ -1,4 +1,4 @@
-"""Exchange the training step of a model, for good or for a time. The only module that does."""
+"""Replace the training step of a model, permanently or for a while. The only module that does so."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import keras
 INSTALLING = ("train_step", "make_train_function")
 
 PREDICTING = ("predict_step", "predict_function", "stop_predicting", "training")
-"""What `predict` leaves on a model, and what is exchanged for it; `training` is torch's."""
+"""Attributes that `predict` changes on a model, or that are replaced for it; `training` is torch's."""
 
 
 @contextmanager
 def exchanged(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-    """For a time, let the model's `train_step` be ``wrap(train_step)``."""
+    """A context in which the model's `train_step` is ``wrap(train_step)``."""
     attributes = vars(model)
     own = attributes.get("train_step")
     attributes["train_step"] = wrap(model.train_step)
@@ -29,9 +29,9 @@ def exchanged(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def install(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
-    """From now on, let the model train with ``wrap(train_step)``; from `on_train_begin` of a callback.
+    """Let the model train with ``wrap(train_step)``. To be called in `on_train_begin` of a callback.
 
-    It lasts until what is returned is called, or until the next `fit` begins, since Keras calls no callback where a
+    It lasts until the returned function is called, or until the next `fit` begins, since Keras calls no callback when
     `fit` ends with an error.
     """
     attributes = vars(model)
@@ -59,14 +59,14 @@ def install(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def retrace(model: Any) -> None:
-    """Make Keras compile the training step anew, so that a new schedule takes effect.
+    """Make Keras compile the training step again, so that a new schedule takes effect.
 
-    A compiled step keeps the schedule that it was traced with; only torch, which runs it
-    eagerly, would notice. The cost is one compilation.
+    A compiled step keeps the schedule that it was traced with. (Torch runs it eagerly and
+    would use a new one.) It takes one compilation.
 
-    On JAX `make_train_function(force=True)` alone changes nothing: it calls
-    ``jax.jit(model.train_step)`` again, and JAX finds the old trace in its cache, because
-    bound methods of one object compare equal. So it is given a function that is new.
+    On JAX, `make_train_function(force=True)` is not enough: it calls ``jax.jit(model.train_step)``
+    again, and JAX finds the old trace in its cache, because bound methods of one object compare
+    equal. So it gets a new function.
     """
     if getattr(model, "train_function", None) is None:
         return
@@ -76,9 +76,9 @@ def retrace(model: Any) -> None:
 
 @contextmanager
 def uncompiled(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-    """For a time, let the model train with ``wrap(train_step)``, compiled anew, one batch in each call.
+    """A context in which the model trains with ``wrap(train_step)``, compiled again, one batch in each call.
 
-    The caller puts `train_function` back.
+    The caller must restore `train_function`.
     """
     executions = model.steps_per_execution
     try:
@@ -91,17 +91,17 @@ def uncompiled(model: Any, wrap: Callable[[Callable[..., Any]], Callable[..., An
 
 
 def predict_by(model: Any, step: Callable[..., Any], function: Any, data: Any, options: dict[str, Any]) -> Any:
-    """Let `predict` run with `step` in the place of `predict_step`, and leave the model as it was.
+    """Call `predict` with `step` in place of `predict_step`, and restore the model.
 
     Args:
-        model: a model that is built.
-        step: takes what `predict_step` takes on this backend.
-        function: what the second result of an earlier call with an equal step was, or None.
-        data: given to `predict`.
-        options: its other arguments.
+        model: a built model.
+        step: takes the arguments of `predict_step` on this backend.
+        function: the compiled step that an earlier call with an equal `step` returned, or None.
+        data: the data for `predict`.
+        options: the other arguments of `predict`.
 
     Returns:
-        What `predict` returns, and the compiled step, for the next call.
+        The result of `predict`, and the compiled step for the next call.
     """
     attributes = vars(model)
     kept = {name: attributes[name] for name in PREDICTING if name in attributes}
@@ -111,18 +111,18 @@ def predict_by(model: Any, step: Callable[..., Any], function: Any, data: Any, o
         if function is None:
             model.make_predict_function(force=True)
         made = model.predict_function
-        # Not the model's own, which it may have another meaning for.
+        # Not the model's own `predict_step`, which may have another meaning.
         return keras.Model.predict(model, data, **options), made
     finally:
         for name in PREDICTING:
             attributes.pop(name, None)
         attributes.update(kept)
         if keras.config.backend() == "torch":
-            model.train(attributes["training"])  # its parts too, which `predict` has switched
+            model.train(attributes["training"])  # including its layers, which `predict` has switched
 
 
 def replace_next_call(model: Any, function: Callable[..., Any]) -> None:
-    """Let the next call of the compiled training function be a call of `function` instead."""
+    """Make the next call of the compiled training function call `function` instead."""
     own = model.train_function
 
     def once(*arguments: Any) -> Any:

@@ -1,10 +1,10 @@
 """The training step of an optimizer that `Scheduled` makes.
 
-Each hyperparameter is a property. While `apply` runs, and only then, a scheduled one is the value of its
-schedule at the optimizer's own step counter, so Keras's own code computes with it. On TensorFlow and JAX
-that value is a tensor of the traced step. On torch, which trains eagerly, it is a number: the counter is
-followed on the host, and read again only when other code has written it, so that nothing waits for the
-device.
+Each hyperparameter is a property. While `apply` runs, and only then, a scheduled one has the value of its
+schedule at the optimizer's step counter. So Keras's own code computes with it. On TensorFlow and JAX the
+value is a tensor in the traced step. On torch, which trains eagerly, it is a number: the counter is
+followed on the host, and read again only after other code has written to it, so that nothing waits for
+the device.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_lr.core.algebra import Constant
 from keras_lr.core.inner import values_of
 
+Part = tuple[slice, float]
+"""A group of variables in a list of all of them, and its factor."""
+
 BLOCK = 256
 """Steps whose values are computed at once on torch."""
 
 
 def hyperparameter(name: str) -> property:
-    """A hyperparameter: its value in the step that runs, and otherwise what the optimizer was made with."""
+    """A hyperparameter: its value in the current step, and otherwise the argument of the optimizer."""
 
     def read(self: Any) -> Any:
         own = vars(self)
         live = own.get("_values_now")
         if live is not None and name in live:
             return live[name]
-        if f"_made_with_{name}" not in own:  # TensorFlow looks before the first assignment
+        if f"_made_with_{name}" not in own:  # TensorFlow reads it before the first assignment
             raise AttributeError(name)
         return own[f"_made_with_{name}"]
 
@@ -42,14 +45,14 @@ def hyperparameter(name: str) -> property:
 
 
 class Step:
-    """What a scheduled optimizer adds to the step of the stock one. The stock class follows among the parents."""
+    """The additions of a scheduled optimizer to the stock training step. The stock class follows in the bases."""
 
     hyperparameters: dict[str, LearningRateSchedule]
 
     def build(self, variables: Any) -> None:
         stock: Any = super()
         own = vars(self)
-        # TensorFlow builds within the first step; which slots there are does not depend on its values.
+        # TensorFlow builds the optimizer in the first step. Which slots exist must not depend on its values.
         values, own["_values_now"] = own["_values_now"], None
         try:
             stock.build(variables)
@@ -61,7 +64,7 @@ class Step:
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         stock: Any = super()
         own = vars(self)
-        # Replicas of MirroredStrategy take turns in here; the values are those of the first.
+        # The replicas of MirroredStrategy enter in turns; the values of the first are used.
         if own["_depth"] == 0:
             own["_values_now"] = self._values()
         own["_depth"] += 1
@@ -79,13 +82,13 @@ class Step:
     def _values(self) -> dict[str, Any]:
         counter: Any = self._iterations  # type: ignore[attr-defined]
         if keras.config.backend() != "torch":
-            # A constant stays a number, so the stock code computes exactly what it computes without us.
+            # A constant stays a number, so that the stock code computes exactly the same as without a schedule.
             return {
                 name: schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
                 for name, schedule in self.hyperparameters.items()
             }
         step = self._host_step(counter.value)
-        # Keras leaves out the slot where a momentum is 0; this is 0 to any float.
+        # Keras leaves out the slot if a momentum is 0. This number is 0 next to any float.
         return {name: self._host_value(name, schedule, step) for name, schedule in self.hyperparameters.items()}
 
     def _factor_now(self, key: Any, schedule: LearningRateSchedule) -> Any:
@@ -96,7 +99,7 @@ class Step:
         return self._host_value(key, schedule, self._host_step(counter.value), least=0.0)
 
     def _host_value(self, name: Any, schedule: LearningRateSchedule, step: int, least: float = 1e-30) -> float:
-        """One value, out of those of many steps that were computed at once: a call for each takes as long."""
+        """One value. Values of many steps are computed at once, which takes as long as computing one."""
         blocks = vars(self)["_blocks"]
         known = blocks.get(name)
         if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
@@ -105,32 +108,39 @@ class Step:
         return float(known[2][step - known[1]])
 
     def _host_step(self, counter: Any) -> int:
-        """Torch's counter without waiting for it: it is counted along until other code writes to it."""
+        """Torch's counter without waiting for the device: it is counted on the host until other code writes to it."""
         own = vars(self)
         mirror = own["_mirror"]
         if mirror is None or mirror[1] is not counter or mirror[2] != counter._version:
             own["_mirror"] = mirror = (int(counter), counter, counter._version)
         return int(mirror[0])
 
-    # For groups of variables with factors of their own (`groups`).
+    # For groups of variables with their own factors (`groups`).
 
     def _coasts(self) -> bool:
-        """Whether a variable goes on moving at a rate of 0, by a velocity with earlier rates in it."""
+        """Whether a variable still moves at a rate of 0, because its velocity contains earlier rates."""
         return False
 
     def _rate_for_groups(self, learning_rate: Any) -> Any:
-        """The rate as it is multiplied for each group, on torch."""
+        """The rate in the form in which it is multiplied for each group, on torch."""
         return learning_rate
 
+    _update_of_groups: Any = None
+    """On torch the update of all variables in one call, with a rate for each group; None where there is none.
+
+    It takes gradients, variables and their indices, in the order of the groups, then the rate, and of each group the
+    slice and the factor. It computes what Keras's fused update computes for a group by itself.
+    """
+
     def _moved(self, amount: Any) -> Any:
-        """By how much a variable moves: not at all while its factor, which follows a schedule, is 0."""
+        """The amount by which a variable moves. It is 0 while the schedule of its factor is 0."""
         factor = vars(self).get("_moving")
         if factor is None:
             return amount
         amount = ops.convert_to_tensor(amount)
         return ops.where(ops.greater(factor, 0), amount, ops.zeros_like(amount))
 
-    # Where the stock code branches on a value, which a traced step cannot.
+    # Places where the stock code branches on a value, which is impossible in a traced step.
 
     def _clip_gradients(self, grads: Any) -> Any:
         stock: Any = super()
@@ -152,7 +162,7 @@ class Step:
         stock: Any = super()
         this: Any = self
         own = vars(self)
-        # torch's `_foreach_mul_`, which Keras calls, takes no empty list.
+        # Keras calls torch's `_foreach_mul_`, which refuses an empty list.
         if keras.config.backend() == "torch" and not any(map(this._use_weight_decay, variables)):
             return
         own["_unit_rate"] = own["independent_weight_decay"]
@@ -167,7 +177,7 @@ class Step:
 
 
 class SGDStep(Step):
-    """SGD: momentum that may pass through 0, and the velocity without the rate in it."""
+    """SGD: the momentum may be 0 for a while, and the velocity may be without the rate."""
 
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         stock: Any = super()
@@ -203,12 +213,72 @@ class SGDStep(Step):
         return bool(this.momentums) and not vars(self)["momentum_correction"]
 
     def _rate_for_groups(self, learning_rate: Any) -> Any:
-        # Keras's fused update needs a number: it is fetched once, and not for each group.
+        # Keras's fused update needs a number. It is fetched once, not for each group.
         return float(ops.convert_to_numpy(learning_rate))
+
+    def _update_of_groups(
+        self, gradients: list[Any], variables: list[Any], indices: list[int], rate: float, parts: list[Part]
+    ) -> None:
+        import torch
+
+        this: Any = self
+        values, moved = [variable.value for variable in variables], []
+        if this.momentum != 0:
+            moved = [this.momentums[index].value for index in indices]
+            torch._foreach_mul_(moved, this.momentum)
+        for part, factor in parts:
+            if moved:
+                torch._foreach_add_(moved[part], gradients[part], alpha=-(rate * factor))
+            if not moved or (this.nesterov and factor != 0.0):
+                torch._foreach_add_(values[part], gradients[part], alpha=-(rate * factor))
+        # A frozen variable does not go with its velocity.
+        moving = [part for part, factor in parts if factor != 0.0]
+        for part in [slice(None)] if len(moving) == len(parts) else moving:
+            if moved:
+                torch._foreach_add_(values[part], moved[part], alpha=this.momentum if this.nesterov else 1)
+
+
+class AdamStep(Step):
+    """Adam and AdamW, with rates for groups in one update on torch."""
+
+    def _update_of_groups(
+        self, gradients: list[Any], variables: list[Any], indices: list[int], rate: Any, parts: list[Part]
+    ) -> None:
+        import torch
+
+        this: Any = self
+        values = [variable.value for variable in variables]
+        means, squares = ([it[index].value for index in indices] for it in (this._momentums, this._velocities))
+        dtype = variables[0].dtype
+        step = ops.cast(this.iterations + 1, dtype)
+        below = 1 - ops.power(ops.cast(this.beta_1, dtype), step)
+        root = ops.sqrt(1 - ops.power(ops.cast(this.beta_2, dtype), step))
+        rates = ops.cast(ops.convert_to_tensor(rate) * self._as_tensor([factor for _, factor in parts]), dtype)
+        torch._foreach_mul_(means, this.beta_1)
+        torch._foreach_add_(means, gradients, alpha=1 - this.beta_1)
+        torch._foreach_mul_(squares, this.beta_2)
+        torch._foreach_add_(squares, torch._foreach_mul(gradients, gradients), alpha=1 - this.beta_2)
+        if this.amsgrad:
+            highest = [this._velocity_hats[index].value for index in indices]
+            torch._foreach_maximum_(highest, squares)
+            squares = highest
+        moves: list[Any] = []
+        for (part, _), alpha in zip(parts, (rates * root / below).unbind(), strict=True):
+            moves += torch._foreach_mul(means[part], alpha)
+        divisors = torch._foreach_add(torch._foreach_sqrt(squares), this.epsilon)
+        torch._foreach_add_(values, torch._foreach_div(moves, divisors), alpha=-1)
+
+    def _as_tensor(self, factors: list[float]) -> Any:
+        """Factors on the device, where they stay until one of them changes."""
+        splits = vars(self)["_splits"]
+        known = splits.get("factors")
+        if known is None or known[0] != factors:
+            splits["factors"] = known = (factors, ops.convert_to_tensor(factors))
+        return known[1]
 
 
 class RMSpropStep(Step):
-    """RMSprop with a momentum that may pass through 0."""
+    """RMSprop: the momentum may be 0 for a while."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         this: Any = self
@@ -218,7 +288,7 @@ class RMSpropStep(Step):
         index = this._get_variable_index(variable)
         square, momentum = this._velocities[index], this._momentums[index]
         gradient = ops.cast(gradient, variable.dtype)
-        rho = this.rho  # a constant is a number still, and 1 − rho is exact then
+        rho = this.rho  # a constant is still a number, and then 1 − rho is exact
         this.assign(square, ops.add(ops.multiply(rho, square), ops.multiply(1 - rho, ops.square(gradient))))
         spread = square
         if this.centered:

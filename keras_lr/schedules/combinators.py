@@ -1,9 +1,9 @@
-"""Schedules made of others by name: sequences, repetition, noise, epochs, updates, another batch size."""
+"""Schedules made of other schedules: sequences, repetition, noise, epochs, updates, another batch size."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
 from keras_lr.core.curves import Step, Value, power, real
@@ -17,20 +17,20 @@ Scaling = Literal["linear", "sqrt"]
 
 
 class Sequential(Schedule):
-    """One schedule after another, each from its own step 0, at given boundaries.
+    """Schedules one after another, each from its own step 0, with given boundaries.
 
     f(t) = schedules[i](t − boundaries[i−1]),  i the number of boundaries ≤ t
 
-    torch's `SequentialLR` and optax's `join_schedules`. A part between equal boundaries is
+    As torch's `SequentialLR` and optax's `join_schedules`. A part between equal boundaries is
     skipped. ``a >> b`` needs no boundaries.
 
     Args:
         schedules: the parts: schedules or constant rates.
-        boundaries: steps at which the next part begins, one fewer than parts, none smaller
-            than the one before.
+        boundaries: steps at which the next part begins, one fewer than there are parts, none
+            smaller than the one before.
 
     Raises:
-        ValueError: also when the numbers of parts and boundaries do not fit.
+        TypeError, ValueError: an argument is not allowed, or the numbers of parts and boundaries do not fit.
 
     Example:
         >>> Sequential([LinearDecay(0.4, 8), StepDecay(0.1, 2)], [4]).values([0, 3, 4, 6]).round(6).tolist()
@@ -57,24 +57,27 @@ class Sequential(Schedule):
 
 
 class Repeat(Schedule):
-    """Another schedule again and again, each time scaled down by a factor.
+    """A schedule that is repeated, each time multiplied by a factor.
 
     f(t) = factor^⌊t/every⌋ · schedule(t mod every)
 
-    Restarts of any shape, and cycles whose two bounds shrink from cycle to cycle. (The floor of
-    `CosineDecayRestarts` stays, and so does that of timm's `cycle_decay`.)
+    Use it for restarts of any shape, and for cycles whose upper and lower rate both shrink. (In
+    `CosineDecayRestarts` and with timm's `cycle_decay` the lower rate stays the same.)
 
     Args:
-        schedule: what is repeated.
-        every: steps of one repetition.
+        schedule: the schedule to repeat.
+        every: steps of one repetition, >= 1.
         factor: scale of a repetition relative to the one before, in (0, 1].
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> Repeat(LinearDecay(0.4, 4), 4, factor=0.5).values([0, 2, 4, 6, 8]).round(6).tolist()
         [0.4, 0.2, 0.2, 0.1, 0.1]
     """
 
-    template = "{schedule}, again every {every:steps}<, each time multiplied by {factor}>"
+    template = "{schedule}, repeated every {every:steps}<, each time multiplied by {factor}>"
     schedule: AnySchedule
     every: Steps
     factor: Factor = 1.0
@@ -88,17 +91,20 @@ class Repeat(Schedule):
 
 
 class PerEpoch(Schedule):
-    """Another schedule whose rate is held for an epoch: it changes only where an epoch begins.
+    """A schedule whose rate is constant within each epoch and changes only when an epoch begins.
 
     f(t) = schedule(⌊t/n⌋ · n),  n = steps_per_epoch
 
-    What a scheduler does that is called once at the end of each epoch (torch, timm), and
-    Keras's `LearningRateScheduler`. The schedule inside counts steps or has units, as everywhere:
+    As torch's and timm's schedulers, which are called once at the end of each epoch, and as Keras's
+    `LearningRateScheduler`. The inner schedule counts steps, or has units:
     ``PerEpoch(CosineDecay(0.1, epochs(90)))``.
 
     Args:
-        schedule: the schedule.
-        steps_per_epoch: batches in an epoch. Left out, `BindSchedule` fills them in.
+        schedule: a schedule or a constant rate.
+        steps_per_epoch: batches in an epoch, >= 1. By default `BindSchedule` or `bind` sets it.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> PerEpoch(LinearDecay(0.4, 8), 2).values([0, 1, 2, 3, 4]).round(6).tolist()
@@ -108,7 +114,7 @@ class PerEpoch(Schedule):
         [0.4, 0.4, 0.3, 0.3, 0.2]
     """
 
-    template = "{schedule}, held for {steps_per_epoch:steps} each"
+    template = "{schedule}, held for {steps_per_epoch:steps} at a time"
     schedule: AnySchedule
     steps_per_epoch: Steps = epochs(1)
 
@@ -117,7 +123,7 @@ class PerEpoch(Schedule):
         return None if length is None else -(-length // self.steps_per_epoch) * self.steps_per_epoch
 
     def cycle_end_after(self, step: int) -> int | None:
-        # The rate of another cycle is that of the first epoch which begins in it.
+        # The next cycle starts with the first epoch that begins in it.
         end = cycle_end_after(self.schedule, step // self.steps_per_epoch * self.steps_per_epoch)
         return None if end is None else -(-end // self.steps_per_epoch) * self.steps_per_epoch
 
@@ -126,16 +132,19 @@ class PerEpoch(Schedule):
 
 
 class PerUpdate(Schedule):
-    """A schedule written in optimizer updates, for an optimizer that accumulates gradients.
+    """A schedule that counts updates, for an optimizer that accumulates gradients.
 
     f(t) = schedule(⌊t / accumulation_steps⌋)
 
-    With ``gradient_accumulation_steps=k`` Keras applies the gradients at every k-th batch, but
-    calls the schedule with the number of batches.
+    With ``gradient_accumulation_steps=k`` Keras updates the weights at every k-th batch, but calls
+    the schedule with the number of batches.
 
     Args:
-        schedule: a schedule in updates.
-        accumulation_steps: the optimizer's `gradient_accumulation_steps`.
+        schedule: a schedule whose steps are updates.
+        accumulation_steps: the optimizer's `gradient_accumulation_steps`, >= 1.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> PerUpdate(LinearDecay(0.4, 4), 2).values([0, 1, 2, 3, 4]).round(6).tolist()
@@ -159,18 +168,21 @@ class PerUpdate(Schedule):
 
 
 class Noise(FollowsInner, Schedule):
-    """Another schedule with a random factor at each step, the same for the same seed.
+    """A schedule with a random factor at each step, which is the same for the same seed.
 
     f(t) = schedule(t) · (1 + amplitude · n(t)),  n(t) uniform in [−1, 1)
 
-    n is a hash of step and seed, so a resumed training draws the same noise on every backend;
-    timm's `lr-noise` seeds its noise by the step for the same reason. Its `duration` is that
-    of the schedule: from there on it is noise around a rate that stays.
+    n is a hash of step and seed. So a resumed training gets the same noise, on every backend. (timm's
+    `lr-noise` seeds its noise with the step for the same reason.) The `duration` is that of the inner
+    schedule. After it, the noise is around a constant rate.
 
     Args:
-        schedule: the schedule.
+        schedule: a schedule or a constant rate.
         amplitude: largest relative change, in [0, 1].
-        seed: another seed gives another noise.
+        seed: a whole number >= 0. Different seeds give different noise.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> noisy = Noise(Constant(0.1), 0.5)
@@ -187,7 +199,7 @@ class Noise(FollowsInner, Schedule):
         return rate_of(self.schedule, step) * (1.0 + self.amplitude * (real(self._hash(step)) * (2.0 / PRIME) - 1.0))
 
     def _hash(self, step: Step) -> Step:
-        """Whole numbers in [0, PRIME), by squarings and products that stay below 2**31."""
+        """Whole numbers in [0, PRIME), from squares and products that stay below 2**31."""
         state = step % PRIME
         for salt in (step // PRIME % PRIME, self.seed % PRIME, self.seed // PRIME % PRIME):
             for multiplier, increment in ((31_607, 7_919), (27_893, 12_347)):
@@ -200,23 +212,28 @@ class Noise(FollowsInner, Schedule):
 PRIME = 46_337
 
 
-def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: Scaling = "linear") -> Schedule:
-    """A schedule for another batch size than the one it was found with.
+def scaled(
+    schedule: Any, batch_size: SupportsFloat, base_batch_size: SupportsFloat, rule: Scaling = "linear"
+) -> Schedule:
+    """A schedule adapted to another batch size than the one that it was tuned for.
 
     linear: f(t) · batch_size / base_batch_size        (Goyal et al. 2017, arXiv 1706.02677, section 2.1)
     sqrt:   f(t) · √(batch_size / base_batch_size)     (Krizhevsky 2014, arXiv 1404.5997, section 5)
 
-    The steps stay: a training of as many epochs with larger batches has fewer of them, which durations in
-    `epochs` follow by themselves. Goyal et al. add a warmup of 5 epochs.
+    Durations in steps stay the same. With larger batches the same number of epochs has fewer steps; durations
+    in `epochs` adapt to that. Goyal et al. add a warmup of 5 epochs.
 
     Args:
-        schedule: a schedule, or a constant rate.
-        batch_size: examples in a batch over all devices.
-        base_batch_size: the batch size that the schedule is right for.
-        rule: "linear" (SGD) or "sqrt" (usual for Adam and its kin).
+        schedule: a schedule or a constant rate.
+        batch_size: examples in a batch over all devices, >= 1.
+        base_batch_size: the batch size that the schedule was tuned for, >= 1.
+        rule: "linear" (for SGD) or "sqrt" (usual for Adam and similar optimizers).
+
+    Returns:
+        A schedule: `schedule` multiplied by a constant.
 
     Raises:
-        TypeError, ValueError: for other arguments.
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> scaled(Constant(0.1), 1024, 256).values(0).item(), scaled(Constant(0.1), 1024, 256, "sqrt").values(0).item()

@@ -1,11 +1,11 @@
-"""Schedules that rise again and again: triangles, waves, cosines with restarts."""
+"""Schedules that rise repeatedly: triangles, waves, cosines with restarts."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -48,21 +48,21 @@ class CyclicalLearningRate(Schedule):
     falls back over `step_size_down`, and s is 1 ("triangular"), 2^−cycle with cycles
     counted from 0 ("triangular2"), or gamma^t ("exp_range").
 
-    Smith 2015, arXiv 1506.01186, section 3, with `step_size` half a cycle as there. As
-    torch's `CyclicLR`, value by value: gamma counts steps from the start of training, and
-    only the height shrinks, not the lower rate.
+    Smith 2015, arXiv 1506.01186, section 3. As in the paper, `step_size` is half a cycle. All
+    values equal those of torch's `CyclicLR`: the exponent of gamma counts steps from the start of
+    the training, and only the height shrinks, not the lower rate.
 
     Args:
         initial_learning_rate: the lower rate, at step 0.
         maximal_learning_rate: the upper rate, at least the lower one.
         step_size: steps of the rise.
-        step_size_down: steps of the fall; as the rise when None.
+        step_size_down: steps of the fall; `step_size` by default.
         mode: "triangular", "triangular2" or "exp_range".
-        gamma: shrinking per step for "exp_range", in (0, 1].
+        gamma: factor of the height per step for "exp_range", in (0, 1].
 
     Raises:
-        ValueError: also when the upper rate is below the lower, or `gamma` is given for
-            another mode.
+        TypeError, ValueError: an argument is not allowed, the upper rate is below the lower one, or
+            `gamma` is given for another mode.
 
     Example:
         >>> CyclicalLearningRate(0.1, 1.0, 4).values([0, 2, 4, 8]).round(6).tolist()
@@ -87,7 +87,7 @@ class CyclicalLearningRate(Schedule):
 
     def validate_steps(self) -> None:
         if self.step_size + self._down >= 2**31:
-            self.refuse("step_size_down", "so short that a cycle has less than 2**31 steps")
+            self.refuse("step_size_down", "so short that a cycle has fewer than 2**31 steps")
 
     @property
     def _down(self) -> float:
@@ -100,7 +100,7 @@ class CyclicalLearningRate(Schedule):
         return mix(self.initial_learning_rate, self.maximal_learning_rate, self.height(step))
 
     def height(self, step: Step) -> Value:
-        """Where between its bounds the zigzag is, from 0 to 1."""
+        """The position of the zigzag between the lower rate (0) and the upper rate (1)."""
         up, down = self.step_size, self._down
         whole = up + down if isinstance(up, int) and isinstance(down, int) else exact(up) + exact(down)
         now = turn(step, whole)
@@ -111,14 +111,21 @@ class CyclicalLearningRate(Schedule):
             height = height * power(self.gamma, step)
         return height
 
-    def momentum(self, low: float = 0.8, high: float = 0.9) -> OppositePhase:
-        """The opposite-phase partner for the momentum: `high` where the rate is low, and the reverse.
+    def momentum(self, low: SupportsFloat = 0.8, high: SupportsFloat = 0.9) -> OppositePhase:
+        """A momentum in opposite phase: `high` where the rate is low, and `low` at its peak.
 
-        momentum(t) = high − (high − low) · x · s, with x and s of the rate: torch's cycled momentum.
+        momentum(t) = high − (high − low) · x · s, with x and s as for the rate. This is torch's cycled
+        momentum.
 
         Args:
             low: momentum at the peak of the rate, in [0, 1).
-            high: momentum at its lower bound, in [low, 1).
+            high: momentum at the lower rate, in [low, 1).
+
+        Returns:
+            A schedule for `Scheduled(optimizer, momentum=…)`.
+
+        Raises:
+            TypeError, ValueError: an argument is not allowed, or `low` is above `high`.
 
         Example:
             >>> CyclicalLearningRate(0.1, 1.0, 4).momentum().values([0, 2, 4]).round(6).tolist()
@@ -128,21 +135,21 @@ class CyclicalLearningRate(Schedule):
 
 
 class OppositePhase(FollowsInner, Schedule):
-    """A momentum that is low where the rate of a cycle is high: what `momentum` of a cycle makes.
+    """A momentum that is low where the rate of a cycle is high: the result of `momentum` of a cycle.
 
-    f(t) = high at the bottom of the cycle and low at its peak, on the same course as the rate
+    f(t) = high − (high − low) · h(t), where h(t) from 0 to 1 is the height of the cycle
 
-    Smith 2018, arXiv 1803.09820, section 4.3; as the momentum of torch's `CyclicLR` and
-    `OneCycleLR`, value by value. It has no course of its own, so a three-phase cycle comes back
-    to `high` after its second phase and stays there.
+    Smith 2018, arXiv 1803.09820, section 4.3. All values equal the momentum of torch's `CyclicLR`
+    and `OneCycleLR`. In a three-phase cycle, it is back at `high` after the second phase and stays
+    there.
 
     Args:
         schedule: a `OneCycle` or `CyclicalLearningRate`.
-        low: value at the peak of the rate, in [0, 1).
-        high: value at its bottom, in [low, 1).
+        low: momentum at the peak of the rate, in [0, 1).
+        high: momentum at the lowest rate, in [low, 1).
 
     Raises:
-        TypeError, ValueError: also for another schedule, or `low` above `high`.
+        TypeError, ValueError: an argument is not allowed, `schedule` is of another class, or `low` is above `high`.
 
     Example:
         >>> OppositePhase(CyclicalLearningRate(0.1, 1.0, 4), 0.8, 0.9).values([0, 2, 4]).round(6).tolist()
@@ -170,16 +177,16 @@ class SinusoidalLearningRate(Schedule):
 
     f(t) = low + (high − low) · (1 − cos(π·t/step_size))/2
 
-    The sinusoidal (Hann) window that Smith 2015, arXiv 1506.01186, section 3, tried beside the
-    triangular one. Multiply it with a decay, or `repeat` something else, for waves that shrink.
+    The sinusoidal (Hann) window, which Smith 2015, arXiv 1506.01186, section 3, compared with the
+    triangular one. For waves that shrink, multiply it by a decay.
 
     Args:
         initial_learning_rate: the lower rate, at step 0.
         maximal_learning_rate: the upper rate, at least the lower one.
-        step_size: steps of a rise, half a cycle.
+        step_size: steps of a rise, which is half a cycle.
 
     Raises:
-        ValueError: also when the upper rate is below the lower.
+        TypeError, ValueError: an argument is not allowed, or the upper rate is below the lower one.
 
     Example:
         >>> SinusoidalLearningRate(0.1, 0.5, 4).values([0, 2, 4, 6, 8]).round(6).tolist()
@@ -206,27 +213,28 @@ class SinusoidalLearningRate(Schedule):
 
 
 class CosineDecayRestarts(Schedule):
-    """Half cosines from the peak to a floor, again and again, each longer and lower than the last.
+    """Half cosines from a peak to a floor, with restarts. Cycles can become longer and lower.
 
     f(t) = initial · (alpha + (1 − alpha) · m_mul^i · (1 + cos(π·x))/2)
 
-    in cycle i, which takes ``first_decay_steps · t_mul^i`` steps; x goes from 0 to 1 in it.
+    in cycle i, which has ``first_decay_steps · t_mul^i`` steps; x goes from 0 to 1 in it.
     Loshchilov & Hutter 2017, "SGDR", arXiv 1608.03983, equation 5. As Keras, except that cycles
-    start at whole steps (the sum of the lengths, rounded once), so that every restart is exactly
-    at the peak, on every backend, at any step. Keras finds the cycle by a float32 logarithm, and
-    gives NaN where shrinking cycles have come to their end.
+    start at whole steps (the sum of the lengths, rounded once). So every restart begins exactly at
+    the peak, on every backend and at any step. Keras computes the cycle by a float32 logarithm, and
+    returns NaN after the end of shrinking cycles.
 
     Args:
         initial_learning_rate: rate at step 0.
         first_decay_steps: steps of the first cycle.
-        t_mul: length of a cycle relative to the one before, > 0. Below 1 the cycles shrink to
-            nothing after first_decay_steps/(1 − t_mul) steps; the floor holds from there on.
+        t_mul: length of a cycle relative to the one before, > 0. Below 1, the cycles end after
+            first_decay_steps/(1 − t_mul) steps in total, and the rate stays at the floor.
         m_mul: height of a cycle relative to the one before, in (0, 1].
         alpha: the floor as a fraction of the initial rate, in [0, 1].
-        name: kept for Keras's signature.
+        name: accepted because Keras has it.
 
     Raises:
-        ValueError: also when more than 100,000 cycles come before step 2**31 with `t_mul` not 1.
+        TypeError, ValueError: an argument is not allowed, or `t_mul` is not 1 and leads to more than
+            100,000 cycles before step 2**31.
 
     Example:
         >>> CosineDecayRestarts(0.4, 10, m_mul=0.5).values([0, 5, 10, 20, 30]).round(6).tolist()
@@ -274,12 +282,12 @@ class CosineDecayRestarts(Schedule):
 
 
 def restarted(step: Step, length: float) -> tuple[Step, Step, Step]:
-    """Of cycles of one length, begun at the nearest whole steps: which it is, steps since its start, and to its end."""
+    """For cycles of one length, begun at the nearest whole steps: index, steps since the start, steps to the end."""
     now = turn(step, length)
     if now.parts == 1:
         return now.count, now.gone, now.left
     parts, more = now.parts, exact(length).numerator % now.parts
-    # Half a step before its time the next cycle has begun already, at this step.
+    # Half a step before its exact start, the next cycle has begun already at this step.
     begun = as_whole((now.left == 0) & (2 * now.left_parts < parts), now.count)
     gone = now.gone + as_whole(2 * now.gone_parts > parts, now.count)
     to_go = now.left + as_whole(2 * now.left_parts >= parts, now.count)
@@ -289,13 +297,13 @@ def restarted(step: Step, length: float) -> tuple[Step, Step, Step]:
 
 @lru_cache(maxsize=64)
 def restarts(first: float, ratio: float) -> tuple[int, ...]:
-    """The whole steps at which cycles start, up to the last one that an int32 can hold."""
+    """The whole steps at which cycles start, up to the last one that fits into an int32."""
     starts = [0]
     growth = math.log(ratio)
     while starts[-1] < STEP_LIMIT - 1 and len(starts) <= MOST_RESTARTS + 1:
-        # first · (ratio^i − 1)/(ratio − 1), for any ratio however near to 1.
+        # first · (ratio^i − 1)/(ratio − 1), also for ratios very near to 1.
         exponent = len(starts) * growth
-        # Where e^x is too large for a number, the cycle goes on past every step.
+        # If e^x is too large for a float, the cycle lasts beyond every step.
         total = first * math.expm1(exponent) / math.expm1(growth) if exponent < 700.0 else math.inf
         following = math.floor(min(total, STEP_LIMIT - 1.5) + 0.5)
         if following == starts[-1]:

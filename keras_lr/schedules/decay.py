@@ -1,9 +1,9 @@
-"""Schedules that start high and fall, as Keras has them: exponential, time-based, polynomial, cosine."""
+"""Schedules that fall from a high rate, as in Keras: exponential, time-based, polynomial, linear, cosine."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -48,18 +48,21 @@ if TYPE_CHECKING:
 
 
 class ExponentialDecay(Schedule):
-    """A straight line on a log scale: multiplied by `decay_rate` over each `decay_steps`.
+    """An exponential fall, by the factor `decay_rate` in every `decay_steps` steps.
 
     f(t) = initial_learning_rate · decay_rate^(t / decay_steps), with ⌊t / decay_steps⌋ if `staircase`
 
-    As Keras. A `decay_rate` above 1, which grows without end, is refused.
+    As Keras. A `decay_rate` above 1 is refused, since the rate would grow without limit.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps over which the rate falls by the factor `decay_rate`.
+        decay_steps: steps in which the rate falls by the factor `decay_rate`.
         decay_rate: the factor, in (0, 1].
-        staircase: fall in stairs instead of continuously.
-        name: kept for Keras's signature.
+        staircase: whether to fall in stairs instead of continuously.
+        name: accepted because Keras has it.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> ExponentialDecay(0.1, 100, 0.25).values([0, 50, 100]).round(6).tolist()
@@ -77,8 +80,10 @@ class ExponentialDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
-        """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
+        """The decay that reaches `end_learning_rate` at step `total_steps`, and continues after it.
 
         decay_steps = total_steps,  decay_rate = end / initial
 
@@ -87,8 +92,11 @@ class ExponentialDecay(Schedule):
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
 
+        Returns:
+            A `ExponentialDecay`.
+
         Raises:
-            TypeError, ValueError: for other arguments.
+            TypeError, ValueError: an argument is not allowed.
 
         Example:
             >>> ExponentialDecay.from_endpoints(0.4, 0.1, 100).values([0, 50, 100]).round(6).tolist()
@@ -104,19 +112,22 @@ class ExponentialDecay(Schedule):
 
 
 class TimeBasedDecay(Schedule):
-    """A hyperbola: fast at first, then slower and slower, never zero.
+    """A hyperbola: it falls fast at first, then more and more slowly, and never reaches zero.
 
     f(t) = initial_learning_rate / (1 + decay_rate · t / decay_steps), with ⌊t / decay_steps⌋ if `staircase`
 
-    Keras's `InverseTimeDecay`. Keras 1 and 2 wrote it ``optimizer(decay=d)``, which is
-    ``TimeBasedDecay(lr, 1, d)``: per batch, not per epoch.
+    Keras's `InverseTimeDecay`. ``optimizer(decay=d)`` of Keras 1 and 2 is ``TimeBasedDecay(lr, 1, d)``: it
+    counted batches, not epochs.
 
     Args:
         initial_learning_rate: rate at step 0.
         decay_steps: the unit of time, in steps.
-        decay_rate: what the denominator grows by in that time, >= 0.
-        staircase: count whole units only.
-        name: kept for Keras's signature.
+        decay_rate: growth of the denominator in one unit of time, >= 0.
+        staircase: whether to count only whole units of time.
+        name: accepted because Keras has it.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> TimeBasedDecay(0.1, 100, 1.0).values([0, 100, 300]).tolist()
@@ -134,21 +145,23 @@ class TimeBasedDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
-        """The decay that comes to `end_learning_rate` at step `total_steps` (and goes on from there).
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
+        """The decay that reaches `end_learning_rate` at step `total_steps`, and continues after it.
 
         decay_steps = total_steps,  decay_rate = initial / end − 1
-
-        The rate of the classic form depends on how long the training is; this says it in the
-        terms that one knows.
 
         Args:
             initial_learning_rate: rate at step 0, > 0.
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
 
+        Returns:
+            A `TimeBasedDecay`.
+
         Raises:
-            TypeError, ValueError: for other arguments.
+            TypeError, ValueError: an argument is not allowed.
 
         Example:
             >>> TimeBasedDecay.from_endpoints(0.4, 0.1, 90).values([0, 30, 90]).round(6).tolist()
@@ -166,24 +179,24 @@ class TimeBasedDecay(Schedule):
 
 
 class PolynomialDecay(Schedule):
-    """A power of the time that remains, from the initial to the end rate, then flat.
+    """A power of the remaining time, from the initial to the end rate, then flat.
 
     f(t) = end + (initial − end) · (1 − t/decay_steps)^power,  t = min(t, decay_steps)
 
-    As Keras. With `cycle`, decay_steps is multiplied by max(1, ⌈t/decay_steps⌉) instead,
-    so the rate jumps up again after each end, to lower and lower peaks. An end above the
-    initial rate, where Keras lets the "decay" rise, is refused.
+    As Keras. With `cycle`, decay_steps is multiplied by max(1, ⌈t/decay_steps⌉) instead. So the
+    rate jumps up again after each end, to lower and lower peaks. An end rate above the initial
+    one is refused; in Keras such a "decay" rises.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps to the end rate.
+        decay_steps: steps until the end rate.
         end_learning_rate: rate from there on, at most the initial one.
         power: exponent, > 0.
-        cycle: begin again after the end.
-        name: kept for Keras's signature.
+        cycle: whether to start again after the end.
+        name: accepted because Keras has it.
 
     Raises:
-        ValueError: also when the end rate is above the initial one.
+        TypeError, ValueError: an argument is not allowed, or the end rate is above the initial one.
 
     Example:
         >>> PolynomialDecay(0.1, 100, end_learning_rate=0.02, power=2.0).values([0, 50, 100, 101]).round(6).tolist()
@@ -208,7 +221,7 @@ class PolynomialDecay(Schedule):
         return None if self.cycle else ceiling(self.decay_steps)
 
     def cycle_end_after(self, step: int) -> int | None:
-        # The end rate is that of the step at the end, after which the cycle is over.
+        # The step at the end has the end rate. The cycle is over after it.
         if not self.cycle:
             return None
         return multiple_after(max(step - 1, 0), exact(self.decay_steps), math.floor) + 1
@@ -218,9 +231,9 @@ class PolynomialDecay(Schedule):
         return mix(self.end_learning_rate, self.initial_learning_rate, raised(share, self.power))
 
     def _share_of_cycle(self, step: Step) -> Value:
-        """Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: what remains of it, out of c·S."""
+        """Cycle c = ⌈t/S⌉ (at least 1) ends at step c·S: the steps that remain of it, divided by c·S."""
         now = turn(step, self.decay_steps)
-        # At an end the next turn has begun, but not the next cycle.
+        # At the end of a cycle the next turn has begun, but not the next cycle.
         is_begin = now.gone == 0 if now.parts == 1 else now.gone + now.gone_parts == 0
         share = now.until / (real(now.count + 1) * float(self.decay_steps))
         return where(is_begin & (step > 0), 0.0, share)
@@ -231,13 +244,15 @@ class LinearDecay(Schedule):
 
     f(t) = end + (initial − end) · (1 − t/decay_steps),  t = min(t, decay_steps)
 
+    It equals ``PolynomialDecay(…, power=1.0)``.
+
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps to the end rate.
+        decay_steps: steps until the end rate.
         end_learning_rate: rate from there on, at most the initial one.
 
     Raises:
-        ValueError: also when the end rate is above the initial one.
+        TypeError, ValueError: an argument is not allowed, or the end rate is above the initial one.
 
     Example:
         >>> LinearDecay(0.1, 100).values([0, 50, 100, 101]).tolist()
@@ -260,25 +275,24 @@ class LinearDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Half a cosine from the peak to a floor, then flat; with a linear warmup before it if wished.
+    """Half a cosine from a peak to a floor, then flat. A linear warmup before it is optional.
 
     f(t) = p · (alpha + (1 − alpha) · (1 + cos(π·t/decay_steps))/2),  t = min(t, decay_steps)
 
-    As Keras: p is the initial rate. With `warmup_target`, the rate first goes in a straight
-    line from the initial rate to the target over `warmup_steps`, and then falls from p =
-    target over `decay_steps` more. Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5,
-    for one cycle.
+    As Keras. p is the initial rate. With `warmup_target`, the rate first goes in a straight line
+    from the initial rate to the target in `warmup_steps` steps. Then it falls from p = target in
+    `decay_steps` more steps. Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, for one cycle.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps of the fall, not counting the warmup.
+        decay_steps: steps of the fall, without the warmup.
         alpha: the floor as a fraction of the peak, in [0, 1].
-        warmup_target: the peak at the end of the warmup; no warmup when None.
+        warmup_target: the peak at the end of the warmup; None for no warmup.
         warmup_steps: steps of the warmup.
-        name: kept for Keras's signature, by keyword.
+        name: accepted because Keras has it, by keyword.
 
     Raises:
-        ValueError: also for `warmup_steps` without `warmup_target`, which Keras ignores.
+        TypeError, ValueError: an argument is not allowed, or `warmup_steps` is given without `warmup_target`.
 
     Example:
         >>> CosineDecay(0.1, 100, alpha=0.1).values([0, 50, 100, 101]).round(6).tolist()
@@ -307,7 +321,7 @@ class CosineDecay(Schedule):
         peak = self._peak
         if not self.warmup_steps:
             return peak * mix(self.alpha, 1.0, cosine(remaining(step, self.decay_steps)))
-        # From the last whole step of the warmup on, of which a part of a step may be left.
+        # It begins at the last whole step of the warmup, after which a part of a step may be left.
         whole = int(self.warmup_steps)
         part = exact(self.warmup_steps) - whole
         end = exact(self.decay_steps) + part if part else self.decay_steps
@@ -325,13 +339,13 @@ class CosineDecay(Schedule):
         return self.alpha * self._peak
 
 
-def _ratio(owner: type[Schedule], initial: float, end: float) -> float:
-    """Initial / end, of two rates of which the second is not the larger."""
-    initial = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
-    end = check(POSITIVE, owner.__name__, "end_learning_rate", end)
-    if end > initial:
-        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({initial!r})", end)
-    return initial / end
+def _ratio(owner: type[Schedule], initial: SupportsFloat, end: SupportsFloat) -> float:
+    """The ratio initial / end of two rates > 0. An end above the initial rate is refused."""
+    first: float = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
+    last: float = check(POSITIVE, owner.__name__, "end_learning_rate", end)
+    if last > first:
+        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({first!r})", last)
+    return first / last
 
 
 def falls(schedule: Schedule, start: str, end: str) -> None:

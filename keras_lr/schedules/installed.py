@@ -1,9 +1,9 @@
-"""What callbacks put around a schedule, and in which order.
+"""The layers that callbacks put around a schedule, and their order.
 
-From the inside: the binding to a training (`Bound`, by `BindSchedule`), the clock of a time budget (`Paced`, by
-`BindSchedule`), the scales (`Reduced`, one by each `ReduceOnPlateau`, and `Rescaled`, one by each
-`GreedyLearningRate`, as they came about). `Installed` takes a schedule apart into
-these layers and puts it together again, so that no other order can come about.
+From the inside out: the binding to a training (`Bound`, by `BindSchedule`), the clock of a time budget (`Paced`, by
+`BindSchedule`), and the scales (a `Reduced` for each `ReduceOnPlateau` and a `Rescaled` for each `GreedyLearningRate`,
+in the order in which they first scaled). `Installed` takes a schedule apart into these layers and puts it together
+again, so that the order is always the same.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from keras_lr.core.inner import FollowsInner, cycle_end_after, rate_of
 from keras_lr.core.tree import LearningRateSchedule
 
 MADE_FOR_YOU = ("Bound", "OppositePhase", "Paced", "Reduced", "Rescaled", "Shifted")
-"""Classes that callbacks and methods make. You meet them in the repr of a schedule, and need not write them."""
+"""Classes that callbacks and methods create. You see them in the repr of a schedule, but need not use them."""
 
 StringOrEmpty = Annotated[str, STRING]
 
 MOST = 46_340
-"""Largest numerator and denominator of a pace: their product with each other is below 2**31."""
+"""Largest numerator and denominator of a pace. Its square is below 2**31."""
 
 Counters = Annotated[
     Sequence[int],
@@ -48,25 +48,28 @@ Parts = Annotated[
 
 
 class _Scaled(FollowsInner):
-    """What the two scaled schedules have in common."""
+    """The common part of the two scaled schedules."""
 
     def changes(self) -> tuple[int, ...]:
         return self.schedule.changes() if isinstance(self.schedule, Schedule) else ()
 
 
 class Reduced(_Scaled, Schedule):
-    """Another schedule scaled down, but not below a floor: what `ReduceOnPlateau` installs.
+    """A schedule scaled down, but not below a floor. `ReduceOnPlateau` installs it.
 
     f(t) = max(scale · schedule(t), min(schedule(t), min_lr))
 
-    The floor limits the scaling alone: a schedule that goes below `min_lr` by itself is left as
-    it is.
+    The floor limits only the scaling. Where the inner schedule is itself below `min_lr`, it is left
+    unchanged.
 
     Args:
-        schedule: the schedule underneath.
+        schedule: the inner schedule.
         scale: factor, in [0, 1].
-        min_lr: rate below which nothing is scaled.
-        by: the callback that reduces, by the key of its saved state; empty for one that you write yourself.
+        min_lr: the rate below which nothing is scaled, >= 0.
+        by: key of the saved state of the callback that scales; empty for a schedule that you write yourself.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> Reduced(LinearDecay(0.1, 100), 0.5, min_lr=0.02).values([0, 50, 90]).round(6).tolist()
@@ -85,22 +88,22 @@ class Reduced(_Scaled, Schedule):
 
 
 class Rescaled(_Scaled, Schedule):
-    """Another schedule scaled up or down between two rates: what `GreedyLearningRate` installs.
+    """A schedule scaled up or down between two limits. `GreedyLearningRate` installs it.
 
     f(t) = min(max(scale · schedule(t), min(schedule(t), min_lr)), max(schedule(t), max_lr))
 
-    The two rates limit the scaling alone: a schedule that goes below `min_lr` or above `max_lr` by
-    itself is left as it is.
+    The limits apply only to the scaling. Where the inner schedule is itself below `min_lr` or above
+    `max_lr`, it is left unchanged.
 
     Args:
-        schedule: the schedule underneath.
+        schedule: the inner schedule.
         scale: factor, > 0.
-        min_lr: rate below which nothing is scaled.
-        max_lr: rate above which nothing is scaled.
-        by: the callback that scales, by the key of its saved state; empty for one that you write yourself.
+        min_lr: the rate below which nothing is scaled, >= 0.
+        max_lr: the rate above which nothing is scaled, at least `min_lr`.
+        by: key of the saved state of the callback that scales; empty for a schedule that you write yourself.
 
     Raises:
-        ValueError: also when `max_lr` is below `min_lr`.
+        TypeError, ValueError: an argument is not allowed, or `max_lr` is below `min_lr`.
 
     Example:
         >>> Rescaled(LinearDecay(0.1, 100), 2.0, min_lr=0.0, max_lr=0.16).values([0, 50, 90]).round(6).tolist()
@@ -124,21 +127,22 @@ class Rescaled(_Scaled, Schedule):
 
 
 class Paced(Schedule):
-    """Another schedule on a clock that changes its pace: what a time budget installs.
+    """A schedule on a clock that runs faster or slower than the steps. A time budget installs it.
 
     f(t) = schedule(ticks[i] + ⌊(t − steps[i]) · numerators[i] / denominators[i]⌋)
 
-    with i the last piece that has begun. The clock never jumps, so neither does the rate.
+    where i is the last segment that has begun. The clock never jumps, so the rate does not either.
 
     Args:
-        schedule: the schedule, in ticks.
-        steps: steps at which a pace begins; the first is 0.
+        schedule: the inner schedule, whose steps are ticks of the clock.
+        steps: steps at which a segment of constant pace begins; the first is 0.
         ticks: the clock at these steps.
-        numerators: ticks of a piece for each `denominators` steps of it, in [1, 46340].
-        denominators: see there.
+        numerators: a segment has `numerators` ticks for every `denominators` steps. In [1, 46340].
+        denominators: see `numerators`. In [1, 46340].
 
     Raises:
-        ValueError: also when the sequences differ in length, or do not begin at 0 and increase.
+        TypeError, ValueError: an argument is not allowed, or the sequences differ in length or do not begin at 0 and
+            increase.
 
     Example:
         >>> Paced(LinearDecay(0.8, 8), [0, 2], [0, 2], [1, 3], [1, 1]).values([0, 2, 3, 4]).round(6).tolist()
@@ -160,7 +164,14 @@ class Paced(Schedule):
             self.refuse("steps", "0 and then strictly increasing")
 
     def ticks_at(self, step: Step) -> Step:
-        """The clock at a step, in whole numbers that stay below 2**31."""
+        """The clock at a step, computed in whole numbers below 2**31.
+
+        Args:
+            step: steps of any shape, as for `rate`.
+
+        Returns:
+            Ticks, of the same shape.
+        """
         if len(self.steps) == 1:
             start, tick, up, down = self.steps[0], self.ticks[0], self.numerators[0], self.denominators[0]
             gone = since(step, start)
@@ -170,23 +181,38 @@ class Paced(Schedule):
             start, tick, up, down = (lookup_steps(table, piece, step) for table in tables)
             gone = step - start
         whole, rest = gone // down, gone % down
-        # Beyond the last step of any schedule the clock may stand still.
+        # After the last step of any schedule the clock may stand still.
         whole = minimum(whole, (2**31 - 1 - tick) // up - 1)
         return tick + whole * up + rest * up // down
 
     def pace(self) -> Fraction:
-        """Ticks a step, now."""
+        """Ticks per step in the last segment."""
         return Fraction(self.numerators[-1], self.denominators[-1])
 
     @staticmethod
     def nearest(pace: Fraction) -> Fraction:
-        """The nearest pace that a piece can have."""
+        """The nearest pace that a segment can have.
+
+        Args:
+            pace: ticks per step.
+
+        Returns:
+            A fraction whose numerator and denominator are at most 46340.
+        """
         if pace >= 1:
             return min(pace.limit_denominator(max(int(MOST / (pace + 1)), 1)), Fraction(MOST))
         return max(pace.limit_denominator(MOST), Fraction(1, MOST))
 
     def from_here(self, step: int, pace: Fraction) -> Paced:
-        """The same up to `step`, and at another pace from there on."""
+        """The same clock up to `step`, and another pace from there on.
+
+        Args:
+            step: the step at which the pace changes.
+            pace: ticks per step from there on.
+
+        Returns:
+            A `Paced` with one more segment.
+        """
         tick = int(self.ticks_at(np.int64(step)))
         kept = [piece for piece in zip(*self.pieces().values(), strict=True) if piece[0] < step]
         columns = zip(*kept, (step, tick, pace.numerator, pace.denominator), strict=True)
@@ -197,7 +223,7 @@ class Paced(Schedule):
         return {name: list(value) for name, value in self.arguments().items() if name != "schedule"}
 
     def cycle_end_after(self, step: int) -> int | None:
-        """The step at which the clock comes to the end of the cycle, if its pace stays as it is."""
+        """The step at which the clock reaches the end of the cycle, if its pace does not change."""
         tick = cycle_end_after(self.schedule, int(self.ticks_at(np.int64(step))))
         if tick is None or int(self.ticks_at(np.int64(STEP_LIMIT - 1))) < tick:
             return None
@@ -208,7 +234,7 @@ class Paced(Schedule):
 
 
 class Scaling(NamedTuple):
-    """What one callback has scaled a schedule by; a finite `max_lr` is of one that may also raise it."""
+    """The scale and limits of one callback. `max_lr` is finite if the callback may also raise the rate."""
 
     by: str
     scale: float
@@ -223,12 +249,12 @@ class Scaling(NamedTuple):
 
 @dataclass(frozen=True)
 class Installed:
-    """A schedule taken apart into what callbacks have put around it.
+    """A schedule taken apart into the layers that callbacks put around it.
 
     Attributes:
         inner: the schedule, bound if it has units.
-        clock: the columns of `Paced`; None without a time budget.
-        scalings: those of the callbacks, from the inside.
+        clock: the arguments of `Paced`; None without a time budget.
+        scalings: the scalings of callbacks, from the inside out.
     """
 
     inner: LearningRateSchedule
@@ -237,7 +263,7 @@ class Installed:
 
     @classmethod
     def around(cls, schedule: LearningRateSchedule) -> Installed:
-        """The layers of a schedule. A `Reduced` or `Rescaled` of the user's own is no layer."""
+        """The layers of a schedule. A `Reduced` or `Rescaled` that a user wrote is no layer."""
         clock: dict[str, list[int]] | None = None
         scalings: list[Scaling] = []
         while isinstance(schedule, Reduced | Rescaled) and schedule.by:
@@ -266,26 +292,26 @@ class Installed:
         return self.inner.schedule if isinstance(self.inner, Bound) else self.inner
 
     def change(self, change: Callable[[LearningRateSchedule], LearningRateSchedule]) -> Installed:
-        """The same layers around a schedule that was changed."""
+        """The same layers around a changed inner schedule."""
         return dataclasses.replace(self, inner=change(self.inner))
 
     def on_clock(self, clock: dict[str, list[int]]) -> Installed:
-        """The same on another clock."""
+        """The same layers with another clock."""
         return dataclasses.replace(self, clock=clock)
 
     def scale(self, by: str) -> float | None:
-        """The scale of one callback; None if it has not scaled."""
+        """The scale of one callback; None if it has not scaled the schedule."""
         return next((scaling.scale for scaling in self.scalings if scaling.by == by), None)
 
     def scaled(self, new: Scaling) -> Installed:
-        """The same with another scaling of one callback; a new one comes outermost."""
+        """The same layers with another scaling of one callback. A new one becomes the outermost."""
         if self.scale(new.by) is None:
             return dataclasses.replace(self, scalings=(*self.scalings, new))
         return dataclasses.replace(self, scalings=tuple(new if it.by == new.by else it for it in self.scalings))
 
 
 def with_key(schedule: LearningRateSchedule, by: str, scale: float) -> LearningRateSchedule:
-    """A schedule out of a file of version 0.1.0, whose reductions had no key: the outermost one gets it."""
+    """A schedule from a file of version 0.1.0, whose reductions had no key: the outermost one gets it."""
     if isinstance(schedule, Reduced) and not schedule.by and schedule.scale == scale:
         return Reduced(schedule.schedule, scale, schedule.min_lr, by)
     return schedule

@@ -1,9 +1,9 @@
-"""Whole trainings in one schedule: warmup-stable-decay and one-cycle."""
+"""Schedules for a whole training: warmup-stable-decay and one-cycle."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -32,32 +32,32 @@ Strategy = Literal["cos", "linear"]
 
 
 class WarmupStableDecay(Schedule):
-    """A trapezoid: a linear warmup from 0, a long flat part, and a fall at the very end.
+    """A trapezoid: a linear warmup from 0, a long flat part, and a fall at the end.
 
     f(t) = lr · t/warmup_steps                                        in the warmup
     f(t) = lr                                                         in the flat part
     f(t) = end + (lr − end) · s(x),  x from 0 to 1 over decay_steps   in the last `decay_steps`
 
-    with s = 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt"), 2·0.5^x − 1
-    ("exponential": Megatron-LM's decay style of that name), or 0.5^(n/half_life) after n steps of
-    the fall ("halving"), which alone does not come to the end rate. Hu et al. 2024, "MiniCPM", arXiv
-    2404.06395, section 4; "halving" is the annealing of MiniCPM itself (section 6.2), with a
-    half-life of 5,000 steps. Hägele et al. 2024, arXiv 2405.18392, compare shapes. To end a run
-    that was planned without an end, use `cooldown`.
+    where s is 1 − x ("linear"), (1 + cos πx)/2 ("cosine"), 1 − √x ("sqrt"), 2·0.5^x − 1
+    ("exponential", Megatron-LM's decay style of this name), or 0.5^(n/half_life) after n steps of the
+    fall ("halving"). Only "halving" does not reach the end rate. Hu et al. 2024, "MiniCPM", arXiv
+    2404.06395, section 4. "halving" is how MiniCPM itself was annealed (section 6.2), with a half-life
+    of 5,000 steps. Hägele et al. 2024, arXiv 2405.18392, compare shapes. To end a training that was
+    planned without an end, use `cooldown`.
 
     Args:
         learning_rate: rate of the flat part.
         total_steps: steps of all three parts.
         warmup_steps: steps of the warmup.
         decay_steps: steps of the fall.
-        end_learning_rate: rate after the last step, at most `learning_rate`; with "halving", the
-            rate that it falls towards.
+        end_learning_rate: rate after the last step, at most `learning_rate`. With "halving", the
+            rate that it approaches.
         shape: "linear", "cosine", "sqrt", "exponential" or "halving".
-        half_life: for "halving": steps after which half of the fall is left.
+        half_life: for "halving", the steps after which half of the fall is left.
 
     Raises:
-        ValueError: also when the parts do not fit into `total_steps`, or `half_life` is missing
-            for "halving" or given for another shape.
+        TypeError, ValueError: an argument is not allowed, the parts do not fit into `total_steps`, or
+            `half_life` is missing for "halving" or given for another shape.
 
     Example:
         >>> WarmupStableDecay(0.4, 100, 10, 20).values([0, 5, 10, 80, 90, 100]).round(6).tolist()
@@ -69,7 +69,7 @@ class WarmupStableDecay(Schedule):
 
     template = (
         "<a linear warmup over {warmup_steps:steps} from 0, then >{learning_rate}"
-        "<, over the last {decay_steps:steps} {_fall} {end_learning_rate}> ({total_steps:steps} in all)"
+        "<, then over the last {decay_steps:steps} {_fall} {end_learning_rate}> ({total_steps:steps} in all)"
     )
     learning_rate: Rate
     total_steps: Steps
@@ -108,41 +108,42 @@ class WarmupStableDecay(Schedule):
 
     @property
     def _fall(self) -> str:
-        """How it falls, in words."""
+        """The shape of the fall, for the template."""
         if self.half_life is None:
             return f"a {FULL_NAMES.get(self.shape, self.shape)} fall to"
         return f"a fall by half every {lengths([self.half_life], 'steps')} towards"
 
 
 class OneCycle(Schedule):
-    """One rise to a high rate and one long fall far below the start, for short trainings.
+    """One rise to a high rate and one long fall to far below the start, for short trainings.
 
     f(t) = a + (b − a) · s(x),  x from 0 to 1 in the phase that goes from rate a to rate b
 
-    From max/div_factor up to max over the first pct_start of the steps, then down to
-    max/(div_factor·final_div_factor) at the last one; with `three_phase` first back down to
-    max/div_factor over as many steps as the rise, then to the end. Each phase is half a cosine,
+    The rate rises from max/div_factor to max in the first pct_start of the steps. Then it falls to
+    max/(div_factor·final_div_factor) at the last step. With `three_phase`, it first falls back to
+    max/div_factor in as many steps as the rise, then to the end. Each phase is half a cosine,
     s = (1 − cos πx)/2 ("cos"), or a straight line, s = x ("linear").
 
-    Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. As torch's `OneCycleLR` at each of
-    its `total_steps` steps: the phases end at the (fractional) steps pct_start·total_steps − 1, with
-    three phases 2·pct_start·total_steps − 2, and total_steps − 1. So a rise of less than one step is
-    already over at step 0, where the rate is then below the peak. A rise of exactly one step, for
-    which torch divides by zero, starts at the peak. After the last step the rate stays; torch gives
-    one value beyond its end (of the cosine turned upwards, of the line below 0) and then raises.
-    Three phases with a rise of more than half, whose second phase torch cuts off, are refused.
+    Smith & Topin 2018, "Super-Convergence", arXiv 1708.07120. All values equal those of torch's
+    `OneCycleLR` in its `total_steps` steps: the phases end at the (fractional) steps
+    pct_start·total_steps − 1, with three phases 2·pct_start·total_steps − 2, and total_steps − 1.
+    So a rise of less than one step is over at step 0, where the rate is below the peak. A rise of
+    exactly one step starts at the peak; torch divides by zero there. After the last step the rate
+    stays the same; torch returns one more value (the cosine turns upwards, the line goes below 0)
+    and then raises. Three phases with a rise of more than half of the steps are refused; torch cuts
+    off the second phase.
 
     Args:
         max_learning_rate: the peak.
         total_steps: all steps of the training.
-        pct_start: share of the rise, in [0, 1]; at most 1/2 with three phases.
+        pct_start: the rise as a fraction of all steps, in [0, 1]; at most 1/2 with three phases.
         anneal_strategy: "cos" or "linear".
         div_factor: peak / start, > 0.
         final_div_factor: start / end, > 0.
-        three_phase: fall in two phases.
+        three_phase: whether to fall in two phases.
 
     Raises:
-        ValueError: also when three phases do not fit.
+        TypeError, ValueError: an argument is not allowed, or three phases do not fit.
 
     Example:
         >>> OneCycle(1.0, 10).values([0, 1, 2, 5, 9]).round(4).tolist()
@@ -166,9 +167,9 @@ class OneCycle(Schedule):
             self.refuse("pct_start", "at most 0.5 with three phases")
         start = self.max_learning_rate / self.div_factor
         if start > FLOAT32_MAX:
-            self.refuse("div_factor", "so large that the start is a number")
+            self.refuse("div_factor", "large enough for a finite start")
         if start / self.final_div_factor > FLOAT32_MAX:
-            self.refuse("final_div_factor", "so large that the end is a number")
+            self.refuse("final_div_factor", "large enough for a finite end")
 
     def length(self) -> int | None:
         return self.total_steps
@@ -188,15 +189,24 @@ class OneCycle(Schedule):
         return self._start / self.final_div_factor
 
     def height(self, step: Step) -> Value:
-        """Where between start (0) and peak (1) the rise and fall are, the end being a start too."""
+        """The position between start (0) and peak (1). The end counts as 0 too."""
         return self._course(step, 0.0, 1.0, 0.0)
 
-    def momentum(self, low: float = 0.85, high: float = 0.95) -> OppositePhase:
-        """The opposite-phase partner for the momentum: `high`, down to `low` at the peak, and back.
+    def momentum(self, low: SupportsFloat = 0.85, high: SupportsFloat = 0.95) -> OppositePhase:
+        """A momentum in opposite phase: from `high` down to `low` at the peak of the rate, and back.
+
+        momentum(t) = high − (high − low) · h(t), where h(t) is the height of the cycle, 1 at the peak.
+        This is torch's cycled momentum.
 
         Args:
             low: momentum at the peak of the rate, in [0, 1).
             high: momentum at start and end, in [low, 1).
+
+        Returns:
+            A schedule for `Scheduled(optimizer, momentum=…)`.
+
+        Raises:
+            TypeError, ValueError: an argument is not allowed, or `low` is above `high`.
 
         Example:
             >>> OneCycle(1.0, 10).momentum().values([0, 1, 2, 9]).round(6).tolist()
@@ -205,9 +215,9 @@ class OneCycle(Schedule):
         return OppositePhase(self, low, high)
 
     def _course(self, step: Step, start: float, peak: float, end: float) -> Value:
-        """The course of the cycle between three levels."""
+        """The value of the cycle, for three levels."""
         last = self.total_steps - 1
-        top = self.pct_start * self.total_steps - 1.0  # below 0 where the rise is over before the first step
+        top = self.pct_start * self.total_steps - 1.0  # below 0 if the rise is over before the first step
         middle = 2.0 * top
         if not self.three_phase:
             falling = self._phase(step, top, last, peak, end)
@@ -223,9 +233,9 @@ class OneCycle(Schedule):
         """One phase: from `before` at (fractional) step `start` to `after` at `end`."""
         if end <= start:
             return real(step) * 0.0 + after
-        # Integers first: whole steps are subtracted exactly, the fractions afterwards.
+        # Integers first: whole steps are subtracted exactly, then the fractions.
         first, last = math.floor(start), math.ceil(end)
         held = clip(step, first, last)
-        # Beyond 2**24 a float32 may take a step for one of the other phase, where the share is just outside.
+        # Beyond 2**24, float32 may put a step into the other phase, where the share is just outside [0, 1].
         left = minimum(maximum((real(last - held) - (last - end)) / (end - start), 0.0), 1.0)
         return mix(after, before, cosine(left) if self.anneal_strategy == "cos" else left)

@@ -1,4 +1,4 @@
-"""Falls of other shapes, each from a paper: REX, k-decay, tanh, hyperbola, power law, inverse square root."""
+"""Falls of other shapes, each from a paper: REX, k-decay, tanh, hyperbolic, power law, inverse square root."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from keras_lr.core.curves import (
     where,
 )
 from keras_lr.core.fields import Length, Positive, Rate, Real
+from keras_lr.core.typed import Number
 from keras_lr.schedules.decay import falls
 
-Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
+Bend = Annotated[Number[float], Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
 
 KShape = Literal["polynomial", "cosine"]
 HyperbolicShape = Literal["linear", "exponential"]
 
 
 class REXDecay(Schedule):
-    """A curve that stays high and falls ever faster towards its end ("reflected exponential").
+    """A curve that stays high for long and falls faster and faster ("reflected exponential").
 
     f(t) = end + (initial − end) · (1 − x) / (1 − x/2),  x = min(t/decay_steps, 1)
 
@@ -47,11 +48,11 @@ class REXDecay(Schedule):
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps to the end rate.
+        decay_steps: steps until the end rate.
         end_learning_rate: rate from there on, at most the initial one.
 
     Raises:
-        ValueError: also when the end rate is above the initial one.
+        TypeError, ValueError: an argument is not allowed, or the end rate is above the initial one.
 
     Example:
         >>> REXDecay(0.3, 100).values([0, 50, 100]).round(6).tolist()
@@ -75,25 +76,25 @@ class REXDecay(Schedule):
 
 
 class KDecay(Schedule):
-    """A polynomial or cosine decay that holds its start longer, the more so the larger `k`.
+    """A polynomial or cosine decay that stays near its start longer, the larger `k` is.
 
     f(t) = end + (initial − end) · (1 − x^k)^power          (shape "polynomial")
     f(t) = end + (initial − end) · (1 + cos(π·x^k))/2       (shape "cosine"),  x = min(t/decay_steps, 1)
 
-    Zhang & Li 2020, "k-decay: A New Method for Learning Rate Schedule", arXiv 2004.05909; as
-    in timm's `PolyLRScheduler` and `CosineLRScheduler`.
+    Zhang & Li 2020, "k-decay: A New Method for Learning Rate Schedule", arXiv 2004.05909. As
+    timm's `PolyLRScheduler` and `CosineLRScheduler`.
 
     Args:
         initial_learning_rate: rate at step 0.
-        decay_steps: steps to the end rate.
+        decay_steps: steps until the end rate.
         k: exponent of the time, > 0; 1 is the plain decay.
-        end_learning_rate: rate at the end and from there on, at most the initial one.
+        end_learning_rate: rate from there on, at most the initial one.
         power: exponent of the polynomial, > 0.
         shape: "polynomial" or "cosine".
 
     Raises:
-        ValueError: also when the end rate is above the initial one, or `power` is given for
-            the cosine.
+        TypeError, ValueError: an argument is not allowed, the end rate is above the initial one, or
+            `power` is given for the cosine.
 
     Example:
         >>> KDecay(1.0, 100, 2.0, shape="cosine").values([25, 50, 75]).round(4).tolist()
@@ -121,7 +122,7 @@ class KDecay(Schedule):
 
     def rate(self, step: Step) -> Value:
         gone = raised(progress(step, self.decay_steps), self.k)
-        # 1 − x^k, from the steps that remain in the second half, where it goes to 0.
+        # 1 − x^k. In the second half, where it falls to 0, it is computed from the remaining steps.
         late = -exponential_less_one(self.k * log_less(minimum(remaining(step, self.decay_steps), 0.5)))
         left = where(2.0 * progress(step, self.decay_steps) < 1.0, 1.0 - gone, late)
         share = cosine(left) if self.shape == "cosine" else raised(left, self.power)
@@ -129,13 +130,13 @@ class KDecay(Schedule):
 
 
 class TanhDecay(Schedule):
-    """An S-curve with a long flat start and a steep middle: a hyperbolic tangent.
+    """An S-shaped curve with a long flat start and a steep middle: a hyperbolic tangent.
 
     f(t) = end + (initial − end) · (1 − tanh(lower + (upper − lower)·x))/2,  x = min(t/decay_steps, 1)
 
     Hsueh et al. 2019, "Stochastic Gradient Descent with Hyperbolic-Tangent Decay", arXiv
-    1806.01593. As there, start and end are not quite reached: with upper = 3, 0.25 %
-    of the fall are left at the end.
+    1806.01593. As in the paper, the start and end rates are not quite reached: with upper = 3,
+    0.25 % of the fall are left at the end.
 
     Args:
         initial_learning_rate: the upper rate.
@@ -145,7 +146,8 @@ class TanhDecay(Schedule):
         upper: argument of tanh at the end, above `lower`.
 
     Raises:
-        ValueError: also when the end rate is above the initial one, or `upper` not above `lower`.
+        TypeError, ValueError: an argument is not allowed, the end rate is above the initial one, or
+            `upper` is not above `lower`.
 
     Example:
         >>> TanhDecay(1.0, 100, lower=-7.0).values([0, 50, 75, 100]).round(4).tolist()
@@ -154,7 +156,7 @@ class TanhDecay(Schedule):
 
     template = (
         "a tanh curve from {initial_learning_rate} to {end_learning_rate} over {decay_steps:steps}"
-        ", from tanh {lower} to tanh {upper}"
+        ", from tanh({lower}) to tanh({upper})"
     )
     initial_learning_rate: Rate
     decay_steps: Length
@@ -171,40 +173,40 @@ class TanhDecay(Schedule):
         return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
-        # (1 − tanh z)/2 = 1/(1 + e^2z) does not cancel; and z is counted from the step nearest
-        # to where it is 0, since its error counts for most there.
+        # (1 − tanh z)/2 = 1/(1 + e^2z) does not cancel. z is computed from the step nearest to its
+        # zero, since its error matters most there.
         slope = (self.upper - self.lower) / self.decay_steps
         middle = min(max(round(-self.lower / slope), 0), int(self.decay_steps))
         offset = self.lower + slope * middle
         argument = real(clip(step, 0, ceiling(self.decay_steps)) - middle) * (2.0 * slope) + 2.0 * offset
-        # From e^80 on the share is 0 to a float32, and e^89 would be infinite.
+        # From e^80 on the share is 0 in float32, and e^89 would be infinite.
         share = 1.0 / (1.0 + exponential(minimum(argument, min(2.0 * self.upper, 80.0))))
         return mix(self.end_learning_rate, self.initial_learning_rate, share)
 
 
 class HyperbolicLR(Schedule):
-    """An arc of a hyperbola, whose start hardly depends on how long the training is.
+    """A part of a hyperbola. Its start hardly depends on the length of the training.
 
     f(t) = lr + (lr − inf) · (h(t) − h(0))     (shape "linear")
     f(t) = lr · (lr/inf)^(h(t) − h(0))         (shape "exponential")
 
-    with h(t) = √((N − t)/U · (2 − (N + t)/U)), N = decay_steps, U = upper_bound, lr the initial
-    rate, inf the infimum, and t = min(t, N). Kim 2024, "HyperbolicLR: Epoch insensitive learning
-    rate scheduler", arXiv 2407.15200; the exponential shape is ExpHyperbolicLR there. The end rate
-    is above the infimum, unless `decay_steps` is the upper bound.
+    where h(t) = √((N − t)/U · (2 − (N + t)/U)), N is decay_steps, U is upper_bound, lr is the
+    initial rate, inf is the infimum, and t = min(t, N). Kim 2024, "HyperbolicLR: Epoch insensitive
+    learning rate scheduler", arXiv 2407.15200, which calls the exponential shape ExpHyperbolicLR.
+    The end rate is above the infimum unless `decay_steps` equals `upper_bound`.
 
     Args:
         initial_learning_rate: rate at step 0.
         decay_steps: steps of the fall.
-        upper_bound: steps of the longest training for which the other arguments shall do, at
-            least `decay_steps`. It sets the slope at the start: keep it when `decay_steps` changes.
-        infimum_learning_rate: rate that a fall over `upper_bound` steps would come to, at most the
+        upper_bound: steps of the longest training that you consider, at least `decay_steps`. It
+            determines the slope at the start: keep it when you change `decay_steps`.
+        infimum_learning_rate: rate that a fall over `upper_bound` steps would reach, at most the
             initial one; above 0 for the exponential shape.
         shape: "linear" or "exponential".
 
     Raises:
-        ValueError: also when the infimum is above the initial rate, or `upper_bound` below
-            `decay_steps`.
+        TypeError, ValueError: an argument is not allowed, the infimum is above the initial rate, or
+            `upper_bound` is below `decay_steps`.
 
     Example:
         >>> HyperbolicLR(1.0, 60, 100).values([0, 30, 60]).round(4).tolist()
@@ -212,8 +214,8 @@ class HyperbolicLR(Schedule):
     """
 
     template = (
-        "a hyperbola ({shape}) from {initial_learning_rate} over {decay_steps:steps} of at most {upper_bound:steps}, "
-        "whose last rate would be {infimum_learning_rate}"
+        "a hyperbola ({shape}) from {initial_learning_rate} over {decay_steps:steps} "
+        "(over {upper_bound:steps} it would reach {infimum_learning_rate})"
     )
     initial_learning_rate: Rate
     decay_steps: Length
@@ -234,7 +236,7 @@ class HyperbolicLR(Schedule):
         return ceiling(self.decay_steps)
 
     def rate(self, step: Step) -> Value:
-        # h(t)/h(0), from the n = N − t steps that are left: √(n·(n + 2·(U − N))) over the same at n = N.
+        # h(t)/h(0), from the remaining steps n = N − t: √(n·(n + 2·(U − N))), divided by its value at n = N.
         left = until(step, self.decay_steps)
         beyond = 2.0 * float(exact(self.upper_bound) - exact(self.decay_steps))
         whole = float(self.decay_steps)
@@ -256,18 +258,21 @@ class HyperbolicLR(Schedule):
 
 
 class PowerLawDecay(Schedule):
-    """Flat for `hold_steps`, then a power of the step, without an end.
+    """Flat for `hold_steps` steps, then a power of the step, without an end.
 
     f(t) = learning_rate · max(1, t/hold_steps)^−exponent
 
-    That is min(p, a·t^−b) with a = p·hold_steps^b: the power scheduler of Shen et al. 2024,
-    arXiv 2408.13359, where t counts tokens and b is about 0.51. With an exponent of 1/2 it is T5's
-    1/√max(t, k) (Raffel et al. 2020, arXiv 1910.10683, section 3.1.2, with k = 10,000).
+    It equals min(p, a·t^−b) with a = p·hold_steps^b: the power scheduler of Shen et al. 2024,
+    arXiv 2408.13359, where t counts tokens and b is about 0.51. With exponent 1/2 it is the schedule
+    of T5, 1/√max(t, k) with k = 10,000 (Raffel et al. 2020, arXiv 1910.10683, section 3.1.2).
 
     Args:
         learning_rate: the rate of the flat part.
         hold_steps: steps of the flat part.
-        exponent: b, > 0; 0.5 is an inverse square root.
+        exponent: the exponent b, > 0; 0.5 is an inverse square root.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> PowerLawDecay(0.4, 100, exponent=0.5).values([0, 100, 400, 10_000]).round(6).tolist()
@@ -293,12 +298,15 @@ class InverseSquareRootDecay(Schedule):
     f(t) = learning_rate · √(warmup_steps/t)     from there on
 
     The "Noam" schedule of Vaswani et al. 2017, arXiv 1706.03762, equation 3, where the peak is
-    (d_model · warmup_steps)^−1/2. They call the first update step 1, which `from_step(1)` does too.
-    T5's has no warmup; it is flat at first: a `PowerLawDecay`.
+    (d_model · warmup_steps)^−1/2. There the first update is step 1; use `from_step(1)` for that.
+    The schedule of T5 has no warmup but is flat at first: see `PowerLawDecay`.
 
     Args:
         learning_rate: the peak, at step `warmup_steps`.
-        warmup_steps: steps of the warmup, which are also the time scale of the fall.
+        warmup_steps: steps of the warmup. They are also the time scale of the fall.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> InverseSquareRootDecay(0.4, 100).values([0, 50, 100, 400]).round(6).tolist()

@@ -1,10 +1,10 @@
-"""Schedules given by a few or many rates: constant, stairs, pieces, tables."""
+"""Schedules that are defined by single rates: stairs, pieces, tables."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
@@ -40,12 +40,15 @@ class StepDecay(Schedule):
 
     f(t) = initial_learning_rate · decay_rate^⌊t / decay_steps⌋
 
-    The same as ``ExponentialDecay(…, staircase=True)`` and as torch's `StepLR`.
+    It equals ``ExponentialDecay(…, staircase=True)`` and torch's `StepLR`.
 
     Args:
         initial_learning_rate: rate at step 0.
         decay_steps: length of a stair, in steps (one step is one batch).
         decay_rate: factor between stairs, in (0, 1].
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> StepDecay(0.8, 100).values([0, 99, 100, 250]).tolist()
@@ -65,17 +68,20 @@ class StepDecay(Schedule):
 
 
 class MultiStepDecay(Schedule):
-    """A staircase with stairs of any length: multiplied by `decay_rate` at each milestone.
+    """A staircase: the rate is multiplied by `decay_rate` at each milestone.
 
     f(t) = initial_learning_rate · decay_rate^(number of milestones ≤ t)
 
-    As torch's `MultiStepLR`: the new rate holds at the milestone itself.
+    As torch's `MultiStepLR`: the milestone itself has the new rate.
 
     Args:
         initial_learning_rate: rate before the first milestone.
-        milestones: steps, none smaller than the one before; of two that are equal each counts. They
-            need not be whole.
+        milestones: steps, none smaller than the one before. Two equal ones both count. They need not
+            be whole.
         decay_rate: factor at each milestone, in (0, 1].
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> MultiStepDecay(0.8, [30, 60], decay_rate=0.5).values([29, 30, 60]).tolist()
@@ -101,25 +107,24 @@ class PiecewiseConstantDecay(Schedule):
 
     f(t) = values[0] while t ≤ boundaries[0], values[1] while t ≤ boundaries[1], …, then the last
 
-    As Keras: the old rate still holds at the boundary itself (torch and optax change at
-    it; write ``boundary - 1`` to have their meaning). Between equal boundaries there is no
-    step, so the rate there is skipped. Unsorted boundaries, which Keras turns into sums of
-    rates, are refused.
+    As Keras: the boundary itself still has the old rate. (In torch and optax it has the new one;
+    pass ``boundary - 1`` for that.) A rate between equal boundaries is skipped. Unsorted
+    boundaries are refused; Keras returns sums of rates for them.
 
     Args:
         boundaries: steps, none smaller than the one before. They need not be whole.
         values: the rates, one more than boundaries.
-        name: kept for Keras's signature.
+        name: accepted because Keras has it.
 
     Raises:
-        ValueError: also when the two lengths do not fit.
+        TypeError, ValueError: an argument is not allowed, or the two lengths do not fit.
 
     Example:
         >>> PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1]).values([10, 11, 21]).tolist()
         [1.0, 0.5, 0.1]
     """
 
-    template = "pieces of {values} that change after {boundaries:at}"
+    template = "constant pieces of {values}, changing after {boundaries:at}"
     boundaries: LastSteps
     levels: Rates = field(alias="values")  # `values` is the method that evaluates a schedule
     name: StringOrNone = None
@@ -132,25 +137,25 @@ class PiecewiseConstantDecay(Schedule):
         return tuple(self.boundaries)
 
     def rate(self, step: Step) -> Value:
-        # Not "b + 1 is reached", which may be past the last step that an int32 can hold.
+        # Not "b + 1 is reached": b + 1 may not fit into an int32.
         return lookup(self.levels, segment(step, self.boundaries, passed=True))
 
 
 class PiecewiseInterpolation(Schedule):
-    """A line through given points: from rate to rate, straight or in half cosines.
+    """A curve through given points, in straight lines or half cosines.
 
     f(t) goes from values[i] at boundaries[i] to values[i+1] at boundaries[i+1]; it is
     values[0] before the first boundary and the last value after the last one.
 
-    Like optax's `piecewise_interpolate_schedule`, with rates and not factors.
+    As optax's `piecewise_interpolate_schedule`, but with rates instead of factors.
 
     Args:
-        boundaries: steps, each larger than the one before; rounded to whole ones.
-        values: the rates at them, as many as boundaries.
+        boundaries: steps, each larger than the one before, rounded to whole steps.
+        values: the rates at the boundaries, as many as there are boundaries.
         shape: "linear" or "cosine".
 
     Raises:
-        ValueError: also when the two lengths differ.
+        TypeError, ValueError: an argument is not allowed, or the two lengths differ.
 
     Example:
         >>> PiecewiseInterpolation([0, 100, 300], [0.1, 0.5, 0.3]).values([50, 100, 200, 999]).round(6).tolist()
@@ -183,15 +188,18 @@ class PiecewiseInterpolation(Schedule):
 
 
 class Tabulated(Schedule):
-    """Rates from a table, one for each step or epoch; the last one holds from there on.
+    """Rates from a table, one for each step or epoch. The rate stays at the last one.
 
     f(t) = values[min(⌊t/every⌋, len(values) − 1)]
 
-    What `from_function` and `from_epoch_function` return.
+    `from_function` and `from_epoch_function` return it.
 
     Args:
-        values: the rates of steps 0, 1, 2, …, or of epochs with ``every=epochs(1)``.
-        every: steps for which each rate holds.
+        values: the rates at steps 0, 1, 2, …, or in epochs 0, 1, 2, … with ``every=epochs(1)``.
+        every: steps for which each rate is used, >= 1.
+
+    Raises:
+        TypeError, ValueError: an argument is not allowed.
 
     Example:
         >>> Tabulated([0.3, 0.2, 0.1]).values([0, 1, 2, 3]).tolist()
@@ -213,29 +221,31 @@ class Tabulated(Schedule):
 
     def validate_steps(self) -> None:
         if len(self.levels) * self.every >= STEP_LIMIT:
-            self.refuse("every", "so short that the table has less than 2**31 steps")
+            self.refuse("every", "so short that the table has fewer than 2**31 steps")
 
     def rate(self, step: Step) -> Value:
         last = len(self.levels) - 1
         return lookup(self.levels, clip(step, 0, last) if self.every == 1 else stair_up_to(step, self.every, last))
 
 
-def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
-    """A schedule from any Python function of the step, tabulated once for `steps` steps.
+def from_function(function: Callable[[int], float], steps: SupportsFloat) -> Tabulated:
+    """A schedule from any Python function of the step. Its rates are stored in a table.
 
-    The function is called now, with 0, 1, …, steps − 1, and never again: it may use `if`,
-    tables, or anything else, and the schedule can be saved, since it holds only the rates.
+    f(t) = function(min(t, steps − 1))
+
+    The function is called immediately, with 0, 1, …, steps − 1, and never again. So it may use `if`,
+    tables, or anything else. The schedule contains only the rates and can be saved.
 
     Args:
         function: takes a step (int) and returns a rate (a finite number >= 0).
-        steps: how many steps to tabulate, up to a million; the last rate holds afterwards.
+        steps: how many steps to store, up to a million. The rate stays at the last one.
 
     Returns:
         A `Tabulated` schedule.
 
     Raises:
-        TypeError, ValueError: wrong arguments, or a rate that is not a finite number >= 0,
-            with its step.
+        TypeError, ValueError: an argument is not allowed, or a rate is not a finite number >= 0. The
+            error names its step.
 
     Example:
         >>> from_function(lambda step: 0.1 if step < 2 else 0.1 / step, 5).values([0, 1, 4]).tolist()
@@ -248,26 +258,30 @@ def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
     return Tabulated(rates)
 
 
-def from_epoch_function(function: Callable[..., float], epochs: int, learning_rate: float | None = None) -> Tabulated:
-    """A schedule from a function of the epoch, as `keras.callbacks.LearningRateScheduler` takes it.
+def from_epoch_function(
+    function: Callable[..., float], epochs: SupportsFloat, learning_rate: SupportsFloat | None = None
+) -> Tabulated:
+    """A schedule from a function of the epoch, as `keras.callbacks.LearningRateScheduler` accepts it.
 
-    The function is ``f(epoch)`` or ``f(epoch, lr)``. It is called now, with epochs 0, 1, …,
-    epochs − 1, and never again; ``lr`` is the rate of the epoch before. The rate is held for an
-    epoch, whose steps `BindSchedule` fills in.
+    f(t) = function(min(⌊t / steps per epoch⌋, epochs − 1))
+
+    The function is ``f(epoch)`` or ``f(epoch, lr)``, where ``lr`` is the rate of the epoch before. It is
+    called immediately, with 0, 1, …, epochs − 1, and never again. The schedule has durations in
+    `epochs`, so it needs `BindSchedule` or `bind`.
 
     Args:
-        function: takes the number of the epoch (int), and the rate (float) if it has a second
+        function: takes the index of the epoch (int), and the previous rate (float) if it has a second
             argument. It returns the rate of the epoch, a finite number >= 0.
-        epochs: how many epochs to tabulate, up to a million; the last rate holds afterwards.
-        learning_rate: the rate before the first epoch, for a function with two arguments. In
-            Keras that is the rate of the optimizer.
+        epochs: how many epochs to store, up to a million. The rate stays at the last one.
+        learning_rate: the rate before the first epoch, for a function with two arguments. In Keras
+            this is the rate of the optimizer.
 
     Returns:
         A `Tabulated` schedule.
 
     Raises:
-        TypeError, ValueError: wrong arguments, a `learning_rate` that is missing or not used, or
-            a rate that is not a finite number >= 0, with its epoch.
+        TypeError, ValueError: an argument is not allowed, `learning_rate` is missing or not used, or a
+            rate is not a finite number >= 0. The error names its epoch.
 
     Example:
         >>> halving = from_epoch_function(lambda epoch, lr: lr if epoch < 2 else lr / 2, epochs=4, learning_rate=0.8)
@@ -292,9 +306,9 @@ def from_epoch_function(function: Callable[..., float], epochs: int, learning_ra
 
 
 def _takes_two(function: Callable[..., float]) -> bool:
-    """Whether a function can be called with two arguments, which Keras tries first."""
+    """Whether a function accepts two arguments, which Keras tries first."""
     try:
         inspect.signature(function).bind(0, 0.0)
-    except (TypeError, ValueError):  # ValueError for a function of C that has no signature
+    except (TypeError, ValueError):  # ValueError: a C function without a signature
         return False
     return True

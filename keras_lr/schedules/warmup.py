@@ -1,9 +1,9 @@
-"""Warmup before another schedule, or over its start."""
+"""Warmup before another schedule, or during its start."""
 
 from __future__ import annotations
 
 from fractions import Fraction as Ratio
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -37,50 +37,51 @@ Overlap = Literal["none", "replace", "join", "multiply"]
 
 THEN = {
     "none": "then",
-    "replace": "in place of the start of",
-    "join": "up to the rate that follows, in place of the start of",
+    "replace": "then the rest of",
+    "join": "then, without a jump, the rest of",
     "multiply": "multiplied by",
 }
 
 
 class Warmup(Schedule):
-    """A rise to the first rate of another schedule, which then runs from its own step 0.
+    """A rise to the first rate of another schedule, which then starts from its own step 0.
 
     f(t) = schedule(0) · w(t/warmup_steps)    for t < warmup_steps
     f(t) = schedule(t − warmup_steps)         from there on
 
     where w(x) = start + (1 − start) · s(x) with s(x) = x ("linear"), (1 − cos πx)/2 ("cosine") or
     x^power ("polynomial"); or w(x) = start^(1 − x) ("exponential"). There is no jump: at
-    `warmup_steps` the rate is exactly ``schedule(0)``. The linear one is the "gradual warmup" of
-    Goyal et al. 2017, arXiv 1706.02677, section 2.2; the exponential one fastai's `SchedExp`.
+    `warmup_steps` the rate is exactly ``schedule(0)``. The linear shape is the "gradual warmup" of
+    Goyal et al. 2017, arXiv 1706.02677, section 2.2; the exponential shape is fastai's `SchedExp`.
 
-    With another `overlap` than "none" the schedule runs from step 0 on, so that its milestones
-    count from the start of the training:
+    With another `overlap` than "none", the schedule starts at step 0 of the training, so that its
+    milestones count from there:
 
     f(t) = schedule(0) · w(t/warmup_steps)               "replace": BERT, timm; it may jump at the end
     f(t) = schedule(warmup_steps) · w(t/warmup_steps)    "join": TensorFlow's models; it does not jump
     f(t) = schedule(t) · w(t/warmup_steps)               "multiply"
     f(t) = schedule(t)                                   from `warmup_steps` on
 
-    The "saturating" shape, s(x) = 1 − exp(−x), has no end, so it needs "multiply", holds for all
-    steps, and has no `duration`. With `start_learning_rate` the warmup begins at this rate, not at
-    a fraction of the goal: f(t) = (1 − s)·start_learning_rate + s·goal, or start_learning_rate^(1 − x)·goal^x
-    ("exponential"). It then falls if the goal is lower.
+    The "saturating" shape, s(x) = 1 − exp(−x), has no end. So it needs "multiply", applies at all
+    steps, and has no `duration`. With `start_learning_rate` the warmup begins at this rate instead of a
+    fraction of the goal: f(t) = (1 − s)·start_learning_rate + s·goal, or start_learning_rate^(1 − x)·goal^x
+    ("exponential"). If the goal is lower, the rate falls.
 
     Args:
-        schedule: what follows: a schedule (ours, Keras's, your own), or a constant rate.
-        warmup_steps: steps of the warmup; 0 for none. For "saturating" the time constant, after
-            which 63 % of the rise are done.
-        start: where it begins, as a fraction of the goal, in [0, 1]. With 0 the first update does
-            not move the weights.
+        schedule: the schedule to warm up to (of this package, of Keras, or your own), or a constant rate.
+        warmup_steps: steps of the warmup; 0 for none. For "saturating" this is the time constant,
+            after which 63 % of the rise are done.
+        start: the first rate as a fraction of the goal, in [0, 1]. With 0 the first update does not
+            change the weights.
         shape: "linear", "cosine", "polynomial", "exponential" or "saturating".
         power: exponent of the polynomial, > 0; 2 is a quadratic warmup.
-        start_learning_rate: where it begins, as a rate; None for `start`.
+        start_learning_rate: the first rate itself; None to use `start`.
         overlap: "none" for a schedule that starts after the warmup; "replace", "join" or "multiply".
 
     Raises:
-        ValueError: also for an exponential warmup from 0, a `power` of another shape, a
-            `start_learning_rate` beside a `start`, and a saturating warmup that does not multiply.
+        TypeError, ValueError: an argument is not allowed, an exponential warmup starts from 0, `power` is
+            given for another shape, `start_learning_rate` is given with `start`, or a saturating
+            warmup does not multiply.
 
     Example:
         >>> Warmup(LinearDecay(0.1, 100), 10).values([0, 5, 10, 60, 110]).round(6).tolist()
@@ -99,23 +100,26 @@ class Warmup(Schedule):
     overlap: Overlap = "none"
 
     @classmethod
-    def untuned(cls, schedule: Any, beta_2: float = 0.999, shape: UntunedShape = "linear") -> Self:
-        """The warmup for Adam that has nothing to tune: its length follows from `beta_2`.
+    def untuned(cls, schedule: Any, beta_2: SupportsFloat = 0.999, shape: UntunedShape = "linear") -> Self:
+        """The warmup for Adam without anything to tune: its length follows from `beta_2`.
 
         f(t) = schedule(t) · min(1, t·(1 − beta_2)/2)       (shape "linear")
         f(t) = schedule(t) · (1 − exp(−t·(1 − beta_2)))     (shape "saturating")
 
         Ma & Yarats 2019, "On the adequacy of untuned warmup for adaptive optimization", arXiv
-        1910.04209, section 5. They call the first update step 1, which ``from_step(1)`` does too.
-        The 2/(1 − beta_2) or 1/(1 − beta_2) steps are rounded to whole ones.
+        1910.04209, section 5. There the first update is step 1; use ``from_step(1)`` for that. The
+        2/(1 − beta_2) or 1/(1 − beta_2) steps are rounded to whole steps.
 
         Args:
-            schedule: a schedule or a constant rate, which runs from step 0.
-            beta_2: that of the optimizer, in [0, 1).
+            schedule: a schedule or a constant rate, which starts at step 0.
+            beta_2: the `beta_2` of the optimizer, in [0, 1).
             shape: "linear" or "saturating" ("exponential" in the paper).
 
+        Returns:
+            A `Warmup` with ``overlap="multiply"``.
+
         Raises:
-            TypeError, ValueError: for other arguments.
+            TypeError, ValueError: an argument is not allowed.
 
         Example:
             >>> Warmup.untuned(0.001, beta_2=0.99).values([0, 100, 200, 999]).tolist()
@@ -159,7 +163,7 @@ class Warmup(Schedule):
         return where(step < self.warmup_steps, self.risen(step, goal), after)
 
     def risen(self, step: Step, goal: Value) -> Value:
-        """The rate of the warmup on its way to a goal."""
+        """The rate of the warmup towards a goal."""
         start = self.start_learning_rate
         if start is None:
             return self._share(step) * goal
@@ -170,13 +174,13 @@ class Warmup(Schedule):
         return mix(start, goal, self._gone(step))
 
     def _share(self, step: Step) -> Value:
-        """The share of the goal, from `start` to 1."""
+        """The fraction of the goal, from `start` to 1."""
         if self.shape == "exponential":
             return power(self.start, remaining(step, self.warmup_steps))
         return mix(self.start, 1.0, self._gone(step))
 
     def _gone(self, step: Step) -> Value:
-        """The part of the way that is behind it, from 0 to 1."""
+        """The part of the rise that is done, from 0 to 1."""
         if self.shape == "saturating":
             return -exponential_less_one(times(step, -1.0 / self.warmup_steps))
         gone = progress(step, self.warmup_steps)

@@ -1,11 +1,11 @@
-"""Will this schedule work in a training step and survive a saved model? Asked before training."""
+"""`check_schedule`: check before a training that a schedule works in a training step and in a saved model."""
 
 from __future__ import annotations
 
 import importlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
@@ -13,32 +13,32 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from keras_lr.core.evaluation import counter_dtype
+from keras_lr.core.by_backend import counter_dtype
 from keras_lr.core.fields import Whole
 from keras_lr.core.refusals import check, refuse
 
 STEPS = Whole("a whole number in [1, 2**31)", 1, steps=False)
 
 MOST = 33
-"""How many steps are tried, spread from the first to the last."""
+"""How many steps are tried, spread evenly from the first to the last."""
 
 CLOSE = 1e-5
-"""Relative difference that float32 may make between two ways to evaluate one formula."""
+"""Relative difference that float32 may cause between two ways to evaluate a formula."""
 
 
-def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[str]:
-    """What is wrong with a schedule, before it is trained with.
+def check_schedule(schedule: LearningRateSchedule, steps: SupportsFloat = 1000) -> list[str]:
+    """Find problems of a schedule before a training.
 
-    For schedules of your own, and those found elsewhere: a step is evaluated eagerly and as the
-    backend compiles it (`tf.function` with and without XLA, `jax.jit`; torch trains eagerly), the
-    schedule is saved and loaded, and its rates are looked at. Nothing is trained.
+    Use it for your own schedules and those of other packages. The schedule is evaluated eagerly and
+    compiled (by `tf.function` with and without XLA, or `jax.jit`; torch trains eagerly), its rates are
+    checked, and it is saved and loaded. Nothing is trained.
 
     Args:
-        schedule: any `LearningRateSchedule`: ours, Keras's, your own.
-        steps: how far to look: steps 0 to `steps` − 1, of which up to 33 are tried.
+        schedule: any `LearningRateSchedule`: of this package, of Keras, or your own.
+        steps: number of steps to check, >= 1. Up to 33 of the steps from 0 to `steps` − 1 are tried.
 
     Returns:
-        One sentence for each finding; an empty list if all is well.
+        A list with one sentence for each problem; empty if there is none.
 
     Raises:
         TypeError: `schedule` is not a `LearningRateSchedule`.
@@ -54,18 +54,18 @@ def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[st
     tried = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64))
     try:
         rates = _rates(schedule, tried)
-    except Exception as error:  # any error of the user's code is the finding
+    except Exception as error:  # any error of the user's code is a finding
         return [f"it cannot be evaluated: {_said(error)}"]
     found = _about_rates(tried, rates)
     if not np.array_equal(_rates(schedule, tried[::-1])[::-1], rates, equal_nan=True):
-        found.append("it gives another rate when the same step is asked again: it must depend on the step alone")
+        found.append("it returns another rate for the same step when called again: it must depend only on the step")
     for name, compile_ in _compilers():
         found += _about_compiled(name, compile_(lambda step: schedule(step)), tried, rates)
     return found + _about_saving(schedule, tried, rates)
 
 
 def _rates(function: Callable[[Any], Any], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The rates at steps, one after another, as an optimizer asks for them."""
+    """The rates at steps, evaluated one after another as by an optimizer."""
     tensors = [ops.convert_to_tensor(int(step), dtype=counter_dtype()) for step in steps]
     return np.array([float(ops.convert_to_numpy(function(tensor))) for tensor in tensors])
 
@@ -79,13 +79,13 @@ def _about_rates(steps: NDArray[np.int64], rates: NDArray[np.float64]) -> list[s
 
 
 def _compilers() -> list[tuple[str, Callable[[Any], Any]]]:
-    """The ways in which the backend compiles a training step."""
+    """The functions with which the backend compiles a training step, by name."""
     backend = keras.config.backend()
     if backend == "jax":
         return [("jax.jit", importlib.import_module("jax").jit)]
     if backend == "tensorflow":
         function = importlib.import_module("tensorflow").function
-        # Keras's training step is not rewritten by AutoGraph either, so an `if` on the step fails there.
+        # AutoGraph does not rewrite Keras's training step, so an `if` on the step fails there.
         return [
             ("tf.function", lambda f: function(f, autograph=False)),
             ("tf.function with XLA", lambda f: function(f, autograph=False, jit_compile=True)),
@@ -129,7 +129,7 @@ def _difference(where: str, steps: NDArray[np.int64], got: NDArray[np.float64], 
     if not wrong.any():
         return []
     first = int(np.argmax(wrong))
-    return [f"it gives another rate {where}: {got[first]:g} instead of {want[first]:g} at step {steps[first]:,}"]
+    return [f"it returns another rate {where}: {got[first]:g} instead of {want[first]:g} at step {steps[first]:,}"]
 
 
 def _said(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
@@ -18,22 +18,22 @@ MOST = 10_000_000
 STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
 
 WITHOUT_END = 10_000
-"""Steps compared where neither schedule has an end."""
+"""Steps to compare if neither schedule has an end."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What `diff` finds; as text, a few sentences.
+    """The result of `diff`. As text, it is a few sentences.
 
     Attributes:
-        steps: how many steps were compared, from step 0.
-        differing: at how many of them the rates differ.
-        first, last: the first and the last of these, or None.
+        steps: number of compared steps, from step 0.
+        differing: number of steps at which the rates differ.
+        first, last: the first and the last of these steps, or None.
         largest_at: the step with the largest absolute difference, or None.
         largest: that difference, second minus first.
         rates: the two rates at that step.
-        means: the mean rates over all steps compared.
-        arguments: (path, first, second) for each argument that differs, such as ``schedule.decay_steps``.
+        means: the mean rates over all compared steps.
+        arguments: (path, first, second) for each different argument, such as ``schedule.decay_steps``.
     """
 
     steps: int
@@ -67,21 +67,22 @@ class Difference:
         )
 
 
-def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> Difference:
+def diff(a: Any, b: Any, steps: SupportsFloat | None = None, tolerance: SupportsFloat = 1e-9) -> Difference:
     """Where and by how much two schedules differ.
 
     Args:
-        a: a schedule (ours, Keras's, your own), or a constant rate.
-        b: the other one.
-        steps: how many to compare, from step 0; by default to the end of both (10,000 where neither has one).
-        tolerance: rates that differ by no more than this share of the larger one count as equal.
+        a: a schedule (of this package, of Keras, or your own), or a constant rate.
+        b: the other schedule or rate.
+        steps: number of steps to compare, from step 0; by default up to the end of both schedules (10,000
+            if neither has an end).
+        tolerance: relative difference, >= 0, up to which two rates count as equal.
 
     Returns:
-        A `Difference`, true if any rate differs; ``print`` it for the sentences.
+        A `Difference`. It is true if any rate differs; ``print`` shows it in sentences.
 
     Raises:
-        TypeError, ValueError: for other arguments, and schedules with durations in epochs or
-            fractions that are not bound.
+        TypeError, ValueError: an argument is not allowed, or a schedule has durations in other units than
+            steps and is not bound.
 
     Example:
         >>> found = diff(LinearDecay(0.1, 100), LinearDecay(0.1, 200))
@@ -92,7 +93,7 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
     other: LearningRateSchedule = check(SCHEDULE, "diff", "b", b)
     for name, schedule in (("a", one), ("b", other)):
         if not is_bound(schedule):
-            refuse("diff", name, "a schedule whose durations are in steps (`bind` makes one)", schedule)
+            refuse("diff", name, "a schedule whose durations are in steps (see `bind`)", schedule)
     tolerance = check(NON_NEGATIVE, "diff", "tolerance", tolerance)
     if steps is None:
         lengths = [length_of(schedule) for schedule in (one, other)]
@@ -121,7 +122,7 @@ def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> D
 
 
 def _arguments(a: Any, b: Any, path: str) -> list[tuple[str, Any, Any]]:
-    """The arguments that differ, down through schedules of the same classes."""
+    """The different arguments, including those of inner schedules of the same class."""
     if isinstance(a, Schedule) and type(a) is type(b):
         others = b.arguments()
         parts = [_arguments(value, others[name], f"{path}.{name}") for name, value in a.arguments().items()]

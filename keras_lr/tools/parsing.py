@@ -1,7 +1,7 @@
-"""`parse`: a schedule from its Python source, as `repr` writes it, without running anything.
+"""`parse`: a schedule from its Python source, as `repr` writes it, without running other code.
 
-Only what can make a schedule is carried out: constructors of the schedules of this package and of Keras, `epochs`,
-`fraction` and `samples`, numbers, strings, sequences, and the operators and methods of schedules.
+Only this is evaluated: constructors of the schedules of this package and of Keras, `epochs`, `fraction` and `samples`,
+numbers, strings, sequences, and the operators and methods of schedules.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from keras_lr.core.tree import LearningRateSchedule
 LONGEST = 20_000
 METHODS = ("from_endpoints", "untuned", "from_step", "clip", "cooldown", "bind", "momentum")
 OF_CLASSES = ("from_endpoints", "untuned")
-"""Methods that a class has, and no instance needs."""
+"""Methods of the class, not of an instance."""
 
 OPERATORS: dict[type[ast.operator], Any] = {
     ast.Mult: operator.mul,
@@ -37,7 +37,7 @@ OPERATORS: dict[type[ast.operator], Any] = {
 
 
 OPERANDS = (LearningRateSchedule, Duration)
-"""One side of an operator is one of these: there is no arithmetic of numbers alone."""
+"""One operand must be one of these, since arithmetic of plain numbers is not supported."""
 
 
 def classes() -> dict[str, type[Schedule]]:
@@ -46,28 +46,29 @@ def classes() -> dict[str, type[Schedule]]:
 
 
 class NotPartOfScheduleError(Exception):
-    """Something in a text that makes no schedule; the message completes "must be the source of a schedule, and …"."""
+    """A part of a text that cannot be in a schedule. The message is the reason in the error of `parse`."""
 
 
 def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
-    """A schedule from its Python source, for config files and command lines; the inverse of `repr`.
+    """A schedule from its Python source, for config files and command lines. The inverse of `repr`.
 
-    ``parse(repr(schedule)) == schedule``. The text is no program: nothing in it is run but
-    constructors of schedules (of this package, ``keras.optimizers.schedules.…``, and
-    `custom_objects`), `epochs`, `fraction`, `samples`, and the operators and methods that make schedules
-    of schedules and durations of durations. So it may come from somewhere that you do not trust.
+    ``parse(repr(schedule)) == schedule``. The text is not run as a program. Only these parts are
+    evaluated: constructors of schedules (of this package, ``keras.optimizers.schedules.…``, and
+    `custom_objects`), `epochs`, `fraction`, `samples`, and the operators and methods that combine
+    schedules or durations. So the text may come from a source that you do not trust.
 
     Args:
         text: source such as ``Warmup(CosineDecay(0.001, epochs(9)), epochs(1))``, of at most
-            20,000 characters. For longer tables of rates there is `Schedule.from_json`.
-        custom_objects: further schedule classes by name, such as your own. Their constructors run.
+            20,000 characters. For longer tables of rates use `Schedule.from_json`.
+        custom_objects: a dict of additional schedule classes by name, such as your own. Their
+            constructors are called.
 
     Returns:
         The schedule: a `Schedule`, or one of Keras's.
 
     Raises:
-        TypeError: `text` is no string, or `custom_objects` has something else than schedule classes.
-        ValueError: the text is not the source of a schedule, or has wrong arguments.
+        TypeError: `text` is not a string, or `custom_objects` contains anything but schedule classes.
+        ValueError: the text is not the source of a schedule, or an argument is refused.
 
     Example:
         >>> parse("Warmup(CosineDecay(1e-3, epochs(9)), epochs(1))").describe()
@@ -80,7 +81,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
         refuse("parse", "text", f"at most {LONGEST:,} characters long", text)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Python about doubtful literals, which are refused below if they matter
+            warnings.simplefilter("ignore")  # about doubtful literals, which are refused below if they matter
             tree = ast.parse(text.strip(), mode="eval")
         schedule = _Reader(known).value(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeEncodeError) as error:
@@ -88,7 +89,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
     except (NotPartOfScheduleError, OverflowError, ZeroDivisionError, AttributeError) as error:
         reason = str(error)[:200]
     except TypeError as error:
-        if re.match(r"\S+: ", str(error)):  # of a schedule, which has named itself and the argument
+        if re.match(r"\S+: ", str(error)):  # an error of a schedule, which names the schedule and the argument
             raise ValueError(str(error)) from None
         reason = str(error)[:200]
     else:
@@ -99,7 +100,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
 
 
 def _checked(custom_objects: Any) -> dict[str, Any]:
-    """Classes by name."""
+    """The argument `custom_objects`, checked: classes by name."""
     found = {} if custom_objects is None else custom_objects
     is_mapping = isinstance(found, Mapping) and all(isinstance(name, str) for name in found)
     if not is_mapping or not all(inspect.isclass(it) and issubclass(it, LearningRateSchedule) for it in found.values()):
@@ -108,10 +109,10 @@ def _checked(custom_objects: Any) -> dict[str, Any]:
 
 
 class _Reader:
-    """Makes the value that a syntax tree describes.
+    """Evaluates a syntax tree.
 
     Args:
-        known: what can be called by its name.
+        known: everything that can be called, by name.
     """
 
     def __init__(self, known: dict[str, Any]) -> None:
@@ -149,7 +150,7 @@ class _Reader:
             if node.id in self._known:
                 return self._known[node.id]
             name = shown(node.id)
-            raise NotPartOfScheduleError(f"there is no schedule {name}; `keras-lr list` shows those that there are")
+            raise NotPartOfScheduleError(f"there is no schedule {name}; `keras-lr list` shows all schedules")
         if isinstance(node, ast.Attribute):
             path = _text(node)
             prefix = "keras.optimizers.schedules."
@@ -161,13 +162,13 @@ class _Reader:
                 if isinstance(owner, Schedule) or (inspect.isclass(owner) and node.attr in OF_CLASSES):
                     return getattr(owner, node.attr)
         raise NotPartOfScheduleError(
-            f"`{_text(node)}` cannot be called here; schedules, `epochs`, `fraction` and `samples` can"
+            f"`{_text(node)}` cannot be called here, only schedules, `epochs`, `fraction` and `samples`"
         )
 
 
 def _text(node: ast.AST) -> str:
     try:
         text = ast.unparse(node)
-    except (RecursionError, ValueError):  # too deep, or a number of more digits than Python writes
+    except (RecursionError, ValueError):  # too deep, or a number of more digits than Python converts
         return "…"
     return text if len(text) <= 60 else text[:57] + "…"

@@ -1,1 +1,1 @@
-"""What belongs to one training: its saved state, its audit, the rates of a checkpoint."""
+"""Modules for one training: its saved state, its audit, the rates of a checkpoint."""

@@ -1,4 +1,4 @@
-"""Check at the start of training whether the schedule fits it, and warn of likely mistakes."""
+"""Check at the start of a training whether the schedule fits it, and warn of likely mistakes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ LATE = 1.01
 
 
 class ScheduleWarning(UserWarning):
-    """The learning-rate schedule does not fit the training."""
+    """A warning that the learning-rate schedule does not fit the training.
+
+    For example, the schedule ends long before the training does. Filter it with
+    ``warnings.simplefilter("ignore", ScheduleWarning)``.
+    """
 
 
 def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None) -> None:
-    """Warn of everything that `findings` finds."""
+    """Warn of everything that `findings` returns."""
     place = (lookup.step_of(model), first_epoch, epochs)
     state = of(model)
-    if state.audited == place:  # another callback has audited the same start
+    if state.audited == place:  # another callback has already checked the same start
         return
     state.audited = place
     declared = None if state.session is None else state.session.declared_epochs
@@ -40,17 +44,17 @@ def warn(model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None)
 def findings(
     model: Any, first_epoch: int, epochs: int, steps_per_epoch: int | None, declared: int | None = None
 ) -> list[str]:
-    """What does not fit, as sentences with both numbers.
+    """Sentences about everything in the schedules that does not fit the training.
 
-    A `fit` that goes on from an earlier one at epoch 0 may be one of many in a loop. Then it is not known where the
-    training ends, and it is not said that the schedule goes on for longer.
+    A `fit` that continues after an earlier one at epoch 0 may be one of many in a loop. Then the end of the training is
+    unknown, and there is no finding for a schedule that ends later.
 
     Args:
         model: a compiled model.
         first_epoch: the epoch that begins now.
-        epochs: the epoch at which training ends, as in `fit`.
-        steps_per_epoch: batches in an epoch; None if it is not known.
-        declared: epochs of all calls of `fit` together, if the user has said so.
+        epochs: the epoch at which the training ends, as in `fit`.
+        steps_per_epoch: batches in an epoch; None if unknown.
+        declared: epochs of all calls of `fit` together, if the user has given them.
     """
     found: list[str] = []
     for rated in lookup.training(lookup.rated_optimizers(model)):
@@ -61,7 +65,7 @@ def findings(
         if first_epoch > 0 and step == 0:
             found.append(
                 f"training starts at epoch {first_epoch}, but the optimizer's step counter is 0, so the schedule "
-                f"starts anew; `keras_lr.set_step(model, epoch={first_epoch}, steps_per_epoch=…)` moves it"
+                f"starts again; `keras_lr.set_step(model, epoch={first_epoch}, steps_per_epoch=…)` sets the counter"
             )
         if isinstance(schedule, Schedule) and schedule.is_bound and steps_per_epoch is not None:
             begun = step - batches_done(model)
@@ -97,5 +101,5 @@ def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, begun: int, end: 
         ]
     return [
         f"the schedule ends at step {duration:,}, but this `fit` ends before it, at step {end:,} "
-        "(`BindSchedule(epochs=…)` says how long several calls of `fit` are together)"
+        "(for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`)"
     ]

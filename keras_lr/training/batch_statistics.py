@@ -1,4 +1,4 @@
-"""Means and variances of the inputs of batch normalizations, collected in a forward pass and put together."""
+"""Means and variances of the inputs of batch normalizations, collected in a forward pass and combined."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 Rows = tuple[Any, Any, Any]
-"""Means and variances (rows × channels) and how many numbers each row is of (rows)."""
+"""Means and variances (rows × channels), and the number of values in each row (rows)."""
 
 Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -22,13 +22,15 @@ Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
 def collecting(layers: Sequence[Any]) -> Iterator[Callable[[], dict[str, Rows]]]:
     """Collect the statistics of each batch that the layers normalize, while a step is traced or runs.
 
-    A layer that normalizes by its moving statistics, since it is frozen or called with ``training=False``, adds
-    nothing. One that the model calls several times adds a row for each call.
+    A layer that uses its moving statistics, because it is frozen or called with ``training=False``, adds nothing. A
+    layer that the model calls several times adds a row for each call.
 
     Yields:
-        What gives the rows so far, by the place of the layer.
+        A function that returns the rows so far, by the index of the layer.
     """
-    thread = threading.get_ident()  # a distribution strategy of TensorFlow traces each replica in its own, in turns
+    thread = (
+        threading.get_ident()
+    )  # TensorFlow's distribution strategies trace each replica in its own thread, in turns
     found = [vars(layer).setdefault("_moments", _Noting(layer)).begin(thread) for layer in layers]
     try:
         yield lambda: {str(place): _stacked(rows) for place, rows in enumerate(found) if rows}
@@ -39,7 +41,7 @@ def collecting(layers: Sequence[Any]) -> Iterator[Callable[[], dict[str, Rows]]]
 
 
 class _Noting:
-    """The layer's own method, which also notes what it returns, for each thread by itself."""
+    """The layer's own method, which also records its results, separately for each thread."""
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -50,7 +52,7 @@ class _Noting:
         return self._rows.setdefault(thread, [])
 
     def end(self, thread: int) -> bool:
-        """Whether no other thread is noting."""
+        """End recording in a thread. Returns whether no other thread is recording."""
         self._rows.pop(thread, None)
         return not self._rows
 
@@ -64,7 +66,7 @@ class _Noting:
 
 
 def _count(layer: Any, inputs: Any, mask: Any) -> Any:
-    """How many numbers of each channel there are, those that a mask leaves out not counted; one row."""
+    """The number of values of each channel, without those that a mask excludes; one row."""
     if mask is None:
         ones = ops.ones_like(ops.take(inputs, ops.convert_to_tensor([0]), axis=layer.axis), dtype="float32")
     else:
@@ -78,7 +80,7 @@ def _stacked(rows: list[Rows]) -> Rows:
 
 
 def together(rows: Rows) -> Statistics | None:
-    """Mean and variance of all numbers that the rows are of; None if there are none.
+    """Mean and variance of all values in the rows; None if there are none.
 
     With N = Σ nᵢ: μ = Σ nᵢ μᵢ/N, and σ² = Σ nᵢ (σᵢ² + (μᵢ − μ)²)/N, which is E[x²] − E[x]² without its cancellation.
     """
@@ -92,12 +94,12 @@ def together(rows: Rows) -> Statistics | None:
 
 
 def assign(layer: Any, statistics: Statistics) -> None:
-    """Give a layer its moving statistics."""
+    """Set the moving statistics of a layer."""
     mean, variance = statistics
     layer.moving_mean.assign(mean)
     layer.moving_variance.assign(variance)
     if layer.renorm:
-        # Keras keeps √(σ² + ε), from which it makes the moving variance.
+        # Keras stores √(σ² + ε), and computes the moving variance from it.
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
 
 

@@ -1,4 +1,4 @@
-"""Batches of inputs in a random order of their own, which the random states of the process know nothing of."""
+"""Batches of inputs in a random order that does not change the random states of the process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Inputs(keras.utils.PyDataset):
     """Batches of arrays.
 
     Args:
-        arrays: arrays of as many samples each, in any structure.
-        batch_size: samples of a batch; the last one may be smaller.
-        steps: batches at most; all if None.
-        seed: of the order; None for the order that they are in.
+        arrays: arrays with the same number of samples, in any structure.
+        batch_size: samples in a batch; the last batch may be smaller.
+        steps: largest number of batches; None for all.
+        seed: seed of the order; None to keep the given order.
     """
 
     def __init__(self, arrays: Any, batch_size: int, steps: int | None, seed: int | None) -> None:
@@ -39,9 +39,9 @@ class Picked(keras.utils.PyDataset):
     """Some of the batches of another `PyDataset`, whose hooks are not called.
 
     Args:
-        batches: the other one, of a known length.
-        steps: batches at most; all if None.
-        seed: of which ones, and of their order; None for the first ones.
+        batches: the other `PyDataset`, of known length.
+        steps: largest number of batches; None for all.
+        seed: seed of the choice and the order; None for the first batches.
     """
 
     def __init__(self, batches: Any, steps: int | None, seed: int | None) -> None:
@@ -59,7 +59,7 @@ class Picked(keras.utils.PyDataset):
 
 
 def inputs(x: Any, batch_size: int | None, steps: int | None, seed: int | None) -> Any:
-    """What `predict` takes: arrays and `PyDataset` in a random order, everything else as it is."""
+    """Data for `predict`: arrays and a `PyDataset` in random order, everything else unchanged."""
     if isinstance(x, keras.utils.PyDataset):
         return x if x.num_batches is None else Picked(x, steps, seed)
     parts = tree.flatten(x)
@@ -69,5 +69,5 @@ def inputs(x: Any, batch_size: int | None, steps: int | None, seed: int | None) 
 
 
 def _host(array: Any) -> Any:
-    """An array that can be indexed by an array, on the host; NumPy's own, a memory map too, stays what it is."""
+    """An array on the host that can be indexed by an array. NumPy arrays, also memory maps, are returned unchanged."""
     return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)

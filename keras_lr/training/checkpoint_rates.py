@@ -1,4 +1,4 @@
-"""A resume with another rate than the checkpoint's: detected here, decided by the user."""
+"""A resume with another rate than in the checkpoint: detected here, decided by the user."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from keras_lr.training.saved_state import RATES, memory, note_rates, of
 
 
 def note(model: Any) -> None:
-    """Remember the rates that the model is trained with, unless a mismatch is still to be decided."""
+    """Save the rates that the model is trained with, unless there is an unresolved mismatch."""
     if not of(model).mismatch:
         note_rates(model)
 
 
 def resolve(model: Any, policy: str) -> None:
-    """Decide a mismatch: "raise", take the "checkpoint"'s rates, or the "new" ones.
+    """Resolve a mismatch: "raise" an error, use the rates of the "checkpoint", or use the "new" ones.
 
     Raises:
-        ValueError: there is a mismatch, and the policy is "raise".
+        ValueError: there is a mismatch and the policy is "raise".
     """
     state = of(model)
     if not state.mismatch:
         return
     if policy == "raise":
-        raise ValueError(
-            f"BindSchedule: {mismatch_text(model)}; `on_mismatch` must say which one counts: 'checkpoint' or 'new'"
-        )
+        raise ValueError(f"BindSchedule: {mismatch_text(model)}; choose one with `on_mismatch`: 'checkpoint' or 'new'")
     replaced = False
     for rated in lookup.rated_optimizers(model):
         if rated.column in state.mismatch:
@@ -48,11 +46,11 @@ def resolve(model: Any, policy: str) -> None:
 
 
 def warn(model: Any) -> None:
-    """Warn of a mismatch that nothing has resolved; the model goes on as Keras made it."""
+    """Warn of an unresolved mismatch. The model continues with the rates that Keras loaded."""
     state = of(model)
     if state.mismatch:
         warn_user(
-            f"{mismatch_text(model)}; Keras goes on with its number or with the model's schedule: "
+            f"{mismatch_text(model)}; Keras continues with the checkpoint's number or the model's schedule: "
             "`BindSchedule(on_mismatch='checkpoint')` or `'new'` decides",
             ScheduleWarning,
         )
@@ -61,7 +59,7 @@ def warn(model: Any) -> None:
 
 
 def mismatch_text(model: Any) -> str:
-    """The mismatch in words."""
+    """The mismatch as a part of a sentence."""
     parts = [
         f"{column} was {_shown(saved)} in the checkpoint and is {_shown(configured)} in the model"
         for column, (saved, configured) in of(model).mismatch.items()

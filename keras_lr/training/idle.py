@@ -1,8 +1,7 @@
-"""Optimizers that train nothing because no variable belongs to them: likely a mistake in a pattern."""
+"""Warnings of optimizers that train nothing because they have no variables, most likely due to a wrong pattern."""
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from keras_lr.core.warning import warn_user
@@ -10,32 +9,24 @@ from keras_lr.optimizers import lookup
 from keras_lr.optimizers.attributes import is_unused
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.audit import ScheduleWarning
-from keras_lr.training.others import running_list
-
-# The training that was looked at last, by model: its list of callbacks.
-_seen: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+from keras_lr.training.saved_state import of
 
 
 def warn(model: Any) -> None:
-    """Warn of each optimizer that trains nothing, once in a training; to be called after its first batch."""
+    """Warn of each optimizer that trains nothing, once per training. To be called after the first batch."""
     _warn_once(model, findings(model))
 
 
 def warn_of_unused(model: Any) -> None:
-    """Warn where the optimizer of `compile` makes no step, once in a training; to be called after its first batch."""
+    """Warn if the optimizer of `compile` makes no step, once per training. To be called after the first batch."""
     found = unused(model)
     if found:
         _warn_once(model, found)
 
 
 def _warn_once(model: Any, found: list[str]) -> None:
-    running = running_list()
-    if running is not None:
-        last = _seen.get(model)
-        if last is not None and last() is running:
-            return
-        _seen[model] = weakref.ref(running)
-    for finding in found:
+    session = of(model).session
+    for finding in found if session is None or session.once("idle") else ():
         warn_user(finding, ScheduleWarning)
 
 
@@ -52,7 +43,7 @@ def findings(model: Any) -> list[str]:
         return found
     example = model.trainable_variables[0].path
     return [
-        f"optimizer '{rated.optimizer.name}' trains nothing, and its learning rate stays where it is: "
+        f"optimizer '{rated.optimizer.name}' trains nothing, and its learning rate does not change: "
         f"{_reason(rated, example)}"
         for rated in lookup.rated_optimizers(model)
         if rated.is_idle
@@ -60,24 +51,24 @@ def findings(model: Any) -> list[str]:
 
 
 def unused(model: Any) -> list[str]:
-    """A sentence where the optimizer of `compile` has made no step, although the model was trained with a batch."""
+    """A sentence if the optimizer of `compile` made no step although the model was trained with a batch."""
     if is_unused(model) or lookup.skips_updates(model) or not model.trainable_variables:
         return []
     lookup.sync(model)
     if lookup.read_int(lookup.counter_of(model)):
         return []
     return [
-        f"optimizer '{lookup.optimizer_of(model).name}', which `compile` was given, made no step in the first batch, "
-        "so its learning rate has no effect; if the model trains with other optimizers, name them: `optimizer=` of the "
-        "callbacks takes optimizers, and names of attributes of the model"
+        f"optimizer '{lookup.optimizer_of(model).name}' of `compile` made no step in the first batch, so its learning "
+        "rate has no effect; if the model trains with other optimizers, pass them to the callbacks: `optimizer=` "
+        "accepts optimizers and names of attributes of the model"
     ]
 
 
 def _reason(rated: RatedOptimizer, example: str) -> str:
-    """Why no variable was given to an optimizer."""
+    """Why an optimizer has no variables."""
     patterns = rated.patterns
     if patterns is None:
-        return "no trainable variable was given to it"
+        return "no trainable variable was assigned to it"
     if not patterns:
         return "it is the default, and every trainable variable matches the pattern of another optimizer"
     return (

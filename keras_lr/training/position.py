@@ -1,7 +1,7 @@
-"""Where in an epoch a training goes on that was resumed from a backup.
+"""The position within an epoch at which a training continues that was resumed from a backup.
 
-`BackupAndRestore` leaves the entry of its file in the model's memory until the first batch that
-is trained. It is needed to work out the number of finished epochs from the step counter.
+`BackupAndRestore` keeps the entry of its file in the model's saved state until the first batch is
+trained. The entry is needed to compute the number of finished epochs from the step counter.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ KEY = "backup"
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a training.
+    """A position in a training.
 
     Attributes:
-        epoch: epochs that are over.
-        batch: batches of the next epoch that are trained already.
-        batches: batches that this epoch had when the backup was made; None if that was not known.
+        epoch: number of finished epochs.
+        batch: number of batches of the next epoch that are trained already.
+        batches: batches of this epoch when the backup was made; None if that was unknown.
     """
 
     epoch: int
@@ -36,10 +36,10 @@ class Position:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Position:
-        """The position in an entry; one without a batch is from a version that only had ends of epochs.
+        """The position in an entry. One without a batch is from a version that made backups only at ends of epochs.
 
         Raises:
-            KeyError, ValueError: it is not one.
+            KeyError, ValueError: the entry is not valid.
         """
         found = cls(entry["epoch"], entry.get("batch", 0), entry.get("batches"))
         for name, value in found.to_json().items():
@@ -49,26 +49,26 @@ class Position:
 
 
 def batches_done(model: Any) -> int:
-    """Batches of the present epoch that were trained before `fit` began; 0 once it trains."""
+    """Batches of the current epoch that were trained before `fit` began; 0 after the first batch of `fit`."""
     entry = memory(model).get(KEY)
     return 0 if entry is None else Position.from_json(entry).batch
 
 
 def epochs_of_training(model: Any, steps_per_epoch: int, epoch: int, epochs: int) -> int:
-    """Epochs of the whole training, what was made of it before this `fit` included.
+    """Epochs of the whole training, including those before this `fit`.
 
     Args:
         model: the model.
         steps_per_epoch: batches in an epoch.
-        epoch: the one that begins now.
-        epochs: that at which this `fit` ends.
+        epoch: the epoch that begins now.
+        epochs: the epoch at which this `fit` ends.
     """
     done = lookup.step_of(model) - batches_done(model)
     return max(round(done / steps_per_epoch) + epochs - epoch, 1)
 
 
 def forget(model: Any) -> None:
-    """Remove the entry: training is at a later place."""
+    """Remove the entry, because the training has moved on."""
     memory(model).pop(KEY, None)
     of(model).arrays.pop(KEY, None)
 

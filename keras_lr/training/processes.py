@@ -1,9 +1,9 @@
-"""Training in several processes: which one is the chief, and what it has decided.
+"""Training in several processes: which one is the chief, and how it shares its decisions.
 
-torch's `torch.distributed` and JAX's `jax.distributed` start one process for each device or
-machine, each with callbacks of its own. What one process decides from its own numbers, another
-may not; so numbers that decide something come from the chief. TensorFlow's `MirroredStrategy`
-and JAX's `DataParallel` on one machine have one process, and nothing to agree on.
+`torch.distributed` and `jax.distributed` start one process for each device or machine, each with
+its own callbacks. Processes could decide differently from their own numbers. So every number that
+decides something comes from the chief. TensorFlow's `MirroredStrategy` and JAX's `DataParallel` on
+one machine have only one process.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 
 
 def is_chief() -> bool:
-    """Whether this process writes files and decides: the first one."""
+    """Whether this is the first process, which writes files and decides."""
     return rank() == 0
 
 
 def rank() -> int:
-    """The number of this process, 0 where there is only one."""
+    """The index of this process; 0 if there is only one."""
     backend = keras.config.backend()
     if backend == "torch":
         distributed = _torch_distributed()
@@ -42,7 +42,7 @@ def count() -> int:
 def from_chief(number: float) -> float:
     """The chief's number, in every process. All of them must call this at the same point.
 
-    The bits are sent, not the value: JAX would round a float64 to float32.
+    Its bits are sent, since JAX would round a float64 value to float32.
     """
     backend = keras.config.backend()
     if count() == 1:
@@ -59,14 +59,14 @@ def from_chief(number: float) -> float:
 
 
 def with_own_variables() -> int:
-    """How many processes have variables of their own; on JAX all processes share them, which counts as 1."""
+    """How many processes have their own variables. On JAX all processes share the variables, so it is 1."""
     return 1 if keras.config.backend() == "jax" else count()
 
 
 def from_all(value: Any) -> list[Any]:
-    """The value of each process that has variables of its own, in order. All of them must call this at the same point.
+    """The value of each process with its own variables, in order. All of them must call this at the same point.
 
-    On JAX the processes share their variables, and this is a list of one.
+    On JAX the processes share the variables, and the list has one value.
     """
     distributed = _torch_distributed() if with_own_variables() > 1 else None
     if distributed is None:
@@ -77,7 +77,7 @@ def from_all(value: Any) -> list[Any]:
 
 
 def _torch_distributed() -> Any:
-    """`torch.distributed`, where a group of processes has been started."""
+    """`torch.distributed` if a group of processes was started, otherwise None."""
     distributed = sys.modules.get("torch.distributed")
     return (
         distributed if distributed is not None and distributed.is_available() and distributed.is_initialized() else None

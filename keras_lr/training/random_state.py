@@ -1,8 +1,8 @@
-"""The random states of a process as JSON values, so that a training in another process can go on from them.
+"""The random states of a process as JSON values, so that another process can continue a training from them.
 
-They are what decides on the order of data that `fit(shuffle=True)` draws (Python's generator for a
-`PyDataset`, NumPy's for arrays on JAX, torch's on torch), and on torch also on a Dropout without a
-seed of its own. TensorFlow shuffles inside `tf.data`, whose states cannot be read.
+They determine the order of the data in `fit(shuffle=True)` (Python's generator for a `PyDataset`,
+NumPy's for arrays on JAX, torch's on torch). On torch they also determine a Dropout without its own
+seed. TensorFlow shuffles inside `tf.data`, whose state cannot be read.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import keras
 import numpy as np
 
 MERSENNE = "MT19937"
-"""NumPy's usual generator for `np.random.…`; of another one nothing is kept."""
+"""NumPy's usual generator for `np.random.…`. The state of any other is not saved."""
 
 
 def capture() -> dict[str, Any]:
-    """The states as they are now."""
+    """The current states."""
     version, words, gauss = random.getstate()
     found: dict[str, Any] = {"python": [version, list(words), gauss]}
     numpy = np.random.get_state(legacy=False)  # noqa: NPY002 - Keras shuffles with it
@@ -35,10 +35,10 @@ def capture() -> dict[str, Any]:
 
 
 class RandomStates:
-    """States that were captured, by this process or another one.
+    """States that were captured by this process or another one.
 
     Raises:
-        ValueError: they are not valid states.
+        ValueError: the states are not valid.
     """
 
     def __init__(self, captured: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ class RandomStates:
                 np.random.RandomState().set_state(self._numpy)
             self._torch = None
             self._cuda: list[Any] = []
-            # A file that was written on torch may be loaded on another backend.
+            # A file from torch may be loaded on another backend.
             if "torch" in captured and keras.config.backend() == "torch":
                 self._torch = _tensor(captured["torch"])
                 sys.modules["torch"].Generator().set_state(self._torch)
@@ -62,7 +62,7 @@ class RandomStates:
             raise ValueError(f"its random states are damaged: {error}") from error
 
     def restore(self) -> None:
-        """Give this process the states."""
+        """Set the states of this process."""
         random.setstate(self._python)
         if self._numpy is not None:
             np.random.set_state(self._numpy)  # noqa: NPY002

@@ -1,11 +1,11 @@
-"""`refresh_batch_norm`: the moving statistics of the model as it is now."""
+"""`refresh_batch_norm`: estimate the moving statistics of the current model."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
@@ -26,47 +26,50 @@ def refresh_batch_norm(
     x: Any,
     y: Any = None,
     *,
-    batch_size: int | None = None,
-    steps: int | None = None,
+    batch_size: SupportsFloat | None = None,
+    steps: SupportsFloat | None = None,
     shuffle: bool = True,
-    seed: int = 0,
+    seed: SupportsFloat = 0,
     progress: bool = False,
 ) -> int:
-    """Estimate the moving mean and variance of every `BatchNormalization` from the model as it is now.
+    """Estimate the moving mean and variance of every `BatchNormalization` for the current weights.
 
-    In training, the statistics with which a model is later evaluated are moving averages over batches of the past, when
-    the weights were others. They lag behind at a high learning rate, and they belong to no model at all after weights
-    were averaged, swapped (EMA), loaded or restored. This runs the model in training mode over some batches and gives
-    each layer the mean and the variance of all numbers that it normalized, over the nᵢ of the batches i:
+    A model is evaluated with moving averages over past batches, when the weights were different. At a high learning
+    rate these statistics lag behind. After weights were averaged, swapped (EMA), loaded or restored, they do not belong
+    to the model at all. This function runs the model in training mode over some batches. Then it sets the statistics of
+    each layer to the mean and variance of all values that the layer normalized, nᵢ in batch i:
 
     μ = Σ nᵢ μᵢ/N,  σ² = Σ nᵢ (σᵢ² + (μᵢ − μ)²)/N,  N = Σ nᵢ
 
-    This is PreciseBN (Wu & Johnson 2021, arXiv 2105.07576, section 3.1), with batches of unequal size weighted, where
-    torch's `swa_utils.update_bn` takes the mean of the batches' variances. The variance is divided by N, as Keras does.
+    This is PreciseBN (Wu & Johnson 2021, arXiv 2105.07576, section 3.1), except that batches are weighted by their
+    size. (torch's `swa_utils.update_bn` averages the variances of the batches.) The variance is divided by N, as in
+    Keras.
 
-    Nothing else changes: not the weights, the optimizer, the step, the metrics, nor the states of random layers and of
-    the process; also after an error. What the data remember themselves stays: a generator has moved on. Statistics of
-    a layer that is frozen (``trainable=False``), or that uses its moving statistics in training too, stay as they are.
+    Nothing else changes, even after an error: the weights, the optimizer, the step, the metrics, and the states of
+    random layers and of the process stay the same. Only a generator has moved on. A layer that is frozen
+    (``trainable=False``), or that uses its moving statistics in training too, keeps its statistics.
+
     Dropout is active while the model runs, as in training. `LayerNormalization`, `GroupNormalization` and
-    `RMSNormalization` have no moving statistics and need none of this.
+    `RMSNormalization` have no moving statistics and do not need this.
 
     Args:
-        model: a model; it need not be compiled. The step is compiled as its `predict` is, once for several calls.
-        x: what `fit` takes: arrays, dicts of them, `tf.data`, `PyDataset`, generators, torch `DataLoader`. Use the
-            training data, with the augmentation of training.
-        y: ignored; you may pass what you pass to `fit`.
-        batch_size: of arrays, 32 by default. Use the batch size of training: the layers see statistics of batches.
-        steps: batches, at most; all of the data when None. 32 batches are enough in most trainings.
-        shuffle: whether the batches of arrays are drawn at random, and those of a `PyDataset` chosen at random. Other
-            data come in an order of their own.
-        seed: of that order, which is the same at each call.
-        progress: show a progress bar.
+        model: a model, compiled or not. The step is compiled in the same way as `predict`, once for several calls.
+        x: data as for `fit`: arrays, dicts of arrays, `tf.data`, `PyDataset`, generators, torch `DataLoader`. Use the
+            training data with its augmentation.
+        y: ignored, so that you can pass the arguments of `fit`.
+        batch_size: samples in a batch of arrays, 32 by default. Use the batch size of the training, since the layers
+            normalize with the statistics of a batch.
+        steps: largest number of batches; None for all. 32 batches are enough in most trainings.
+        shuffle: whether to draw the samples of arrays, and the batches of a `PyDataset`, at random. Other data keeps
+            its order.
+        seed: seed of that order, which is the same in each call.
+        progress: whether to show a progress bar.
 
     Returns:
-        How many layers have new statistics.
+        The number of layers with new statistics.
 
     Raises:
-        TypeError, ValueError: for wrong arguments; the model has no `BatchNormalization`.
+        TypeError, ValueError: an argument is not allowed, or the model has no `BatchNormalization`.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
@@ -75,9 +78,9 @@ def refresh_batch_norm(
         >>> [round(float(value[0]), 4) for value in model.get_weights()[2:]]
         [3.0, 2.6667]
     """
-    batch_size = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
-    steps = check(COUNT_OR_NONE, OWNER, "steps", steps)
-    shuffle, seed = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
+    size: int | None = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
+    count: int | None = check(COUNT_OR_NONE, OWNER, "steps", steps)
+    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
     progress = check(FLAG, OWNER, "progress", progress)
     if not isinstance(model, keras.Model):
         refuse(OWNER, "model", "a Keras model", model, TypeError)
@@ -85,10 +88,10 @@ def refresh_batch_norm(
         refuse(OWNER, "model", "a model with a BatchNormalization", model)
     random = RandomSnapshot()
     try:
-        data = inputs(x, batch_size, steps, seed if shuffle else None)
-        # Batches that are drawn here have their size and number already.
+        data = inputs(x, size, count, first if shuffle else None)
+        # Batches that are drawn here already have their size and number.
         is_drawn = data is not x
-        options = {"batch_size": None if is_drawn else batch_size, "steps": None if is_drawn else steps}
+        options = {"batch_size": None if is_drawn else size, "steps": None if is_drawn else count}
         return _refresh(model, data, {**options, "verbose": int(progress)})
     finally:
         random.restore()
@@ -108,7 +111,7 @@ def _refresh(model: Any, data: Any, options: dict[str, Any]) -> int:
 
 @contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
-    """Put back what a forward pass in training mode may change."""
+    """A context that restores everything that a forward pass in training mode may change."""
     before = batch_statistics.values_of(model.non_trainable_variables) if model.built else []
     try:
         yield
@@ -119,7 +122,7 @@ def _unchanged(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _unchanged_on_jax(model: Any) -> Iterator[None]:
-    """Give the variables their values again, which Keras has taken out of them when a step fails."""
+    """A context that restores the values of variables. On JAX they are missing after a step that failed."""
     before = [(variable, variable.value) for variable in model.variables]
     try:
         yield
@@ -134,7 +137,7 @@ def _unchanged_on_jax(model: Any) -> Iterator[None]:
 def _collected(model: Any, data: Any, options: dict[str, Any]) -> dict[str, batch_statistics.Rows]:
     """The rows of each layer, over all batches."""
     if not model.built:
-        _build(model, data)
+        keras.Model.predict(model, data, steps=1, verbose=0)  # which builds it
     layers = norms.batch_norms(model)
     if not layers:
         refuse(OWNER, "model", "a model with a BatchNormalization", model)
@@ -151,7 +154,7 @@ def _step(model: Any, layers: list[Any]) -> Callable[..., Any]:
     """A `predict_step` that runs the model in training mode and returns the rows."""
 
     def forward(x: Any, call: Callable[..., Any]) -> Any:
-        # As in a training step: a model whose `call` has no `training` is called without one.
+        # As in a training step, `training` is passed only if the model's `call` accepts it.
         with batch_statistics.collecting(layers) as rows:
             call(x, **({"training": True} if model._call_has_training_arg else {}))
             return rows()
@@ -167,7 +170,7 @@ def _step(model: Any, layers: list[Any]) -> Callable[..., Any]:
 
 
 class _Kept:
-    """The compiled step of a model, for the next call."""
+    """The compiled step of a model, kept for the next call."""
 
     def __init__(self, model: Any, layers: list[Any], function: Any) -> None:
         self.function = function
@@ -175,7 +178,7 @@ class _Kept:
         self._compilation = _reference(getattr(model, "_compile_config", None))
 
     def is_of(self, model: Any, layers: list[Any]) -> bool:
-        """Whether nothing has changed since that is baked into the step."""
+        """Whether the step is still valid: nothing that was compiled into it has changed."""
         return [(layer(), trainable) for layer, trainable in self._layers] == [
             (layer, layer.trainable) for layer in layers
         ] and self._compilation() is getattr(model, "_compile_config", None)
@@ -188,8 +191,3 @@ def _reference(thing: Any) -> Callable[[], Any]:
 def _kept(model: Any, layers: list[Any]) -> Any:
     kept = vars(model).get(KEY)
     return kept.function if kept is not None and kept.is_of(model, layers) else None
-
-
-def _build(model: Any, data: Any) -> None:
-    """Build a model from its first batch, as `predict` would."""
-    keras.Model.predict(model, data, steps=1, verbose=0)

@@ -1,19 +1,19 @@
-"""What callbacks remember, saved and loaded with the model's weights.
+"""The state of callbacks, saved and loaded with the model's weights.
 
-Keras saves no callback state. It does save, into every `.keras` and `.weights.h5` file, what
-each saveable attribute of a model puts into a store, and asks the same attribute to load it
-again. So importing this package gives `keras.Model` one attribute more, which holds what our
-callbacks remember as JSON. Models that use none of them write nothing, and a file with it
-loads where the package is missing. It must be an attribute of the class: `load_model` makes
-the model and loads its weights before any callback could attach something to it.
+Keras does not save the state of callbacks. But every `.keras` and `.weights.h5` file contains
+what the saveable attributes of a model write to a store, and Keras lets the same attributes load
+it. So importing this package adds an attribute to `keras.Model`, which holds the state of our
+callbacks as JSON. Models without such a callback write nothing, and a file with state can be
+loaded without the package. It must be an attribute of the class, because `load_model` creates the
+model and loads its weights before any callback could add an attribute.
 
-A checkpoint may be written at any moment, also by a callback that comes before ours in the list.
-So a callback does not only leave its entry here, but also a hook that brings the entry up to
-date when a file is about to be written.
+A checkpoint may be written at any time, even by a callback that comes before ours in the list.
+So a callback stores its entry here, and also a hook that updates the entry before a file is
+written.
 
-All that is remembered belongs to the training that a call of `compile` began. The next call
-of `compile` begins another training, and nothing of the one before is left: no best value, no
-scale of a schedule, no best weights, no used time, no rates to compare with.
+All state belongs to the training that a call of `compile` began. The next call of `compile`
+begins another training and drops all of it: best values, scales of schedules, best weights, used
+time, and rates to compare with.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from numpy.typing import NDArray
 
 from keras_lr.optimizers import configuration, install
 
-# Keras loads attributes in the order of their names, those with an underscore last; this one must come
-# before `optimizer`, so that the rate the model was compiled with is seen before it is overwritten.
+# Keras loads attributes in the order of their names, those with an underscore last. This one must come
+# before `optimizer`, so that the rate of `compile` can be read before it is overwritten.
 ATTRIBUTE = "keras_lr_state"
 VERSION = 1
 RATES = "rates"
 
-# The class that Keras's saving code looks for; it has no public name.
+# Keras's saving code looks for this class, which has no public name.
 _Saveable: Any = next(base for base in keras.Model.__mro__ if base.__name__ == "KerasSaveable")
 
 
 class TrainingState(_Saveable):
-    """The memory of a model's callbacks, for the training that the last `compile` began.
+    """The state of a model's callbacks, for the training that the last `compile` began.
 
     Attributes:
-        entries: a dict of JSON values by the callback's key.
-        arrays: lists of arrays by the callback's key, for what is no JSON.
-        hooks: called before a file is written.
-        session: the `Session` of the `fit` that runs; None between.
-        loads: how often it was loaded from a file since `compile`.
-        mismatch: where the rates in the file loaded last and those of the model differ:
+        entries: a dict of JSON values for each callback, by its key.
+        arrays: a list of arrays for each callback that has some, by its key.
+        hooks: functions that are called before a file is written, by the callback's key.
+        session: the `Session` of the running `fit`; None between two calls.
+        loads: how often the state was loaded from a file since `compile`.
+        mismatch: rates that differ between the last loaded file and the model:
             column → (configuration in the file, configuration of the model).
-        audited: the start of training, (step, first epoch, epochs), that the audit has looked at.
-        has_warned_of_loop: whether the user was warned of several calls of `fit` that bind a schedule anew.
-        training: an object of its own for each training.
+        audited: the last start of a training that the audit checked: (step, first epoch, epochs).
+        has_warned_of_loop: whether the user was warned that each of several `fit` calls binds the schedule again.
+        training: a different object for each training.
     """
 
     def __init__(self, model: Any = None) -> None:
@@ -63,7 +63,7 @@ class TrainingState(_Saveable):
         self._begin(None)
 
     def _begin(self, compilation: Any) -> None:
-        """Remember nothing, since another training begins."""
+        """Drop all state, because another training begins."""
         self.entries: dict[str, dict[str, Any]] = {}
         self.arrays: dict[str, list[NDArray[Any]]] = {}
         self.loads = 0
@@ -74,18 +74,18 @@ class TrainingState(_Saveable):
         self._compilation = weakref.ref(compilation) if compilation is not None else lambda: None
 
     def follow(self, model: Any) -> None:
-        """Begin anew if the model was compiled since this was last looked at."""
-        # Keras makes a new one in each `compile`, also with the same optimizer.
+        """Drop all state if the model was compiled since the last call."""
+        # Keras creates a new one in each `compile`, even with the same optimizer.
         compilation = getattr(model, "_compile_config", None)
         if compilation is not self._compilation():
             self._begin(compilation)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainingState:
-        # A copy of a model is made through its saved form, which has the entries.
+        # A model is copied through its saved form, which contains the entries.
         return TrainingState()
 
     def _obj_type(self) -> str:
-        # Keras leaves out of saving what every object of this type has; any type would do.
+        # Keras does not save what every object of this type has. Any type would do.
         return "Loss"
 
     def save_own_variables(self, store: Any) -> None:
@@ -106,10 +106,10 @@ class TrainingState(_Saveable):
                 store[f"{key}:{number}".replace("/", "|")] = array
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the memory from a file that has one; from another, keep what there is.
+        """Load the state from a file. If the file has none, the current state is kept.
 
         Raises:
-            ValueError: it is damaged, or was written by a later version of this package.
+            ValueError: the state is damaged, or was written by a later version of this package.
         """
         if "json" not in store.keys():  # noqa: SIM118 - Keras's stores are no mappings
             return
@@ -117,18 +117,18 @@ class TrainingState(_Saveable):
             saved = json.loads(np.asarray(store["json"]).astype(np.uint8).tobytes().decode())
             version, entries = saved["version"], saved["entries"]
             if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-                raise TypeError("its entries are not there")
+                raise TypeError("its entries are missing")
             arrays = _arrays(store)
             _check_rates(entries.get(RATES, {}))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"the state of keras_lr's callbacks in this file is damaged: {error}") from error
         if version != VERSION:
             raise ValueError(
-                f"the state of keras_lr's callbacks in this file has version {version}, and this keras_lr knows only "
-                f"{VERSION}: install a newer one"
+                f"the state of keras_lr's callbacks in this file has version {version}, but this keras_lr supports "
+                f"only {VERSION}: install a newer one"
             )
         self.arrays = arrays
-        # The optimizer has its own rate still, see ATTRIBUTE.
+        # The optimizer still has its own rate, see ATTRIBUTE.
         asked = configuration.configuration(self._model())
         saved_rates = entries.get(RATES, {})
         self.mismatch = {
@@ -141,11 +141,11 @@ class TrainingState(_Saveable):
 
 
 def _check_rates(rates: dict[str, Any]) -> None:
-    """Refuse what `note_rates` does not write."""
+    """Refuse anything that `note_rates` would not write."""
     for noted in rates.values():
         numbers = [noted[name] for name in ("rate", "now") if name in noted]
         if not all(isinstance(number, float | int) and math.isfinite(number) for number in numbers):
-            raise ValueError("a rate is no number")
+            raise ValueError("a rate is not a number")
         if not numbers and not isinstance(noted["schedule"]["config"], dict):
             raise ValueError("a schedule has no config")
 
@@ -160,12 +160,12 @@ def _arrays(store: Any) -> dict[str, list[NDArray[Any]]]:
 
 
 class _Slot:
-    """Makes a model's `TrainingState` at the first access."""
+    """Creates a model's `TrainingState` at the first access."""
 
     def __get__(self, model: Any, owner: Any = None) -> Any:
         if model is None:
             return self
-        # Straight into the instance: Keras's own attribute tracking is for layers and variables.
+        # Directly into the instance: Keras's attribute tracking is for layers and variables.
         attributes = vars(model)
         if ATTRIBUTE not in attributes:
             attributes[ATTRIBUTE] = TrainingState(model)
@@ -174,7 +174,7 @@ class _Slot:
         return state
 
     def __set__(self, model: Any, value: Any) -> None:
-        # With this method Python asks `__get__` at every access, also once the instance has its own.
+        # Because of this method Python calls `__get__` at every access, even if the instance has its own value.
         raise AttributeError(f"`{ATTRIBUTE}` cannot be replaced")
 
 
@@ -182,15 +182,15 @@ setattr(keras.Model, ATTRIBUTE, _Slot())
 
 
 def of(model: Any) -> TrainingState:
-    """The memory of a model."""
+    """The saved state of a model's callbacks."""
     state: TrainingState = getattr(model, ATTRIBUTE)
     return state
 
 
 class Follower:
-    """Compares the training that a callback meets with the one that it was part of before."""
+    """Compares the training that a callback is in now with the last one that it was in."""
 
-    SAME = "the training that the callback was part of before"
+    SAME = "the same training as before"
     LOADED = "a training whose state was loaded from a file since"
     NEW = "another training"
 
@@ -199,7 +199,7 @@ class Follower:
         self._loads = 0
 
     def meet(self, model: Any) -> str:
-        """Which of the three it is; the next call compares with this one."""
+        """Which of the three it is. The next call compares with this training."""
         state = of(model)
         is_same = self._training is state.training
         is_loaded = state.loads > (self._loads if is_same else 0)
@@ -208,16 +208,16 @@ class Follower:
 
 
 def memory(model: Any) -> dict[str, dict[str, Any]]:
-    """What the callbacks of `model` remember, by key."""
+    """The saved entries of the callbacks of `model`, by key."""
     return of(model).entries
 
 
 def note_rates(model: Any) -> None:
-    """Remember what rates were asked for, so that a resume with others is noticed.
+    """Save the configured rates, so that a resume with other rates is detected.
 
-    Of a number, what it was when a callback of ours first trained with this optimizer, and what it
-    is now, since it may have been reduced, and a `.keras` file is compiled with the number of
-    now. Of a schedule, the schedule without what callbacks put around it.
+    For a number, these are its first value, when one of our callbacks first trained with this
+    optimizer, and its current value: it may have been reduced, and a `.keras` file is compiled with
+    the current one. A schedule is saved without the layers that callbacks put around it.
     """
     noted = memory(model).setdefault(RATES, {})
     for column, asked in configuration.configuration(model).items():

@@ -1,9 +1,10 @@
-"""Everything that training changes in a model and in the process, kept and put back.
+"""Snapshots of everything that a training changes in a model and in the process, to restore it later.
 
-Kept are the values of all variables (weights, seeds of layers, optimizer, metrics), the rate or
-schedule of each optimizer, the compiled training step, what `fit` leaves on the model, and the
-random states of Python, NumPy, the backend, TensorFlow (whose `tf.data` shuffles for all backends)
-and Keras. Values are kept on the host, so that a model that fills its device can be kept too.
+A snapshot contains the values of all variables (weights, seeds of layers, optimizer, metrics), the
+rate or schedule of each optimizer, the compiled training step, the attributes that `fit` sets on
+the model, and the random states of Python, NumPy, the backend, TensorFlow (whose `tf.data` shuffles
+for all backends) and Keras. Values are stored on the host, so that it works for a model that fills
+its device.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 
 from keras_lr.optimizers import install, lookup
 
-# Keras has no public way to its own random state: the generator that unseeded operations draw from, and the
-# seed that `set_random_seed` leaves for the next one.
+# Keras has no public access to its random state: the generator of unseeded operations, and the seed that
+# `set_random_seed` stores for the next one.
 from keras.src.backend.common import global_state  # isort: skip
 
 KERAS_RANDOM = ("global_random_seed", "global_seed_generator")
@@ -44,7 +45,7 @@ class ModelSnapshot:
 
 
 class AttributesSnapshot:
-    """What `fit` leaves on a model beside the values of variables, before it is built or after."""
+    """The attributes that `fit` sets on a model, built or not, apart from the values of variables."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -95,7 +96,7 @@ class RandomSnapshot:
 
 
 def seeds_of(model: Any) -> list[Any]:
-    """The states of the random generators of the layers (Dropout and others)."""
+    """The states of the random generators in the layers (Dropout and others)."""
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
@@ -104,7 +105,7 @@ def _value(variable: Any) -> Any:
 
 
 def _tensorflow_context() -> Any:
-    """TensorFlow's eager context, whose generator gives seeds to operations without one."""
+    """TensorFlow's eager context. Its generator gives seeds to operations without one."""
     module = sys.modules.get("tensorflow.python.eager.context")
     return None if module is None else module.context()
 

@@ -1,4 +1,4 @@
-"""The folder of a backup is the user's; its arguments, a second backup, and a second `fit`."""
+"""The folder of a backup belongs to the user. Also: arguments, a second backup, and a second `fit`."""
 
 import contextlib
 import inspect
@@ -22,7 +22,7 @@ from keras_lr.training.saved_state import memory
 # The folder.
 
 
-def test_what_else_is_in_the_folder_stays(tmp_path):
+def test_other_files_in_the_folder_stay(tmp_path):
     folder = tmp_path / "run"
     (folder / "notes").mkdir(parents=True)
     (folder / "model.keras").write_text("mine")
@@ -34,8 +34,8 @@ def test_what_else_is_in_the_folder_stays(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"save_freq": 2}, {"double_checkpoint": True}], ids=str)
-def test_a_folder_that_is_empty_then_goes(tmp_path, options):
-    """As in Keras, whoever has made it: after a kill nobody knows."""
+def test_an_empty_folder_is_deleted(tmp_path, options):
+    """As in Keras, whoever created it: after a kill nobody knows."""
     for folder in (tmp_path / "new" / "run", tmp_path / "there"):
         if folder.name == "there":
             folder.mkdir()
@@ -60,14 +60,14 @@ def test_a_folder_that_is_a_link_stays(tmp_path):
 
 @pytest.mark.parametrize("name", ["latest", "previous", "part"])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_in_the_place_of_a_backup_is_refused(tmp_path, name, there):
+def test_a_link_instead_of_a_backup_is_refused(tmp_path, name, there):
     mine = tmp_path / "mine.h5"
     if there:
         mine.write_text("mine")
     link = tmp_path / "run" / f"{name}.weights.h5"
     link.parent.mkdir()
     link.symlink_to(mine)
-    with pytest.raises(ValueError, match=rf"`backup_dir` must be a folder in which '{link.name}' is a file and not a"):
+    with pytest.raises(ValueError, match=rf"`backup_dir` must be a folder in which '{link.name}' is a file, not a"):
         fit(model_with(0.1), klr.BackupAndRestore(link.parent))
     assert link.is_symlink()
     assert mine.exists() is there
@@ -75,7 +75,7 @@ def test_a_link_in_the_place_of_a_backup_is_refused(tmp_path, name, there):
 
 @pytest.mark.parametrize("spelled", ["relative", "absolute", "through a link"])
 @pytest.mark.parametrize("place", ["current", "home"])
-def test_the_current_folder_and_the_home_stay(tmp_path, monkeypatch, place, spelled):
+def test_the_current_folder_and_the_home_folder_are_not_deleted(tmp_path, monkeypatch, place, spelled):
     folder = tmp_path / "here"
     folder.mkdir()
     if place == "current":
@@ -96,8 +96,8 @@ def test_the_current_folder_and_the_home_stay(tmp_path, monkeypatch, place, spel
 @pytest.mark.parametrize(
     ("method", "error"), [("unlink", PermissionError(13, "Permission denied")), ("rmdir", OSError(30, "Read-only"))]
 )
-def test_a_deletion_that_fails_is_warned_of(tmp_path, monkeypatch, method, error):
-    """The training is done, and what comes after `fit` in the script must run."""
+def test_a_failed_deletion_warns(tmp_path, monkeypatch, method, error):
+    """The training is complete, and the rest of the script must run."""
     model = model_with(0.1)
     real = getattr(Path, method)
 
@@ -107,12 +107,14 @@ def test_a_deletion_that_fails_is_warned_of(tmp_path, monkeypatch, method, error
         raise error
 
     monkeypatch.setattr(Path, method, fails)
-    with pytest.warns(UserWarning, match=rf"run' could not be deleted \({error.strerror}\); training is done"):
+    with pytest.warns(
+        UserWarning, match=rf"run' could not be deleted \({error.strerror}\); the training itself is complete"
+    ):
         fit(model, klr.BackupAndRestore(tmp_path / "run"))
     assert step_of(model) == 15
 
 
-def test_a_folder_that_is_gone_at_the_end_is_no_fault(tmp_path):
+def test_a_folder_that_is_missing_at_the_end_is_no_error(tmp_path):
     class Remove(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             for path in (tmp_path / "run").iterdir():
@@ -129,8 +131,8 @@ def unusable(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "odd" / "latest.weights.h5").mkdir(parents=True)
     return {
-        "a file": (file, "a folder, and it is a file"),
-        "a link to nothing": (tmp_path / "dangling", "a folder, and it is a"),
+        "a file": (file, "a folder, but it is a file"),
+        "a link to nothing": (tmp_path / "dangling", "a folder, but it is a"),
         "below a file": (file / "run", "a folder that can be written"),
         "with a folder in the place of the file": (tmp_path / "odd", "a folder in which 'latest.weights.h5' is a file"),
         "not writable": (Path("/proc"), "a folder that can be written"),
@@ -140,7 +142,7 @@ def unusable(tmp_path):
 @pytest.mark.parametrize(
     "case", ["a file", "a link to nothing", "below a file", "with a folder in the place of the file", "not writable"]
 )
-def test_a_folder_that_cannot_be_used_is_refused_before_the_first_batch(tmp_path, case):
+def test_an_unusable_folder_is_refused_before_the_first_batch(tmp_path, case):
     if case == "not writable" and not sys.platform.startswith("linux"):
         pytest.skip("needs a folder that even root cannot write to")
     folder, sentence = unusable(tmp_path)[case]
@@ -153,7 +155,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_the_first_batch(tmp_path
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_another_process_than_the_first_neither_writes_nor_deletes(tmp_path, monkeypatch):
+def test_only_the_first_process_writes_and_deletes(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     backup = klr.BackupAndRestore(folder, delete_checkpoint=False)
     fit(model_with(0.1), backup, epochs=2)
@@ -195,7 +197,7 @@ def test_the_arguments_are_those_of_keras():
 
 
 @pytest.mark.parametrize("value", [True, False, np.True_])
-def test_the_second_argument_of_before_is_named(value):
+def test_the_former_second_argument_is_named_in_the_error(value):
     with pytest.raises(TypeError, match=r'`save_freq` must be "epoch", or .*`delete_checkpoint=`, got .*(True|False)'):
         klr.BackupAndRestore("run", value)
 
@@ -245,7 +247,7 @@ def test_how_often(tmp_path, frequency, written):
 
 
 @no_executions
-def test_how_often_with_several_steps_in_an_execution(tmp_path, written):
+def test_how_often_with_steps_per_execution(tmp_path, written):
     fit(model_with(0.1, steps_per_execution=2), klr.BackupAndRestore(tmp_path, 3), epochs=2)
     assert written == [(0, 4), (1, 2), (2, 0)]
 
@@ -253,7 +255,7 @@ def test_how_often_with_several_steps_in_an_execution(tmp_path, written):
 # Two backups.
 
 
-def test_the_backup_before_stays_too(tmp_path):
+def test_the_previous_backup_stays_too(tmp_path):
     seen = []
     look = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(names(tmp_path)))
     backup = klr.BackupAndRestore(tmp_path, double_checkpoint=True, delete_checkpoint=False)
@@ -264,7 +266,7 @@ def test_the_backup_before_stays_too(tmp_path):
 @pytest.mark.few(2)
 @pytest.mark.parametrize("freq", ["epoch", 2])
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "missing"])
-def test_training_goes_on_from_the_backup_before_a_damaged_one(tmp_path, damage, freq):
+def test_training_continues_from_the_backup_before_a_damaged_one(tmp_path, damage, freq):
     folder = tmp_path / "run"
     killed((2, 3), klr.BackupAndRestore(folder, freq, double_checkpoint=True))
     latest = folder / "latest.weights.h5"
@@ -276,13 +278,13 @@ def test_training_goes_on_from_the_backup_before_a_damaged_one(tmp_path, damage,
     first = {"epoch": 5, 2: 10}[freq]
     weight, model = Weight(), model_with(0.1)
     place = {"epoch": "epoch 1 and batch 0", 2: "epoch 2 and batch 0"}[freq]
-    warned = pytest.warns(UserWarning, match=rf"latest.weights.h5' is damaged.*backup before it, of {place}")
+    warned = pytest.warns(UserWarning, match=rf"latest.weights.h5' is damaged.*previous backup, of {place}")
     with contextlib.nullcontext() if damage == "missing" else warned:
         fit(model, klr.BackupAndRestore(folder, freq, double_checkpoint=True), weight)
     np.testing.assert_allclose(weight.seen[1:], -0.1 * np.arange(first + 1, 16), rtol=1e-5)
 
 
-def test_a_damaged_backup_does_not_take_the_place_of_a_good_one(tmp_path):
+def test_a_damaged_backup_does_not_replace_a_good_one(tmp_path):
     backup = klr.BackupAndRestore(tmp_path, double_checkpoint=True, delete_checkpoint=False)
     fit(model_with(0.1), backup, epochs=2)
     good = (tmp_path / "previous.weights.h5").read_bytes()
@@ -307,8 +309,8 @@ def test_two_damaged_backups_are_both_named(tmp_path):
 
 
 @pytest.mark.parametrize("freq", ["epoch", 2])
-def test_a_second_fit_begins_where_the_user_says(tmp_path, freq):
-    """Keras keeps the epoch of the backup on the model for every `fit` to come."""
+def test_a_second_fit_begins_at_the_epoch_of_the_user(tmp_path, freq):
+    """Keras stores the epoch of the backup on the model for all later calls of `fit`."""
     backup, seen = klr.BackupAndRestore(tmp_path / "run", freq), Batches()
     killed((2, 1), backup)
     model = model_with(0.1)
@@ -329,7 +331,7 @@ def test_a_fit_after_one_that_was_resumed_and_killed(tmp_path):
     assert seen.begun == [(0, batch) for batch in range(5)]
 
 
-def test_a_done_training_leaves_the_next_one_its_epochs(tmp_path):
+def test_a_finished_training_does_not_shorten_the_next_one(tmp_path):
     backup, seen = klr.BackupAndRestore(tmp_path, delete_checkpoint=False), Batches()
     fit(model_with(0.1), backup)
     model = model_with(0.1)
@@ -338,7 +340,7 @@ def test_a_done_training_leaves_the_next_one_its_epochs(tmp_path):
     assert seen.begun == [(0, batch) for batch in range(5)]
 
 
-def test_nothing_of_a_backup_is_in_other_files(tmp_path):
+def test_other_files_contain_nothing_of_a_backup(tmp_path):
     model = model_with(0.1)
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
     fit(model, klr.BackupAndRestore(tmp_path / "run", 2), checkpoint, epochs=2)

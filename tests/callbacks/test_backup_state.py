@@ -1,5 +1,6 @@
-"""What is in a backup beside the weights: whose it is, a checksum, and the state of Keras's callbacks."""
+"""The content of a backup besides the weights: its training, a checksum, and the state of Keras's callbacks."""
 
+import contextlib
 import json
 import random
 
@@ -41,7 +42,7 @@ SGD, ADAM = "SGD (2 variables)", "Adam (4 variables)"
     ],
     ids=["adam", "momentum", "scaled"],
 )
-def test_a_backup_of_another_optimizer_is_refused_before_anything_is_touched(tmp_path, now, named):
+def test_a_backup_of_another_optimizer_is_refused_before_any_change(tmp_path, now, named):
     path = tmp_path / "log.csv"
     log = klr.LearningRateLogger(path=path, audit=False)
     killed(klr.BackupAndRestore(tmp_path / "run", double_checkpoint=True), log)
@@ -50,7 +51,7 @@ def test_a_backup_of_another_optimizer_is_refused_before_anything_is_touched(tmp
     with pytest.raises(ValueError, match="is of a training with") as caught:
         fit(other, klr.BackupAndRestore(tmp_path / "run"), klr.LearningRateLogger(path=path, audit=False))
     message = str(caught.value)
-    assert f"is of a training with {SGD}, and the model is compiled with {named}" in message
+    assert f"is of a training with {SGD}, but the model is compiled with {named}" in message
     assert "latest.weights.h5" in message
     assert step_of(other) == 0
     assert float(other.get_weights()[0].squeeze()) == 0.0
@@ -65,8 +66,8 @@ def test_a_backup_of_another_optimizer_is_refused_before_anything_is_touched(tmp
 # Damage.
 
 
-def test_no_damage_goes_unnoticed(tmp_path):
-    """Any byte that changes, and any that are missing."""
+def test_all_damage_is_noticed(tmp_path):
+    """Changed bytes and missing bytes."""
     killed(klr.BackupAndRestore(tmp_path))
     latest, numbers = tmp_path / "latest.weights.h5", random.Random(3)
     whole, trained = latest.read_bytes(), model()
@@ -93,7 +94,7 @@ def test_no_damage_goes_unnoticed(tmp_path):
 
 @pytest.mark.once
 def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path):
-    """Its checksum is right; its entry would have 64 gigabytes."""
+    """Its checksum is correct, but its entry would take 64 gigabytes."""
     path = tmp_path / "latest.weights.h5"
     with h5py.File(path, "w") as file:
         options = {"chunks": (1 << 20,), "compression": "gzip"}
@@ -104,7 +105,7 @@ def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path):
 
 
 @pytest.mark.once
-def test_an_error_of_several_lines_is_given_in_one(tmp_path):
+def test_an_error_of_several_lines_is_shown_in_one(tmp_path):
     killed(klr.BackupAndRestore(tmp_path))
     path = tmp_path / "latest.weights.h5"
     with path.open("r+b") as file:
@@ -115,34 +116,27 @@ def test_an_error_of_several_lines_is_given_in_one(tmp_path):
         del variables["json"]
         variables["json"] = np.frombuffer(json.dumps(saved).encode(), np.uint8)
     seal(path)
-    with pytest.raises(ValueError, match=r"is damaged.*has version 7, and .*: install a newer one; move it away") as it:
+    with pytest.raises(ValueError, match=r"is damaged.*has version 7, but .*: install a newer one; move it away") as it:
         fit(model(), klr.BackupAndRestore(tmp_path))
     assert "\n" not in str(it.value)
 
 
-def test_a_backup_of_before_has_no_checksum(tmp_path, monkeypatch):
+def test_an_older_backup_has_no_checksum(tmp_path, monkeypatch):
     from keras_lr.callbacks import backup
 
-    entered = backup._entered
+    in_memory = backup.BackupEntry.in_memory
 
-    def of_before(model, *arguments):
-        manager = entered(model, *arguments)
-
-        class Manager:
-            def __enter__(self):
-                manager.__enter__()
-                entry = klr.training.saved_state.memory(model)["backup"]
-                for name in ("sealed", "optimizer", "callbacks"):
-                    del entry[name]
-
-            def __exit__(self, *error):
-                return manager.__exit__(*error)
-
-        return Manager()
+    @contextlib.contextmanager
+    def of_before(self, model):
+        with in_memory(self, model):
+            entry = klr.training.saved_state.memory(model)["backup"]
+            for name in ("sealed", "optimizer", "callbacks"):
+                del entry[name]
+            yield
 
     with monkeypatch.context() as patch:
         patch.setattr(backup, "seal", lambda path: None)
-        patch.setattr(backup, "_entered", of_before)
+        patch.setattr(backup.BackupEntry, "in_memory", of_before)
         killed(klr.BackupAndRestore(tmp_path))
     weight = Weight()
     fit(model(), klr.BackupAndRestore(tmp_path), weight)
@@ -185,8 +179,8 @@ ORDERS = [("backup", "stop", "best", "reduce"), ("reduce", "best", "stop", "back
 @pytest.mark.few(3)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kill", [(0, 3, 2), (0, 6, 1), (3, 5), (0, None)], ids=str)
-def test_a_training_with_keras_callbacks_is_that_without_a_kill(tmp_path, order, kill):
-    """With `EarlyStopping`, `ModelCheckpoint` of the best, and `ReduceLROnPlateau`: killed, it ends in the same place."""
+def test_a_killed_training_with_keras_callbacks_equals_one_without_a_kill(tmp_path, order, kill):
+    """With `EarlyStopping`, `ModelCheckpoint(save_best_only=True)` and `ReduceLROnPlateau`."""
     whole = Lists(tmp_path / "whole", order)
     expected = whole.fit()
     assert len(whole.history.epoch) == 8
@@ -204,8 +198,8 @@ def test_a_training_with_keras_callbacks_is_that_without_a_kill(tmp_path, order,
     assert not (tmp_path / "killed" / "run").exists()
 
 
-def test_a_training_that_somebody_else_stopped_goes_on(tmp_path):
-    """A callback that stops for a signal, say; that `EarlyStopping` has not stopped it is in the backup."""
+def test_a_training_stopped_by_another_callback_continues(tmp_path):
+    """For example by a signal. The backup contains that `EarlyStopping` did not stop it."""
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -218,7 +212,7 @@ def test_a_training_that_somebody_else_stopped_goes_on(tmp_path):
     np.testing.assert_allclose(weight.seen[1:], -0.125 * np.arange(11, 16), rtol=1e-5)
 
 
-def test_a_kill_within_an_epoch_keeps_them_too(tmp_path):
+def test_a_kill_within_an_epoch_keeps_their_states(tmp_path):
     whole = Lists(tmp_path / "whole", ORDERS[0], freq=2)
     expected = whole.fit()
     with pytest.raises(RuntimeError, match="killed"):
@@ -229,7 +223,7 @@ def test_a_kill_within_an_epoch_keeps_them_too(tmp_path):
 
 
 @pytest.mark.once
-def test_states_go_to_the_callbacks_that_watch_the_same(tmp_path):
+def test_states_go_to_callbacks_with_the_same_monitor(tmp_path):
     from keras_lr.callbacks import keras_state
 
     def stopping(monitor, wait):
@@ -247,7 +241,7 @@ def test_states_go_to_the_callbacks_that_watch_the_same(tmp_path):
         keras_state.check(entries, arrays)
 
 
-def test_the_list_of_the_user_is_as_it_was(tmp_path):
+def test_the_users_list_is_unchanged(tmp_path):
     backup, history, trained = klr.BackupAndRestore(tmp_path / "run"), keras.callbacks.History(), model()
     running = keras.callbacks.CallbackList([backup, history], model=trained, epochs=1, steps=5, verbose=0)
     before = list(running.callbacks)

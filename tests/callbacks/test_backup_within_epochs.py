@@ -1,4 +1,4 @@
-"""A training that is killed within an epoch and goes on from its backup is one that was not killed."""
+"""A training that is killed within an epoch and resumed from its backup equals one without a kill."""
 
 import contextlib
 import re
@@ -21,7 +21,7 @@ BATCHES, EPOCHS = 5, 3
 
 
 def network(rate, **compile_args):
-    """A classifier with random numbers by a seed of the layer and by none, and metrics of two kinds."""
+    """A classifier with random layers, with and without a seed, and metrics of two kinds."""
     noise = [keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.1, seed=3)]
     layers = [keras.layers.Dense(4, "tanh"), *noise, keras.layers.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((3,)), *layers])
@@ -37,7 +37,7 @@ def samples(size=8):
 
 
 def script(folder, rate, order, every, *more, freq=1, options=None, arguments=None, **compile_args):
-    """One run of a script that is run again after a kill; all that came of it."""
+    """One run of a script that is run again after a kill. Returns all results."""
     keras.utils.set_random_seed(7)
     x, y = samples()
     model = network(rate(), **compile_args)
@@ -68,7 +68,7 @@ def script(folder, rate, order, every, *more, freq=1, options=None, arguments=No
 
 
 def assert_same(whole, resumed):
-    """A training that was killed and resumed, and one that was not, bit by bit."""
+    """Compare a killed and resumed training with one without a kill, bit by bit."""
     for name in ("state", "step", "rate"):
         assert resumed[name] == whole[name], name
     for name in ("weights", "seeds"):
@@ -82,7 +82,7 @@ def assert_same(whole, resumed):
 
 
 def run_and_kill(folder, kills, *case, **options):
-    """The script as a whole, and killed at each of several batches."""
+    """Run the script without a kill, and killed at each of several batches."""
     for name in ("whole", "killed"):
         (folder / name).mkdir()
     whole = script(folder / "whole", *case, **options)
@@ -119,7 +119,7 @@ def test_a_kill_at_any_batch_changes_nothing(tmp_path, case):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("freq", [2, 3, 4])
 def test_backups_every_few_batches(tmp_path, freq):
-    """Among them those whose turn comes with the last batch of an epoch."""
+    """Including backups that are due at the last batch of an epoch."""
     case = (lambda: 0.05, ("plateau", "backup", "log"), 3)
     assert_same(*run_and_kill(tmp_path, [(1, 1), (2, 0)], *case, freq=freq))
 
@@ -127,7 +127,7 @@ def test_backups_every_few_batches(tmp_path, freq):
 @pytest.mark.few(1)
 @no_executions
 @pytest.mark.parametrize("case", list(CASES)[1:3])
-def test_several_steps_in_an_execution(tmp_path, case):
+def test_steps_per_execution_with_a_backup(tmp_path, case):
     """Executions end with batches 1, 3 and, a short one, 4."""
     whole, resumed = run_and_kill(tmp_path, [(0, 3), (1, 1), (2, 3)], *CASES[case], freq=2, steps_per_execution=2)
     assert_same(whole, resumed)
@@ -135,7 +135,7 @@ def test_several_steps_in_an_execution(tmp_path, case):
 
 
 @pytest.mark.slow
-def test_seeds_of_layers_go_on_at_the_end_of_an_epoch_too(tmp_path):
+def test_seeds_of_layers_continue_at_the_end_of_an_epoch(tmp_path):
     case = (lambda: 0.05, ("backup", "plateau", "log"), "epoch")
     assert_same(*run_and_kill(tmp_path, [(1, 2)], *case, freq="epoch"))
 
@@ -207,7 +207,7 @@ def test_data_of_unknown_length(tmp_path):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_within_an_epoch(tmp_path):
-    """In the 21st batch of 130, with backups every 4 batches and a plateau that looks at windows of 9."""
+    """In the 21st batch of 130, with backups every 4 batches and a plateau on windows of 9."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert torture.run(whole, 4, None) == 0
     assert torture.run(broken, 4, {"place": 1, "hook": "batch_end", "calls": 21}) == -signal.SIGKILL
@@ -229,7 +229,7 @@ def test_callbacks_see_no_skipped_batch(tmp_path):
     np.testing.assert_allclose(weight.seen[1:], [-0.9, -1.0], rtol=1e-5)
 
 
-def test_the_progress_bar_goes_on(tmp_path, capsys):
+def test_the_progress_bar_continues(tmp_path, capsys):
     killed((1, 3), klr.BackupAndRestore(tmp_path, 1))
     x, y = data()
     callbacks = [klr.BackupAndRestore(tmp_path, 1)]
@@ -238,7 +238,7 @@ def test_the_progress_bar_goes_on(tmp_path, capsys):
 
 
 class Broken(keras.utils.PyDataset):
-    """Its third batch cannot be read for some time; TensorFlow looks at two before training begins."""
+    """Its third batch cannot be read at first. TensorFlow reads two before the training begins."""
 
     broken = False
 
@@ -271,7 +271,7 @@ def test_an_error_among_the_skipped_batches_leaves_a_model_that_trains(tmp_path)
     assert step_of(model) == 5
 
 
-def test_the_keyboard_interrupts(tmp_path):
+def test_a_keyboard_interrupt(tmp_path):
     killed((1, 3), klr.BackupAndRestore(tmp_path / "run", 2), error=KeyboardInterrupt)
     assert names(tmp_path / "run") == ["latest.weights.h5"]
     weight = Weight()
@@ -280,7 +280,7 @@ def test_the_keyboard_interrupts(tmp_path):
 
 
 def test_no_warning_about_a_schedule_that_fits(tmp_path):
-    """The steps of the epoch so far are part of it: 10 steps, of which the schedule has all."""
+    """The earlier steps of the epoch count too: 10 steps, as many as the schedule has."""
     with pytest.raises(RuntimeError, match="killed"):
         fit(model_with(klr.LinearDecay(0.1, 10)), klr.BackupAndRestore(tmp_path, 1), Kill(1, 4), epochs=2)
     log = klr.LearningRateLogger()
@@ -288,8 +288,8 @@ def test_no_warning_about_a_schedule_that_fits(tmp_path):
     assert log.to_frame().step.tolist() == [9]
 
 
-def test_the_logger_may_stand_after_it(tmp_path):
-    """Keras's own saves when the logger has not seen the batch yet, of which the logger warns."""
+def test_the_logger_may_come_after_it(tmp_path):
+    """Keras's own callback saves before the logger has seen the batch, and the logger warns."""
     backup = klr.BackupAndRestore(tmp_path / "run", 1)
     killed((0, 3), backup, klr.LearningRateLogger(path=tmp_path / "log.csv", audit=False))
     assert pd.read_csv(tmp_path / "log.csv").step.tolist() == [0, 1, 2]
@@ -308,7 +308,9 @@ def within(tmp_path):
 @pytest.mark.parametrize("batches", [1, 3])
 def test_fewer_batches_than_before_the_backup(within, batches):
     model = model_with(0.1)
-    sentence = rf"made after batch 3 of epoch 0 \(the first one is 0\), and an epoch has {batches} now; give `fit`"
+    sentence = (
+        rf"made after batch 3 of epoch 0 \(the first one is 0\), but an epoch has {batches} now; pass the same data"
+    )
     with pytest.raises(ValueError, match=sentence):
         fit(model, within, batches=batches)
     assert within.path.exists()
@@ -323,47 +325,49 @@ def test_data_of_unknown_length_that_end_before_the_backup(within, batches):
     saw = []
     look = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: saw.append(epoch))
     with (
-        pytest.raises(ValueError, match="made after batch 3 .*, and the data have come to their end before it"),
+        pytest.raises(ValueError, match="made after batch 3 .*, but the data have come to their end before it"),
         pytest.warns(UserWarning, match="ran out of data") if BACKEND == "torch" else contextlib.nullcontext(),
     ):
         model_with(0.1).fit(few(), epochs=1, shuffle=False, verbose=0, callbacks=[look, within])
     assert saw == []
 
 
-def test_another_number_of_batches_is_warned_of(within):
+def test_another_number_of_batches_warns(within):
     weight = Weight()
-    with pytest.warns(UserWarning, match="batch 3 of epoch 0 .* of 5, and an epoch has 7 batches now: the first 3 of"):
+    with pytest.warns(UserWarning, match="batch 3 of epoch 0 .* of 5, but an epoch now has 7 batches: the first 3 of"):
         fit(model_with(0.1), within, weight, batches=7, epochs=1)
     assert len(weight.seen) == 5
 
 
 def test_another_first_epoch_is_refused(within):
-    with pytest.raises(ValueError, match="within epoch 0, and `fit` begins with epoch 2; `initial_epoch` must be"):
+    with pytest.raises(ValueError, match="within epoch 0, but `fit` begins with epoch 2; pass the `initial_epoch`"):
         fit(model_with(0.1), within, initial_epoch=2)
 
 
-def test_the_first_epoch_of_the_user_counts_where_there_is_no_backup(tmp_path):
+def test_without_a_backup_the_initial_epoch_of_the_user_is_used(tmp_path):
     seen = Batches()
     fit(model_with(0.1), klr.BackupAndRestore(tmp_path / "run"), seen, initial_epoch=2)
     assert {epoch for epoch, _ in seen.begun} == {2}
 
 
 def test_other_metrics_are_refused(within):
-    with pytest.raises(ValueError, match="with other metrics: its metrics have the shapes .*; give `compile` those of"):
+    with pytest.raises(ValueError, match="with other metrics: its metrics have the shapes .*; pass the same metrics"):
         fit(model_with(0.1, metrics=["mae"]), within)
 
 
 @no_executions
 def test_executions_that_end_elsewhere_are_refused(within):
-    with pytest.raises(ValueError, match="no execution ends with `steps_per_execution=2`; it must be a divisor of 3"):
+    with pytest.raises(
+        ValueError, match="no execution ends there with `steps_per_execution=2`; it must be a divisor of 3"
+    ):
         fit(model_with(0.1, steps_per_execution=2), within)
 
 
-def test_without_fit_it_is_refused(within):
+def test_it_is_refused_without_fit(within):
     model = model_with(0.1)
     within.set_model(model)
     within.on_train_begin()
-    with pytest.raises(ValueError, match="within an epoch can only be taken up by `fit`"):
+    with pytest.raises(ValueError, match="only `fit` can resume from a backup that was made within an epoch"):
         within.on_epoch_begin(0)
 
 
@@ -393,5 +397,7 @@ def test_a_wrong_entry_is_refused(within, monkeypatch, name, value):
         return real(callback, path)
 
     monkeypatch.setattr(type(within), "_load_from", load)
-    with pytest.raises(ValueError, match="is damaged, or is no backup of this model: its (batch|batches|random|seeds)"):
+    with pytest.raises(
+        ValueError, match="is damaged, or is not a backup of this model: its (batch|batches|random|seeds)"
+    ):
         fit(model_with(0.1), within)

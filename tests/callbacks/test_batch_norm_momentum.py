@@ -1,4 +1,4 @@
-"""`BatchNormMomentum`: the moving statistics follow from the schedule, as the compiled step computed them."""
+"""`BatchNormMomentum`: the moving statistics of the compiled step follow from the schedule."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def fit(model, *callbacks, epochs=2, **options):
 
 
 def moving(momenta, start=0.0, first=0):
-    """The moving mean after these momenta, batch after batch; the first layer's input is the data."""
+    """The moving mean after each batch with these momenta. The input of the first layer is the data."""
     mean = np.zeros(2) + start
     for place, momentum in enumerate(momenta, first):
         mean = momentum * mean + (1.0 - momentum) * BATCHES[place % 4].astype(float).mean(axis=0)
@@ -39,7 +39,7 @@ def mean_of(model, name="norm"):
     return np.array(keras.ops.convert_to_numpy(model.get_layer(name).moving_mean))
 
 
-def test_the_momentum_of_each_step_is_that_of_the_schedule_and_the_layer_has_its_own_afterwards():
+def test_each_step_has_the_momentum_of_the_schedule_and_it_is_restored_afterwards():
     model = model_of()
     log = LearningRateLogger(audit=False)
     # An assignment between two batches: the compiled step does not notice it.
@@ -57,7 +57,7 @@ def test_the_momentum_of_each_step_is_that_of_the_schedule_and_the_layer_has_its
     np.testing.assert_allclose(mean_of(model), moving([0.99] * 4, before), rtol=1e-5)
 
 
-def test_a_schedule_in_epochs_is_bound_and_a_resume_goes_on_with_it(tmp_path):
+def test_a_schedule_in_epochs_is_bound_and_continues_after_a_resume(tmp_path):
     rising = klr.PiecewiseConstantDecay([epochs(1), epochs(2)], [0.5, 0.8, 0.95])
     momenta = rising.bind(steps_per_epoch=4, epochs=3).values(np.arange(12))
     assert set(momenta) == {0.5, 0.8, 0.95}
@@ -122,7 +122,7 @@ def test_nested_layers_mixed_precision_double_precision_and_frozen_ones():
     assert [layer.momentum for layer in (half.norm, double, frozen)] == [0.99] * 3
 
 
-def test_a_plateau_that_compiles_the_step_anew_keeps_it():
+def test_it_survives_the_retrace_of_a_plateau():
     model = model_of(optimizer=keras.optimizers.SGD(klr.Constant(0.01)))
     plateau = klr.ReduceOnPlateau("loss", 0.5, patience=0, min_delta=1e9)
     fit(model, plateau, BatchNormMomentum(RISING))

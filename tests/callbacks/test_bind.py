@@ -43,7 +43,7 @@ def test_epochs_equal_steps_in_a_real_fit(per_execution, last, binder_first):
 
 
 @pytest.mark.filterwarnings("ignore::keras_lr.ScheduleWarning")
-def test_fit_again_for_longer_binds_anew():
+def test_a_longer_fit_binds_again():
     model = model_with(UNITS)
     fit(model, BindSchedule(), epochs=4)
     for more in ({"epochs": 8, "initial_epoch": 4}, {"epochs": 4}):
@@ -56,7 +56,7 @@ def test_fit_again_for_longer_binds_anew():
         assert_applied(weight, source(model).values(range(start, start + 20)))
 
 
-def test_binding_is_one_compilation_and_none_where_nothing_changes(monkeypatch):
+def test_binding_takes_one_compilation_and_none_without_a_change(monkeypatch):
     made = calls(monkeypatch, "retrace", "replace", "sync")
     momentum = klr.Scheduled(keras.optimizers.SGD(0.1, momentum=0.5), momentum=klr.LinearDecay(0.9, epochs(4)))
     for model, compilations in (
@@ -87,15 +87,15 @@ def test_the_length_must_be_known():
         while True:
             yield x, y
 
-    with pytest.raises(ValueError, match="the dataset does not tell how many batches it has"):
+    with pytest.raises(ValueError, match="the number of batches in the data is unknown"):
         model_with(UNITS).fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule()])
     binder = BindSchedule()
     binder.set_model(model_with(UNITS))
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         binder.on_train_begin()
     assert str(raised.value) == (
-        "BindSchedule: the dataset does not tell how many batches it has; pass `BindSchedule(steps_per_epoch=…)` or give "
-        "`fit` its `steps_per_epoch`"
+        "BindSchedule: the number of batches in the data is unknown; pass `BindSchedule(steps_per_epoch=…)` or "
+        "`fit(steps_per_epoch=…)`"
     )
     model = model_with(UNITS)
     args = {"steps_per_epoch": 5, "epochs": 4, "verbose": 0, "shuffle": False}
@@ -125,7 +125,7 @@ def test_a_schedule_without_units_is_bound_to_itself():
 
 
 class Clock:
-    """Time that passes only in training: so many seconds for each batch."""
+    """A clock that advances only in training, by so many seconds per batch."""
 
     def __init__(self, seconds):
         self.now, self.seconds = 1000.0, seconds
@@ -163,7 +163,7 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
 
 @pytest.mark.slow
 def test_a_time_budget_with_the_real_clock():
-    """It ends after the budget, at the end of the schedule and not of the epochs."""
+    """It ends after the budget, at the end of the schedule, before the last epoch."""
     # The step is compiled several times, which takes longer on a busy machine: the budget grows with it.
     begun = time.monotonic()
     fit(model_with(klr.LinearDecay(0.3, fraction(1.0))), BindSchedule(), epochs=1)
@@ -182,7 +182,7 @@ def test_a_time_budget_with_the_real_clock():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plateau_first", [True, False])
-def test_a_time_budget_goes_with_a_plateau(monkeypatch, plateau_first):
+def test_a_time_budget_with_a_plateau(monkeypatch, plateau_first):
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
@@ -302,7 +302,7 @@ def test_the_paces_of_a_time_budget_equal_an_independent_model(monkeypatch, name
     np.testing.assert_allclose(log.to_frame().learning_rate, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
+def test_each_correction_of_the_pace_takes_one_compilation(monkeypatch):
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     made = calls(monkeypatch, "retrace", "sync", "replace")
@@ -316,14 +316,14 @@ def test_each_correction_of_a_pace_is_one_compilation(monkeypatch):
         assert [name for name, _ in made].count("sync") >= 5
 
 
-def test_a_pace_that_was_due_when_the_training_was_killed_is_not_looked_at_again():
+def test_a_correction_due_at_a_kill_is_not_repeated():
     model = model_with(0.3)
     memory(model)["time_budget"] = {"seconds": 15.0, "clocks": {}}
     assert time_budget.TimeBudget(model, 60.0, 1000, continues=True)._due == [30.0, 45.0, 54.0]
 
 
-def test_the_pace_is_that_of_the_schedule_and_not_of_the_epochs(monkeypatch):
-    """400 steps of a schedule in 240 batches, and a reduced one that stays reduced when its pace is corrected."""
+def test_the_pace_depends_on_the_schedule_not_on_the_epochs(monkeypatch):
+    """400 steps of a schedule in 240 batches. A reduced schedule stays reduced when its pace is corrected."""
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     model = model_with(klr.Reduced(klr.LinearDecay(0.3, 400), 0.5, by="ReduceOnPlateau/loss"))
@@ -345,8 +345,8 @@ def test_the_model_of_the_paces_by_hand():
     assert batches == 240
 
 
-def test_a_clock_that_was_saved_is_not_put_around_itself(monkeypatch, tmp_path):
-    """A file of a model has the schedule with its clock, one of weights has the clock alone."""
+def test_a_saved_clock_is_not_wrapped_again(monkeypatch, tmp_path):
+    """A file of a model contains the schedule with its clock, a file of weights only the clock."""
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     model = model_with(klr.LinearDecay(0.3, 100))
@@ -409,10 +409,10 @@ def test_a_damaged_state_of_a_time_budget_is_refused(saved, sentence):
         (np.inf, ValueError),
     ],
 )
-def test_a_time_budget_is_a_time(budget, error):
+def test_a_time_budget_must_be_a_time(budget, error):
     with pytest.raises(error) as raised:
         BindSchedule(budget)
-    allowed = "BindSchedule: `time_budget` must be seconds > 0, a timedelta, or a text such as '30min', got "
+    allowed = "BindSchedule: `time_budget` must be seconds > 0, a timedelta, or a string such as '30min', got "
     assert str(raised.value) == allowed + repr(budget)
 
 
@@ -425,7 +425,7 @@ def test_a_time_budget_in_every_form(budget):
     assert BindSchedule(budget).time_budget == 90.0
 
 
-def test_a_time_budget_that_is_used_up_ends_with_the_epoch(monkeypatch):
+def test_a_used_up_time_budget_ends_with_the_epoch(monkeypatch):
     clock = Clock(0.0)
     monkeypatch.setattr(time_budget, "clock", clock)
 
@@ -459,7 +459,7 @@ def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
 KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
 
 
-def test_binding_anew_reaches_what_is_bound_inside():
+def test_binding_again_reaches_inner_bound_schedules():
     inner = klr.LinearDecay(0.3, epochs(2)).bind(steps_per_epoch=5, epochs=4)
     plain = klr.LinearDecay(0.3, 7)
     within = [inner, klr.Warmup(inner, 3), klr.Chain([plain, inner]), klr.Warmup(klr.Sum([plain, inner]), 2)]
@@ -472,14 +472,14 @@ def test_binding_anew_reaches_what_is_bound_inside():
     assert rebound(KERAS, 3, 4) is KERAS
 
 
-def test_the_changes_of_what_is_bound():
+def test_the_changes_of_a_bound_schedule():
     assert klr.MultiStepDecay(0.1, [epochs(1), epochs(3)]).bind(steps_per_epoch=5, epochs=4).changes() == (5, 15)
     assert klr.Bound(klr.MultiStepDecay(0.1, [3, 9]), 5, 4).changes() == (3, 9)
     assert klr.Bound(KERAS, 5, 4).changes() == ()
 
 
 def test_a_binder_without_numbers_from_fit():
-    """A loop of one's own may say nothing of the epochs: then this one is the last."""
+    """A custom loop may not pass the number of epochs. Then the current epoch is the last one."""
     model = model_with(klr.LinearDecay(0.3, fraction(1.0)))
     binder = BindSchedule(steps_per_epoch=5, audit=False)
     binder.set_model(model)
@@ -510,7 +510,7 @@ def test_hyperparameters_are_bound_whatever_the_rate_is():
         assert optimizer.hyperparameters["momentum"].duration == 30
 
 
-def test_a_momentum_that_is_new_is_bound_beside_a_rate_that_is_bound_already():
+def test_a_new_momentum_is_bound_with_a_rate_that_is_bound_already():
     momentum = klr.LinearDecay(0.9, fraction(1.0))
     optimizer = klr.Scheduled(keras.optimizers.SGD(klr.LinearDecay(0.1, epochs(1)), momentum=0.5), momentum=momentum)
     model = model_with(None, optimizer)
@@ -524,7 +524,7 @@ def test_a_momentum_that_is_new_is_bound_beside_a_rate_that_is_bound_already():
         optimizer.hyperparameters["momentum"] = momentum
 
 
-def test_callbacks_say_whose_argument_is_wrong():
+def test_errors_name_the_callback():
     for make, beginning in (
         (lambda: BindSchedule(audit=3), "BindSchedule: `audit` must be "),
         (lambda: BindSchedule(on_mismatch=3), "BindSchedule: `on_mismatch` must be "),
@@ -559,8 +559,8 @@ def test_the_audit():
         "the schedule ends at step 5, 33% of a training that ends at step 15"
     ]
     assert found(model_with(klr.LinearDecay(0.3, 50))) == [
-        "the schedule ends at step 50, but this `fit` ends before it, at step 15 (`BindSchedule(epochs=…)` says how long several "
-        "calls of `fit` are together)"
+        "the schedule ends at step 50, but this `fit` ends before it, at step 15 (for several calls of `fit`, pass their total "
+        "number of epochs: `BindSchedule(epochs=…)`)"
     ]
     assert found(model_with(klr.MultiStepDecay(0.3, [100, 200]))) == [
         "the schedule first changes at step 100, but this `fit` ends at step 15"
@@ -583,7 +583,7 @@ def test_the_audit():
 
 
 def test_the_audit_of_the_binder():
-    """The same as the logger's, unless it is told to be silent."""
+    """It equals that of the logger, unless it is switched off."""
 
     def told(**options):
         with warnings.catch_warnings(record=True) as caught:
@@ -598,20 +598,18 @@ def test_the_audit_of_the_binder():
 
 
 UNKNOWN = (
-    r"^BindSchedule: the dataset does not tell how many batches it has; pass `BindSchedule\(steps_per_epoch=…\)` or give "
-    r"`fit` its `steps_per_epoch`$"
+    r"^BindSchedule: the number of batches in the data is unknown; pass `BindSchedule\(steps_per_epoch=…\)` or "
+    r"`fit\(steps_per_epoch=…\)`$"
 )
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_a_dataset_that_ends_but_does_not_tell_when():
+def test_a_dataset_of_finite_but_unknown_length():
     def batches():
         for _ in range(6):
             yield np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
 
-    with pytest.raises(
-        ValueError, match=r"pass `BindSchedule\(steps_per_epoch=…\)` or give `fit` its `steps_per_epoch`"
-    ):
+    with pytest.raises(ValueError, match=r"pass `BindSchedule\(steps_per_epoch=…\)` or `fit\(steps_per_epoch=…\)`"):
         model_with(UNITS).fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule()])
     model = model_with(UNITS)
     model.fit(batches(), verbose=0, shuffle=False, callbacks=[BindSchedule(steps_per_epoch=6, audit=False)])
@@ -634,7 +632,7 @@ def test_the_audit_of_a_counter_that_was_left_behind():
 
 
 def test_the_audit_leaves_out_an_optimizer_that_trains_nothing():
-    """Keras never builds it, so its counter is 0 whatever has been trained."""
+    """Keras never builds it, so its counter is always 0."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, name="all")])
     chosen = keras.optimizers.OptimizerMap(
         default_optimizer=keras.optimizers.SGD(klr.LinearDecay(0.1, 20), name="busy"),
@@ -697,7 +695,7 @@ def test_laws_of_composition(a, b, c, m, n):
     np.testing.assert_allclose(joined.values(np.arange(a.duration)), a.values(np.arange(a.duration)))
 
 
-def test_operators_leave_strangers_to_python():
+def test_operators_leave_other_types_to_python():
     with pytest.raises(TypeError):
         LEAVES[0] + "1"
     assert (LEAVES[0] / 2).values(0) == pytest.approx(0.2)
@@ -706,7 +704,7 @@ def test_operators_leave_strangers_to_python():
 
 
 @pytest.mark.parametrize("budget_first", [True, False])
-def test_two_of_them_both_act(monkeypatch, budget_first):
+def test_two_binders_both_act(monkeypatch, budget_first):
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     model, both = model_with(klr.LinearDecay(0.3, fraction(1.0))), [BindSchedule(60), BindSchedule(audit=False)]

@@ -36,7 +36,7 @@ CASES = {
     ),
     "pooling between": ((L.Conv2D(4, 3, name="a"), L.MaxPooling2D(), L.BatchNormalization()), IMAGE, ["a"]),
     "nothing behind it": ((L.BatchNormalization(), L.Dense(3, name="a")), (4,), []),
-    "nested": ((keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.RMSNormalization()]),), (4,), []),
+    "nested": ((keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.LayerNormalization()]),), (4,), []),
     "nested, with a batch norm": (
         (keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.BatchNormalization()]),),
         (4,),
@@ -65,7 +65,7 @@ def test_which_kernels_have_no_scale(case):
 
 
 @pytest.mark.once
-def test_a_kernel_with_another_way_out_has_a_scale():
+def test_a_kernel_with_another_output_has_a_scale():
     inputs = keras.Input((4,))
     both = L.Dense(4, name="both")(inputs)
     model = keras.Model(inputs, L.Add()([L.BatchNormalization()(both), both]))
@@ -138,7 +138,7 @@ def test_factors_of_layers_and_patterns():
 
 @pytest.mark.once
 @pytest.mark.needs("matplotlib")
-def test_it_is_drawn_on_an_axis_of_its_own():
+def test_it_is_drawn_on_a_separate_axis():
     model = model_of(L.Dense(3), L.BatchNormalization(), L.Dense(1), run_eagerly=True)
     log = LearningRateLogger(audit=False, effective=True)
     model.fit(X, X[:, :1], batch_size=8, epochs=3, verbose=0, callbacks=[log])
@@ -153,7 +153,9 @@ def test_it_is_drawn_on_an_axis_of_its_own():
 @pytest.mark.once
 def test_what_is_refused():
     bare = model_of(L.Dense(1))
-    with pytest.raises(ValueError, match="^LearningRateLogger: `effective` must be patterns of paths: .*, got True$"):
+    with pytest.raises(
+        ValueError, match="^LearningRateLogger: `effective` must be patterns of paths, since .*, got True$"
+    ):
         bare.fit(X, X[:, :1], verbose=0, callbacks=[LearningRateLogger(effective=True)])
     with pytest.raises(ValueError, match=r"^LearningRateLogger: `effective` must be patterns .*, got \('x',\)$"):
         bare.fit(X, X[:, :1], verbose=0, callbacks=[LearningRateLogger(effective=["x"])])

@@ -1,4 +1,4 @@
-"""`from_epoch_function` and `PerEpoch` give the rates that callbacks give which are called once an epoch."""
+"""`from_epoch_function` and `PerEpoch` give the same rates as callbacks that are called once per epoch."""
 
 import keras
 import numpy as np
@@ -49,7 +49,7 @@ def test_the_rates_are_those_of_keras(function, first):
 
 
 @pytest.mark.once
-def test_a_schedule_of_torch_that_is_called_once_an_epoch():
+def test_a_torch_scheduler_that_is_called_once_per_epoch():
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=9)

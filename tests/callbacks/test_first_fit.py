@@ -1,6 +1,6 @@
 """`ReduceOnPlateau` in the first `fit` of a freshly compiled model, with real metrics by their names in the logs.
 
-On TensorFlow the metrics that `compile` was given are made in the first batch only.
+On TensorFlow the metrics of `compile` are only created in the first batch.
 """
 
 import keras
@@ -16,7 +16,7 @@ Y = (X[:, :1] > 0.5).astype("float32")
 
 
 def one_output(**args):
-    """Evaluated eagerly, since what is tested comes before and after the compiled step."""
+    """A model with one output that runs eagerly, since the tests are about callbacks."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy", **{"run_eagerly": True, **args})
     return model
@@ -38,7 +38,7 @@ def first_fit(model, *callbacks, epochs=1, y=Y):
 
 
 def direction(plateau, model):
-    """Which way a callback takes the metric to go: the best is the first value, or one that is worse."""
+    """The direction that a callback assumes: the best value is the first one or a worse one."""
     first_fit(model, plateau)
     best = plateau.state.best
     rule = plateau.rule
@@ -47,7 +47,7 @@ def direction(plateau, model):
 
 @pytest.mark.parametrize("rate", [0.5, klr.LinearDecay(0.5, 1000)], ids=["number", "schedule"])
 def test_the_readers_first_fit(rate):
-    """Compiled as a stranger compiles it, and reduced in the first `fit` and the second one."""
+    """Compiled as a user would do, and reduced in the first and the second `fit`."""
     model = one_output(metrics=["accuracy"], run_eagerly=False)
     model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", metrics=["accuracy"])
     plateau = ReduceOnPlateau("val_accuracy", 0.5, 1, min_delta=2.0)
@@ -95,7 +95,7 @@ def test_several_outputs(monitor, better):
 
 @pytest.mark.parametrize("monitor", ["accuracy", "mae", "weighted_accuracy", "loss"])
 def test_windows_of_batches_in_the_first_fit(monitor):
-    """Two windows of two batches in each epoch, none better than the first one by as much as is asked."""
+    """Two windows of two batches in each epoch. None is better than the first one by more than `min_delta`."""
     model = one_output(metrics=["accuracy", "mae"], weighted_metrics=["accuracy"])
     plateau = ReduceOnPlateau(monitor, 0.5, 3, every=2, min_delta=9.0)
     first_fit(model, plateau, epochs=2)
@@ -119,7 +119,7 @@ def test_the_mean_of_the_first_window_is_that_of_its_batches():
     assert [best for batch, best in seen] == [None, pytest.approx(0.125), pytest.approx(0.125), pytest.approx(0.75)]
 
 
-def test_windows_of_what_is_no_mean():
+def test_windows_of_a_metric_that_is_not_a_mean():
     with pytest.raises(ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'AUC'"):
         first_fit(one_output(metrics=["AUC"]), ReduceOnPlateau("AUC", every=2))
 
@@ -136,7 +136,7 @@ def test_a_misspelled_metric_is_refused_after_the_first_batch_with_the_nearest_n
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         first_fit(one_output(metrics=["accuracy"]), batches, ReduceOnPlateau("val_los"))
     assert str(raised.value) == (
-        "ReduceOnPlateau: cannot tell whether 'val_los' should fall or rise: it is none of the model's metrics (there are: "
+        "ReduceOnPlateau: cannot tell whether 'val_los' should fall or rise: it is not a metric of the model (there are: "
         "val_accuracy, val_loss; did you mean 'val_loss'?); pass `mode='min'` or `mode='max'`"
     )
     assert batches.count == 1
@@ -148,7 +148,7 @@ def test_a_misspelled_metric_with_a_mode_is_warned_about_with_the_nearest_name()
 
 
 class Reward(keras.metrics.Mean):
-    """A mean of the user's own, which does not say which way is better."""
+    """A custom mean without a direction."""
 
     def update_state(self, y, prediction, sample_weight=None):
         return super().update_state(prediction)
@@ -174,7 +174,7 @@ def test_a_metric_without_a_direction():
     ],
     ids=str,
 )
-def test_a_metric_that_is_no_number(value, what):
+def test_a_metric_that_is_not_a_number(value, what):
     message = f"^ReduceOnPlateau: the metric 'metric' must be one number in the logs, got {what}$"
     with pytest.raises(TypeError, match=message):
         fit(model_with(0.5), Metric([value]), ReduceOnPlateau("metric", mode="min"), epochs=1)
@@ -187,7 +187,7 @@ def test_a_metric_that_is_one_number_in_another_form(value):
     assert plateau.state.best == 0.5
 
 
-def test_a_logged_metric_that_is_no_number():
+def test_a_logged_metric_that_is_not_a_number():
     class Spoil(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             logs["metric"] = [1.0, 2.0]

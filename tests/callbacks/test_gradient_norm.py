@@ -32,7 +32,7 @@ def test_the_norm_of_each_batch_is_that_of_its_gradient():
     np.testing.assert_allclose(frame["gradient_norm"], means * np.sqrt(2.0), rtol=1e-6)
 
 
-def test_the_optimizer_is_afterwards_as_before_and_its_files_know_nothing(tmp_path):
+def test_the_optimizer_is_restored_and_its_files_are_unchanged(tmp_path):
     model = weighted(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
     path = tmp_path / "model.keras"
     save = keras.callbacks.ModelCheckpoint(path)
@@ -67,7 +67,7 @@ def test_before_the_optimizer_clips_and_with_a_scheduled_one():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras refuses steps_per_execution on torch")
-def test_with_several_steps_in_an_execution_the_last_has_it():
+def test_with_steps_per_execution_the_last_row_has_it():
     frame = recorded(weighted(steps_per_execution=2), epochs=1, batches=4)
     assert frame["gradient_norm"].isna().tolist() == [True, False, True, False]
 

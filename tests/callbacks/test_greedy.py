@@ -22,8 +22,8 @@ def greedy(**options):
 @pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.few(3)
-def test_a_training_that_was_saved_and_loaded_goes_on(tmp_path, rate, form):
-    """Stopped where one good epoch, and a window, and an undecided count are in the state."""
+def test_a_saved_and_loaded_training_continues(tmp_path, rate, form):
+    """Stopped when the state contains one good epoch, a window, and an unfinished count."""
     options = {"window": 2, "warmup": 1, "cooldown": 1}
     fit(model_with(RATES[rate]()), whole := Weight(), Metric(METRICS), greedy(**options), epochs=10)
     fit(model := model_with(RATES[rate]()), Metric(METRICS), greedy(**options), epochs=5)
@@ -35,7 +35,7 @@ def test_a_training_that_was_saved_and_loaded_goes_on(tmp_path, rate, form):
     assert len(set(np.round(whole.applied[25::5], 4))) > 1  # it does change after the load
 
 
-def test_two_of_them_and_a_plateau_have_factors_of_their_own(tmp_path):
+def test_two_of_them_and_a_plateau_have_separate_factors(tmp_path):
     class Three(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs |= {"rising": float(epoch), "flat": 1.0}
@@ -110,7 +110,7 @@ def test_real_metrics_by_name_on_a_fresh_model():
 
 
 @pytest.mark.once
-def test_its_state_is_json_and_may_be_kept_elsewhere():
+def test_its_state_is_json_and_may_be_saved_elsewhere():
     first = greedy(window=3)
     fit(model_with(klr.Constant(0.5)), Metric(METRICS), first, epochs=3)
     second = greedy(window=3)
@@ -150,7 +150,7 @@ def test_wrong_arguments_are_refused(options, message):
 
 
 @pytest.mark.once
-def test_what_it_says_of_a_change(capsys):
+def test_the_lines_that_it_prints(capsys):
     fit(model_with(0.5), Metric([2.0, 1.0]), greedy(verbose=1), epochs=2)
     assert "Epoch 2: GreedyLearningRate: learning_rate 0.5 -> 1\n" in capsys.readouterr().out
 

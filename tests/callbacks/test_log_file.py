@@ -1,4 +1,4 @@
-"""The file of a log: odd names, writes that fail, files that somebody else touches, several trainings."""
+"""The file of a log: unusual names, failed writes, changes by other programs, several trainings."""
 
 import contextlib
 import os
@@ -73,7 +73,7 @@ def test_a_metric_of_an_odd_name(tmp_path, name):
 @example(name='"', torn=0)
 @example(name="Unnamed: 4", torn=0)
 @example(name="learning_rate.1", torn=0)
-def test_any_text_may_be_a_name(tmp_path_factory, name, torn):
+def test_any_text_can_be_a_name(tmp_path_factory, name, torn):
     if name in ("training", "step", "epoch", "batch", "learning_rate"):
         return
     path = tmp_path_factory.mktemp("names") / "log.csv"
@@ -91,7 +91,7 @@ def test_any_text_may_be_a_name(tmp_path_factory, name, torn):
 
 
 @pytest.mark.once
-def test_a_name_that_no_file_can_have():
+def test_a_name_that_cannot_be_written():
     with pytest.raises(ValueError, match=r"`metrics` must be names that can be written in UTF-8, got '\\udc80'"):
         klr.LearningRateLogger(("\udc80",))
 
@@ -108,7 +108,7 @@ def test_a_metric_cannot_have_the_name_of_another_column(name):
 
 @contextlib.contextmanager
 def full(size):
-    """A disk on which no file can be longer than so many bytes."""
+    """A limit for the size of files, in bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -119,7 +119,7 @@ def full(size):
 
 @pytest.mark.skipif(resource is None, reason="Windows has no limit for the size of files")
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_write_that_fails_is_made_up_for_by_the_next_one(tmp_path, ending):
+def test_the_write_after_a_failed_one_adds_the_missing_rows(tmp_path, ending):
     path, trained = tmp_path / f"log.{ending}", model(klr.LinearDecay(0.1, 100))
     log = logger(path, ("loss",))
     fit(trained, log, epochs=2)
@@ -168,8 +168,8 @@ def test_the_batch_after_which_a_callback_before_the_logger_raised(tmp_path, rat
     pd.testing.assert_frame_equal(read_frame(path), frame)
 
 
-def test_a_training_that_is_broken_off_right_after_an_update(monkeypatch):
-    """Before any callback can know of it, as Ctrl-C may."""
+def test_a_training_interrupted_right_after_an_update(monkeypatch):
+    """Before any callback is called, as by Ctrl-C."""
     trained, log = model(klr.LinearDecay(0.1, 100)), logger(None, ("loss",))
 
     class Patch(keras.callbacks.Callback):
@@ -195,7 +195,7 @@ def test_a_training_that_is_broken_off_right_after_an_update(monkeypatch):
     np.testing.assert_allclose(frame.learning_rate, klr.LinearDecay(0.1, 100).values(range(9)), rtol=1e-6)
 
 
-def test_a_frame_within_an_epoch_disturbs_nothing():
+def test_to_frame_within_an_epoch_has_no_side_effect():
     lengths, log = [], logger(None)
 
     class Look(keras.callbacks.Callback):
@@ -211,7 +211,7 @@ def test_a_frame_within_an_epoch_disturbs_nothing():
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_link_and_the_rights_of_a_file_stay(tmp_path, ending):
+def test_links_and_permissions_of_a_file_stay(tmp_path, ending):
     target, link = tmp_path / f"target.{ending}", tmp_path / f"log.{ending}"
     link.symlink_to(target)
     trained = model()
@@ -226,7 +226,7 @@ def test_a_link_and_the_rights_of_a_file_stay(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("resumed", [False, True])
-def test_a_log_that_is_deleted_is_written_whole_again(tmp_path, ending, resumed):
+def test_a_deleted_log_is_written_again_completely(tmp_path, ending, resumed):
     path, trained = tmp_path / f"log.{ending}", model()
     if resumed:
         fit(trained, logger(path), epochs=1)
@@ -241,7 +241,7 @@ def test_a_log_that_is_deleted_is_written_whole_again(tmp_path, ending, resumed)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_of_two_writers_one_is_refused(tmp_path, ending):
+def test_one_of_two_writers_is_refused(tmp_path, ending):
     path = tmp_path / f"log.{ending}"
     with pytest.raises(ValueError, match=rf"log.{ending}' was written to by another logger or another process"):
         fit(model(), logger(path), logger(path), epochs=2)
@@ -254,7 +254,7 @@ def test_of_two_writers_one_is_refused(tmp_path, ending):
 
     other = tmp_path / f"other.{ending}"
     with (
-        pytest.warns(UserWarning, match="has the rows of an earlier one"),
+        pytest.warns(UserWarning, match="had the rows of an earlier one"),
         pytest.raises(ValueError, match=rf"other.{ending}' was written to by another logger or another process"),
     ):
         fit(model(), logger(other), Other(), epochs=2)
@@ -281,11 +281,11 @@ def test_the_folder_may_change_while_training(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_training_that_begins_anew_keeps_the_log_that_is_there(tmp_path, ending):
+def test_a_new_training_keeps_the_existing_log(tmp_path, ending):
     path = tmp_path / f"log.{ending}"
     for number, rate in enumerate([0.5, 0.25, 0.125]):
         warned = pytest.warns(
-            UserWarning, match=rf"begins at step 0, and .*log.{ending}' has the rows .* in .*log.{ending}.{number}' now"
+            UserWarning, match=rf"begins at step 0, but .*log.{ending}' had the rows .* now in .*log.{ending}.{number}'"
         )
         with warned if number else contextlib.nullcontext():
             fit(model(rate), logger(path), epochs=1)
@@ -298,7 +298,7 @@ def test_a_training_that_begins_anew_keeps_the_log_that_is_there(tmp_path, endin
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_two_models_in_turn(tmp_path, ending):
-    """Rounds of two models with one logger: each has its steps, and each may be resumed."""
+    """Two models that are trained in turn with one logger: each has its own steps and can be resumed."""
     path = tmp_path / f"log.{ending}"
     log, first, second = logger(path), model(0.5), model(0.25)
     for _ in range(2):
@@ -318,7 +318,7 @@ def test_two_models_in_turn(tmp_path, ending):
 
 
 def two_phases(folder, *crash, ending="csv", columns=False):
-    """A script: train, compile anew for fine-tuning, train on; the first phase is not repeated once it is done."""
+    """A script: train, compile again for fine-tuning, continue. A finished first phase is not repeated."""
     log = logger(folder / f"log.{ending}", ("loss",))
     done = folder / "first.weights.h5"
     trained = model(0.5)
@@ -364,7 +364,7 @@ def test_a_second_training_may_have_other_columns(tmp_path, ending):
     columns = ["training", "step", "epoch", "batch", "learning_rate", "a,b", "c"]
     pd.testing.assert_frame_equal(read_frame(path), pd.concat(expected, ignore_index=True)[columns])
     assert file.last == {0: 3, 1: 1}
-    with pytest.raises(ValueError, match=r"its columns are training, step, .*, and not .*other"):
+    with pytest.raises(ValueError, match=r"its columns are training, step, .*, not .*other"):
         file.append(rows(2, 1, 1, other=[1.0]))
     path.unlink()
     assert file.is_gone()
@@ -380,8 +380,8 @@ def test_folds_with_one_logger(tmp_path):
     assert read_frame(tmp_path / "log.csv").training.tolist() == [0] * 5 + [1] * 5 + [2] * 5
 
 
-def test_a_log_without_the_column_is_gone_on_with(tmp_path):
-    """That of an earlier version, and of a training that knows no number."""
+def test_a_log_without_the_training_column_is_continued(tmp_path):
+    """A log of an earlier version, and of a training without a number."""
     path = tmp_path / "log.csv"
     path.write_text("step,epoch,batch,learning_rate\n" + "".join(f"{n},0,{n},0.5\n" for n in range(8)))
     trained = model(0.25)
@@ -392,7 +392,7 @@ def test_a_log_without_the_column_is_gone_on_with(tmp_path):
 
 
 @pytest.mark.parametrize("entry", [{"training": -1}, {"training": "0"}, {"training": 2**31}, {"training": True}, {}])
-def test_a_number_of_a_training_that_is_none(tmp_path, entry):
+def test_an_invalid_number_of_a_training(tmp_path, entry):
     trained = model()
     klr.training.saved_state.memory(trained)["log/log.csv"] = entry
     klr.set_step(trained, 5)
@@ -421,7 +421,7 @@ def test_a_logger_can_be_pickled_after_fit_and_within(tmp_path):
 
 
 def test_the_error_of_a_file_names_it_once(tmp_path):
-    """An absolute path, whatever was given."""
+    """The path is absolute."""
     with pytest.raises(ValueError, match=re.escape("must be a file ending in .csv or .parquet, got 'log.txt'")):
         klr.LearningRateLogger(path="log.txt")
 
@@ -444,7 +444,7 @@ LINES = ["step,epoch,batch,learning_rate,loss", "0,0,0,0.1,0.5", "1,0,1,0.1,", "
         (3, "2,,2,0.1,0.5"),
     ],
 )
-def test_a_damaged_line_is_refused_before_it_is_gone_on_with(tmp_path, line, content):
+def test_a_damaged_line_is_refused_before_the_log_is_continued(tmp_path, line, content):
     """`keras-lr compare` could not read the log later."""
     path, lines = tmp_path / "log.csv", list(LINES)
     path.write_text("\n".join(lines))
@@ -454,7 +454,7 @@ def test_a_damaged_line_is_refused_before_it_is_gone_on_with(tmp_path, line, con
     lines[line] = content
     path.write_text("\n".join(lines))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"log.csv' is not a whole log of this training: .*move it away"):
+    with pytest.raises(ValueError, match=r"log.csv' is not a complete log of this training: .*move it away"):
         open_log(path).open()
     assert path.read_bytes() == before
 
@@ -486,5 +486,57 @@ def test_an_error_about_columns_has_one_line(tmp_path):
     file = open_log(tmp_path / "log.csv")
     file.open()
     file.append(named("two\nlines", 0, 1))
-    with pytest.raises(ValueError, match=r"its columns are .*, 'two\\nlines', and not .*, b; move it away"):
+    with pytest.raises(ValueError, match=r"its columns are .*, 'two\\nlines', not .*, b; move it away"):
         file.append(named("b", 1, 1))
+
+
+# A bounded memory.
+
+
+def test_rows_before_those_to_keep_are_in_the_file_only(tmp_path):
+    path, whole = tmp_path / "log.csv", logger(None)
+    log, trained = logger(path, keep=7), model(klr.LinearDecay(0.1, 50))
+    epochs = 5
+    fit(trained, log, whole, epochs=epochs)
+    rows = whole.to_frame()
+    steps = len(rows) // epochs
+    kept = -(-7 // steps) * steps  # whole epochs
+    assert kept < len(rows)
+    pd.testing.assert_frame_equal(read_frame(path), rows)
+    pd.testing.assert_frame_equal(log.to_frame(), rows[-kept:].reset_index(drop=True))
+
+
+def test_the_file_goes_on_after_rows_were_dropped(tmp_path):
+    path = tmp_path / "log.csv"
+    log, trained = logger(path, ("loss",), keep=1), model(klr.LinearDecay(0.1, 50))
+    all_rows = logger(None, ("loss",))
+    fit(trained, log, all_rows, epochs=3)
+    fit(trained, log, all_rows, epochs=2)
+    again = model()
+    fit(again, log, all_rows, epochs=3)  # a second training
+    pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
+    klr.set_step(again, 1)
+    fit(again, log, all_rows, epochs=1)  # from a step whose rows were dropped
+    pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
+
+
+def test_a_write_that_fails_drops_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    log, trained = logger(path, keep=1), model(klr.LinearDecay(0.1, 50))
+    fit(trained, log, epochs=1)
+    book, before = log._book, len(log.to_frame())
+    with monkeypatch.context() as patched:
+        patched.setattr(type(book._file), "append", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with contextlib.suppress(OSError):
+            fit(trained, log, epochs=3)
+    assert len(log.to_frame()) > before
+    fit(trained, log, epochs=1)
+    assert read_frame(path).step.tolist() == list(range(len(read_frame(path))))
+
+
+def test_rows_are_kept_for_a_file_only():
+    for path in (None, "log.parquet"):
+        with pytest.raises(ValueError, match=r"`keep` must be None without a `path` that ends in \.csv, got 5"):
+            klr.LearningRateLogger(path=path, keep=5)
+    with pytest.raises(ValueError, match="`keep` must be"):
+        klr.LearningRateLogger(path="log.csv", keep=0)

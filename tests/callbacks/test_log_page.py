@@ -36,6 +36,6 @@ def test_several_optimizers_and_trainings():
     np.testing.assert_allclose(read_back(points(html)[:, 0], ticks(html, "middle")), [0, 1, 2], atol=0.01)
 
 
-def test_a_metric_that_is_missing_and_a_rate_that_is_not_finite():
+def test_a_missing_metric_and_a_rate_that_is_not_finite():
     frame = pd.DataFrame({"step": [0], "epoch": [0], "batch": [0], "learning_rate": [np.nan], "loss": [np.nan]})
     assert log_page.html_of(frame, ["loss", "accuracy"]).endswith("<div>1 update in 1 epoch.</div></div>")

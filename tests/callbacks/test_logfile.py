@@ -1,4 +1,4 @@
-"""Every destination of Keras shows the rate wherever our logger stands among the callbacks."""
+"""Every destination of Keras shows the rate, at any position of our logger in the list."""
 
 import csv
 import itertools
@@ -99,7 +99,7 @@ def test_csv_with_validation_and_a_metric_of_another_callback(tmp_path, in_order
         assert_last_rates({"learning_rate": [row["learning_rate"] for row in table]}, {"learning_rate": SCHEDULE})
 
 
-def test_csv_of_a_training_that_goes_on(tmp_path, in_order):
+def test_csv_of_a_resumed_training(tmp_path, in_order):
     file, model = tmp_path / "log.csv", model_with(SCHEDULE)
     for first in range(EPOCHS):
         callbacks = in_order(keras.callbacks.CSVLogger(file, append=True))
@@ -123,7 +123,7 @@ def test_progress_bar(capsys, source, in_order, verbose):
 
 @needs("tensorboard")
 def test_tensorboard(tmp_path, source, in_order):
-    """Keras reads the rate anew, when the epoch is over: that of the next update. There is one tag for each rate."""
+    """Keras reads the rate at the end of the epoch, which is that of the next update. There is one tag for each rate."""
     model, schedules = source
     fit(model, *in_order(keras.callbacks.TensorBoard(tmp_path)), epochs=EPOCHS, batches=BATCHES)
     found = scalars(tmp_path / "train")
@@ -146,7 +146,7 @@ def test_tensorboard_has_other_scheduled_hyperparameters(tmp_path, in_order):
 
 
 @pytest.mark.slow
-def test_all_of_them_in_every_order(tmp_path):
+def test_all_destinations_in_every_order(tmp_path):
     """Also with a checkpoint that has the rate in its name."""
     for number, order in enumerate(itertools.permutations(range(4))):
         folder = tmp_path / str(number)
@@ -176,7 +176,7 @@ def test_two_loggers_and_a_plateau(tmp_path):
     assert set(history.history) == {"loss", "metric", "learning_rate"}
 
 
-def test_the_users_lists_are_as_they_were():
+def test_the_users_lists_are_unchanged():
     """A `CallbackList` of the user may serve several trainings."""
     log, history = logger(), keras.callbacks.History()
     mine = [history, log]
@@ -191,8 +191,8 @@ def test_the_users_lists_are_as_they_were():
         assert running.callbacks == before
 
 
-def test_a_training_that_failed_leaves_one_filler():
-    """`on_train_end` is not called then, and the list may be used again."""
+def test_a_training_that_failed_leaves_one_callback_at_each_end():
+    """Keras does not call `on_train_end` then, and the list may be used again."""
 
     class Fail(keras.callbacks.Callback):
         armed = True
@@ -206,7 +206,7 @@ def test_a_training_that_failed_leaves_one_filler():
     running = keras.callbacks.CallbackList([fail, history, log], model=model, epochs=1, steps=BATCHES, verbose=0)
     with pytest.raises(RuntimeError, match="out of power"):
         model.fit(x, y, batch_size=4, verbose=0, callbacks=running)
-    assert len(running.callbacks) == 4
+    assert len(running.callbacks) == 5
     fail.armed = False
 
     class Count(keras.callbacks.Callback):
@@ -217,12 +217,12 @@ def test_a_training_that_failed_leaves_one_filler():
     count.set_model(model)
     running.callbacks.append(count)
     model.fit(x, y, batch_size=4, verbose=0, callbacks=running)
-    assert count.count == 5
+    assert count.count == 6
     assert running.callbacks == [fail, history, log, count]
 
 
 def test_a_loop_that_calls_the_hooks_itself():
-    """Without a list of Keras, the logs of the call have the rate."""
+    """Without a Keras list, the logs of the call contain the rate."""
     model, log, logs = model_with(SCHEDULE), logger(), {}
     x, y = data(1)
     model.make_train_function()

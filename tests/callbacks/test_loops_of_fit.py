@@ -14,7 +14,7 @@ FALLING = klr.LinearDecay(0.1, klr.fraction(1.0))
 
 
 def told(function):
-    """The warnings of the package, as Python shows them by default: the same one of a line once."""
+    """The warnings of the package, as Python shows them by default: each once per line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         function()
@@ -22,7 +22,7 @@ def told(function):
 
 
 def loop(model, make, count=6):
-    """`fit` for one epoch, again and again, with the rates that were used."""
+    """Call `fit` for one epoch repeatedly. Returns the rates that were used."""
     log = klr.LearningRateLogger(audit=False)
     for _ in range(count):
         fit(model, log, *make(), epochs=1)
@@ -33,33 +33,33 @@ def eager(schedule, optimizer=keras.optimizers.SGD):
     return model_with(None, optimizer(schedule), run_eagerly=True)
 
 
-def test_a_loop_can_say_how_long_it_is():
+def test_a_loop_can_declare_its_length():
     rates = []
     assert told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule(epochs=6)]))) == []
     np.testing.assert_allclose(rates, klr.LinearDecay(0.1, 30).values(range(30)), rtol=1e-6)
 
 
 @pytest.mark.once
-def test_a_loop_that_does_not_is_warned_once():
+def test_a_loop_of_undeclared_length_warns_once():
     rates = []
     (message,) = told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
     assert message == (
-        "BindSchedule: this `fit` goes on at step 5, so the schedule is bound anew, to 2 epochs, and the rate goes from 0 "
-        "to 0.05; `BindSchedule(epochs=…)` says how many epochs several calls of `fit` have together"
+        "BindSchedule: this `fit` continues at step 5, so the schedule is bound again, to 2 epochs, and the rate changes from 0 "
+        "to 0.05; for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`"
     )
     assert rates[5] == pytest.approx(0.05)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("args", [{"epochs": 3, "initial_epoch": 1}, {"epochs": 2}])
-def test_no_warning_where_the_rate_stays(args):
+def test_no_warning_if_the_rate_does_not_change(args):
     model = eager(klr.LinearDecay(0.1, klr.epochs(3)))
     fit(model, klr.BindSchedule(audit=False), epochs=1)
     assert told(lambda: fit(model, klr.BindSchedule(), **args)) == []
 
 
 @pytest.mark.once
-def test_no_warning_where_the_second_fit_says_so():
+def test_no_warning_if_the_second_fit_declares_the_length():
     model = eager(FALLING)
     fit(model, klr.BindSchedule(), epochs=2)
     assert told(lambda: fit(model, klr.BindSchedule(), initial_epoch=2, epochs=4)) == []
@@ -67,7 +67,7 @@ def test_no_warning_where_the_second_fit_says_so():
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("form", [None, "model.keras"])
-def test_what_was_bound_by_hand_stays(tmp_path, form):
+def test_a_schedule_bound_by_the_user_stays(tmp_path, form):
     bound = FALLING.bind(steps_per_epoch=5, epochs=6)
     model = eager(bound)
     if form:
@@ -80,7 +80,7 @@ def test_what_was_bound_by_hand_stays(tmp_path, form):
 
 
 @pytest.mark.once
-def test_what_was_bound_by_hand_stays_beside_what_is_not():
+def test_a_schedule_bound_by_the_user_stays_next_to_one_that_is_not():
     mine = klr.LinearDecay(1.0, klr.epochs(4)).bind(steps_per_epoch=2, epochs=9)
     model = eager(mine * klr.LinearDecay(0.1, klr.fraction(1.0)))
     fit(model, klr.BindSchedule(audit=False), epochs=4)
@@ -90,7 +90,7 @@ def test_what_was_bound_by_hand_stays_beside_what_is_not():
 
 @pytest.mark.once
 @pytest.mark.parametrize("form", ["model.keras", "same optimizer"])
-def test_what_a_callback_has_bound_is_bound_anew(tmp_path, form):
+def test_a_schedule_bound_by_a_callback_is_bound_again(tmp_path, form):
     model = eager(FALLING)
     fit(model, klr.BindSchedule(), epochs=2)
     if form == "model.keras":
@@ -117,12 +117,12 @@ def test_epochs_are_whole(wrong):
 
 @pytest.mark.once
 @pytest.mark.parametrize("callback", [klr.BindSchedule, klr.LearningRateLogger])
-def test_the_audit_says_nothing_untrue_in_a_loop(callback):
+def test_the_audit_is_right_in_a_loop(callback):
     model = eager(klr.LinearDecay(0.1, 40))
     said = told(lambda: loop(model, lambda: [callback()], 4))
     assert said == [
-        "the schedule ends at step 40, but this `fit` ends before it, at step 5 (`BindSchedule(epochs=…)` says how long "
-        "several calls of `fit` are together)"
+        "the schedule ends at step 40, but this `fit` ends before it, at step 5 (for several calls of `fit`, pass their "
+        "total number of epochs: `BindSchedule(epochs=…)`)"
     ]
     model = eager(klr.LinearDecay(0.1, 5))
     said = told(lambda: loop(model, lambda: [callback()], 3))
@@ -135,7 +135,7 @@ def test_the_audit_says_nothing_untrue_in_a_loop(callback):
 
 @pytest.mark.once
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_audit_looks_at_the_whole_of_a_loop_that_says_how_long_it_is(order):
+def test_the_audit_uses_the_declared_length_of_a_loop(order):
     callbacks = lambda: [klr.BindSchedule(epochs=4), klr.LearningRateLogger()][::order]  # noqa: E731
     assert told(lambda: loop(eager(klr.LinearDecay(0.1, 20)), callbacks, 4)) == []
     said = told(lambda: loop(eager(klr.LinearDecay(0.1, 10)), callbacks, 4))
@@ -144,7 +144,7 @@ def test_the_audit_looks_at_the_whole_of_a_loop_that_says_how_long_it_is(order):
 
 @pytest.mark.once
 def test_the_audit_warns_again_after_compile():
-    """Also of what it has said of the same line before: a cell of a notebook that is run again is the same line."""
+    """Even with the same warning for the same line, as in a notebook cell that is run again."""
 
     def cell():
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""A metric that the user's own callback puts into the logs, and a checkpoint within `on_epoch_end`."""
+"""A metric that the user's own callback adds to the logs, and a checkpoint in `on_epoch_end`."""
 
 import keras
 import pytest
@@ -39,7 +39,7 @@ def checkpoint(kind, folder):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("kind", ["ours", "Keras's backup", "a file"])
 def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
-    """Epochs 0 to 4 without an improvement, killed at the end of the third one, when the second bad epoch is decided."""
+    """Epochs 0 to 4 without an improvement, killed at the end of the third one, during the decision on the second bad epoch."""
 
     def order():
         saver = checkpoint(kind, tmp_path)
@@ -64,8 +64,8 @@ def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
 
 
 @pytest.mark.once
-def test_a_metric_of_another_epoch_is_not_taken(tmp_path):
-    """The metric comes every second epoch only; a file within the others has none that is undecided."""
+def test_a_metric_of_another_epoch_is_not_used(tmp_path):
+    """The metric exists only in every second epoch. A file from the others has no pending one."""
     metric = Metric({0: 1.0, 2: 1.0})
     saver = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
     callback = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")

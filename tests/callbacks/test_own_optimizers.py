@@ -7,7 +7,7 @@ from support.backend import BACKEND
 from support.training import Metric, fit
 
 import keras_lr as klr
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 
 in_fit = pytest.mark.skipif(
     BACKEND == "jax", reason="Keras on JAX gives `train_step` the variables of the optimizer of `compile` only"
@@ -15,7 +15,7 @@ in_fit = pytest.mark.skipif(
 
 
 class Pair(keras.Model):
-    """Two weights, each with an optimizer of its own, and gradients of 1."""
+    """Two weights with separate optimizers, and gradients of 1."""
 
     def __init__(self, repeats=1, **kwargs):
         super().__init__(**kwargs)
@@ -57,7 +57,7 @@ def pair(d=0.5, g=klr.Constant(0.25), repeats=1, **kwargs):
 
 
 def loop(model, *callbacks, epochs=3, batches=5):
-    """A loop of the user's own, which calls the hooks: on every backend."""
+    """A custom loop that calls the hooks, on every backend."""
     running = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=batches, verbose=0)
     running.on_train_begin()
     for epoch in range(epochs):
@@ -71,9 +71,7 @@ def loop(model, *callbacks, epochs=3, batches=5):
 
 
 RUNS = [pytest.param(fit, marks=in_fit, id="fit"), pytest.param(loop, id="loop")]
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*the schedule is scaled from now on, but in a training loop of your own"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:.*the schedule is scaled from now on, but in your own training loop")
 
 
 def plateau(**options):
@@ -92,7 +90,7 @@ def plateau(**options):
     ],
     ids=str,
 )
-def test_a_plateau_reduces_what_trains(run, choice, factors):
+def test_a_plateau_reduces_the_optimizers_that_train(run, choice, factors):
     model, log = pair(), klr.LearningRateLogger(optimizer=choice)
     run(model, Metric([1.0] * 4), plateau(optimizer=choice), log, epochs=4)
     np.testing.assert_allclose(model.fallen(), [0.5 * (15 + 5 * factors[0]), 0.25 * (15 + 5 * factors[1])])
@@ -131,7 +129,7 @@ def test_an_optimizer_that_is_called_several_times_in_a_batch():
 
 
 @in_fit
-def test_the_state_is_saved_and_taken_up(tmp_path):
+def test_the_state_is_saved_and_resumed(tmp_path):
     whole, first, again = pair(), pair(), pair()
     for model in (first, again):
         model.optimizer.build(model.trainable_variables)  # the one that is not used; only TensorFlow leaves it as it is
@@ -144,7 +142,7 @@ def test_the_state_is_saved_and_taken_up(tmp_path):
 
 
 class Broken(keras.callbacks.Callback):
-    """Breaks off in the second epoch."""
+    """Interrupts the training in the second epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:
@@ -152,7 +150,7 @@ class Broken(keras.callbacks.Callback):
 
 
 @in_fit
-def test_a_backup_is_taken_up(tmp_path):
+def test_a_backup_is_resumed(tmp_path):
     """The default optimizer of `compile` has no variables yet when a backup is written on TensorFlow."""
     with pytest.raises(KeyboardInterrupt):
         fit(pair(), klr.BackupAndRestore(tmp_path), Broken())
@@ -162,7 +160,7 @@ def test_a_backup_is_taken_up(tmp_path):
 
 
 def test_the_optimizer_of_compile_beside_another():
-    """It is meant, unless others are named."""
+    """It is meant, unless others are named, until the next `compile`."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
     assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
     model.optimizer.build([model.d.kernel])
@@ -172,6 +170,9 @@ def test_the_optimizer_of_compile_beside_another():
     rates = {rated.column: rated.rate() for rated in lookup.rated_optimizers(model)}
     assert rates == {"learning_rate": 0.0625, "learning_rate_g_optimizer": 0.125}
     assert klr.get_learning_rate(model, "third") == 0.0625
+    # The next `compile` begins another training.
+    model.compile(model.d_optimizer, model.g_optimizer, optimizer=keras.optimizers.SGD(0.125), run_eagerly=True)
+    assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
 
 
 @pytest.mark.once
@@ -180,16 +181,15 @@ def test_parts_of_a_multi_optimizer():
     slow, fast = keras.optimizers.SGD(0.5, name="slow"), keras.optimizers.SGD(0.5, name="fast")
     chosen = keras.optimizers.OptimizerMap(slow, {"a/.*": fast})
     model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse", run_eagerly=True)
-    for choice in ("fast", fast, ["fast"]):
-        assert [
-            rated.optimizer for rated in lookup.chosen("X", model, klr.BindSchedule(optimizer=choice).optimizer)
-        ] == [fast]
-    assert len(lookup.chosen("X", model, (model.optimizer,))) == 2
+    for given in ("fast", fast, ["fast"]):
+        found = choice.chosen("X", model, klr.BindSchedule(optimizer=given).optimizer)
+        assert [rated.optimizer for rated in found] == [fast]
+    assert len(choice.chosen("X", model, (model.optimizer,))) == 2
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("make", [plateau, klr.BindSchedule, klr.LearningRateLogger])
-def test_a_name_that_is_not_there_is_refused(make):
+def test_an_unknown_name_is_refused(make):
     with pytest.raises(
         ValueError, match="`optimizer` must be among 'd_optimizer', 'g_optimizer', 'one', 'two', got 'e'"
     ):
@@ -198,18 +198,18 @@ def test_a_name_that_is_not_there_is_refused(make):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("wrong", "error"), [(3, TypeError), ([], ValueError), ([0.1], TypeError)])
-def test_what_is_no_optimizer_is_refused(wrong, error):
+def test_something_else_than_an_optimizer_is_refused(wrong, error):
     for make in (klr.ReduceOnPlateau, klr.BindSchedule, klr.LearningRateLogger):
         with pytest.raises(
             error, match="`optimizer` must be an optimizer, the name of one, a non-empty list of them, or"
         ):
             make(optimizer=wrong)
-    with pytest.raises(ValueError, match="`optimizer` must be left out where `optimizers` is given"):
+    with pytest.raises(ValueError, match="`optimizer` must be left out if `optimizers` is given"):
         klr.ReduceOnPlateau(optimizer="a", optimizers=["a"])
 
 
 class Hidden(Pair):
-    """Keeps its optimizers where nobody looks for them."""
+    """Stores its optimizers where they are not found."""
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         keras.Model.compile(self, **kwargs)
@@ -221,13 +221,11 @@ class Hidden(Pair):
 
 @in_fit
 @pytest.mark.parametrize("make", [plateau, klr.BindSchedule, klr.LearningRateLogger])
-def test_what_is_seen_is_said_where_no_optimizer_is_found(make):
+def test_a_warning_if_no_optimizer_is_found(make):
     model = Hidden()
     model.build((None, 1))
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), run_eagerly=True)
-    with pytest.warns(
-        klr.ScheduleWarning, match="optimizer 'rm_sprop.*', which `compile` was given, made no step in the"
-    ):
+    with pytest.warns(klr.ScheduleWarning, match="optimizer 'rm_sprop.*' of `compile` made no step in the first batch"):
         fit(model, Metric([1.0]), make(), epochs=1)
     model = Hidden()
     model.build((None, 1))

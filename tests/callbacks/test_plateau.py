@@ -178,7 +178,7 @@ def test_relative_threshold_for_negative_metrics():
     assert large[-1] == 0.5
 
 
-def test_a_missing_metric_is_said_once_with_what_there_is():
+def test_a_missing_metric_warns_once_with_the_existing_ones():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(model_with(0.5), ReduceOnPlateau(), epochs=3)
@@ -189,7 +189,7 @@ def test_a_missing_metric_is_said_once_with_what_there_is():
     )
 
 
-def test_min_lr_above_the_rate_is_said_at_the_start():
+def test_min_lr_above_the_rate_warns_at_the_start():
     with pytest.warns(UserWarning, match=r"learning rate is not above `min_lr` \(0.6\)"):
         fit(model_with(0.5), Metric([1.0] * 3), flat(min_lr=0.6), epochs=1)
     with warnings.catch_warnings():
@@ -217,7 +217,7 @@ def test_an_unknown_direction_is_refused():
     batches = Batches()
     with pytest.raises(
         ValueError,
-        match=r"cannot tell whether 'reward' should fall or rise: it is none of the model's metrics \(there are: loss\); "
+        match=r"cannot tell whether 'reward' should fall or rise: it is not a metric of the model \(there are: loss\); "
         "pass `mode='min'` or `mode='max'`$",
     ):
         fit(model, ReduceOnPlateau("reward"), batches)
@@ -234,7 +234,7 @@ def test_two_fits_equal_one():
         np.testing.assert_array_equal(whole.seen, parts.seen)
 
 
-def test_fresh_starts():
+def test_new_states():
     plateau = flat(patience=9)
     model = model_with(0.5)
     fit(model, Metric([1.0] * 4), plateau, epochs=4)
@@ -255,7 +255,7 @@ def test_fresh_starts():
 @pytest.mark.parametrize("rate", [0.5, klr.LinearDecay(0.5, 100)], ids=["number", "schedule"])
 @pytest.mark.parametrize("form", ["keras", "weights.h5"])
 @pytest.mark.parametrize("after", [1, 3, 4])
-def test_a_load_goes_on_with_the_state(tmp_path, rate, form, after):
+def test_the_state_continues_after_a_load(tmp_path, rate, form, after):
     whole = Weight()
     fit(model_with(rate), Metric([1.0] * 8), flat(patience=3), whole, epochs=8)
     model, first = model_with(rate), Weight()
@@ -318,7 +318,7 @@ def test_state_is_json_and_comes_back():
 
 
 def model_of_the_rule(metrics, direction, patience, min_delta, relative, cooldown):
-    """The documentation of the rule, read once more and written down as a loop: epochs of reduction."""
+    """The rule as a loop, written from its documentation. Returns the epochs of reductions."""
     best, bad, quiet, reductions = None, 0, 0, []
     for epoch, metric in enumerate(metrics):
         was_quiet = quiet > 0

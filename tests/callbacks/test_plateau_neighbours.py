@@ -1,4 +1,4 @@
-"""`ReduceOnPlateau` beside Keras's callbacks and switches, and in loops that are not `fit`."""
+"""`ReduceOnPlateau` together with Keras's callbacks and settings, and in custom loops."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ def flat(**options):
 
 @pytest.fixture(scope="module")
 def eager():
-    """A model whose training step is not compiled, for what has nothing to do with it."""
+    """A model whose training step is not compiled, for tests that do not depend on it."""
     return model_with(0.5, run_eagerly=True)
 
 
@@ -29,7 +29,7 @@ def eager():
 
 
 class Validation(keras.callbacks.Callback):
-    """Puts `val_loss` into the logs of every n-th epoch, as `validation_freq` does."""
+    """Adds `val_loss` to the logs of every n-th epoch, as `validation_freq` does."""
 
     def __init__(self, every):
         super().__init__()
@@ -43,7 +43,7 @@ class Validation(keras.callbacks.Callback):
 @pytest.mark.once
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("patience", [1, 3])
-def test_no_warning_in_an_epoch_without_a_validation(eager, every, patience):
+def test_no_warning_for_an_epoch_without_validation(eager, every, patience):
     plateau = klr.ReduceOnPlateau(patience=patience)
     fit(eager, Validation(every), plateau, epochs=4)
     assert plateau.get_state()["last_epoch"] == 3
@@ -51,7 +51,7 @@ def test_no_warning_in_an_epoch_without_a_validation(eager, every, patience):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("patience", "epochs"), [(3, 1), (3, 3), (3, 7), (1, 2), (1, 7)])
-def test_a_warning_where_no_validation_comes(eager, patience, epochs):
+def test_a_warning_if_there_is_no_validation(eager, patience, epochs):
     count = min(epochs, max(patience, 2))
     when = "the epoch's logs" if count == 1 else f"the logs of {count} epochs"
     with pytest.warns(UserWarning, match=f"'val_loss' is not in {when}, .*need `validation_data`") as caught:
@@ -60,7 +60,7 @@ def test_a_warning_where_no_validation_comes(eager, patience, epochs):
 
 
 @pytest.mark.once
-def test_a_metric_that_a_validation_does_not_have_is_warned_of_at_once(eager):
+def test_a_metric_missing_in_a_validation_warns_at_once(eager):
     callback = klr.ReduceOnPlateau("val_accuracy", mode="max")
     with pytest.warns(UserWarning, match="'val_accuracy' is not in the epoch's logs, .* did you mean|there are"):
         fit(eager, Validation(1), callback, epochs=2, batches=1)
@@ -100,7 +100,7 @@ def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
     ids=["epoch", "epoch and rate", "default", "keyword", "no signature"],
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_scheduler_that_undoes_every_reduction_is_warned_of(function, undoes, order):
+def test_a_scheduler_that_undoes_every_reduction_warns(function, undoes, order):
     # The hook alone: Keras's callback calls the function in the first epoch.
     scheduler = keras.callbacks.LearningRateScheduler(function)
     scheduler.on_epoch_begin = lambda epoch, logs=None: None
@@ -112,7 +112,7 @@ def test_a_scheduler_that_undoes_every_reduction_is_warned_of(function, undoes, 
         fit(model, Metric([1.0]), *callbacks, epochs=1, batches=1)
 
 
-def test_a_scheduler_whose_function_takes_the_rate_goes_with_it():
+def test_a_scheduler_that_uses_the_rate_does_not_warn():
     model = model_with(0.5, run_eagerly=True)
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.8)
     fit(model, Metric([1.0] * 3), scheduler, flat(), epochs=3, batches=1)
@@ -194,11 +194,11 @@ def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
 
 @pytest.mark.parametrize("how", ["compiled", "eager", "fit"])
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
-def test_a_schedule_in_a_loop_of_ones_own(rate, how):
+def test_a_schedule_in_a_custom_loop(rate, how):
     model, plateau = model_with(rate, run_eagerly=how == "eager"), flat()
     model.optimizer.build(model.trainable_variables)
     acts = how != "compiled" or isinstance(rate, float) or BACKEND == "torch"
-    expected = SILENT() if acts else pytest.warns(UserWarning, match="in a training loop of your own a step under")
+    expected = SILENT() if acts else pytest.warns(UserWarning, match="in your own training loop a step under")
     with expected as caught:
         if how == "fit":
             fit(model, Metric([1.0] * 3), plateau, epochs=3, batches=1)

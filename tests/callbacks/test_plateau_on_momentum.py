@@ -23,7 +23,7 @@ MOMENTA = {"number": lambda: 0.8, "schedule": lambda: klr.LinearDecay(0.8, 40, 0
 
 @pytest.mark.parametrize("kind", MOMENTA)
 def test_the_momentum_falls_in_the_compiled_step(kind):
-    """The weight moves as that of an SGD written out, whose momentum is halved after each epoch but the first."""
+    """The weight moves as in a plain SGD whose momentum is halved after each epoch but the first."""
     momentum = MOMENTA[kind]()
     model, log = model_with(0.1, sgd(momentum)), klr.LearningRateLogger()
     fit(model, Metric(FLAT), plateau(), log, epochs=3)
@@ -41,7 +41,7 @@ def test_the_momentum_falls_in_the_compiled_step(kind):
 
 @pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
 @pytest.mark.parametrize("kind", MOMENTA)
-def test_it_goes_on_after_a_load(tmp_path, kind, form):
+def test_it_continues_after_a_load(tmp_path, kind, form):
     def fresh():
         return model_with(0.1, sgd(MOMENTA[kind]()))
 
@@ -60,7 +60,7 @@ def test_it_goes_on_after_a_load(tmp_path, kind, form):
     assert again.get_weights()[0] == pytest.approx(whole.get_weights()[0], rel=1e-6)
 
 
-def test_beside_a_plateau_on_the_rate():
+def test_together_with_a_plateau_on_the_rate():
     model, rate = model_with(0.1, sgd(0.8)), klr.ReduceOnPlateau("metric", 0.1, 1, mode="min")
     fit(model, Metric(FLAT), plateau(min_lr=0.3), rate, epochs=4)
     assert model.optimizer.hyperparameters["momentum"].values(20) == pytest.approx(0.3)
@@ -76,9 +76,7 @@ def test_in_units_it_is_bound_beneath_the_reduction():
 
 
 @pytest.mark.once
-def test_one_that_is_not_scheduled_is_refused_with_the_remedy():
+def test_an_unscheduled_hyperparameter_is_refused_with_a_hint():
     model = model_with(0.1, keras.optimizers.SGD(0.1, momentum=0.9))
-    with pytest.raises(
-        ValueError, match=r"`hyperparameter` must be among 'learning_rate'; others with `Scheduled\(optim"
-    ):
+    with pytest.raises(ValueError, match=r"`hyperparameter` must be one of 'learning_rate' \(`Scheduled\(optim"):
         fit(model, Metric(FLAT), plateau(), epochs=1)

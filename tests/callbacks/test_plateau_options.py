@@ -36,7 +36,7 @@ def rule(patience=2, **options):
 
 
 @pytest.mark.parametrize("start", [15, 13, klr.epochs(3), klr.epochs(2.6), klr.fraction(3 / 8)], ids=repr)
-def test_nothing_is_looked_at_during_the_warmup(start):
+def test_the_metric_is_ignored_during_the_warmup(start):
     """The loss rises in a warmup of 15 steps, or 13, which end in the third epoch, and stays above its first value."""
     values = [1.0, 2.0, 3.0, 2.5, 2.4, 2.4, 2.4, 2.4]
     schedule, weight = klr.Warmup(klr.LinearDecay(0.3, 85), 15), Weight()
@@ -53,21 +53,21 @@ def test_without_start_after_the_warmup_counts():
     assert plateau.state.n_reductions == 1
 
 
-def test_start_after_needs_steps_where_epochs_have_no_length():
+def test_start_after_needs_steps_if_the_length_of_an_epoch_is_unknown():
     x, y = data(3)
 
     def batches():
         yield x[:4], y[:4]
 
     plateau = ReduceOnPlateau("loss", start_after=klr.epochs(2))
-    with pytest.raises(ValueError, match=r"`start_after` must be in steps where .*, got epochs\(2\)"):
+    with pytest.raises(ValueError, match=r"`start_after` must be in steps for a data set .*, got epochs\(2\)"):
         model_with(0.1).fit(batches(), epochs=1, verbose=0, shuffle=False, callbacks=[plateau])
 
 
 # window and on_nan
 
 
-def test_a_window_forgets_what_a_spike_has_left_behind():
+def test_a_window_forgets_the_best_value_before_a_spike():
     spiked = [1.0, 0.2, 9.0, 5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 2.0]
     assert reductions(rule(3), spiked) == [4, 7]
     # Within the window of 3 the old best of 0.2 still counts in epochs 2 to 4.
@@ -83,12 +83,12 @@ def test_a_window_forgets_what_a_spike_has_left_behind():
 @pytest.mark.parametrize(
     ("on_nan", "expected"), [("count", [2, 4]), ("stop", [2, 4]), ("ignore", [5]), ("reduce", [1, 2, 4])]
 )
-def test_what_a_nan_does(on_nan, expected):
+def test_the_effect_of_a_nan(on_nan, expected):
     assert reductions(rule(2, on_nan=on_nan), [1.0, math.nan, math.inf, 1.5, math.nan, 1.5]) == expected
 
 
 def test_bad_epochs_are_counted_from_the_last_quiet_one():
-    """Whatever a state from elsewhere says."""
+    """In any state from elsewhere."""
     state, due = rule(3).observe(PlateauState(best=1.0, wait=2, cooldown_counter=1), 2.0)
     assert (state, due) == (PlateauState(best=1.0), False)
 
@@ -160,7 +160,7 @@ def test_every_needs_a_mean_of_the_training_data():
 
 
 @pytest.mark.parametrize("rate", [0.32, klr.LinearDecay(0.32, 200)], ids=["number", "schedule"])
-def test_a_reduction_goes_back_to_the_best_weights(rate):
+def test_a_reduction_restores_the_best_weights(rate):
     ends = []
 
     class Ends(keras.callbacks.Callback):
@@ -208,7 +208,7 @@ def test_evaluate_after_a_reduction_equals_the_best_epoch():
     ("monitor", "patience", "warns"), [("loss", 2, True), ("loss", 3, True), ("loss", 4, False), ("accuracy", 1, False)]
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_early_stopping_that_comes_first_is_warned_of(monitor, patience, warns, order):
+def test_early_stopping_that_comes_first_warns(monitor, patience, warns, order):
     stopping = keras.callbacks.EarlyStopping(monitor, patience=patience, mode="min")
     callbacks = [ReduceOnPlateau("loss", patience=3), stopping][::order]
     expected = pytest.warns(UserWarning, match=f"has a patience of {patience} and this one of 3, so training stops")
@@ -273,7 +273,7 @@ def test_every_optimizer_is_reduced_and_printed_whichever_comes_first(capsys, fi
 
 @pytest.mark.parametrize("first", ["a", "b"])
 @pytest.mark.parametrize("low", ["number", "schedule"])
-def test_an_optimizer_at_min_lr_does_not_keep_the_others_up(capsys, first, low):
+def test_an_optimizer_at_min_lr_does_not_block_the_others(capsys, first, low):
     number, schedule = (0.1, klr.Constant(0.8)) if low == "number" else (0.8, klr.Constant(0.1))
     plateau = ReduceOnPlateau("metric", 0.25, 2, mode="min", verbose=1, min_lr=0.1)
     fit(two_optimizers(number, schedule, first), Metric([1.0] * 3), plateau, epochs=3)
@@ -283,7 +283,7 @@ def test_an_optimizer_at_min_lr_does_not_keep_the_others_up(capsys, first, low):
 
 @pytest.mark.parametrize("first", ["a", "b"])
 def test_within_an_epoch_every_optimizer_is_reduced_and_printed(capsys, first):
-    """The loss falls, which is no improvement where it should rise: from the second window on every window reduces."""
+    """The loss falls although it should rise, so every window from the second one on reduces."""
     model = two_optimizers(0.5, klr.Constant(0.8), first)
     fit(model, ReduceOnPlateau("loss", 0.25, 1, mode="max", verbose=1, every=4), epochs=3)
     assert printed(capsys) == [
@@ -300,7 +300,7 @@ def test_within_an_epoch_every_optimizer_is_reduced_and_printed(capsys, first):
 # Edges
 
 
-def test_start_after_is_over_one_step_later():
+def test_start_after_ends_one_step_later():
     """An epoch that ends with the last of these steps belongs to them."""
     plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", start_after=10)
     fit(model_with(0.1), Metric([1.0, 0.5, 2.0, 2.0]), plateau, epochs=4)
@@ -309,7 +309,7 @@ def test_start_after_is_over_one_step_later():
 
 
 def test_at_min_lr_the_weights_stay():
-    """What does not reduce does not restore either."""
+    """Without a reduction nothing is restored."""
     model = model_with(0.125)
     plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", min_lr=0.125, restore_best_weights=True)
     with pytest.warns(UserWarning, match="is not above `min_lr`"):
@@ -327,7 +327,7 @@ def test_an_epoch_without_logs():
         plateau.on_epoch_end(0, None)
 
 
-def test_the_names_in_the_logs_are_told():
+def test_the_warning_lists_the_names_in_the_logs():
     plateau = ReduceOnPlateau("metric", mode="min")
     plateau.set_model(model_with(0.1))
     plateau.on_train_begin()
@@ -342,7 +342,7 @@ def test_the_names_in_the_logs_are_told():
 
 
 def two_means(names):
-    """A model that keeps means of its own under two names, each with a direction of its own."""
+    """A model with two custom means, which have different names and directions."""
 
     class Model(keras.Model):
         def __init__(self):
@@ -387,7 +387,7 @@ def test_the_loss_is_found_before_compiled_metrics():
         fit(model, ReduceOnPlateau("other", mode="max", every=4))
 
 
-def test_a_metric_without_a_weight_is_no_mean():
+def test_a_metric_without_a_weight_is_not_a_mean():
     class Total(keras.metrics.Metric):
         def __init__(self):
             super().__init__(name="total")
@@ -416,7 +416,7 @@ def test_a_window_without_weight_has_no_mean():
 
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
 def test_a_pending_epoch_in_a_saved_state(metric):
-    """A metric may be anything that training can give; a number of epochs is whole."""
+    """A metric may be any number of a training. A number of epochs is whole."""
     assert str(MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3, "metric": metric}})) == str(
         (3, float(metric))
     )
@@ -440,7 +440,7 @@ def test_an_unfinished_window_that_is_refused_is_shown():
         assert str(raised.value) == sentence
 
 
-def test_a_window_goes_on_with_what_was_unfinished():
+def test_an_unfinished_window_continues():
     assert unfinished_window("ReduceOnPlateau", [3, 1.5, 2.5]) == (3, 1.5, 2.5)
     window = WindowMean("ReduceOnPlateau", two_means("ab"), "a", 2, (1, 2.0, 4.0))
     assert window.unfinished() == (1, 2.0, 4.0)
@@ -448,8 +448,8 @@ def test_a_window_goes_on_with_what_was_unfinished():
 
 
 @pytest.mark.parametrize("name", "ab")
-def test_windows_of_a_metric_that_is_there_only_when_training_has_begun(name):
-    """ "auto" is told at the first window then, and not with an AssertionError."""
+def test_windows_of_a_metric_that_exists_only_after_the_start(name):
+    """The direction for "auto" is then found at the first window, without an AssertionError."""
     model = two_means("ab")
     means, model.means = model.means, []
     plateau = ReduceOnPlateau(name, 0.5, 1, every=1)
@@ -504,7 +504,7 @@ FLOAT_MAX = sys.float_info.max
     ],
     ids=str,
 )
-def test_states_that_are_just_right(part):
+def test_states_at_the_limits_are_accepted(part):
     plateau = ReduceOnPlateau()
     plateau.set_state({**STATE, **part})
     assert plateau.get_state() == {**STATE, **{name: part[name] for name in part if name in STATE}}
@@ -529,7 +529,7 @@ def test_states_that_are_just_right(part):
     ],
     ids=lambda part: str(part)[:40],
 )
-def test_states_that_are_just_wrong(part):
+def test_states_beyond_the_limits_are_refused(part):
     with pytest.raises(ValueError, match="^ReduceOnPlateau: `state` must be what `get_state` returns, got {"):
         ReduceOnPlateau().set_state({**STATE, **part})
 

@@ -1,4 +1,4 @@
-"""Whose state `ReduceOnPlateau` goes on with, and what it makes of an epoch that was saved before it was decided on.
+"""Which state `ReduceOnPlateau` uses, and how it treats an epoch that was saved before the decision on it.
 
 The hooks are called by hand, as `fit` and a load of weights call them: `tests/training/test_resume.py` has whole trainings.
 """
@@ -41,7 +41,7 @@ def run(plateau, epoch, metric):
 
 
 def saved(state=None, **more):
-    """What a file has of a model, whose callback was in some state."""
+    """The saved state of a model whose callback had a given state."""
     entry, store = (KNOWN if state is None else state) | more, {}
     scale = entry["scales"].get("learning_rate") if isinstance(entry.get("scales"), dict) else None
     model = model_with(0.5 if scale is None else klr.Reduced(klr.LinearDecay(0.5, 90), scale, by=KEY))
@@ -70,7 +70,7 @@ def test_a_state_for_another_metric_is_not_its_own():
     assert plateau.get_state() == FRESH
 
 
-def test_a_new_model_starts_afresh_whatever_there_was():
+def test_a_new_model_starts_with_a_new_state():
     first, plateau = loaded(model_with(0.5), saved()), falling()
     begin(plateau, first)
     run(plateau, 4, 2.0)
@@ -90,7 +90,7 @@ def test_another_model_that_was_loaded_less_often_brings_its_state():
 
 
 @pytest.mark.parametrize("was_loaded", [False, True])
-def test_a_model_that_is_compiled_anew_starts_afresh(was_loaded):
+def test_another_compile_starts_with_a_new_state(was_loaded):
     model, plateau = model_with(0.5), falling()
     if was_loaded:
         loaded(model, saved())
@@ -103,7 +103,7 @@ def test_a_model_that_is_compiled_anew_starts_afresh(was_loaded):
     assert plateau.get_state() == FRESH
 
 
-def test_the_same_model_goes_on():
+def test_the_same_model_continues():
     model, plateau = loaded(model_with(0.5), saved()), falling()
     begin(plateau, model)
     run(plateau, 4, 0.5)
@@ -112,7 +112,7 @@ def test_the_same_model_goes_on():
     assert plateau.get_state() == KNOWN | {"best": 0.5, "wait": 0, "last_epoch": 4}
 
 
-def test_the_same_model_loaded_again_goes_back():
+def test_loading_the_same_model_again_restores_its_state():
     model, plateau = loaded(model_with(0.5), saved()), falling()
     begin(plateau, model)
     run(plateau, 4, 0.5)
@@ -122,8 +122,8 @@ def test_the_same_model_loaded_again_goes_back():
 
 
 @pytest.mark.parametrize("epoch", [0, 4])
-def test_weights_that_are_loaded_after_training_began(epoch):
-    """By a callback that stands after this one, or within the training."""
+def test_weights_loaded_after_the_training_began(epoch):
+    """By a later callback in the list, or within the training."""
     model, plateau = model_with(0.5), falling()
     begin(plateau, model)
     for done in range(epoch):
@@ -133,7 +133,7 @@ def test_weights_that_are_loaded_after_training_began(epoch):
     assert plateau.get_state() == KNOWN
 
 
-def test_a_state_that_was_given_counts_once():
+def test_a_state_from_set_state_is_used_once():
     plateau = falling()
     plateau.set_state(KNOWN)
     begin(plateau, loaded(model_with(0.5), saved(best=7.0)))
@@ -144,8 +144,8 @@ def test_a_state_that_was_given_counts_once():
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_state_that_was_loaded_counts_once(ends):
-    """Also if its training fails before the first epoch, and does not end."""
+def test_a_loaded_state_is_used_once(ends):
+    """Also if its training fails before the first epoch."""
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved()))
     if ends:
@@ -154,7 +154,7 @@ def test_a_state_that_was_loaded_counts_once(ends):
     assert plateau.get_state() == FRESH
 
 
-def test_starting_afresh_at_every_fit_forgets_the_best_weights_too():
+def test_reset_on_train_begin_forgets_the_best_weights():
     model, weight = model_with(0.125), Weight()
     plateau = falling(restore_best_weights=True, reset_on_train_begin=True)
     fit(model, Metric([1.0]), plateau, weight, epochs=1)
@@ -175,8 +175,8 @@ def test_scales_are_those_of_the_state():
     ("scales", "compilations"),
     [((0.5, 0.5), 1), ((0.25, 0.5), 1), ((0.5, 0.25), 1), ((None, 0.5), 0), ((0.5, None), 1), ((None, None), 0)],
 )
-def test_the_scales_of_several_optimizers_are_one_compilation(monkeypatch, scales, compilations):
-    """The first has none yet, and the second one half already."""
+def test_the_scales_of_several_optimizers_take_one_compilation(monkeypatch, scales, compilations):
+    """The first has none yet, the second has a scale of a half."""
     plain = klr.LinearDecay(0.5, 90)
     model = two_optimizers(plain, klr.Reduced(plain, 0.5, by=KEY))
     made = calls(monkeypatch, "retrace", "replace", "set_scale", "sync")
@@ -192,7 +192,7 @@ def test_the_scales_of_several_optimizers_are_one_compilation(monkeypatch, scale
 
 
 @pytest.mark.parametrize("every", ["epoch", 3])
-def test_all_that_is_done_is_done_to_the_model(monkeypatch, every):
+def test_all_calls_get_the_model(monkeypatch, every):
     made = calls(monkeypatch, "retrace", "replace", "set_scale", "rescale", "sync")
     plateau = ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=every, restore_best_weights=True)
     for model in (model_with(0.5), model_with(klr.LinearDecay(0.5, 90))):
@@ -212,8 +212,8 @@ def test_two_on_one_metric_end_together():
 
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize("then", ["the same", "a new one", "loaded", "given"])
-def test_a_decision_within_an_epoch_that_failed(rate, then):
-    """It holds for the model that it was made for, and for no other."""
+def test_a_decision_within_a_failed_epoch(rate, then):
+    """It applies only to the model of that epoch."""
     model, plateau, weight = model_with(rate), ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=2), Weight()
     with pytest.raises(RuntimeError, match="out of power"):
         fit(model, plateau, Fail(), epochs=1)  # after the batch in which the plateau has decided
@@ -260,7 +260,7 @@ def test_an_epoch_is_decided_on_once_and_only_if_it_was_over(last, at, is_decide
         ({"epochs": 5}, True, False),
     ],
 )
-def test_a_training_that_had_nothing_left_but_to_decide(params, reset, is_decided):
+def test_a_training_with_only_a_decision_left(params, reset, is_decided):
     plateau, model = falling(reset_on_train_begin=reset), loaded(model_with(0.5), saved(pending=PENDING))
     plateau.set_model(model)
     plateau.set_params(params)
@@ -272,7 +272,7 @@ def test_a_training_that_had_nothing_left_but_to_decide(params, reset, is_decide
         assert memory(model)[KEY] == plateau.get_state()
 
 
-def test_a_first_epoch_that_was_over():
+def test_a_finished_first_epoch():
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved(FRESH, pending={"epoch": 0, "metric": 2.0})), epochs=1)
     plateau.on_train_end()
@@ -284,7 +284,7 @@ def test_a_first_epoch_that_was_over():
     assert nothing.get_state() == FRESH
 
 
-def test_a_training_that_was_under_way_does_not_decide_on_half_an_epoch():
+def test_there_is_no_decision_on_half_an_epoch():
     model, plateau = model_with(0.5), ReduceOnPlateau("loss", 0.5, 1)
     begin(plateau, model, epochs=2)
     plateau.on_epoch_begin(0)
@@ -306,7 +306,7 @@ def test_a_batch_without_logs():
     assert plateau.get_state() == FRESH | {"best": 1.0, "last_epoch": 0}
 
 
-def test_the_window_that_is_under_way_is_saved_and_kept():
+def test_the_current_window_is_saved_and_continued():
     model, plateau = model_with(0.5), ReduceOnPlateau("loss", 0.5, 9, every=4)
     fit(model, plateau, epochs=1)
     # The loss is the prediction: at the fifth batch of four rows the weight has fallen four times.
@@ -326,7 +326,7 @@ def fit_by_epoch():
 # Rates
 
 
-def test_the_rate_that_was_asked_for_is_noted_before_it_is_reduced():
+def test_the_configured_rate_is_saved_before_a_reduction():
     model = model_with(0.5)
     fit(model, Metric([math.nan] * 2), falling(on_nan="reduce"), epochs=2)
     assert memory(model)["rates"]["learning_rate"] == {"rate": 0.5, "now": 0.5}
@@ -340,12 +340,12 @@ def test_an_epoch_of_one_batch_has_its_rate_in_the_logs():
     np.testing.assert_allclose(seen["learning_rate"], [0.5, 0.4, 0.3])
 
 
-def test_a_rate_of_0_is_no_rate_at_min_lr(recwarn):
+def test_a_rate_of_0_is_not_at_min_lr(recwarn):
     fit(model_with(0.0), Metric([1.0]), falling(), epochs=1)
     assert [str(warning.message) for warning in recwarn if "ReduceOnPlateau" in str(warning.message)] == []
 
 
-def test_the_rule_is_made_of_the_arguments():
+def test_the_rule_gets_the_arguments():
     plateau = ReduceOnPlateau(
         "val_loss", 0.5, 3, "max", 0.25, "rel", cooldown=2, window=4, on_nan="ignore",
     )  # fmt: skip
@@ -357,10 +357,10 @@ def test_the_rule_is_made_of_the_arguments():
 # What is refused, in full
 
 
-def test_an_optimizer_that_is_not_there():
+def test_an_unknown_optimizer():
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         begin(falling(optimizers=["number", "third"]), two_optimizers(0.5, klr.LinearDecay(0.5, 90)))
-    sentence = "ReduceOnPlateau: `optimizers` must be among 'schedule', 'number', got 'third'"
+    sentence = "ReduceOnPlateau: `optimizers` must be among 'number', 'schedule', got 'third'"
     assert str(raised.value) == sentence
 
 
@@ -374,7 +374,7 @@ def test_a_rate_that_is_a_function():
     )
 
 
-def test_something_that_is_no_keras_model():
+def test_something_else_than_a_keras_model():
     class Other:
         optimizer = None
 
@@ -392,8 +392,8 @@ def test_a_start_in_epochs_of_unknown_length():
         with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
             plateau.on_epoch_begin(0)
         assert str(raised.value) == (
-            "ReduceOnPlateau: `start_after` must be in steps where the dataset does not tell its length; or give "
-            "`BindSchedule` its `steps_per_epoch`, got epochs(2)"
+            "ReduceOnPlateau: `start_after` must be in steps for a data set of unknown length, unless "
+            "`BindSchedule` gets `steps_per_epoch`, got epochs(2)"
         )
     begin(falling(start_after=klr.epochs(2)), model_with(0.5))
 
@@ -406,7 +406,7 @@ def test_a_metric_of_the_validation_has_no_windows_of_batches():
     )
 
 
-def test_a_mismatch_is_told_once(recwarn):
+def test_a_mismatch_warns_once(recwarn):
     model, store = model_with(0.5), {}
     fit(model, Metric([1.0]), falling(), epochs=1)
     of(model).save_own_variables(store)

@@ -15,7 +15,7 @@ ALL = {"batch_size": 16, "epochs": 3, "verbose": 0}
 
 
 def model_of(optimizer=None):
-    """A layer, and the normalization of what it gives: of one batch of all data the statistics follow from weights."""
+    """A layer and a normalization of its output. For one batch of all data, the statistics follow from the weights."""
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Dense(3, name="dense"), keras.layers.BatchNormalization(name="norm")]
     model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(1, name="last")])
@@ -44,7 +44,7 @@ def is_refreshed(model):
 
 
 class Seen(keras.callbacks.Callback):
-    """Whether the statistics are those of the weights when a validation begins to look at batches, and afterwards."""
+    """Whether the statistics belong to the weights when a validation begins, and afterwards."""
 
     def on_train_begin(self, logs=None):
         self.seen = []
@@ -57,7 +57,7 @@ def fit(model, *callbacks, **options):
     return model.fit(X, Y, validation_data=VALIDATION, callbacks=list(callbacks), **{**ALL, **options})
 
 
-def test_validations_see_the_model_as_it_is_and_training_goes_on_as_without():
+def test_validations_see_refreshed_statistics_and_the_training_is_unchanged():
     plain, model = model_of(), model_of()
     without, seen = Seen(), Seen()
     keras.utils.set_random_seed(2)
@@ -74,7 +74,7 @@ def test_validations_see_the_model_as_it_is_and_training_goes_on_as_without():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
-def test_it_stands_last_after_averages_were_swapped_in_and_at_the_end_of_training():
+def test_it_comes_last_after_swapped_averages_and_at_the_end_of_training():
     optimizer = keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.5)
     model, seen = model_of(optimizer), Seen()
     fit(model, RefreshBatchNorm(4), keras.callbacks.SwapEMAWeights(), seen)
@@ -90,7 +90,7 @@ def test_after_early_stopping_has_restored_weights():
 
 
 class Spoil(keras.callbacks.Callback):
-    """Statistics of another model, kept with the best weights."""
+    """Stores statistics of another model with the best weights."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.get_layer("norm").moving_mean.assign([9.0, 9.0, 9.0])
@@ -109,7 +109,7 @@ def test_after_a_plateau_has_restored_the_best_weights():
 
 
 class Ends(keras.callbacks.Callback):
-    """Whether the statistics are those of the weights at the end of each epoch."""
+    """Whether the statistics belong to the weights at the end of each epoch."""
 
     def on_train_begin(self, logs=None):
         self.seen = []
@@ -134,7 +134,7 @@ def test_at_the_end_of_each_cycle_and_of_training(tmp_path):
     assert all(np.array_equal(a, host(b)) for a, b in zip(weights, model.variables, strict=True))
 
 
-def test_the_data_are_those_of_fit_and_a_part_of_them_is_set_aside_by_validation_split(monkeypatch):
+def test_the_data_of_fit_without_that_of_validation_split(monkeypatch):
     from keras_lr.callbacks import refreshing
 
     calls = []
@@ -170,9 +170,7 @@ def test_what_is_refused():
         ValueError, match="^RefreshBatchNorm: `model` must be a model with a BatchNormalization, got <S"
     ):
         fit(bare, RefreshBatchNorm())
-    with pytest.raises(
-        ValueError, match="^RefreshBatchNorm: `x` must be None where `fit` has a generator, .*, got <gen"
-    ):
+    with pytest.raises(ValueError, match="^RefreshBatchNorm: `x` must be None if `fit` has a generator, .*, got <gen"):
         model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm()], verbose=0)
     model_of().fit(batches(), steps_per_epoch=1, shuffle=False, callbacks=[RefreshBatchNorm(2, X)], verbose=0)
     with pytest.raises(ValueError, match="^SaveAtCycleEnds: `refresh_batch_norm` must be a whole number .*, got 0$"):

@@ -1,4 +1,4 @@
-"""Durations in `samples` in `fit`: the size of a batch comes from the data, or from `BindSchedule(batch_size=…)`."""
+"""Durations in `samples` in `fit`: the batch size comes from the data, or from `BindSchedule(batch_size=…)`."""
 
 import itertools
 
@@ -38,7 +38,7 @@ def tf_data(**options):
     return tensorflow.data.Dataset.from_tensor_slices(data(5, 4)).batch(4, **options)
 
 
-def test_arrays_tell_the_size_of_their_batches():
+def test_the_batch_size_of_arrays_is_known():
     model = model_with(FIVE)
     fit(model, weight := Weight(), BindSchedule(audit=False), epochs=3)
     assert_applied(weight, LinearDecay(0.5, 10).values(range(15)))
@@ -46,7 +46,7 @@ def test_arrays_tell_the_size_of_their_batches():
 
 
 @pytest.mark.once
-def test_the_default_batch_size_of_fit_counts():
+def test_the_default_batch_size_of_fit_is_used():
     model = model_with(LinearDecay(0.5, samples(64)), run_eagerly=True)
     model.fit(*data(1, 64), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)])
     assert model.optimizer._learning_rate.duration == 2
@@ -60,7 +60,7 @@ def test_the_default_batch_size_of_fit_counts():
         pytest.param(lambda: tf_data(drop_remainder=True), marks=needs("tensorflow"), id="tf.data"),
     ],
 )
-def test_data_sets_that_know_their_size_tell_it(make):
+def test_the_batch_size_of_data_sets_is_known(make):
     model = model_with(FIVE, run_eagerly=True)
     model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)])
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
@@ -75,11 +75,9 @@ def test_data_sets_that_know_their_size_tell_it(make):
         pytest.param(tf_data, {}, marks=needs("tensorflow"), id="tf.data with a remainder"),
     ],
 )
-def test_where_the_data_do_not_tell_it_the_error_names_the_remedy(make, options):
+def test_an_unknown_batch_size_is_an_error_with_a_hint(make, options):
     model = model_with(FIVE, run_eagerly=True)
-    with pytest.raises(
-        ValueError, match=r"the data do not tell how many samples a batch has; pass `BindSchedule\(batch"
-    ):
+    with pytest.raises(ValueError, match=r"the batch size of the data is unknown; pass `BindSchedule\(batch"):
         model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)], **options)
     model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(batch_size=4, audit=False)], **options)
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
@@ -96,21 +94,21 @@ def test_a_data_set_of_unknown_length_needs_no_steps_per_epoch():
 
 
 @pytest.mark.once
-def test_what_is_given_counts_before_what_the_data_tell():
+def test_the_argument_has_precedence_over_the_data():
     model = model_with(FIVE, run_eagerly=True)
     fit(model, BindSchedule(batch_size=8, audit=False), epochs=1)
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=8)
 
 
 @pytest.mark.once
-def test_several_processes_must_say_it(monkeypatch):
+def test_several_processes_must_declare_it(monkeypatch):
     monkeypatch.setattr("keras_lr.training.processes.count", lambda: 2)
-    with pytest.raises(ValueError, match="with several processes the samples of all of them"):
+    with pytest.raises(ValueError, match="with several processes the sum over all of them"):
         fit(model_with(FIVE), BindSchedule(), epochs=1)
 
 
 @pytest.mark.once
-def test_a_loop_of_the_users_own_must_say_it():
+def test_a_custom_loop_must_declare_it():
     with pytest.raises(ValueError, match=r"pass `BindSchedule\(batch_size=…\)`"):
         drive(model_with(FIVE), BindSchedule(), epochs=1)
     drive(model := model_with(FIVE), BindSchedule(batch_size=20, audit=False), epochs=1)
@@ -128,7 +126,7 @@ def test_the_same_training_with_batches_of_another_size(tmp_path):
 
 
 @pytest.mark.once
-def test_what_was_bound_by_hand_stays():
+def test_a_schedule_bound_by_the_user_stays():
     mine = FIVE.bind(batch_size=2)
     fit(model := model_with(mine), BindSchedule(audit=False), epochs=1)
     assert model.optimizer._learning_rate is mine
@@ -152,10 +150,11 @@ def test_a_plateau_begins_after_samples():
 
 
 @pytest.mark.once
-def test_a_plateau_that_does_not_know_the_size_names_the_remedy():
+def test_a_plateau_with_an_unknown_batch_size_names_the_fix():
     plateau = klr.ReduceOnPlateau("loss", start_after=samples(40))
     with pytest.raises(
-        ValueError, match=r"`start_after` must be in steps where the data do not tell .* its `batch_size`"
+        ValueError,
+        match=r"`start_after` must be in steps if the batch size of the data is unknown, .* gets `batch_size`",
     ):
         drive(model_with(0.5), plateau, epochs=1)
 

@@ -1,4 +1,4 @@
-"""Several `ReduceOnPlateau` in one `fit`: each has a factor, a state and a key of its own."""
+"""Several `ReduceOnPlateau` in one `fit`: each has its own factor, state and key."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ RATES = {"number": lambda: 0.5, "schedule": lambda: klr.Constant(0.5)}
 
 
 class Two(keras.callbacks.Callback):
-    """Puts two metrics into the logs, by epoch."""
+    """Adds two metrics to the logs, by epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         logs["a"] = 1.0
@@ -60,7 +60,7 @@ def test_two_on_the_same_metric(tmp_path, rate, form):
     assert_applied(second, first.applied[5 * 5 :])
 
 
-def test_a_name_gives_the_state_whatever_the_order(tmp_path):
+def test_a_name_identifies_the_state_in_any_order(tmp_path):
     def named(name, factor):
         return klr.ReduceOnPlateau("metric", factor, 1, mode="min", name=name)
 
@@ -76,13 +76,13 @@ def test_a_name_gives_the_state_whatever_the_order(tmp_path):
     assert tenth.get_state()["scales"] == {"learning_rate": pytest.approx(0.9**3)}
 
 
-def test_two_of_one_name_are_refused():
+def test_two_with_the_same_name_are_refused():
     two = [klr.ReduceOnPlateau("loss", name="mine"), klr.ReduceOnPlateau("loss", name="mine")]
     with pytest.raises(ValueError, match="`name` must be different for each of these callbacks, got 'mine'"):
         fit(model_with(0.5), *two)
 
 
-def test_a_state_that_is_given_within_an_epoch_is_gone_on_with():
+def test_a_state_that_is_set_within_an_epoch_is_continued():
     class Give(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if not given:
@@ -122,7 +122,7 @@ FILES = Path(__file__).parents[1] / "data" / "files"
 
 
 @pytest.mark.parametrize("form", ["keras", "weights.h5"])
-def test_a_file_from_before_there_were_keys_goes_on(form, recwarn):
+def test_a_file_of_version_0_1_0_without_keys_is_continued(form, recwarn):
     """Written by version 0.1.0 after two reductions of a half, in 3 epochs of 5 batches."""
     schedule = klr.LinearDecay(0.5, klr.epochs(8))
     if form == "keras":

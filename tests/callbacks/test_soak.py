@@ -1,4 +1,4 @@
-"""The soak benchmark runs, finds the rates right in a short training, and would notice wrong ones."""
+"""The soak benchmark runs, confirms the rates of a short training, and detects wrong ones."""
 
 import importlib.util
 import json
@@ -40,7 +40,7 @@ RIGHT = {
         ("growth_bytes", 9.0, []),
     ],
 )
-def test_what_is_wrong_is_said(name, value, found):
+def test_problems_are_reported(name, value, found):
     spec = importlib.util.spec_from_file_location("soak", SCRIPT)
     soak = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(soak)

@@ -7,7 +7,7 @@ from benchmarks import torture
 
 
 @pytest.mark.slow
-def test_killed_trainings_end_as_those_left_alone():
+def test_killed_trainings_equal_those_without_a_kill():
     found = torture.torture(BACKEND, kills=3, seed=11)
     assert sum(row["kills"] for row in found) == 3
     assert all(row["changes"] > 1 for row in found)

@@ -1,4 +1,4 @@
-"""Every warning of the package points at the user's line: the call of `fit`, or whatever call led to it."""
+"""Every warning of the package points at the user's line: the call of `fit` or of another function."""
 
 import ast
 import contextlib
@@ -40,7 +40,7 @@ def line_of(function):
 
 @contextlib.contextmanager
 def recorded(monkeypatch=None):
-    """The warnings of the package, and from which of its functions they came."""
+    """The warnings of the package, and the functions that they came from."""
     caught, sites = [], []
     if monkeypatch is not None:
         find = keras_lr.core.warning.frame_of_user
@@ -287,7 +287,7 @@ def test_a_warning_points_at_the_users_line(tmp_path, monkeypatch, case):
 
 
 @pytest.mark.once
-def test_every_warning_goes_one_way_and_has_a_case():
+def test_every_warning_uses_warn_user_and_is_tested():
     sites = set()
     for path in ROOT.rglob("*.py"):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -303,7 +303,7 @@ def test_every_warning_goes_one_way_and_has_a_case():
 
 
 def calls(tree, scope):
-    """The calls in a tree, each with the classes and functions that it stands in."""
+    """The calls in a syntax tree, each with the classes and functions that contain it."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Call):
             yield scope, node
@@ -334,7 +334,7 @@ def scheduled(kind=keras.Model):
 
 
 class QuietlyReduce(klr.ReduceOnPlateau):
-    """A subclass of the user's, with a hook of each kind."""
+    """A user's subclass with hooks of each kind."""
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -352,7 +352,7 @@ class Log(klr.LearningRateLogger):
 
 
 class Several(keras.callbacks.Callback):
-    """A callback of the user's that calls others by a helper."""
+    """A user's callback that calls others through a helper."""
 
     def __init__(self, inner):
         super().__init__()
@@ -390,7 +390,7 @@ class Several(keras.callbacks.Callback):
 
 
 class Own(keras.Model):
-    """A model of the user's with its own training step and its own `fit`."""
+    """A user's model with its own training step and `fit`."""
 
     def train_step(self, *args, **kwargs):
         return super().train_step(*args, **kwargs)
@@ -444,7 +444,7 @@ def own_loop():
 
 
 @pytest.mark.parametrize("way", [subclass, own_callback, own_model, in_a_helper, within_another_training, own_loop])
-def test_whatever_stands_between(way):
+def test_with_other_frames_in_between(way):
     with recorded() as (caught, _):
         way()
     assert_the_three(caught, __file__, line_of(way))
@@ -484,8 +484,8 @@ def test_a_cell_of_a_notebook():
     assert_the_three(caught, "<ipython-input-1>", 2)
 
 
-def test_code_that_the_file_of_its_module_does_not_have():
-    """A short script may execute a longer text: the number of a line is then none of the script's file."""
+def test_code_that_is_not_in_the_file_of_its_module():
+    """A short script may execute a longer text, whose line numbers do not exist in the script's file."""
 
     class Loader:
         @staticmethod
@@ -527,7 +527,7 @@ main()
 
 
 @pytest.mark.slow
-def test_a_script_in_a_process_of_its_own(tmp_path):
+def test_a_script_in_a_separate_process(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     path = os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")])

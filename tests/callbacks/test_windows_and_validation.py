@@ -1,4 +1,4 @@
-"""Windows of batches go on over the end of an epoch, whose validation resets the sums that Keras keeps of the loss."""
+"""Windows of batches continue over the end of an epoch, where a validation resets Keras's sums of the loss."""
 
 import pytest
 from support.training import data, fit, model_with
@@ -7,7 +7,7 @@ import keras_lr as klr
 
 
 class Values(klr.ReduceOnPlateau):
-    """Keeps what it is asked to decide on."""
+    """Records the values that it must decide on."""
 
     def on_train_begin(self, logs=None):
         self.values = []
@@ -24,14 +24,14 @@ def values(**options):
     return plateau.values
 
 
-def test_a_validation_between_does_not_change_the_means_of_the_windows():
+def test_a_validation_does_not_change_the_means_of_windows():
     # The loss of batch n is the weight, -0.5 n: windows of batches 0 to 6 and 7 to 13, over the ends of epochs of five.
     assert values() == pytest.approx([-1.5, -5.0])
     assert values(validation_data=data(2)) == pytest.approx([-1.5, -5.0])
     assert values(validation_data=data(2), validation_freq=2) == pytest.approx([-1.5, -5.0])
 
 
-def test_a_window_that_is_not_full_goes_on_after_a_resume(tmp_path):
+def test_an_incomplete_window_continues_after_a_resume(tmp_path):
     options = {"validation_data": data(2)}
     plateau = Values("loss", every=7, patience=99)
     fit(model := model_with(0.5), plateau, epochs=1, **options)

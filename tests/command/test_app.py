@@ -1,4 +1,4 @@
-"""The command: what it shows, what it refuses, and that it runs nothing of what it is given."""
+"""The command: its output, what it refuses, and that it runs nothing in its input."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_show_with_epochs(tmp_path):
     assert "not supported" in refused("show", "LinearDecay(0.5, 4)", "--plot", tmp_path / "curve.xyz")
 
 
-def test_show_says_what_is_wrong():
+def test_show_reports_mistakes():
     assert "`decay_steps` must be a number of steps in [1, 2**31), got -5" in refused("show", "StepDecay(0.1, -5)")
     assert "there is no schedule 'Nothing'" in refused("show", "Nothing(0.1)")
     run("show", "Constant(0.1)", "--steps", 0, code=2)
@@ -130,7 +130,7 @@ def test_inspect_other_optimizers(tmp_path):
     assert "not bound yet" in run("inspect", tmp_path / "unbound.keras")
 
 
-def test_inspect_shows_the_memory_of_callbacks(tmp_path):
+def test_inspect_shows_the_state_of_callbacks(tmp_path):
     plateau = klr.ReduceOnPlateau("loss", patience=1, min_delta=100.0, factor=0.5)
     text = run("inspect", saved(tmp_path, keras.optimizers.SGD(klr.Constant(0.1)), [plateau], epochs=3))
     assert "Reduced(" in text
@@ -139,7 +139,7 @@ def test_inspect_shows_the_memory_of_callbacks(tmp_path):
     assert state.n_reductions == 2
     assert line == (
         f"ReduceOnPlateau/loss: 2 reductions so far; learning_rate scaled by 0.25; best metric {state.best:.6g}; "
-        "0 bad epochs in a row; last looked at after epoch 3"
+        "0 bad epochs in a row; last checked after epoch 3"
     )
     once = {
         "best": None,
@@ -151,7 +151,7 @@ def test_inspect_shows_the_memory_of_callbacks(tmp_path):
         "scales": {},
     }
     assert report._plateau(once) == (
-        "1 reduction so far; no metric seen yet; 1 bad epoch in a row; 2 quiet epochs still to come"
+        "1 reduction so far; no metric seen yet; 1 bad epoch in a row; 2 quiet epochs left"
     )
     assert "1 bad window in" in report._plateau({**once, "unfinished": [3, 0.5, 0.0]})
     for damaged in ({**once, "wait": "x"}, {"best": 1.0}, [1], None):
@@ -213,9 +213,9 @@ def test_inspect_of_damaged_files(tmp_path):
     path = tmp_path / "model.keras"
     for content in (b"", b"PK\x03\x04 nothing", b"x" * 1000):
         path.write_bytes(content)
-        assert "is no `.keras` file" in refused("inspect", path)
+        assert "is not a `.keras` file" in refused("inspect", path)
     assert "No such file" in refused("inspect", tmp_path / "nothing.keras")
-    assert "is no file" in refused("inspect", tmp_path)
+    assert "is not a file" in refused("inspect", tmp_path)
     locked = saved(tmp_path, keras.optimizers.SGD(0.1))
     content = bytearray(locked.read_bytes())
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -278,7 +278,7 @@ def test_compare_logs(tmp_path):
 
 
 def test_compare_prints_what_files_say_as_text(tmp_path):
-    """Names of columns and of files: no markup, no command for the terminal, no traceback."""
+    """Names of columns and of files are printed without markup, control sequences or traceback."""
     names = ["[/x]", "\x1b[31mred", "[bold]b[/bold]", "a\u202eb", "\x9b5m", "\\"]
     path = tmp_path / "[red]log[bold].csv"
     pd.DataFrame({"step": [0], "epoch": [0], "batch": [0], "learning_rate": [0.1]} | dict.fromkeys(names, 0.5)).to_csv(
@@ -310,13 +310,13 @@ def test_compare_logs_of_several_trainings(tmp_path):
     assert "the same in all of 3 common steps" in text
 
 
-def test_compare_what_is_no_log(tmp_path):
+def test_compare_refuses_files_that_are_not_logs(tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_text("a,b\n1,2\n")
     assert "it has no column 'step'" in refused("compare", bad)
     empty = tmp_path / "empty.csv"
     empty.write_text("")
-    assert "is no log" in refused("compare", empty)
+    assert "is not a log" in refused("compare", empty)
     assert "must end in .csv or .parquet" in refused("compare", tmp_path / "x.txt")
     assert "No such file" in refused("compare", tmp_path / "x.csv")
 
@@ -343,7 +343,7 @@ def test_compare_runs_with_other_columns_of_rates(tmp_path):
 
 
 def test_compare_reads_at_80_columns_and_in_a_pipe(tmp_path):
-    """Nine runs, long names: no line is wider, but for a path, and nothing is cut."""
+    """Nine runs with long names: only paths make a line wider, and nothing is cut."""
     metric = "val_sparse_categorical_accuracy"
     paths = []
     for number in range(9):
@@ -364,7 +364,7 @@ def test_pictures_that_cannot_be_written(tmp_path):
     for name in (".", tmp_path, "picture"):
         assert "the name of a picture ends in" in refused("show", "Constant(0.1)", "--plot", name)
     assert "not supported" in refused("show", "Constant(0.1)", "--plot", tmp_path / "x.xyz")
-    assert "give one of them" in refused("show", "Constant(0.1)", "--csv", "--plot", tmp_path / "x.png")
+    assert "cannot be used together" in refused("show", "Constant(0.1)", "--csv", "--plot", tmp_path / "x.png")
 
 
 def test_a_folder_of_the_demo_that_is_a_file(tmp_path):

@@ -49,9 +49,9 @@ def test_the_loss_of_each_batch_and_the_events(tmp_path):
             log.loc[end - 1, "loss"] = sum(loss * size for loss, size in seen) / sum(size for _, size in seen)
     assert demo.batch_losses(log, 67).tolist() == pytest.approx(losses)
     assert demo.events(log, {"reduced_after": [1, 2], "best": [0.5, 0.25]}) == [
-        "Plateau: after epoch 1 the rate went from 0.10000 to 0.03000. For 3 epochs the validation loss had not fallen "
+        "Plateau: after epoch 1 the rate changed from 0.10000 to 0.03000. For 3 epochs the validation loss had not fallen "
         "below 0.5000 by more than 0.002.",
-        "Plateau: after epoch 2 the rate went from 0.03000 to none, since the training ends here. For 3 epochs the "
+        "Plateau: after epoch 2 the rate changed from 0.03000 to none, since the training ends here. For 3 epochs the "
         "validation loss had not fallen below 0.2500 by more than 0.002.",
     ]
 

@@ -53,7 +53,7 @@ def test_the_best_and_a_picture(files, tmp_path):
 
 
 def test_what_is_refused(files, tmp_path):
-    assert "a run at a constant rate says nothing" in run(files[0], *options(LINEAR), code=2)
+    assert "a run at a constant rate does not show" in run(files[0], *options(LINEAR), code=2)
     assert "`loss` must be a column of every log, got 'loss'" in run(*files, *options(LINEAR, loss="loss"), code=2)
     assert "write them in steps" in run(*files, *options("LinearDecay(0.1, epochs(3))"), code=2)
     assert "there is no schedule" in run(*files, *options("Linear(0.1, 3)"), code=2)

@@ -1,4 +1,4 @@
-"""What the command does without Keras, in processes of their own: no backend is imported, and the answer is the same."""
+"""The command without Keras, in separate processes: no backend is imported, and the output is the same."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def in_full(monkeypatch, *words):
     ],
     ids=["list", "show", "operators", "units"],
 )
-def test_the_answer_is_that_of_the_whole_package(monkeypatch, words):
+def test_the_output_equals_that_of_the_whole_package(monkeypatch, words):
     printed, status, backends, _ = light(*words)
     assert (status, backends) == (0, [])
     assert printed == in_full(monkeypatch, *words)
@@ -95,7 +95,7 @@ def test_a_mistake_is_one_line():
     assert error.count("\n") == 1
 
 
-def test_what_needs_keras_after_all_is_done_with_it():
+def test_commands_that_need_keras_import_it():
     printed, status, backends, _ = light("show", "Constant(0.1)", first="asks for keras")
     assert (printed, status, backends) == (["in full: ['-m', 'keras_lr', 'show', 'Constant(0.1)']"], 3, [])
 
@@ -114,11 +114,11 @@ def test_what_needs_keras_after_all_is_done_with_it():
         (["--version"], False),
     ],
 )
-def test_which_words_are_light(words, light):
+def test_which_arguments_are_light(words, light):
     assert is_light(words) is light
 
 
-def test_the_stand_in_has_what_it_has_and_no_more():
+def test_the_stand_in_has_exactly_the_needed_names():
     made = keras_lr_command.keras()
     with pytest.raises(keras_lr_command.KerasIsNeeded, match=r"keras\.config"):
         made["keras"].config.floatx()

@@ -1,4 +1,4 @@
-"""`keras-lr compare`: what stands in a file is printed as text."""
+"""`keras-lr compare` prints the content of a file as plain text."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("name", ["[/x]", "[red]loss[/red]", "\x1b[31mloss\x1b[0m", "loss\\"])
-def test_names_of_columns_are_no_markup_and_no_commands_to_the_terminal(tmp_path, name):
+def test_names_of_columns_are_printed_as_plain_text(tmp_path, name):
     path = tmp_path / "[bold]log.csv"
     frame = pd.DataFrame(
         {"step": [0, 1], "epoch": [0, 0], "batch": [0, 1], "learning_rate": [0.1, 0.2], name: [1.0, 2.0]}

@@ -1,4 +1,4 @@
-"""Schedules in words: the sentences themselves, and that the numbers in them are right."""
+"""The sentences of `describe`, and the numbers in them."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ SENTENCES = Path(__file__).parents[1] / "sentences.txt"
 
 
 def stated():
-    """Schedule → sentence, as the file has them."""
+    """The sentences in the file, by schedule."""
     lines = SENTENCES.read_text(encoding="utf-8").splitlines()
     return dict(zip(lines[0::2], (line.strip() for line in lines[1::2]), strict=True))
 
@@ -70,7 +70,7 @@ def test_the_numbers_are_those_of_the_formula(row):
         ),
         (
             klr.WarmupStableDecay(0.1, 100, 0, 20),
-            "0.1, over the last 20 steps a linear fall to 0 (100 steps in all); mean 0.0896.",
+            "0.1, then over the last 20 steps a linear fall to 0 (100 steps in all); mean 0.0896.",
         ),
         (
             klr.Reduced(klr.Warmup(klr.CosineDecay(0.1, 900), 100), 0.5),
@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_formula(row):
         ),
         (
             klr.PiecewiseConstantDecay(list(range(1, 20)), [0.5 / (1 + index) for index in range(20)]),
-            "Pieces of 0.5, 0.25, 0.166667, … and 0.025 that change after steps 1, 2, 3, … and 19.",
+            "Constant pieces of 0.5, 0.25, 0.166667, … and 0.025, changing after steps 1, 2, 3, … and 19.",
         ),
         (
             klr.CosineDecayRestarts(0.1, epochs(10), m_mul=0.8),
@@ -97,7 +97,7 @@ class Mine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Fading(klr.Schedule, package="tests"):
-    """A schedule of a user's own, with words that count the steps in both ways."""
+    """A user's schedule with a template that counts steps in both ways."""
 
     template = "{learning_rate}, halved every {half_life} steps or {half_life:steps}<, at least {low}>"
     learning_rate: Rate
@@ -106,7 +106,7 @@ class Fading(klr.Schedule, package="tests"):
 
 
 class Wordless(klr.Schedule, package="tests"):
-    """A schedule whose author wrote no words."""
+    """A user's schedule without a template."""
 
     learning_rate: Rate
 

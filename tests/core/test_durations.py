@@ -1,4 +1,4 @@
-"""Durations add, subtract and are multiplied; what comes out is checked when a schedule is bound."""
+"""Durations can be added, subtracted and multiplied. The result is checked when a schedule is bound."""
 
 import math
 from fractions import Fraction
@@ -33,7 +33,7 @@ SUMS = [
 
 @pytest.mark.once
 @pytest.mark.parametrize("duration", SUMS, ids=repr)
-def test_the_repr_makes_it_again(duration):
+def test_the_repr_evaluates_to_an_equal_duration(duration):
     assert eval(repr(duration)) == duration
     schedule = LinearDecay(0.1, duration) if repr(duration) != "epochs(0)" else Warmup(0.1, duration)
     assert eval(repr(schedule), vars(klr)) == schedule
@@ -62,7 +62,7 @@ def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole, size):
 
 
 @pytest.mark.once
-def test_what_they_become():
+def test_their_steps():
     assert epochs(90) - epochs(5) == epochs(85)
     assert 2 * epochs(3) == epochs(6)
     assert epochs(3) - epochs(3) + 100 == 100
@@ -71,7 +71,7 @@ def test_what_they_become():
 
 
 @pytest.mark.once
-def test_what_comes_out_is_checked_when_it_is_bound():
+def test_the_result_is_checked_when_it_is_bound():
     schedule = LinearDecay(0.1, fraction(1.0) - 1000)
     assert not schedule.is_bound
     with pytest.raises(ValueError, match=r"LinearDecay: `decay_steps` must be .*, got -990"):
@@ -82,14 +82,14 @@ def test_what_comes_out_is_checked_when_it_is_bound():
 @pytest.mark.parametrize(
     "wrong", [lambda: epochs(3) - epochs(5), lambda: -1 * epochs(1), lambda: epochs(1) - epochs(2) - 5]
 )
-def test_less_than_nothing_is_refused_at_once(wrong):
+def test_negative_durations_are_refused_at_once(wrong):
     with pytest.raises(ValueError, match="a duration must be at least 0, got -"):
         wrong()
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("other", ["3", None, True, math.nan, [1]], ids=repr)
-def test_what_is_no_duration_is_left_to_python(other):
+def test_other_types_are_left_to_python(other):
     for operation in (lambda a, b: a + b, lambda a, b: b - a, lambda a, b: a * b):
         with pytest.raises(TypeError):
             operation(epochs(1), other)

@@ -1,4 +1,4 @@
-"""What is remembered between two reads of a rate can neither be written to nor go stale; and steps under transformations."""
+"""Cached rates cannot be changed by the caller and never become stale. Also: steps under transformations."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def test_a_rate_that_is_written_to_changes_nothing_else(schedule):
 
 
 @on_torch
-def test_the_next_update_has_the_rate_of_the_schedule_after_a_user_wrote_to_one():
+def test_writing_to_a_rate_does_not_change_the_next_update():
     model = model_with(LINE)
     fit_once(model)
     rate = model.optimizer.learning_rate
@@ -45,11 +45,11 @@ def test_the_next_update_has_the_rate_of_the_schedule_after_a_user_wrote_to_one(
     assert number(model.optimizer.learning_rate) == pytest.approx(0.9)
 
 
-def test_rates_of_an_array_are_the_callers_own():
+def test_rates_of_an_array_belong_to_the_caller():
     kept = np.arange(5) / 10
 
     class Kept(klr.Schedule):
-        """A formula that returns an array that it keeps."""
+        """A formula that returns an array and keeps it."""
 
         learning_rate: Rate
 
@@ -93,7 +93,7 @@ def test_a_step_that_shares_its_memory():
 
 
 @on_torch
-def test_a_rate_read_in_inference_mode_is_no_inference_tensor_afterwards():
+def test_a_rate_read_in_inference_mode_can_be_used_afterwards():
     import torch
 
     step = torch.tensor(3)
@@ -121,7 +121,7 @@ JOINED = klr.Warmup(klr.Sequential([klr.CosineDecay(0.1, 40), klr.StepDecay(0.05
 @on_torch
 @pytest.mark.filterwarnings("ignore")  # torch.jit.trace is deprecated, and warns of constants
 def test_transformations_of_torch():
-    """Each of them sees the formula and not a number: a trace is for other steps too."""
+    """Each of them sees the formula, not a number, since a trace is used for other steps too."""
     import torch
     from torch.fx.experimental.proxy_tensor import make_fx
 

@@ -1,4 +1,4 @@
-"""Numbers of steps that are not whole: what they stand for, what they do in formulas, and where they are rounded."""
+"""Numbers of steps that are not whole: their meaning, their use in formulas, and their rounding."""
 
 import json
 import math
@@ -39,12 +39,12 @@ LAST = 2**31 - 2
         (7.0, Fraction(7)),
     ],
 )
-def test_what_a_number_stands_for(number, fraction):
+def test_the_meaning_of_a_number(number, fraction):
     assert meant(number) == fraction
 
 
 @pytest.mark.once
-def test_every_short_decimal_stands_for_itself():
+def test_every_short_decimal_means_itself():
     random = np.random.default_rng(0)
     for _ in range(3000):
         whole, digits = int(2 ** (random.random() * 29)), int(random.integers(1, 7))  # 15 digits in all at most
@@ -64,7 +64,7 @@ LENGTHS = [751.2, 1.5, 1.0000001, 1408.37, 200 / 3, 1.23456789, 46341.00001, 123
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_each_stair_begins_where_it_should(length):
-    """Also the last ones that a counter can come to, on the host and in a compiled step."""
+    """Also the last ones that a counter can reach, on the host and in a compiled step."""
     exact = meant(length)
     last = int(LAST / exact)
     turns = {k for k in (1, 2, 3, 5, 99, 5000, 12345, 10**6, 10**8, last - 1, last) if 0 < k <= last}
@@ -111,7 +111,7 @@ KERAS = [
 
 
 def values_of_keras(schedule, steps):
-    """Compiled: on JAX each eager call of a schedule with a condition takes as long as its compilation."""
+    """Rates of a Keras schedule, compiled: on JAX each eager call with a condition takes as long as a compilation."""
     step = compiled(schedule)
     return [float(keras.ops.convert_to_numpy(step(counter(int(number))))) for number in steps]
 
@@ -125,7 +125,7 @@ def test_as_keras(number):
 
 
 def test_restarts_are_those_of_keras_to_half_a_step():
-    """Keras restarts between two steps where the length is not whole; here the nearest one is at the peak."""
+    """If the length is not whole, Keras restarts between two steps. Here the nearest step is at the peak."""
     ours, other = (kind(0.3, 16.4, 2.0, 0.5) for kind in (klr.CosineDecayRestarts, theirs.CosineDecayRestarts))
     starts = [0, 16.4, 49.2, 114.8]
     steps = [step for step in range(180) if min(abs(step - start) for start in starts) > 0.5]
@@ -163,7 +163,7 @@ def test_where_steps_are_rounded(made, plain):
 @pytest.mark.once
 def test_an_own_schedule_gets_whole_steps():
     class Half(klr.Schedule, package="lengths"):
-        """Falls to half of it after some steps."""
+        """Falls to half of the rate after some steps."""
 
         learning_rate: Rate
         after: Steps
@@ -210,7 +210,7 @@ def test_the_largest_lengths():
         klr.CosineDecay(0.1, 2147483647.5)
 
 
-def test_a_warmup_and_a_fall_that_are_as_long_as_a_counter_counts():
+def test_a_warmup_and_a_fall_as_long_as_a_counter_can_count():
     schedule = klr.CosineDecay(0.1, 2147483646.5, warmup_target=0.2, warmup_steps=2147483646.5)
     steps = np.array([0, 2**30, LAST])
     got = keras.ops.convert_to_numpy(compiled(schedule.rate)(counter(steps)))
@@ -218,7 +218,7 @@ def test_a_warmup_and_a_fall_that_are_as_long_as_a_counter_counts():
 
 
 def test_in_a_training():
-    """0.9 of the steps, as scripts write it, and milestones of which two are one."""
+    """0.9 of the steps, as in scripts, and two equal milestones."""
     from support.training import Weight, fit, model_with
 
     schedule = klr.CosineDecay(0.5, 0.9 * 15)

@@ -1,4 +1,4 @@
-"""Numbers wherever one stands: NumPy's, tensors of any framework, variables; and what is no number."""
+"""Numbers in every form: NumPy's, tensors of any framework, variables. And values that are not numbers."""
 
 import fractions
 import json
@@ -91,7 +91,7 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_number_is_a_number(kind, place):
-    """It becomes Python's, whatever holds it, so that configs, reprs and equality are those of plain numbers."""
+    """It becomes a Python number, so that configs, reprs and equality are those of plain numbers."""
     make, plain = PLACES[place]
     made = make(kind)
     assert made == plain()
@@ -130,12 +130,14 @@ def test_what_published_scripts_write():
 @pytest.mark.once
 @needs("tensorflow")
 @pytest.mark.parametrize("times", [1, 10])
-def test_a_cardinality_that_is_none(times):
+def test_an_unknown_cardinality(times):
     import tensorflow as tf
 
     for dataset in (tf.data.Dataset.range(9).repeat(), tf.data.Dataset.range(9).filter(lambda x: x > 3)):
         for steps in (dataset.cardinality() * times, (dataset.cardinality() * times).numpy()):
-            with pytest.raises(ValueError, match=r"`decay_steps` must be .* \(`cardinality\(\)` is -1 of a data set "):
+            with pytest.raises(
+                ValueError, match=r"`decay_steps` must be .* \(`cardinality\(\)` is -1 for an endless data set "
+            ):
                 klr.CosineDecay(0.1, steps)
 
 
@@ -194,21 +196,19 @@ def test_a_tensor_that_is_traced_is_refused():
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_no_number_yet(place):
+def test_symbolic_and_traced_tensors(place):
     make, _ = PLACES[place]
     with pytest.raises(
-        TypeError, match=r"symbolic or traced|a number( or a learning-rate schedule)? \(the rate at a step"
+        TypeError, match=r"symbolic or traced|a number( or a learning-rate schedule)? \(for the rate at a step"
     ):
         make(lambda number: keras.KerasTensor(()))
 
 
 @pytest.mark.parametrize("of", [np.array, keras.ops.convert_to_tensor])
-def test_an_array_of_one_number_is_no_number(of):
-    """Keras takes it, and its rates then have the shape of it."""
+def test_an_array_of_one_number_is_not_a_number(of):
+    """Keras accepts it, and its rates then have that shape."""
     array = of(np.array([9], "int32"))
-    with pytest.raises(
-        TypeError, match=r"`decay_steps` must be .* \(the shape \(1,\) is that of an array: .*`value\[0\]`"
-    ):
+    with pytest.raises(TypeError, match=r"`decay_steps` must be .* \(this is an array of shape \(1,\): .*`value\[0\]`"):
         klr.CosineDecay(0.1, array)
     assert klr.CosineDecay(0.1, array[0]) == klr.CosineDecay(0.1, 9)
     keras_rate = keras.optimizers.schedules.ExponentialDecay(0.1, np.array([9.0], "float32"), 0.5)(3)
@@ -234,7 +234,7 @@ def test_counts_are_whole():
 
 
 @pytest.mark.once
-def test_a_framework_that_is_not_loaded_is_not_asked():
+def test_a_framework_that_is_not_loaded_is_not_used():
     before = set(sys.modules)
     klr.CosineDecay(0.1, np.array(9))
     assert not {"torch", "jax", "tensorflow"} & (set(sys.modules) - before)

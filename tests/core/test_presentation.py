@@ -1,4 +1,4 @@
-"""How a schedule shows itself: tables and pictures of the same steps as `values`, and HTML for a notebook."""
+"""Tables and plots of the same steps as `values`, and HTML for a notebook."""
 
 import warnings
 
@@ -53,15 +53,15 @@ def test_without_steps_the_whole_curve():
 
 
 @pytest.mark.parametrize("method", ["to_frame", "plot"])
-def test_what_has_no_end_needs_steps(method):
+def test_a_schedule_without_an_end_needs_steps(method):
     with pytest.raises(
         ValueError, match=r"^Constant: `steps` must be given, such as `range\(1000\)`, for a schedule wi"
     ):
         getattr(klr.Constant(0.1), method)()
 
 
-def test_a_number_of_steps_still_counts_and_says_so():
-    """It meant the first hundred, while `values(100)` is the rate at step 100."""
+def test_a_number_of_steps_still_works_and_warns():
+    """It means the first hundred steps, while `values(100)` is the rate at step 100."""
     message = (
         r"^LinearDecay: `to_frame\(5\)` is deprecated, since `values\(5\)` is the rate at step 5: write `to_frame\("
     )

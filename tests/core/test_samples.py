@@ -1,4 +1,4 @@
-"""`samples(n)`: a length that stays the same training when the batch size changes; bound by hand."""
+"""`samples(n)`: a duration that stays the same amount of data when the batch size changes; bound by the user."""
 
 import keras
 import pytest
@@ -26,7 +26,7 @@ def test_a_schedule_in_samples_needs_no_epochs_and_says_which_numbers_it_has():
     )
 
 
-def test_of_mixed_units_each_has_its_numbers():
+def test_mixed_units():
     mixed = Warmup(CosineDecay(0.1, epochs(3) - samples(160)), samples(160))
     bound = mixed.bind(steps_per_epoch=10, epochs=3, batch_size=32)
     assert bound == klr.Bound(mixed, 10, 3, 32)
@@ -43,12 +43,12 @@ def test_without_samples_the_batch_size_does_not_matter():
 @pytest.mark.parametrize(
     "text", ["samples(1000)", "LinearDecay(0.1, 2 * samples(500))", "LinearDecay(0.1, samples(1e3))"]
 )
-def test_it_is_read_out_of_a_text(text):
+def test_it_can_be_parsed(text):
     text = text if text.startswith("Linear") else f"LinearDecay(0.1, {text})"
     assert klr.parse(text) == LinearDecay(0.1, samples(1000))
 
 
-def test_a_file_keeps_it():
+def test_it_is_saved_in_a_file():
     schedule = LinearDecay(0.1, samples(1000) + 5)
     assert schedule.get_config()["decay_steps"] == {"samples": 1000.0, "only_steps": 5.0}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
@@ -58,7 +58,7 @@ def test_a_file_keeps_it():
 @pytest.mark.parametrize(
     ("schedule", "numbers", "message"),
     [
-        (LinearDecay(0.1, samples(9)), {}, r"Bound: `batch_size` must be the samples in a batch with durations such as "
+        (LinearDecay(0.1, samples(9)), {}, r"Bound: `batch_size` must be given if there are durations in samples, such as "
          r"samples\(9\), got None"),
         (LinearDecay(0.1, samples(9)), {"batch_size": 0}, r"bind: `batch_size` must be a whole number in \[1, 2\*\*31\), or "
          r"None, got 0"),
@@ -66,12 +66,12 @@ def test_a_file_keeps_it():
         (LinearDecay(0.1, epochs(9)), {"batch_size": 4}, r"bind: `steps_per_epoch` must be a whole number .*, got None"),
     ],
 )  # fmt: skip
-def test_what_is_missing_or_wrong_is_named(schedule, numbers, message):
+def test_errors_name_the_missing_or_wrong_argument(schedule, numbers, message):
     with pytest.raises((TypeError, ValueError), match=message):
         schedule.bind(**numbers)
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "9", None, True])
-def test_what_is_no_number_of_samples_is_refused(wrong):
+def test_an_invalid_number_of_samples_is_refused(wrong):
     with pytest.raises((TypeError, ValueError), match="samples: `count` must be a finite number >= 0, got"):
         samples(wrong)

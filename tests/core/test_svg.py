@@ -1,4 +1,4 @@
-"""Charts as SVG: read back from the picture, its points are the values."""
+"""Charts as SVG: the points, read back from the picture, are the values."""
 
 import re
 
@@ -77,7 +77,7 @@ def test_the_colours_can_be_read_on_light_and_dark_pages(page):
         assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 3.0, colour
 
 
-def test_what_is_beyond_the_axis_is_cut_off():
+def test_values_beyond_the_axis_are_cut_off():
     """By the frame of an inner `svg`, which clips what is outside of it."""
     html = figure("diverged", [Line(range(3), [1.0, 2.0, 1e9])], Axes("rate", "loss", y_range=(0.0, 3.0)))
     inner = next(part for part in root(html).iter("svg") if part.get("x"))

@@ -11,7 +11,7 @@ import os
 
 
 def start(how, rank, port):
-    """Make the devices, or join the other process."""
+    """Create the devices, or join the other process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if how == "data-parallel":
         os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
@@ -27,7 +27,7 @@ def start(how, rank, port):
 
 
 def scope(how):
-    """Where the model is made."""
+    """The scope in which the model is created."""
     import keras
 
     if how == "mirrored":

@@ -1,4 +1,4 @@
-"""One process of a training on several devices that may be killed; run again, it goes on from its backup.
+"""One process of a training on several devices that may be killed. When run again, it continues from its backup.
 
 python killed.py HOW RANK PORT FOLDER KILL
 

@@ -28,7 +28,7 @@ def total(y, prediction):
 
 
 class Metric(keras.callbacks.Callback):
-    """A metric that is another one in each process: in the second one it always improves."""
+    """A metric that differs between processes: in the second one it always improves."""
 
     def on_epoch_end(self, epoch, logs=None):
         logs["metric"] = 1.0 if rank == 0 else -float(epoch)

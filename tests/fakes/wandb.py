@@ -1,4 +1,4 @@
-"""The part of Weights & Biases that an example uses, so that its calls can be checked without the package.
+"""The part of Weights & Biases that an example uses, to check its calls without the package.
 
 As the real one it takes a step only if it is not before the last one; stricter than it, no step twice.
 What was logged is written to wandb.json in the current folder when the run ends.

@@ -1,4 +1,4 @@
-"""What must hold whatever has happened to the file of a log or of a backup; used by `fuzz_files` and by the suite.
+"""Invariants of damaged files of logs and backups, for `fuzz_files` and the test suite.
 
 `check_log` and `Backups.check` make one damage from a random generator, and return what came of it. They raise
 `AssertionError`, or whatever escaped, where an invariant is broken.
@@ -59,7 +59,7 @@ def damaged(content: bytes, numbers: random.Random) -> bytes:
 
 
 def check_log(numbers: random.Random, folder: Path) -> str:
-    """Damage a log, go on with it, and compare its rows with those that another reader finds in it."""
+    """Damage a log, continue it, and compare its rows with those of another reader."""
     path = folder / f"log.{numbers.choice(['csv', 'csv', 'parquet'])}"
     path.unlink(missing_ok=True)
     names = ["learning_rate", *numbers.sample(NAMES, numbers.randrange(3))]
@@ -115,7 +115,7 @@ def _rows(first: int, count: int, names: list[str], numbers: random.Random, trai
 
 
 def _rows_of(path: Path) -> Rows | None:
-    """The header and the whole rows in a file as text; None where there are none to be found."""
+    """The header and the complete rows in a file as text; None if there are none."""
     if path.suffix == ".parquet":
         try:
             frame = pd.read_parquet(path)
@@ -129,7 +129,7 @@ def _rows_of(path: Path) -> Rows | None:
 
 
 def _kept(rows: Rows, training: int, cut: int) -> Rows:
-    """The rows that stay: those of other trainings, and those of before."""
+    """The rows that must stay: those of other trainings, and earlier ones."""
     place = rows[0].index("step")
 
     def number(text: str) -> int:
@@ -153,7 +153,7 @@ def _is_one_error(error: Exception, start: str, path: Path) -> None:
 
 
 class Backups:
-    """Backups of one training at several moments, of others, and what each of them is."""
+    """Backups of one training at several moments and of other trainings, with a description of each."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "run"
@@ -192,7 +192,7 @@ class Backups:
             self._mine = list(kept)
 
     def check(self, numbers: random.Random) -> str:
-        """Put files into the folder, and begin a training there."""
+        """Put files into the folder, and start a training there."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         paths = [self.folder / f"{name}.weights.h5" for name in ("latest", "previous")]
@@ -252,7 +252,7 @@ class Backups:
         return self._crafted(whole, numbers)
 
     def _crafted(self, whole: bytes, numbers: random.Random) -> bytes:
-        """A backup whose entry somebody has changed, and has sealed it anew."""
+        """A backup whose entry was changed and which was sealed again."""
         path = self.folder / "crafted"
         path.write_bytes(whole[: -backup_seal.LENGTH])
         with h5py.File(path, "r+") as file:
@@ -305,7 +305,7 @@ _BOMBS: list[bytes] = []
 
 
 def _bomb() -> bytes:
-    """A sealed file of some kilobytes whose entry says that it has 64 gigabytes."""
+    """A sealed file of some kilobytes whose entry claims to have 64 gigabytes."""
     if not _BOMBS:
         buffer = io.BytesIO()
         with h5py.File(buffer, "w") as file:

@@ -1,4 +1,4 @@
-"""Fuzz the files of logs and of backups: damage them at random, and go on with them. It needs no atheris.
+"""Fuzz the files of logs and backups: damage them at random, and continue with them. It does not need atheris.
 
     python tests/fuzz/fuzz_files.py logs --seconds 600
     python tests/fuzz/fuzz_files.py backups --seconds 600 --seed 7

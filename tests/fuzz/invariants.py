@@ -1,4 +1,4 @@
-"""What must hold whatever `keras-lr show` and `keras-lr inspect` are given; used by the fuzzers and by the suite.
+"""Invariants of `keras-lr show` and `keras-lr inspect` for any input, for the fuzzers and the test suite.
 
 `check_show` and `check_inspect` return what came out ("accepted", "refused") and raise `AssertionError`, or whatever
 escaped, where an invariant is broken.
@@ -50,7 +50,7 @@ sys.addaudithook(_hook)
 
 @contextlib.contextmanager
 def watched(allowed: Callable[[str], bool] = lambda event: False) -> Iterator[None]:
-    """Nothing is run, imported or opened within, and it does not take long."""
+    """A context in which nothing may be run, imported or opened, and which must be short."""
     seen: set[str] = set()
     begun = time.monotonic()
     _watching.append(seen)
@@ -64,7 +64,7 @@ def watched(allowed: Callable[[str], bool] = lambda event: False) -> Iterator[No
 
 
 class Attributes:
-    """Notes what `source` asks of objects by a name that comes from the text."""
+    """Records the attributes that `source` reads by a name from the text."""
 
     allowed = frozenset({*parsing.METHODS, *(name for name in dir(keras.optimizers.schedules) if name[0].isupper())})
 
@@ -144,7 +144,7 @@ def command(function: Callable[..., None], *arguments: Any, **options: Any) -> s
 
 
 def texts() -> list[str]:
-    """Texts that are schedules, and some that try to be more."""
+    """Texts that are schedules, and some that try to do more."""
     found = [
         line
         for name in sorted(parsing.classes())
@@ -171,7 +171,7 @@ def texts() -> list[str]:
 
 
 def text_of(data: bytes) -> str:
-    """The text that a fuzzer's bytes stand for: themselves, or choices by which one is written."""
+    """The text for a fuzzer's bytes: the bytes themselves, or a text generated from them."""
     return written(data[1:]) if data[:1] == b"\x01" else data.decode("utf-8", "surrogateescape")
 
 
@@ -206,7 +206,7 @@ OTHERS = (
 
 
 def written(choices: bytes) -> str:
-    """A schedule in Python, with arguments of the right kinds more often than not, by a grammar."""
+    """A schedule in Python from a grammar, mostly with arguments of the right kinds."""
     left = list(choices)
 
     def one(of: Any) -> Any:
@@ -238,7 +238,7 @@ def written(choices: bytes) -> str:
 
 
 def configs() -> list[Any]:
-    """Learning rates as a `.keras` file has them, right ones and wrong ones."""
+    """Valid and invalid learning rates in the form of a `.keras` file."""
     schedules = [parsing.parse(text) for text in texts()[: len(parsing.classes()) - 1]]
     return [
         *(keras.saving.serialize_keras_object(schedule) for schedule in schedules),
@@ -307,12 +307,12 @@ def files() -> list[tuple[int, bytes]]:
 
 
 def form(data: bytes) -> bytes:
-    """The file that a fuzzer's bytes stand for: the first byte says the form."""
+    """The file for a fuzzer's bytes. The first byte determines the form."""
     return FORMS[data[0] % len(FORMS)](data[1:]) if data else b""
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A few random changes of the kinds that fuzzers make."""
+    """A few random changes, as fuzzers make them."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(changed) + 1)
@@ -332,6 +332,6 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 
 def in_folder(run: Callable[[Path], None]) -> None:
-    """Run with a folder that is gone afterwards."""
+    """Run in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder))

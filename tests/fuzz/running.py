@@ -1,4 +1,4 @@
-"""What the fuzzers share: settings, seeds, dictionary."""
+"""Common parts of the fuzzers: settings, seeds, dictionary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def start() -> Any:
-    """Atheris, after the settings that must precede Keras, and Keras, which is not instrumented."""
+    """Import atheris after the settings that must precede Keras, and Keras without instrumentation."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

@@ -1,4 +1,4 @@
-"""What `fuzz_files.py` checks, on some hundred damaged files."""
+"""The checks of `fuzz_files.py` on some hundred damaged files."""
 
 import random
 

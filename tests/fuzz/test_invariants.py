@@ -1,4 +1,4 @@
-"""What the fuzzers check, on a few hundred inputs made here: no atheris is needed."""
+"""The checks of the fuzzers on a few hundred inputs, without atheris."""
 
 import random
 
@@ -41,7 +41,7 @@ def test_mutated_files(part, tmp_path):
 
 
 def test_the_watch_sees_what_is_forbidden(tmp_path):
-    """So that a watch which sees nothing does not pass for a parser that does nothing."""
+    """Otherwise a watch that sees nothing would look like a parser that does nothing."""
     with pytest.raises(AssertionError, match="open"), invariants.watched():
         (tmp_path / "file").write_text("x")
     with pytest.raises(AssertionError, match="exec"), invariants.watched():

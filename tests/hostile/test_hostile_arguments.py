@@ -16,7 +16,7 @@ from matplotlib import pyplot
 from support import hostile
 
 import keras_lr as klr
-from keras_lr.core import evaluation
+from keras_lr.core import by_backend
 from keras_lr.tools.comparison import trials
 from keras_lr.tools.forecast import design, fitting
 from keras_lr.tools.range_test import sweep
@@ -31,7 +31,7 @@ TARGETS = hostile.targets()
 
 @pytest.fixture(autouse=True)
 def _apart(tmp_path, monkeypatch):
-    """In an empty folder, without pictures left open, and without trainings, which come after the checks."""
+    """Run in an empty folder, close pictures, and replace trainings, which come after the checks."""
     monkeypatch.chdir(tmp_path)
 
     def trained(_, payloads, *rest):
@@ -59,7 +59,7 @@ def _apart(tmp_path, monkeypatch):
 
 
 def outcome(target, argument, value):
-    """What a call gives: a result, or an error; with what is wrong about the error."""
+    """The outcome of a call: a result or an error, and the problems of the error."""
     begun, waited = time.thread_time(), time.monotonic()
     try:
         with warnings.catch_warnings(), contextlib.ExitStack():
@@ -83,7 +83,7 @@ def outcome(target, argument, value):
 
 
 def blamed(target, argument):
-    """Other arguments that an error may name."""
+    """The other arguments that an error may name."""
     found = hostile.BLAMES.get((target.name, argument), ())
     return (found,) if isinstance(found, str) else found
 
@@ -119,7 +119,7 @@ def problems(target, count):
 
 
 def about(made, target, argument, name):
-    """What is wrong with the result of a value that is allowed."""
+    """The problems of the result for an allowed value."""
     if not isinstance(made, klr.Schedule):
         return ""
     if name in hostile.PLAIN and made != target(argument, hostile.PLAIN[name]):
@@ -136,7 +136,7 @@ def about(made, target, argument, name):
         rates = bound.values(steps)
     if not (np.all(np.isfinite(rates)) and np.all(rates >= 0)):
         return f"has the rates {rates}"
-    tensor = keras.ops.convert_to_tensor(steps, dtype=evaluation.counter_dtype())
+    tensor = keras.ops.convert_to_tensor(steps, dtype=by_backend.counter_dtype())
     if bound.has_external:
         return ""
     compiled = keras.ops.convert_to_numpy(bound.rate(tensor)).astype(np.float64)
@@ -155,7 +155,7 @@ def test_wrong_arguments_are_refused_by_name(number):
 
 
 def test_how_many_wrong_arguments_are_tried(capsys):
-    """The figure of docs/reliability.md; run with ``-s`` to see it. New callables and arguments are found by themselves."""
+    """The figure in docs/reliability.md; run with ``-s`` to see it. New callables and arguments are found automatically."""
     pairs = [(target, name) for target in TARGETS for name in target.arguments if name not in target.unchecked]
     with capsys.disabled():
         print(f"\n{len(pairs):,} arguments of {len(TARGETS)} callables, {len(pairs) * len(hostile.VALUES):,} inputs")
@@ -165,7 +165,7 @@ def test_how_many_wrong_arguments_are_tried(capsys):
 
 
 def strict(rate):
-    """As every callable should be."""
+    """A callable without problems."""
     if type(rate) is not float or not 0 <= rate <= 1:
         raise ValueError(f"`rate` must be a float in [0, 1], got {type(rate).__name__}")
     return rate
@@ -209,7 +209,7 @@ def too_long(rate):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_is_not_strict_is_found(call, said, monkeypatch):
-    """`problems` sees each thing that it is there to see, and nothing in a callable that is right."""
+    """`problems` finds each kind of problem, and nothing in a correct callable."""
     monkeypatch.setitem(hostile.ALLOWED, "made up.rate", {"a fraction", "5e-324"})
     if call is another_schedule:
         monkeypatch.setitem(hostile.ALLOWED, "made up.rate", set(hostile.VALUES))

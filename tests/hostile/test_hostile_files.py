@@ -1,4 +1,4 @@
-"""Files made to do harm: nothing of them is run or imported, nothing hangs or fills the memory, and errors are sentences.
+"""Malicious files: nothing in them is run or imported, nothing hangs or fills the memory, and errors are sentences.
 
 `keras.saving.load_model` is Keras's. What is tested of it here is that our schedules refuse wrong configs in it.
 """
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture(autouse=True)
 def _in_time():
-    """Whatever hangs is ended."""
+    """End a test that hangs."""
 
     def late(*_):
         raise TimeoutError("longer than 60 seconds")
@@ -150,7 +150,7 @@ def test_the_deepest_schedule_works():
         klr.Warmup(made, 1)
 
 
-def test_configs_that_are_none():
+def test_invalid_configs():
     for config in (None, 3, [], "x", {1: 2}):
         with pytest.raises(TypeError, match="`config` must be a dict"):
             klr.Constant.from_config(config)
@@ -160,7 +160,7 @@ def test_configs_that_are_none():
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_scheduled_makes_stock_optimizers_and_schedules_only(name, trap):
+def test_scheduled_creates_only_stock_optimizers_and_schedules(name, trap):
     good = klr.Scheduled(keras.optimizers.SGD(0.1), momentum=klr.Constant(0.5)).get_config()
     assert klr.optimizers.scheduled.ScheduledOptimizer.from_config(good).hyperparameters["momentum"] == klr.Constant(
         0.5
@@ -176,7 +176,7 @@ def test_scheduled_makes_stock_optimizers_and_schedules_only(name, trap):
 def refused(content, tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="is no `.keras` file, or is damaged: .") as caught:
+    with pytest.raises(ValueError, match="is not a `.keras` file, or is damaged: .") as caught:
         inspection.inspect_file(path)
     assert "\n" not in str(caught.value)
     assert invariants.command(cli.inspect, path, ahead=None) == "refused"
@@ -188,7 +188,7 @@ def inspected(content, tmp_path):
     return inspection.inspect_file(tmp_path / "model.keras")
 
 
-def test_what_is_inspected_is_right_otherwise(tmp_path):
+def test_the_inspected_files_are_valid_otherwise(tmp_path):
     found = inspected(invariants.archive(weights=invariants.state(step=7)), tmp_path)
     assert (found.step, found.rates[0].source) == (7, 0.1)
 
@@ -207,14 +207,14 @@ def test_rates_that_cannot_be_read(rate, tmp_path):
     refused(invariants.archive(invariants.with_rate_text(rate)), tmp_path)
 
 
-def test_rates_that_are_no_numbers(tmp_path):
+def test_rates_that_are_not_numbers(tmp_path):
     for rate in (b"true", b'"x"', b"[1]", b"null"):
         assert inspected(invariants.archive(invariants.with_rate_text(rate)), tmp_path).rates[0].source == "unknown"
     for rate in (b"NaN", b"Infinity"):
         assert not np.isfinite(inspected(invariants.archive(invariants.with_rate_text(rate)), tmp_path).rates[0].source)
 
 
-def test_nothing_commands_the_terminal(tmp_path, capsys):
+def test_no_control_sequence_reaches_the_terminal(tmp_path, capsys):
     path = tmp_path / "model.keras"
     optimizer = {"class_name": "SGD\x1b[2J\x07", "config": {"learning_rate": 0.1}}
     path.write_bytes(invariants.archive(json.dumps({"compile_config": {"optimizer": optimizer}}).encode()))
@@ -271,7 +271,7 @@ def test_zip_tricks(tmp_path):
 
 
 @pytest.mark.slow
-def test_bombs(tmp_path):
+def test_zip_bombs(tmp_path):
     import resource
     import tracemalloc
 
@@ -352,10 +352,10 @@ HDF5 = {
     "a giant step": (COUNTER, lambda f: f.__setitem__(COUNTER, np.uint64(2**63)), "step counter is at"),
     "a step that is no number": (COUNTER, lambda f: f.__setitem__(COUNTER, np.float64("nan")), "NaN"),
     "a step in words": (COUNTER, lambda f: f.__setitem__(COUNTER, "many"), "many"),
-    "a state that is a group": (NOTE, lambda f: f.create_group(NOTE), "is no dataset"),
-    "a state of floats": (NOTE, lambda f: f.__setitem__(NOTE, np.zeros(9)), "no text"),
-    "a state in a table": (NOTE, lambda f: f.__setitem__(NOTE, np.zeros((3, 3), np.uint8)), "no text"),
-    "a state of strings": (NOTE, lambda f: f.__setitem__(NOTE, ["a", "b"]), "no text"),
+    "a state that is a group": (NOTE, lambda f: f.create_group(NOTE), "is not a dataset"),
+    "a state of floats": (NOTE, lambda f: f.__setitem__(NOTE, np.zeros(9)), "not text"),
+    "a state in a table": (NOTE, lambda f: f.__setitem__(NOTE, np.zeros((3, 3), np.uint8)), "not text"),
+    "a state of strings": (NOTE, lambda f: f.__setitem__(NOTE, ["a", "b"]), "not text"),
     "a state that is no JSON": (NOTE, lambda f: f.__setitem__(NOTE, np.frombuffer(b"{", np.uint8)), "Expecting"),
     "a state that is no UTF-8": (NOTE, lambda f: f.__setitem__(NOTE, np.frombuffer(b"\xff\xfe", np.uint8)), "utf-8"),
     "a state that is deep": (NOTE, lambda f: f.__setitem__(NOTE, np.frombuffer(b"[" * 10**5, np.uint8)), "recursion"),
@@ -384,7 +384,7 @@ def test_hdf5_tricks(name, tmp_path, monkeypatch):
     assert "12345" not in text
 
 
-def test_hdf5_that_is_cut_off(tmp_path):
+def test_truncated_hdf5(tmp_path):
     whole = invariants.state()
     for end in range(8, len(whole) - 1, 211):
         path = tmp_path / "model.keras"
@@ -392,8 +392,8 @@ def test_hdf5_that_is_cut_off(tmp_path):
         assert invariants.command(cli.inspect, path, ahead=None) in ("accepted", "refused")
 
 
-def test_a_large_file_is_read_where_it_is(tmp_path):
-    """Five hundred megabytes of weights before the counter: only what is needed is read."""
+def test_a_large_file_is_read_in_place(tmp_path):
+    """Five hundred megabytes of weights before the counter: only the necessary parts are read."""
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("layers", (2**26,), "f8", fillvalue=0.0, chunks=None)[0] = 1.0
@@ -410,7 +410,7 @@ def test_a_large_file_is_read_where_it_is(tmp_path):
 
 
 class Store(dict):
-    """What Keras hands to `load_own_variables`."""
+    """The object that Keras passes to `load_own_variables`."""
 
 
 def stored(entries, **arrays):
@@ -528,18 +528,18 @@ def test_a_backup_with_a_wrong_epoch_is_refused(epoch, tmp_path):
     model.optimizer.build(model.trainable_variables)
     memory(model)["backup"] = {"epoch": epoch}
     model.save_weights(tmp_path / "latest.weights.h5")
-    with pytest.raises(ValueError, match="is damaged, or is no backup of this model: its epoch is"):
+    with pytest.raises(ValueError, match="is damaged, or is not a backup of this model: its epoch is"):
         fit(built(), klr.BackupAndRestore(tmp_path))
 
 
-def test_backups_that_are_no_files_of_weights(tmp_path):
+def test_backups_that_are_not_files_of_weights(tmp_path):
     path = tmp_path / "latest.weights.h5"
     model = built()
     model.save_weights(path)
     whole = path.read_bytes()
     for content in (b"", b"nothing", whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is damaged, or is no backup of this model"):
+        with pytest.raises(ValueError, match="is damaged, or is not a backup of this model"):
             fit(built(), klr.BackupAndRestore(tmp_path))
 
 
@@ -558,7 +558,7 @@ def test_a_schedule_of_a_checkpoint_is_of_a_known_class(trap):
 @pytest.mark.parametrize(
     "name", ["an extra argument", "a missing argument", "a giant number", "NaN", "Infinity", "a deep list"]
 )
-def test_load_model_says_what_is_wrong_with_a_schedule(name, tmp_path):
+def test_load_model_reports_the_mistake_in_a_schedule(name, tmp_path):
     path = tmp_path / "model.keras"
     built(klr.Constant(0.1)).save(path)
     with zipfile.ZipFile(path) as archive:
@@ -574,7 +574,7 @@ def test_load_model_says_what_is_wrong_with_a_schedule(name, tmp_path):
 
 
 def doubled(levels):
-    """A schedule that is added to itself again and again: a file of a few megabytes, and millions of parts."""
+    """A schedule that is added to itself repeatedly: a file of a few megabytes with millions of parts."""
     config = keras.saving.serialize_keras_object(klr.LinearDecay(0.1, 100))
     for _ in range(levels):
         config = {
@@ -596,7 +596,7 @@ def test_a_schedule_that_doubles_itself_is_refused(levels):
 
 
 @pytest.mark.once
-def test_as_many_parts_as_a_file_may_have_can_be_made_and_no_more():
+def test_the_largest_number_of_parts_can_be_made_and_no_more():
     part = klr.LinearDecay(0.1, 100)
     whole = klr.Sum([part] * (tree.MOST_PARTS - 1))
     assert serialization.from_serialized(keras.saving.serialize_keras_object(whole)) == whole
@@ -625,28 +625,28 @@ LOGS = {
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_what_is_no_log_is_refused(name, tmp_path):
+def test_files_that_are_not_logs_are_refused(name, tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(LOGS[name])
-    with pytest.raises(ValueError, match="is no log: ."):
+    with pytest.raises(ValueError, match="is not a log: ."):
         log_reader.read_frame(path)
     assert invariants.command(cli.compare, [path], plot=None) == "refused"
     if name not in ("empty", "a rate in words", "a quote without end"):  # the resume reads the steps alone
-        with pytest.raises(ValueError, match="is not a whole log of this training"):
+        with pytest.raises(ValueError, match="is not a complete log of this training"):
             logfile.CsvLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
-def test_parquet_that_is_none(tmp_path):
+def test_invalid_parquet_files(tmp_path):
     path = tmp_path / "log.parquet"
     frame = pd.DataFrame({"step": [0, 1], "epoch": [0, 0], "batch": [0, 1], "learning_rate": [0.1, 0.2]})
     frame.to_parquet(path)
     whole = path.read_bytes()
     for content in (b"", b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1", whole[:-9], whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is no log: ."):
+        with pytest.raises(ValueError, match="is not a log: ."):
             log_reader.read_frame(path)
-        with pytest.raises(ValueError, match="is not a whole log of this training"):
+        with pytest.raises(ValueError, match="is not a complete log of this training"):
             logfile.ParquetLog(path).cut(0, 5)
     for wrong in (frame.assign(step=["a", "b"]), frame.assign(step=[0.5, 1.5])):
         wrong.to_parquet(path)
@@ -687,7 +687,7 @@ JOURNALS = {
 
 
 @pytest.mark.parametrize("name", JOURNALS)
-def test_what_is_no_journal_is_refused_and_left_as_it_is(name, tmp_path):
+def test_a_file_that_is_not_a_journal_is_refused_and_unchanged(name, tmp_path):
     path = tmp_path / "journal"
     path.write_bytes(JOURNALS[name])
     with pytest.raises(ValueError, match="is not a journal of this version"):

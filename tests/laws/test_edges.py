@@ -1,4 +1,4 @@
-"""Where one thing turns into another: the limits of arguments, durations, joins, shifts, and rates close to 0."""
+"""Edge cases: the limits of arguments, durations, joins, shifts, and rates close to 0."""
 
 import math
 from fractions import Fraction
@@ -43,11 +43,11 @@ def test_the_limit_itself_is_allowed(make, at, rate):
     [
         (
             lambda: klr.CyclicalLearningRate(0.1, 0.2, 2**30, 2**30),
-            "CyclicalLearningRate: `step_size_down` must be so short that a cycle has less than 2**31 steps",
+            "CyclicalLearningRate: `step_size_down` must be so short that a cycle has fewer than 2**31 steps",
         ),
         (
             lambda: klr.LinearDecay(0.1, 2**30) >> klr.LinearDecay(0.1, 2**30) >> 0.1,
-            "Chain: `schedules` must be schedules that have less than 2**31 steps together before the last begins, got (",
+            "Chain: `schedules` must be schedules with fewer than 2**31 steps in total before the last one begins, got (",
         ),
         (
             lambda: klr.Chain([klr.LinearDecay(0.1, 5), KERAS, 0.1]),
@@ -74,11 +74,11 @@ def test_the_limit_itself_is_allowed(make, at, rate):
         ),
         (
             lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=0.999),
-            "OneCycle: `div_factor` must be so large that the start is a number, got 0.999",
+            "OneCycle: `div_factor` must be large enough for a finite start, got 0.999",
         ),
         (
             lambda: klr.OneCycle(FLOAT32_MAX, 9, div_factor=1.0, final_div_factor=0.999),
-            "OneCycle: `final_div_factor` must be so large that the end is a number, got 0.999",
+            "OneCycle: `final_div_factor` must be large enough for a finite end, got 0.999",
         ),
         (
             lambda: klr.WarmupStableDecay(0.6, 30, 10, 21),
@@ -173,13 +173,13 @@ A, B, C = klr.LinearDecay(0.1, 5), klr.LinearDecay(0.2, 6), klr.LinearDecay(0.3,
         (lambda: A.from_step(-(2**30)).from_step(-(2**30)), lambda: klr.Shifted(klr.Shifted(A, -(2**30)), -(2**30))),
     ],
 )
-def test_what_operators_and_shifts_put_together(made, plain):
+def test_the_results_of_operators_and_shifts(made, plain):
     assert made() == plain()
     steps = np.arange(20)
     np.testing.assert_allclose(made().values(steps), plain().values(steps), rtol=1e-12)
 
 
-def test_a_shift_back_waits_where_the_first_had_gone_on_to():
+def test_a_shift_back_waits_at_the_step_of_the_first_shift():
     steps = np.arange(9)
     np.testing.assert_array_equal(A.from_step(2).from_step(-3).values(steps), A.values(np.maximum(steps - 3, 0) + 2))
     np.testing.assert_array_equal(A.from_step(-3).values(steps), A.values(np.maximum(steps - 3, 0)))
@@ -250,7 +250,7 @@ def test_corners(schedule, rates):
     ids=repr,
 )
 def test_a_step_in_a_small_dtype_does_not_make_the_numbers_small(schedule, dtype):
-    """Also 0, of which an unsigned dtype knows none before."""
+    """Also 0, which has no predecessor in an unsigned dtype."""
     for step in (0, 17, 120):
         got = compiled(schedule)(keras.ops.convert_to_tensor(step, dtype=dtype))
         assert float(keras.ops.convert_to_numpy(got)) == pytest.approx(float(schedule.values(step)), rel=1e-6), step
@@ -259,7 +259,7 @@ def test_a_step_in_a_small_dtype_does_not_make_the_numbers_small(schedule, dtype
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has input signatures")
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 def test_an_input_signature_of_every_integer_dtype(dtype):
-    """One trace for all steps of a dtype, whose largest one is a step too."""
+    """One trace for all steps of a dtype, including its largest value."""
     import tensorflow as tf
 
     schedules = [
@@ -372,7 +372,7 @@ def test_every_pace_has_small_numbers_and_is_near():
         assert abs(found - pace) <= max(pace + 2, 1) / MOST, pace
 
 
-def test_a_clock_stands_still_at_the_last_step_that_there_is():
+def test_a_clock_stands_still_at_the_last_step():
     last = 2**31 - 2
     quick = klr.Paced(klr.LinearDecay(1.0, 100), [0, 10], [0, 10], [1, 3], [1, 1])
     ticks = quick.ticks_at(np.array([9, 10, 11, 100, last // 3, last // 2, last]))

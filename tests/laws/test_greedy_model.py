@@ -53,7 +53,7 @@ RULE = ("patience", "min_delta", "threshold_mode", "warmup", "cooldown", "window
 @examples(200, 6000)
 @given(OPTIONS, SEQUENCES)
 def test_the_rule_by_itself(options, metrics):
-    """Without a rate, so without bounds and a reset."""
+    """Without a rate, and thus without bounds and a reset."""
     rule = GreedyRule(options["mode"], **{name: options[name] for name in RULE})
     model, state = GreedyModel(**options | {"min_lr": 0.0, "max_lr": math.inf, "reset_start": None}), GreedyState()
     for metric in metrics:
@@ -106,7 +106,7 @@ def test_the_rates_of_a_number_and_of_a_constant_schedule(is_schedule, options, 
 
 
 @pytest.mark.once
-def test_the_sequences_were_worth_it():
+def test_the_generated_sequences_cover_enough():
     """Runs after the generated ones."""
     if not COUNTS:
         pytest.skip("no sequences were generated in this process")
@@ -131,7 +131,7 @@ def test_a_training_applies_the_rates(rate):
 
 
 def test_on_a_schedule_its_own_scale_is_what_changes():
-    """Without bounds that matter the rates are the schedule's times those of a number that begins at 1."""
+    """If the bounds have no effect, the rates are those of the schedule times those of a number that starts at 1."""
     options = QUICK | {"min_lr": 0.0, "max_lr": 100.0}
     scales = np.array(expected_rates(GreedyModel(**COMMON, **options, on_nan="count"), FALLING_THEN_FLAT)[:-1]) / RATE
     line = klr.LinearDecay(RATE, 90)
@@ -143,7 +143,7 @@ def test_on_a_schedule_its_own_scale_is_what_changes():
     assert source.schedule == line
 
 
-def test_the_bounds_limit_the_scaling_of_a_schedule_alone():
+def test_the_bounds_limit_only_the_scaling_of_a_schedule():
     """Computed by hand: a staircase that begins above `max_lr` and ends below `min_lr`."""
     stairs = klr.PiecewiseConstantDecay([9, 29, 44], [2.0, 1.0, 0.5, 0.1])
     callback = klr.GreedyLearningRate("metric", **QUICK | {"patience": 0})

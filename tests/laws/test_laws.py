@@ -66,7 +66,7 @@ def mapped_calls():
 
 @functools.cache
 def calls_in(dtype):
-    """In `floatx`, which is part of what is traced."""
+    """Set `floatx`, which is a part of the trace."""
     return Together(CALLS, graph)
 
 
@@ -92,7 +92,7 @@ def schedule(row):
 
 
 def grid():
-    """Steps near 0, at powers of two, where float32 ends to count, and the last ones of an int32."""
+    """Steps near 0, at powers of two, at the limit of exact float32 steps, and the last ones of an int32."""
     rng = np.random.default_rng(7)
     anywhere = (2 ** (rng.random(600) * 31)).astype(np.int64)
     special = [2**24 - 1, 2**24 + 1, 2**24 + 3, 2**30, LAST - 1, LAST]
@@ -106,7 +106,7 @@ def peak(schedule):
 
 
 def assert_close(got, want, top):
-    """The promise of the package for float32: 2e-7 of the peak, and 2e-6 of the value above a millionth of it."""
+    """The accuracy that the package promises for float32: 2e-7 of the peak, and 2e-6 of values above a millionth of it."""
     got, want = np.asarray(got, np.float64), np.asarray(want)
     error = np.abs(got - want)
     assert np.all(np.isfinite(got))
@@ -146,7 +146,7 @@ def test_compiled_step_equals_host(row):
 
 @laws
 def test_mapped_over_steps_equals_host(row):
-    """A batch of steps, one by one to the schedule, as `vectorized_map` of each backend does it."""
+    """A batch of steps, passed one by one to the schedule by `vectorized_map` of each backend."""
     if row.id not in MAPPED:
         pytest.skip("Keras's own conditions are not mapped there")
     steps = np.array([0, 3, 41, 99, 1000])
@@ -214,7 +214,7 @@ def test_floatx_rounds_the_result_only(row, floatx, dtype):
 
 @pytest.mark.once
 def test_far_steps_are_finite(schedule):
-    """The compiled step at these steps is in `grid`, where a counter can hold them."""
+    """`grid` has the compiled step at those of these steps that fit into a counter."""
     assert np.all(np.isfinite(schedule.values(FAR)))
     assert np.all(schedule.values(FAR) >= 0)
 
@@ -384,7 +384,7 @@ def test_every_schedule_has_an_example_and_its_arguments_documented():
             assert f"{name}:" in text, (row.id, name)
 
 
-def test_a_users_schedule_has_it_all():
+def test_a_users_schedule_has_all_features():
     mine = HalfLife(0.4, 10)
     assert mine.values([0, 10, 20]).tolist() == pytest.approx([0.4, 0.2, 0.1])
     config = keras.saving.serialize_keras_object(mine)
@@ -415,7 +415,7 @@ def test_a_field_needs_a_kind():
 
 
 @pytest.mark.once
-def test_a_schedule_without_a_formula_says_so():
+def test_a_schedule_without_a_formula_raises():
     class Empty(klr.Schedule):
         learning_rate: Rate
 

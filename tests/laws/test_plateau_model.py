@@ -170,7 +170,7 @@ RULE = ("patience", "min_delta", "threshold_mode", "cooldown", "window", "on_nan
 @examples(300, 6000)
 @given(OPTIONS, st.lists(METRICS | EXACT, min_size=8, max_size=40))
 def test_the_rule_by_itself(options, metrics):
-    """Longer sequences, since nothing of Keras takes part: no rate, so no floor, and no steps."""
+    """Longer sequences, since Keras is not involved: without a rate, a floor and steps."""
     rule = PlateauRule(options["mode"], **{name: options[name] for name in RULE})
     state, model = PlateauState(), PlateauModel(**options | {"min_lr": 0.0, "start_after": 0})
     for metric in metrics:
@@ -206,7 +206,7 @@ LIVES = [
 @pytest.mark.parametrize(("options", "fits"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
 @pytest.mark.parametrize("anew", [False, True], ids=["same callback", "state kept elsewhere"])
 def test_trainings_apply_the_rates_of_the_model(name, options, fits, anew):
-    """The weight falls by the rates of the model at each step, also where a new callback takes the state."""
+    """The weight falls by the rates of the model at each step, also after a new callback got the state."""
     options = {
         "factor": 0.5, "mode": "min", "min_delta": 0.0, "threshold_mode": "abs", "cooldown": 0, "min_lr": 0.0,
         "start_after": 0, "window": None, "on_nan": "count",
@@ -237,8 +237,8 @@ def applied(schedule, steps, rate, document):
     return np.maximum(document.scale * base, np.minimum(base, document.min_lr))
 
 
-def test_a_state_kept_elsewhere_scales_the_schedule_of_a_new_model():
-    """The documented way to keep the state elsewhere: a new process, a new model, a new callback."""
+def test_a_state_saved_elsewhere_scales_the_schedule_of_a_new_model():
+    """The documented way to save the state elsewhere: a new process, a new model, a new callback."""
     schedule, first = klr.LinearDecay(RATE, 90), ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fit(model_with(schedule), Metric([GOOD, BAD, BAD]), first, epochs=3)
     second, weight = ReduceOnPlateau("metric", 0.5, 2, mode="min"), Weight()
@@ -250,7 +250,7 @@ def test_a_state_kept_elsewhere_scales_the_schedule_of_a_new_model():
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("sequences")
-def test_the_sequences_were_worth_it():
+def test_the_generated_sequences_cover_enough():
     """Runs after the generated ones: they had reductions and long ways to them."""
     if not COUNTS:
         pytest.skip("no sequences were generated in this process")

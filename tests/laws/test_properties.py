@@ -38,7 +38,7 @@ def assert_same_values(a, b, made):
 
 
 def assert_same(a, b, made):
-    """Bit by bit; Keras's own schedules come to slightly different values for arrays and scalars."""
+    """Bit by bit. Keras's own schedules return slightly different values for arrays and scalars."""
     if made.exact:
         np.testing.assert_array_equal(a, b)
     else:
@@ -95,7 +95,7 @@ def test_decays_never_rise(made, anywhere):
 @in_a_trace
 @given(schedules())
 def test_compiled_equals_host(made):
-    """In each way of tracing, an array of steps at once; scalars where Keras's own schedules take no arrays."""
+    """In each way of tracing, with an array of steps, or scalars if Keras's own schedules do not accept arrays."""
     schedule, steps = made.bound, made.steps()
     if not made.vector:
         steps = steps[:: len(steps) // 12]
@@ -122,7 +122,7 @@ def test_a_call_equals_host(made, step):
 
 
 def assert_close(got, want, made):
-    """Roundings of float32: 2e-7 of the magnitudes involved each, and 2e-6 of a value above a millionth of them."""
+    """Rounding errors of float32: 2e-7 of the magnitudes each, and 2e-6 of a value above a millionth of them."""
     error = np.abs(got - want)
     assert np.all(np.isfinite(got))
     assert np.all(got >= 0.0)
@@ -172,7 +172,7 @@ def test_a_keras_file_gives_an_equal_schedule(made, tmp_path_factory):
 
 @on_host
 @given(schedules(), schedules())
-def test_equal_are_those_that_are_written_alike(a, b):
+def test_schedules_are_equal_if_they_are_written_alike(a, b):
     alike = type(a.schedule) is type(b.schedule) and repr(a.schedule) == repr(b.schedule)
     assert (a.schedule == b.schedule) == alike
     assert (a.schedule != b.schedule) == (not alike)
@@ -183,7 +183,7 @@ def test_equal_are_those_that_are_written_alike(a, b):
 @on_host
 @given(schedules(), st.data())
 def test_another_number_is_another_schedule(made, data):
-    """Each argument counts for equality: one that is changed makes a schedule that is not equal."""
+    """Each argument matters for equality: if one is changed, the schedules are not equal."""
     schedule = made.schedule
     config = schedule.get_config()
     name = data.draw(st.sampled_from([name for name, value in config.items() if type(value) in (int, float)] or [None]))
@@ -220,7 +220,7 @@ def test_binding_to_other_numbers(made, other):
 
 
 def attempt(make):
-    """What is made, or the argument of which class is refused."""
+    """The schedule, or the class and the argument that is refused."""
     try:
         return make(), None
     except ValueError as refused:
@@ -246,7 +246,7 @@ def test_binding_and_serializing_in_either_order(made):
     assert_same(anew, made.bound.values(made.steps()), made)
 
 
-def test_binding_anew_reaches_what_was_bound_inside():
+def test_binding_again_reaches_inner_bound_parts():
     """Also a `Bound` in a `Bound`, and one around a schedule of Keras, which has no units."""
     numbers = {"steps_per_epoch": 5, "epochs": 4}
     inner = klr.LinearDecay(0.2, klr.epochs(2))
@@ -264,12 +264,12 @@ def test_binding_anew_reaches_what_was_bound_inside():
 
 @on_host
 @given(schedules())
-def test_unbound_schedules_say_so(made):
+def test_unbound_schedules_raise(made):
     if made.schedule.is_bound:
         assert made.bound == made.schedule
         return
     for use in (lambda s: s.values(0), lambda s: s(0), lambda s: s.duration):
-        with pytest.raises(ValueError, match="which are not known yet"):
+        with pytest.raises(ValueError, match="is not bound to a training"):
             use(made.schedule)
 
 
@@ -381,7 +381,7 @@ def test_every_class_is_composed():
     assert set(LEAVES) | set(JOINTS) == exported
 
 
-def test_the_strategies_reach_what_they_should():
+def test_the_strategies_cover_everything():
     """Every class, Keras's own, each depth, units, and schedules with an end and without."""
     seen = set()
 

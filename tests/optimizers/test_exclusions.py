@@ -62,7 +62,7 @@ def test_everything_excluded(kind):
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")
 @pytest.mark.parametrize("exclude", [by_name, by_variable])
 @pytest.mark.parametrize("name", COPIES)
-def test_exclusions_go_with_copies(name, exclude, tmp_path):
+def test_exclusions_are_copied(name, exclude, tmp_path):
     model = fit(decaying(exclude))
     again = COPIES[name](model, tmp_path)
     assert type(again.optimizer) is type(model.optimizer)
@@ -70,8 +70,8 @@ def test_exclusions_go_with_copies(name, exclude, tmp_path):
     assert_decayed(fit(again), 2 * STEPS)
 
 
-def test_keras_itself_forgets_exclusions_in_a_file(tmp_path):
-    """As docs/momentum_and_weight_decay.md says. If this fails, Keras keeps them, and so need not we."""
+def test_keras_loses_exclusions_in_a_file(tmp_path):
+    """As in docs/momentum_and_weight_decay.md. If this fails, Keras keeps them, and this package need not."""
     stock = keras.optimizers.AdamW(0.1, weight_decay=0.1)
     by_name(stock)
     again = saved_and_loaded(fit(model_with(stock)), tmp_path)

@@ -1,4 +1,4 @@
-"""`Scheduled(multipliers=…)` in a `fit`: compiled, saved, resumed, wrapped, and beside the callbacks."""
+"""`Scheduled(multipliers=…)` in `fit`: compiled, saved, resumed, wrapped, and with callbacks."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ FACTORS = {"low/": THAW, "head": 10.0}
 
 
 def model_with(optimizer, **options):
-    """Three kernels whose gradient is the input; the layers are named by what their rates are."""
+    """Three kernels whose gradient is the input. The names of the layers describe their rates."""
     inputs = keras.Input((3,))
     parts = [keras.layers.Dense(1, use_bias=False, name=name)(inputs) for name in ("low", "mid", "head")]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts), name="whole")
@@ -68,19 +68,21 @@ def test_in_a_loss_scale_optimizer():
     assert_kernels(fit(model_with(optimizer)), expected())
 
 
-def test_under_gradient_accumulation():
-    """The factor is that of the batch with which the gradients are applied, as the rate is."""
-    model = fit(model_with(sgd(gradient_accumulation_steps=2)))
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_under_gradient_accumulation(decay):
+    """The factor is that of the batch with which the gradients are applied, as the rate is, also of the decay."""
+    model = fit(model_with(sgd(gradient_accumulation_steps=2, weight_decay=decay)))
     kernels = expected(0)
     for step in range(1, STEPS, 2):
         for name, factor in (("low", float(THAW.values(step))), ("mid", 1.0), ("head", 10.0)):
             gradient = (X[step - 1] + X[step]) / 2
-            kernels[name] = kernels[name] - float(RATE.values(step)) * factor * gradient
+            rate = float(RATE.values(step)) * factor
+            kernels[name] = kernels[name] * (1 - rate * (decay or 0.0)) - rate * gradient
     assert_kernels(model, kernels)
 
 
 def test_with_an_average_of_the_weights():
-    """Keras's average goes on for a frozen variable too, and is the weights after `fit`."""
+    """Keras's average is updated for a frozen variable too, and becomes the weights after `fit`."""
     model = fit(model_with(sgd(use_ema=True, ema_momentum=0.5)))
     average = None
     for step in range(1, STEPS + 1):
@@ -91,7 +93,7 @@ def test_with_an_average_of_the_weights():
 
 
 def test_in_a_multi_optimizer():
-    """Its patterns see the variables that are given to it, and only those."""
+    """Its patterns are matched only with its own variables."""
     chosen = keras.optimizers.OptimizerMap(
         default_optimizer=sgd(name="a"), optimizer_map={"mid/.*": keras.optimizers.SGD(RATE, name="b")}
     )
@@ -143,8 +145,17 @@ def test_a_resume_is_exact(tmp_path, form, trained):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_a_backup_is_taken_up(tmp_path, trained):
+    callback = lambda: klr.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)  # noqa: E731
+    fit(model_with(adamw()), callback())
+    again = fit(model_with(adamw()), callback(), epochs=2)
+    assert again.optimizer.iterations == 2 * STEPS
+    for a, b in zip(again.get_weights(), trained[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
 def test_a_model_whose_paths_change_when_it_is_loaded(tmp_path):
-    """Keras leaves the name of a Sequential that was built late out of the paths of a loaded one."""
+    """If a Sequential was built late, Keras leaves its name out of the paths of the loaded model."""
     model = keras.Sequential([keras.layers.Dense(3, name="low"), keras.layers.Dense(1, name="top")], name="late")
     model.compile(sgd(0.1, {"^late/low": 0.0}), loss=prediction_sum, run_eagerly=True)
     fit(model)
@@ -189,7 +200,7 @@ def test_a_config_without_factors_is_that_of_files_without_them():
         (lambda config: {**config, "places": [7]}, ValueError),
     ],
 )
-def test_a_config_with_something_else_in_it(change, error):
+def test_invalid_configs_of_factors(change, error):
     config = sgd().get_config()
     with pytest.raises(error, match="Scheduled: `multipliers"):
         ScheduledOptimizer.from_config({**config, "multipliers": change(config["multipliers"])})
@@ -215,7 +226,7 @@ def test_units_are_bound_and_groups_logged():
     assert model.history.history["learning_rate[head]"] == pytest.approx([10 * rates[STEPS - 1], 10 * rates[-1]])
 
 
-def test_factors_in_units_that_nobody_binds():
+def test_unbound_factors():
     model = model_with(sgd(0.1, {"low": klr.Sequential([0.0, 1.0], [klr.epochs(1)])}), run_eagerly=True)
     with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         fit(model)
@@ -231,7 +242,7 @@ def test_a_plateau_reduces_all_groups():
     np.testing.assert_allclose(log.to_frame()["learning_rate[head]"], 10 * rates)
 
 
-def test_a_range_test_leaves_the_model_as_it_was():
+def test_a_range_test_does_not_change_the_model():
     model = fit(model_with(sgd(0.01)))
     before = model.get_weights()
     klr.find_learning_rate(model, X, Y, batch_size=1, steps=10)
@@ -242,7 +253,7 @@ def test_a_range_test_leaves_the_model_as_it_was():
     assert_kernels(fit(model), kernels)
 
 
-def test_a_counter_that_somebody_moves_is_followed():
+def test_a_counter_moved_by_other_code_is_followed():
     model = fit(model_with(sgd()))
     klr.set_step(model, 1)
     before = model.get_weights()
@@ -254,7 +265,7 @@ def test_a_counter_that_somebody_moves_is_followed():
     np.testing.assert_allclose(moved[0], (rates * [0, 0, 1]) @ X[:3], rtol=1e-4, atol=1e-6)
 
 
-def test_lora_variables_have_rates_of_their_own():
+def test_lora_variables_have_separate_rates():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False, name="q")])
     model.layers[0].enable_lora(1)
     start = model.get_weights()

@@ -1,4 +1,4 @@
-"""A number in the place of a schedule: afterwards the optimizer is as one that was made with a number."""
+"""A number replaces a schedule: the optimizer is then as if it had been made with a number."""
 
 import keras
 import numpy as np
@@ -105,7 +105,7 @@ def test_in_several_optimizers():
     assert isinstance(sources["b"], keras.Variable)
 
 
-def test_in_the_place_of_a_function():
+def test_instead_of_a_function():
     model, weight = model_with(0.5, keras.optimizers.SGD(lambda: 0.5)), Weight()
     klr.set_learning_rate(model, 0.25)
     fit(model, weight, epochs=1)

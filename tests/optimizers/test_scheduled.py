@@ -1,4 +1,4 @@
-"""`Scheduled`: proven in the weights, against the stock optimizers with the value of each step."""
+"""`Scheduled`: the weights equal those of stock optimizers with the value of each step."""
 
 import inspect
 import os
@@ -48,7 +48,7 @@ def train(optimizer, *callbacks, gradients=GRADIENTS, **options):
 
 
 def by_hand(make, gradients=GRADIENTS):
-    """The weights and slots when the stock optimizer is made anew for each step, with the slots of the one before."""
+    """The weights and slots if a new stock optimizer is made for each step, with the slots of the previous one."""
     weight, slots = keras.Variable(KERNEL, name="kernel"), None
     for step, gradient in enumerate(gradients):
         optimizer = make(step)
@@ -118,7 +118,7 @@ EVERY = [(kind, name) for kind, own in scheduled.OWN.items() for name in own + s
 
 
 def applied(optimizer):
-    """The weights and slots after an optimizer has been given each gradient, without a model."""
+    """The weights and slots after an optimizer got each gradient, without a model."""
     weight = keras.Variable(KERNEL, name="kernel")
     optimizer.build([weight])
     for gradient in GRADIENTS:
@@ -186,7 +186,7 @@ def test_nothing_moves_with_a_rate_and_a_momentum_of_0():
 
 
 def test_nothing_moves_in_adamw_with_a_rate_of_0():
-    """Keras multiplies the decay by the rate (requirement R-21); an independent one goes on."""
+    """Keras multiplies the decay by the rate (requirement R-21). An independent decay continues."""
     model = train(keras.optimizers.AdamW(0.0, weight_decay=0.5))
     np.testing.assert_array_equal(model.get_weights()[0], KERNEL)
     optimizer = Scheduled(
@@ -365,7 +365,7 @@ def test_an_unbound_schedule_is_refused_before_the_first_update():
     assert weight.seen == [0.0]
 
 
-def test_a_counter_that_somebody_else_moves_is_followed():
+def test_a_counter_moved_by_others_is_followed():
     model = train(Scheduled(keras.optimizers.SGD(0.1), momentum=FALL))
     log = klr.LearningRateLogger(audit=False)
     klr.set_step(model, 3)
@@ -379,7 +379,7 @@ def test_a_counter_that_somebody_else_moves_is_followed():
     assert log.to_frame()["momentum"].tolist() == pytest.approx(FALL.values([3, 4]).tolist())
 
 
-def test_an_apply_without_gradients_is_no_step():
+def test_an_apply_without_gradients_makes_no_step():
     optimizer, weight = Scheduled(keras.optimizers.SGD(0.1), momentum=FALL), keras.Variable(KERNEL)
     velocity, expected = np.zeros(5), KERNEL[:, 0].astype("float64")
     for step, gradient in enumerate(GRADIENTS[:4]):
@@ -390,7 +390,7 @@ def test_an_apply_without_gradients_is_no_step():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(weight)[:, 0], expected, rtol=1e-5)
 
 
-def test_several_optimizers_have_columns_of_their_own():
+def test_several_optimizers_have_separate_columns():
     inputs = keras.Input((5,))
     outputs = keras.layers.Concatenate()([keras.layers.Dense(1, name=name)(inputs) for name in ("a", "b")])
     model = keras.Model(inputs, outputs)

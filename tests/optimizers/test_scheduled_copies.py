@@ -1,4 +1,4 @@
-"""Optimizers that `Scheduled` makes in files, copies and other processes, also with a function as rate."""
+"""Optimizers of `Scheduled` in files, copies and other processes, also with a function as the rate."""
 
 import copy
 import functools
@@ -81,8 +81,8 @@ def test_it_is_pickled_with_every_rate(rate):
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pickle_keeps_what_that_of_the_stock_optimizer_keeps(kind):
-    """Before and after training; Keras leaves out the slots, and builds the copy anew."""
+def test_a_pickle_contains_the_same_as_that_of_the_stock_optimizer(kind):
+    """Before and after training. Keras leaves out the slots, and builds the copy again."""
 
     def kept(optimizer):
         again = pickle.loads(pickle.dumps(optimizer))

@@ -62,7 +62,7 @@ SET_BEFORE = {
 
 
 @pytest.mark.parametrize("name", SET_BEFORE)
-def test_what_was_set_before_is_kept(name):
+def test_earlier_settings_are_kept(name):
     def trained(change, wrap):
         weights, optimizer = variables(), keras.optimizers.AdamW(0.1, weight_decay=0.3)
         change(optimizer, weights)
@@ -144,7 +144,7 @@ def test_inside_another_optimizer(outer, tmp_path):
     assert inner.loss_scale_factor == (None if outer == "LossScaleOptimizer" else 4.0)
 
 
-def test_what_is_assigned_to_the_result_is_saved():
+def test_assignments_to_the_result_are_saved():
     optimizer = Scheduled(keras.optimizers.SGD(0.1, clipnorm=1.0), momentum=0.9)
     optimizer.clipnorm, optimizer.weight_decay, optimizer.learning_rate = 0.5, 0.25, 0.75
     again = copy.deepcopy(optimizer)
@@ -209,16 +209,16 @@ def with_a_variable():
 
 
 class OfTheUser(keras.optimizers.SGD):
-    """A user's subclass, which may hold anything."""
+    """A user's subclass, which may contain anything."""
 
 
-INSIDE = r"`optimizer` must be one of SGD, .* itself \(schedule what is inside, and wrap the result\), got "
+INSIDE = r"`optimizer` must be one of SGD, .* itself \(schedule the inner optimizer, and wrap the result\), got "
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (with_a_method, ValueError, "an optimizer with the methods of its class, and not another `update_step`, got "),
+        (with_a_method, ValueError, "an optimizer with the methods of its class, without its own `update_step`, got "),
         (with_a_variable, ValueError, "`optimizer` must be an optimizer to which no variable was added, got "),
         (lambda: OfTheUser(0.1), TypeError, "`optimizer` must be one of SGD, .* itself, got "),
         (lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), TypeError, INSIDE),
@@ -230,6 +230,6 @@ INSIDE = r"`optimizer` must be one of SGD, .* itself \(schedule what is inside, 
         (lambda: Scheduled(keras.optimizers.SGD(0.1), momentum=0.9), TypeError, "`optimizer` must be one of SGD, .* "),
     ],
 )
-def test_what_cannot_be_kept_is_refused(make, error, message):
+def test_optimizers_that_cannot_be_copied_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         Scheduled(make(), momentum=0.9)

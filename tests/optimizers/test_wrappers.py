@@ -7,7 +7,7 @@ from support.backend import BACKEND, COUNTER
 from support.training import Metric, fit
 
 import keras_lr as klr
-from keras_lr.core import evaluation
+from keras_lr.core import by_backend
 from keras_lr.optimizers import lookup
 
 WRAPPERS = ["plain", "scaled", "multi", "scaled-multi"]
@@ -109,7 +109,7 @@ def test_binding(wrapper):
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("wrapper", ["multi", "scaled-multi"])
-def test_plateau_on_those_named(wrapper, rate):
+def test_plateau_on_named_optimizers(wrapper, rate):
     weights = Weights()
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", optimizers=["fast"])
     model = wrapped(wrapper, RATES[rate]())
@@ -119,7 +119,7 @@ def test_plateau_on_those_named(wrapper, rate):
     np.testing.assert_allclose(weights.applied, np.stack([base, base * cut], axis=1), rtol=5e-5)
 
 
-def test_a_name_that_is_not_there_is_refused():
+def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="`optimizers` must be among 'fast', 'slow', got 'middle'"):
         fit(wrapped("multi", 0.1), klr.ReduceOnPlateau("loss", optimizers=["slow", "middle"]))
 
@@ -158,11 +158,11 @@ def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
     model = wrapped("plain", 0.1)
     fit(model, epochs=1)
     (owner, *_) = lookup.rated_optimizers(model)
-    assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == evaluation.counter_dtype()
+    assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == by_backend.counter_dtype()
 
 
 def test_a_counter_that_moves_on_within_a_step():
-    """A rate is computed once for a step, whoever asks for it again, and anew once the counter has been written."""
+    """A rate is computed once per step, and again only after the counter was written to."""
     falling = klr.Sequential([klr.CosineDecay(0.1, 100), 0.05], [50])
     other = klr.LinearDecay(0.1, 100)
     step = keras.Variable(7, dtype=COUNTER, trainable=False)

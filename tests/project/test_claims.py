@@ -159,7 +159,7 @@ def torch_curves(make, count):
 @pytest.mark.parametrize("three", [False, True])
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 def test_one_cycle(strategy, three):
-    """Also rises of less than a step, of none, and of all; a rise of exactly one divides by zero in torch."""
+    """Also rises of less than one step, of no step, and of all steps. A rise of exactly one divides by zero in torch."""
     shares = [0.0, 0.05, 0.1, 0.3, 0.37, 0.5] if three else [0.0, 0.05, 0.1, 0.3, 0.37, 0.5, 0.9, 1.0]
     seen = 0
     for total, share, (div, final) in itertools.product([1, 2, 3, 8, 10, 41], shares, [(25.0, 1e4), (0.5, 0.8)]):

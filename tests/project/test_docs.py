@@ -1,4 +1,4 @@
-"""Every block of Python in the README and the docs, and every example in a docstring, runs as it stands."""
+"""Every block of Python in the README and the docs, and every example in a docstring, runs unchanged."""
 
 import doctest
 import importlib
@@ -41,7 +41,7 @@ def test_block(tmp_path, monkeypatch, page, number, block):
 
 
 def test_every_block_is_found():
-    """None is passed over because it is indented or named otherwise."""
+    """None is missed because it is indented or has another name."""
     fences = sum(len(re.findall(r"^\s*(?:```|~~~)\s*py", path.read_text(), re.MULTILINE)) for path in PAGES)
     assert len(BLOCKS) == fences > 5
 
@@ -75,7 +75,7 @@ def test_docstring(example):
 
 
 def test_every_example_of_a_docstring_is_found():
-    """A doctest that no runner sees would be a promise that nobody keeps."""
+    """A doctest that no runner finds would never be checked."""
     prompts = sum(
         len(re.findall(r"^\s*>>> ", path.read_text(), re.MULTILINE)) for path in (ROOT / "keras_lr").rglob("*.py")
     )

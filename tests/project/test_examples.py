@@ -1,4 +1,4 @@
-"""Every example runs in a process of its own, and what it prints or writes is what it says that it does.
+"""Every example runs in a separate process, and its output is as described in it.
 
 The oracles are formulas in plain Python; each check would fail if the example trained with other rates than it shows.
 """
@@ -355,7 +355,7 @@ def shown(cell):
 
 @pytest.mark.slow
 def test_the_notebook_runs_and_shows_what_is_committed(tmp_path):
-    """In the cells that say so: rates are the same on every backend, losses are not."""
+    """In marked cells only: rates are the same on every backend, losses are not."""
     ran = tmp_path / "ran.ipynb"
     command = [sys.executable, "-c", EXECUTE, str(NOTEBOOK), str(ran)]
     # As in a notebook, where pictures are shown in it.

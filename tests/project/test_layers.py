@@ -1,4 +1,4 @@
-"""The plan of the package: imports run downwards only, also those inside functions and for type checkers."""
+"""The layers of the package: imports run only downwards, also inside functions and for type checkers."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is built and installed: wheel and sdist, the types in them, and what is said where an extra is missing."""
+"""The built and installed package: wheel and sdist, their types, and the errors without an extra."""
 
 import email
 import json
@@ -129,7 +129,7 @@ TARGET = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def test_links_of_the_readme_lead_to_the_host(dist, tmp_path):
-    """Each link of the README is there, and leads to a file of this version."""
+    """Each link of the README leads to an existing file of this version."""
     source = next((dist.parent / "unpacked").iterdir())
     code = "import sys; from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel(sys.argv[1])"
     host = "https://example.org/us/keras_lr"
@@ -149,12 +149,12 @@ def test_links_of_the_readme_lead_to_the_host(dist, tmp_path):
     assert f"Source, {host}" in found.get_all("Project-URL")
 
 
-def test_the_version_stands_in_the_citation_too():
+def test_the_version_is_in_the_citation_too():
     stated = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
     assert stated[1] == keras_lr.__version__
 
 
-def test_twine_finds_nothing_to_say(dist):
+def test_twine_has_no_complaints(dist):
     done = run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir(), cwd=dist)
     assert done.stdout.count("PASSED") == 2, done.stdout
 
@@ -267,7 +267,7 @@ print(json.dumps(said))
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    """What is said in one process where every optional library is missing, and the folder where it ran."""
+    """The output of a process in which every optional library is missing, and its folder."""
     there = tmp_path_factory.mktemp("bare")
     codes = json.dumps({name: code for name, (code, _) in MISSING.items()})
     return json.loads(run(sys.executable, "-c", BARE, codes, cwd=there).stdout.splitlines()[-1]), there
@@ -278,10 +278,10 @@ def test_without_any_extra_the_package_trains(bare):
 
 
 @pytest.mark.parametrize("part", MISSING)
-def test_what_is_missing_is_said_with_the_command_that_installs_it(part, bare):
+def test_errors_name_the_command_that_installs_a_missing_library(part, bare):
     message = MISSING[part][1]
     assert bare[0][part] == ([2, message] if message.startswith("keras-lr: ") else message)
 
 
-def test_nothing_is_written_where_something_is_missing(bare):
+def test_nothing_is_written_if_a_library_is_missing(bare):
     assert list(bare[1].iterdir()) == []

@@ -1,4 +1,4 @@
-"""What the README says of Keras on some backends only."""
+"""Statements of the README about Keras on some backends."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Each line of docs/recipes.md gives the rates that were worked out by hand from its source."""
+"""Each line of docs/recipes.md gives the rates that were computed by hand from its source."""
 
 import re
 from pathlib import Path

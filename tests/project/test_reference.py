@@ -116,7 +116,7 @@ def test_torch_one_cycle(total, three, strategy, share):
 
 
 def torch_momenta(make, count):
-    """The momentum of each step, as torch's schedulers set it beside the rate."""
+    """The momentum of each step, as torch's schedulers set it together with the rate."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
     scheduler = make(optimizer)
     momenta = []

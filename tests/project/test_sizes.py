@@ -1,4 +1,4 @@
-"""A long file, class or function is two ideas."""
+"""A long file, class or function contains more than one idea."""
 
 import ast
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_files_classes_and_functions_are_short():
     assert [line for name, text in sorted(files.items()) for line in too_long(text, name)] == []
 
 
-def test_what_is_long_is_found():
+def test_long_code_is_found():
     body = "    x = 1\n" * 40
     assert list(too_long(f"def f():\n{body}", "a.py")) == ["a.py: f has 41 lines"]
     assert list(too_long(f'def f():\n    """One line."""\n{body[10:]}', "a.py")) == []

@@ -1,4 +1,4 @@
-"""The public names, and what importing them costs."""
+"""The public names, and the cost of importing them."""
 
 import ast
 import inspect
@@ -81,7 +81,7 @@ def test_the_public_names():
 
 
 def fresh(code, *args):
-    """The last line that a Python process of its own prints."""
+    """The last line that a separate Python process prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, env=os.environ.copy()
     )
@@ -94,22 +94,21 @@ def test_the_import_is_light():
         "assert keras_lr.LinearDecay(0.1, 9)._repr_html_(); "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
         "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
-        "sorted(name for name in sys.modules if name.startswith(('keras_lr.tools', 'keras_lr.tuning'))))"
+        "sorted(name for name in sys.modules if name.startswith(('keras_lr.callbacks', 'keras_lr.tools', 'keras_lr.tuning'))))"
     )
     assert fresh(code) == "[] []"
 
 
-def test_type_checkers_see_the_tools_that_are_imported_later():
+def test_type_checkers_see_what_is_imported_later():
     tree = ast.parse(Path(keras_lr.__file__).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    start = "keras_lr.tools."
     seen = {
-        name.name: node.module.removeprefix(start)
+        name.name: node.module.removeprefix("keras_lr.")
         for node in block.body
-        if isinstance(node, ast.ImportFrom) and node.module.startswith(start)
+        if isinstance(node, ast.ImportFrom) and node.module != "keras_lr"
         for name in node.names
     }
-    assert seen == keras_lr._TOOLS
+    assert seen == keras_lr._LATER
     assert set(seen) <= set(keras_lr.__all__) & set(dir(keras_lr))
 
 
@@ -125,7 +124,7 @@ IMPORT = re.compile(r"^[ >]*from (keras_lr[\w.]*) import (\([^)]*\)|[^\n#]*)", r
 
 
 def spelled():
-    """Where a name is spelled, by the name: ``keras_lr.x.y``, written so or imported so."""
+    """The places where each name ``keras_lr.x.y`` is written or imported."""
     texts = {path: path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]}
     texts |= {path: path.read_text() for path in (ROOT / "examples").glob("*.py")}
     for path in (ROOT / "examples").glob("*.ipynb"):
@@ -146,7 +145,7 @@ def spelled():
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_whatever_is_spelled_is_there_after_the_import():
+def test_every_spelled_name_exists_after_the_import():
     names = spelled()
     assert {"keras_lr.tuning.schedule", "keras_lr.Warmup", "keras_lr.custom.power", "keras_lr.set_step"} <= set(names)
     assert len(names) > 30

@@ -1,6 +1,6 @@
-"""A schedule adds no more to a training step than was counted last, and than the nearest one of Keras.
+"""A schedule does not add more to a training step than counted before, or than the nearest one of Keras.
 
-`python -m benchmarks counts` counts anew, after a change that needs more.
+Run `python -m benchmarks counts` to count again after a change that needs more.
 """
 
 import importlib.metadata
@@ -19,7 +19,7 @@ ROOM = 0.5 if BACKEND == "torch" else 0
 
 
 def has_counted_version(library):
-    """Whether this is the version with which it was counted: another one may fuse otherwise."""
+    """Whether this is the version with which it was counted. Another one may fuse differently."""
     return importlib.metadata.version(library) == RUN["versions"][library]
 
 
@@ -49,7 +49,7 @@ def test_no_more_than_counted(case):
 
 
 class Wasteful(keras.optimizers.schedules.LearningRateSchedule):
-    """The cosine, and the median of a table, which XLA does not fuse with it."""
+    """A cosine plus the median of a table, which XLA does not fuse with it."""
 
     def __call__(self, step):
         table = keras.ops.convert_to_tensor([0.3, 0.1, 0.2])

@@ -1,4 +1,4 @@
-"""Warmup as papers and frameworks have it."""
+"""Warmup as in papers and frameworks."""
 
 import math
 
@@ -21,8 +21,8 @@ def test_milestones_count_from_the_start_of_training():
     assert bound.values([0, 25, 50, 299, 300, 600, 800]).round(9).tolist() == [0.1, 1.65, 3.2, 3.2, 0.32, 0.032, 0.0032]
 
 
-def test_a_jump_at_the_end_is_that_of_bert():
-    """BERT's warmup rises to the full rate, and its decay has gone on meanwhile."""
+def test_the_jump_at_the_end_equals_that_of_bert():
+    """BERT's warmup rises to the full rate, while its decay has progressed."""
     values = klr.Warmup(klr.LinearDecay(1.0, 100), 10, overlap="replace").values([9, 10, 11])
     assert values.round(12).tolist() == [0.9, 0.9, 0.89]
 
@@ -89,7 +89,7 @@ def test_untuned():
         ({"overlap": "prefix"}, "`overlap` must be one of 'none', 'replace', 'join', 'multiply', got 'prefix'"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(arguments, text):
+def test_arguments_that_do_not_fit_together_are_refused(arguments, text):
     with pytest.raises(ValueError, match=r"^Warmup: ") as caught:
         klr.Warmup(0.1, 10, **arguments)
     assert str(caught.value) == f"Warmup: {text}"

@@ -30,7 +30,7 @@ return arguments[0].map(address => {
 
 @pytest.fixture(scope="module")
 def evaluate(browser, tmp_path_factory):
-    """Addresses to what the page makes of them at `STEPS`."""
+    """The rates of the page at `STEPS`, by address."""
     browser.get(playground_page.write(tmp_path_factory.mktemp("page")))
     return lambda addresses: browser.execute_script(EVALUATE, addresses, STEPS)
 
@@ -45,7 +45,7 @@ def module():
 
 
 def run(code):
-    """What the copied lines make, with nothing but their own import."""
+    """The result of the copied lines, with only their own import."""
     names = {}
     exec(code, names)
     return names["schedule"]
@@ -56,7 +56,7 @@ def check_values(got, want, what):
     np.testing.assert_allclose(np.array(got, np.float64), want, rtol=1e-9, atol=1e-12 * peak, err_msg=repr(what))
 
 
-def test_what_the_page_knows_of_the_classes_is_current(module):
+def test_the_spec_of_the_page_is_current(module):
     assert module.script() == (SCRIPTS / "playground_spec.js").read_text(), "run python docs/playground_spec.py"
 
 
@@ -66,7 +66,7 @@ def test_every_class_is_on_the_page_or_made_of_others(module):
     assert all(f"`{name}`" in (DOCS / "playground.md").read_text() for name in module.LEFT_OUT)
 
 
-def test_a_warmup_is_for_what_does_not_begin_with_a_rise(module):
+def test_a_warmup_is_offered_if_the_schedule_does_not_begin_with_a_rise(module):
     told = module.spec()["classes"]
     assert {name: told[name]["warmup"] for name in RISING | FALLING} == {
         name: name in FALLING for name in RISING | FALLING
@@ -93,13 +93,13 @@ def test_every_example_shows_its_shape(module):
 
 
 def test_the_scripts_stay_small():
-    """One person should be able to hold the page in the head."""
+    """The scripts must stay small enough to understand."""
     assert sum(len(path.read_text().splitlines()) for path in SCRIPTS.glob("playground*.js")) < 1000
 
 
 @pytest.mark.parametrize("per_epoch", [0, 1, 7, 390])
 def test_random_arguments(evaluate, per_epoch):
-    """With durations in steps, and in epochs of so many steps: the curve, and the line that is copied."""
+    """With durations in steps and in epochs: the curve, and the copied line."""
     draw = Draw(seed=per_epoch)
     drawn = [draw.schedule(name, per_epoch) for name in CLASSES for _ in range(10 if per_epoch else 30)]
     for one, made in zip(drawn, evaluate([one.address for one in drawn]), strict=True):
@@ -113,8 +113,8 @@ LISTS = ("", "1,", "3, 2", "2, 2", "2, 3", "-1, 2", "0, x", "2, 2147483648")
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_field_marks_what_its_kind_refuses(module, evaluate, browser, name):
-    """The Python kind says what is right, and the words are its own."""
+def test_a_field_marks_values_that_its_kind_refuses(module, evaluate, browser, name):
+    """The Python kind decides which values are allowed, and has the same text."""
     cases = [
         (key, kind, text)
         for key, kind in arguments(name).items()

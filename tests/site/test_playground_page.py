@@ -38,7 +38,7 @@ def driver(browser, url):
 
 
 def follow(driver, url, there=""):
-    """Open the page, or a link into it, anew."""
+    """Open the page, or a link into it, again."""
     driver.get("about:blank")
     driver.get_log("browser")
     driver.get(url + (f"#{there}" if there else ""))
@@ -70,7 +70,7 @@ def python(driver, letter="a"):
 
 
 def schedule(driver, letter="a"):
-    """What the shown lines make, with nothing but their own import."""
+    """The result of the shown lines, with only their own import."""
     names = {}
     exec(python(driver, letter), names)
     return names["schedule"]
@@ -188,7 +188,7 @@ def test_a_warmup_is_offered_where_the_schedule_has_none(driver):
     assert type(schedule(driver)) is klr.StepDecay
 
 
-def test_copy_takes_the_import_along(driver):
+def test_copy_includes_the_import(driver):
     choose(driver, "b", "StepDecay")
     for letter, wanted in (("a", klr.Warmup(klr.CosineDecay(0.1, 900), 100)), ("b", klr.StepDecay(0.1, 250))):
         one(driver, f".pg-line.pg-{letter} button").click()
@@ -222,7 +222,7 @@ def is_whole(schedule):
 
 
 def test_a_line_of_python_is_pasted(driver):
-    """README's own schedule, and each schedule of the catalogue that the page has fields for."""
+    """The schedule of the README, and each schedule of the catalogue with fields on the page."""
     readme = (playground_page.DOCS.parent / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.startswith("schedule = "))
     write(driver, "paste", line + Keys.TAB)
@@ -242,7 +242,7 @@ def test_a_line_of_python_is_pasted(driver):
     "text",
     ["Repeat(LinearDecay(0.1, 5), 5)", "LinearDecay(0.1", "0.1", "LinearDecay(0.1, fraction(1.0))", "Warmup(0.1, 5)"],
 )
-def test_what_the_page_has_no_fields_for_is_said(driver, text):
+def test_schedules_without_fields_are_reported(driver, text):
     before = python(driver)
     write(driver, "paste", text + Keys.TAB)
     assert field(driver, "paste-message").text == "This page has no fields for this schedule."
@@ -360,7 +360,7 @@ def test_epochs_that_are_not_whole_come_back_as_the_same_steps(driver, url):
     assert field(driver, "shown").get_attribute("value") == "1234"
 
 
-def test_what_is_under_the_cursor(driver, url):
+def test_the_values_under_the_cursor(driver, url):
     follow(driver, url, address("CosineDecay", {"decay_steps": "900"}, b="StepDecay"))
     readout = one(driver, ".pg-readout")
     cosine, stairs = klr.CosineDecay(0.1, 900), klr.StepDecay(0.1, 250)

@@ -1,6 +1,6 @@
-"""The documentation site: built with warnings as errors, every link followed, every page looked at in a browser.
+"""The documentation site: built with warnings as errors, every link followed, every page opened in a browser.
 
-KLR_SCREENSHOTS=FOLDER keeps a picture of each page.
+KLR_SCREENSHOTS=FOLDER saves a picture of each page.
 """
 
 import os
@@ -57,7 +57,7 @@ def test_every_page_in_a_browser(site, browser, look):
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
-    """No table is wider than its frame, no code is narrow or broken within a word, and nothing scrolls the page."""
+    """No table is wider than its frame, no code is narrow or broken within a word, and the page does not scroll sideways."""
     site_checks.look_as(browser, Look("", width, 900, "light"), site)
     browser.get((site / "migrating.html").as_uri())
     count, wrong = browser.execute_script(site_checks.PAIRS)
@@ -66,6 +66,17 @@ def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     shown = browser.find_element("css selector", ".klr-pairs td:nth-child(2) code").text
     assert shown.startswith("ExponentialDecay(0.4, 30")
+
+
+@pytest.mark.parametrize("page", ["index", "choosing", "recipes", "resume", "gallery/stepwise"])
+def test_lines_in_tables_can_be_read_on_a_phone(site, browser, page):
+    """The cells of a row stand one under the other, so that no name is broken and nothing is cut off."""
+    site_checks.look_as(browser, Look("", 390, 844, "light"), site)
+    browser.get((site / f"{page}.html").as_uri())
+    count, wrong = browser.execute_script(site_checks.ROWS)
+    assert count > 4
+    assert wrong == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
 
 
 CURVE = '<svg class="klr-curve" aria-label="c" viewBox="0 0 200 100" width="200" height="100">{}</svg>'
@@ -84,8 +95,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_the_checks_find_what_is_wrong(tmp_path, browser, name):
-    """A page with one fault each: the checks above would say so."""
+def test_the_checks_find_faults(tmp_path, browser, name):
+    """Pages with one fault each, which the checks above must find."""
     body, finding = BAD[name]
     page = tmp_path / "page.html"
     head = '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -96,7 +107,7 @@ def test_the_checks_find_what_is_wrong(tmp_path, browser, name):
     assert (found == []) if finding is None else any(sentence.startswith(finding) for sentence in found), found
 
 
-def test_the_link_check_finds_what_is_wrong(tmp_path):
+def test_the_link_check_finds_faults(tmp_path):
     (tmp_path / "a.html").write_text('<a id="here" href="#here"></a><a href="b.html#there">x</a>')
     (tmp_path / "b.html").write_text('<a href="c.html">x</a><script src="https://elsewhere.org/x.js"></script>')
     assert sorted(site_checks.wrong_links(tmp_path)) == [
@@ -141,7 +152,7 @@ def test_every_schedule_is_in_the_gallery(builder):
 
 
 def test_curves_are_the_values_of_the_schedule(builder):
-    """Read back from the picture: its points are the rates, on the scale of the axis."""
+    """The points, read back from the picture, are the rates on the scale of the axis."""
     import drawing
 
     gallery = builder[0]

@@ -37,9 +37,9 @@ def counter(steps):
 
 
 class Together:
-    """Functions of steps that are traced as one: tracing and compiling each by itself takes most of a suite's time.
+    """Functions of steps that are traced together: tracing and compiling each separately takes most of a suite's time.
 
-    On torch, which runs eagerly, each is called by itself.
+    On torch, which runs eagerly, each is called separately.
 
     Args:
         functions: functions of an integer tensor, by name.
@@ -53,7 +53,7 @@ class Together:
         self._results: dict[tuple, dict] = {}
 
     def __call__(self, name, steps):
-        """What one of them gives at a step or an array of steps."""
+        """The result of one of them at a step or an array of steps."""
         if BACKEND == "torch":
             return self._functions[name](counter(steps))
         key = np.shape(steps), np.asarray(steps).tobytes()

@@ -1,4 +1,4 @@
-"""One row for each schedule: an instance, points checked by hand, and an independent formula.
+"""One row for each schedule: an instance, points computed by hand, and an independent formula.
 
 The formulas are written from the papers and from the documentation of Keras, torch and optax, as
 scalar functions in plain `math`. They share no code with the package: keep it so.
@@ -17,7 +17,7 @@ from keras_lr import epochs, fraction
 
 @dataclass(frozen=True)
 class Row:
-    """A schedule, what it must give at some steps, and its formula as a plain function of the step."""
+    """A schedule, its rates at some steps, and its formula as a plain function of the step."""
 
     schedule: klr.Schedule
     points: dict[int, float]
@@ -48,7 +48,7 @@ def poly_cycle(t):
 
 
 def pieces(edges, rates, t):
-    """Keras's meaning: the old rate still holds at the edge."""
+    """As in Keras: the edge still has the old rate."""
     return next((rate for edge, rate in zip(edges, rates, strict=False) if t <= edge), rates[-1])
 
 
@@ -62,7 +62,7 @@ def interpolated(edges, rates, t, bend=lambda x: x):
 
 
 def restarting(t, first, ratio, height, alpha, rate):
-    """Cycles found by walking along their starts, each the rounded sum of the lengths before."""
+    """Cycles found by walking along their starts, which are rounded sums of the previous lengths."""
     cycle, start, total = 0, 0, float(first)
     while math.floor(total + 0.5) <= t:
         start = math.floor(total + 0.5)
@@ -142,13 +142,13 @@ def noise(t):
 
 
 def wave(t, n):
-    """How high a triangle is that rises for n steps and falls for n, at a step: n is a fraction."""
+    """The height of a triangle at a step. It rises for n steps and falls for n steps, where n is a fraction."""
     gone = t % (2 * n)
     return min(gone, 2 * n - gone) / n
 
 
 def begun_at_whole_steps(t, n):
-    """Cycles of n steps, a fraction, each begun at the nearest whole step, half a step up: which, and the share gone."""
+    """Cycles of n steps (a fraction), each begun at the nearest whole step, a half rounded up: index, and the part that is over."""
     cycle = 0
     while math.floor((cycle + 1) * n + Fraction(1, 2)) <= t:
         cycle += max((t - math.ceil((cycle + 1) * n)) // math.ceil(n), 1)

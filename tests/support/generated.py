@@ -1,4 +1,4 @@
-"""How many generated examples a property test runs with: the same few in the suite, new ones each time in the long mode."""
+"""The number of examples of a property test: a few fixed ones in the suite, new ones each time in the long mode."""
 
 import os
 

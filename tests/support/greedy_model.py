@@ -1,4 +1,4 @@
-"""GreedyLR once more, in plain Python, written from the paper (arXiv 2512.14527, A.4, algorithms 2 and 3).
+"""An independent GreedyLR in plain Python, written from the paper (arXiv 2512.14527, A.4, algorithms 2 and 3).
 
 The paper keeps counters; this keeps the whole history and looks back over it, so that it has no bookkeeping in common
 with the package: keep it so. What the paper leaves open (metrics that are not finite, and the reset of the rate, which
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Epoch:
-    """One epoch that was looked at."""
+    """One evaluated epoch."""
 
     metric: float
     is_good: bool
@@ -22,7 +22,7 @@ class Epoch:
 
 @dataclass
 class GreedyModel:
-    """The algorithm on a number: `epoch(metric, rate)` is the rate afterwards."""
+    """The algorithm on a number: `epoch(metric, rate)` returns the rate afterwards."""
 
     factor: float
     patience: int

@@ -1,4 +1,4 @@
-"""Wrong arguments for everything public, made from signatures: values, callables, and the few that are right after all.
+"""Wrong arguments for all public callables, made from signatures: values, callables, and the few allowed exceptions.
 
 `VALUES` are wrong for almost every argument. The tests pair each of them with each argument of each of `targets()`,
 found in the package and not listed here, so that a new class or function is covered without a new line. What an
@@ -25,7 +25,7 @@ from support.catalogue import ROWS
 
 
 class Raising:
-    """An object of which every question is answered by an error of its own."""
+    """An object for which every operation raises its own error."""
 
     def _raise(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("this object raises")
@@ -256,7 +256,7 @@ def forecast() -> klr.Forecast:
 
 
 def wide_forecast() -> klr.Forecast:
-    """One of a training that has seen high rates too, so that no peak is warned of."""
+    """A forecast that has seen high rates too, so that no peak causes a warning."""
     runs = tuple(replace(run, highest_rate=2.0**31) for run in forecast().runs)
     return replace(forecast(), runs=runs)
 
@@ -366,7 +366,7 @@ def schedules() -> Iterator[Target]:
 
 
 def functions() -> Iterator[Target]:
-    """Everything else that is public, and a few public names beneath."""
+    """All other public functions, and a few public names in modules."""
     for name in klr.__all__:
         made = getattr(klr, name)
         is_schedule = inspect.isclass(made) and issubclass(made, klr.Schedule)
@@ -418,7 +418,7 @@ def methods() -> Iterator[Target]:
 
 
 def operators() -> Iterator[Target]:
-    """The signs between a schedule and something else."""
+    """The operators between a schedule and something else."""
     for name, operator in OPERATORS.items():
         schedule = klr.LinearDecay(0.1, 5)
         yield Target(name, partial(operator, schedule), {}, ("other",))

@@ -1,4 +1,4 @@
-"""Schedules made of others: functions of the pen, and of a function that draws a part."""
+"""Schedules made of others, as functions of the pen and of a function that draws a part."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def bound(pen, part):
     inner, training = part(), pen.training
 
     def make(fitted):
-        """Bound to its own training, whatever that around it is bound to."""
+        """Bound to its own training, independent of the outer binding."""
         return klr.Bound(inner.make(None), training.steps_per_epoch, training.epochs)
 
     facts = {"top": inner.top, "at": inner.at, "length": inner.length, "falls": inner.falls}
@@ -195,7 +195,7 @@ def total(pen, part):
 
 
 def longest(parts: list[Made]) -> int | None:
-    """A constant is at its end from the start, and waits for the others."""
+    """The longest length. A constant has ended from the start."""
     lengths = [part.length for part in parts if not is_constant(part)]
     return None if not lengths or None in lengths else max(lengths)
 
@@ -323,7 +323,7 @@ JOINTS = {
 
 
 def ours(pen, part, given=None):
-    """A part that has our operators: one of Keras is wrapped."""
+    """A part with the operators of this package. A schedule of Keras is wrapped."""
     if part is None:
         return given if isinstance(given, klr.Schedule) else klr.Product([given])
     if isinstance(part.schedule, klr.Schedule):

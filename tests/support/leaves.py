@@ -1,4 +1,4 @@
-"""Schedules by themselves, ours and Keras's, with drawn arguments: a function of the pen for each class."""
+"""Single schedules, of this package and Keras, with drawn arguments: a function of the pen for each class."""
 
 from __future__ import annotations
 

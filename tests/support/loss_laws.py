@@ -31,7 +31,7 @@ def annealing(parameters, rates, at, warmup=0):
 
 
 def quick_multi_power(parameters, rates, at, warmup=0):
-    """The same with the inner sums by NumPy, for runs of thousands of steps."""
+    """The same law with the inner sums by NumPy, for runs of thousands of steps."""
     p, losses = parameters, []
     for t in at:
         k = np.arange(warmup + 1, t + 1)

@@ -54,7 +54,7 @@ def lines():
 
 
 def curve(line):
-    """The rates that the other package gives."""
+    """The rates of the other package."""
     return CURVES[line.package](line.theirs, line.steps)
 
 
@@ -78,7 +78,7 @@ def transformers_curve(source, steps):
 
 
 def _of_scheduler(source, steps, names):
-    """What a torch scheduler makes of a rate of 0.4."""
+    """The rates of a torch scheduler that starts from 0.4."""
     import torch
 
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
@@ -153,7 +153,7 @@ DISTRIBUTIONS = {"TensorFlow Addons": "tensorflow-addons"}
 
 
 def record():
-    """Ask every package that is not asked by the tests themselves."""
+    """Record the curves of all packages that the tests do not run themselves."""
     recorded = {}
     for line in lines():
         if line.package not in LIVE:

@@ -1,4 +1,4 @@
-"""A pen that draws arguments and writes schedules, each with what is known of it without asking the package.
+"""A pen that draws arguments and writes schedules, each with properties computed without the package.
 
 While a schedule is put together, its highest rate, its end, its marks and its values are worked out
 beside it: bounds from the arguments alone, values of a composed schedule from those of its parts, step
@@ -24,7 +24,7 @@ SHAPES = ("linear", "cosine", "sqrt", "exponential")
 
 @dataclass(frozen=True)
 class Training:
-    """What durations in epochs and fractions are of."""
+    """The training to which durations in epochs and fractions refer."""
 
     steps_per_epoch: int
     epochs: int
@@ -36,14 +36,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Span:
-    """A number of steps, and how it is written; `amount` is in the unit, where there is one."""
+    """A number of steps, and how it is written. `amount` is in the unit, if there is one."""
 
     steps: int
     unit: str = "steps"
     amount: float = 0.0
 
     def __call__(self, training: Training | None) -> Any:
-        """The argument as it is written, or in steps of a training (half a step up)."""
+        """The argument as written, or in steps of a training (half a step up)."""
         if self.unit == "steps":
             return self.steps
         if training is None:
@@ -53,7 +53,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Made:
-    """A schedule, and what is known of it.
+    """A schedule and its known properties.
 
     Attributes:
         make: the schedule as written (None), or in steps of a training.
@@ -114,7 +114,7 @@ class Made:
         return 1 + max((part.depth() for part in self.parts), default=0)
 
     def steps(self) -> np.ndarray:
-        """The steps that tell most: the first ones, around the marks, where float32 ends to count, the last."""
+        """The most informative steps: the first ones, around the marks, at the limit of exact float32 steps, the last."""
         marks = [mark + off for mark in self.marks for off in (-1, 0, 1)]
         powers = [2**k + off for k in (8, 12, 20, 24, 28, 30) for off in (-1, 3)]
         chosen = np.unique([*range(40), *marks, *powers, LAST - 1, LAST])
@@ -140,7 +140,7 @@ class Pen:
     # Arguments.
 
     def rate(self, high: float = 10.0, low: float = 0.0) -> float:
-        """A rate: mostly of the usual size, at times 0."""
+        """A rate: mostly of the usual size, sometimes 0."""
         usual = st.floats(max(low, 1e-4 * high), high)
         return self.draw(st.one_of(usual, usual, st.sampled_from([low, high, (low + high) / 2])))
 
@@ -154,12 +154,12 @@ class Pen:
         return self.draw(st.sampled_from(choices))
 
     def count(self, low: int = 1) -> int:
-        """Steps: mostly few, at times about as many as a counter can count."""
+        """Steps: mostly few, sometimes about as many as a counter can count."""
         few = st.integers(low, 60)
         return self.draw(st.one_of(few, few, few, few, st.integers(low, 5000), st.integers(2**20, LAST)))
 
     def written(self, steps: int) -> Span:
-        """A number of steps in a unit; not always a whole number of them, so that binding must round."""
+        """A number of steps in a unit. It is not always whole, so that binding must round."""
         off = self.one_of(0.0, 0.4, -0.4, -0.5) if steps else 0.0
         unit = self.one_of("steps", "steps", "epochs", "fraction")
         whole = {"steps": 1, "epochs": self.training.steps_per_epoch, "fraction": self.training.total}[unit]
@@ -182,7 +182,7 @@ class Pen:
     def leaf(
         self, cls: Any, *arguments: Any, top: float, length: int | None = None, falls: bool = False, **facts: Any
     ) -> Made:
-        """A schedule by itself. What it is worth at a step is for the catalogue to know."""
+        """A single schedule. Its values are tested by the catalogue."""
 
         def make(training: Training | None) -> Any:
             return cls(*(resolved(part, training) for part in arguments))

@@ -1,4 +1,4 @@
-"""`ReduceOnPlateau` once more, in plain Python, written from its documentation and nothing else.
+"""An independent `ReduceOnPlateau` in plain Python, written only from its documentation.
 
 Each rule quotes the sentence it comes from. It keeps the whole history and looks back over it, where
 the package keeps counters, so that the two have no bookkeeping in common: keep it so.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Epoch:
-    """What one looked-at epoch was."""
+    """One evaluated epoch."""
 
     metric: float
     kind: str  # "good", "bad" or "quiet"
@@ -46,7 +46,7 @@ class PlateauModel:
             self.reductions = 0
 
     def epoch(self, metric: float | None, last_step: int, rate: float) -> float:
-        """An epoch that ends before `last_step`, with the rate of that step; the rate afterwards."""
+        """An epoch that ends before `last_step`, with the rate of that step. Returns the rate afterwards."""
         # "steps during which nothing is looked at": an epoch all of whose steps are among them.
         if metric is None or (self.start_after and last_step <= self.start_after):
             return rate

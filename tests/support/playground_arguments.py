@@ -1,4 +1,4 @@
-"""Random arguments for the playground: as texts of its fields, and as the line of Python that they stand for."""
+"""Random arguments for the playground: as texts of its fields, and as the same line of Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.catalogue import ROWS, Row
 
 
 def _is_on_the_page(row: Row) -> bool:
-    """Whether a schedule is not made of others; a table of rates has no fields either."""
+    """Whether a schedule has fields on the page. Schedules made of others and tables of rates have none."""
     parts = [
         part for value in row.schedule.arguments().values() for part in (value if type(value) is tuple else [value])
     ]
@@ -38,7 +38,7 @@ FALLING = {"Constant", "CosineDecay", "ExponentialDecay", "KDecay", "LinearDecay
 
 
 class Drawn(NamedTuple):
-    """A schedule: what stands in the address of the page, and the same in Python, as written and in steps."""
+    """A schedule: the address of the page, and the same in Python, as written and in steps."""
 
     address: str
     schedule: klr.Schedule
@@ -64,7 +64,7 @@ class Draw:
     def schedule(self, name: str, per_epoch: int = 0) -> Drawn:
         """A schedule of a class, with durations in epochs if these have steps; sometimes with a warmup before it.
 
-        Of arguments that Python refuses, by a rule between two of them, others are drawn.
+        Arguments that Python refuses, by a rule between two of them, are drawn again.
         """
         while True:
             there, python = self.line(name, per_epoch)

@@ -1,4 +1,4 @@
-"""The playground without the rest of the site, and what a test reads from it as a reader would."""
+"""The playground without the rest of the site, and functions that read values from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ return {x: ticks("x"), y: ticks("y"), curves: Object.fromEntries(curves), log: d
 
 
 def write(folder: Path) -> str:
-    """The HTML of docs/playground.md and its files, as they are; the URL of the page."""
+    """Write the HTML of docs/playground.md and its files. Returns the URL of the page."""
     for name in ("javascripts", "stylesheets"):
         shutil.copytree(DOCS / name, folder / name)
     html = re.findall(r"^<.*>$", (DOCS / "playground.md").read_text(), re.MULTILINE)

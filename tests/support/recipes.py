@@ -1,4 +1,4 @@
-"""The rates of the recipes in docs/recipes.md, worked out by hand from the numbers in their sources.
+"""The rates of the recipes in docs/recipes.md, computed by hand from the numbers in their sources.
 
 Recipe → steps per epoch and epochs of a training (None where the recipe is in steps), and rates by the step. They were
 not computed with this package: keep it so.

@@ -1,4 +1,4 @@
-"""What can be wrong with a page of the built site: links in its source, and what a browser sees."""
+"""Faults of a page of the built site: links in its source, and its look in a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS = (
 
 
 class Look(NamedTuple):
-    """How a reader looks at the site."""
+    """A way to look at the site."""
 
     name: str
     width: int
@@ -64,7 +64,7 @@ class Page(HTMLParser):
 
 
 def wrong_links(site):
-    """Links and resources of all pages that lead nowhere, and resources that are not in the site."""
+    """Broken links and resources of all pages, and resources outside of the site."""
     pages = {path: Page(path) for path in site.rglob("*.html")}
     wrong = []
     for path, page in pages.items():
@@ -115,7 +115,7 @@ def browser(programs, profile):
 
 
 def look_as(driver, look, site=None):
-    """Take another look; a site of which pages were open before forgets the palette that it had then."""
+    """Switch to another look. The site forgets the palette of pages that were open before."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.width < 500},
@@ -176,8 +176,33 @@ return [document.querySelectorAll(".klr-pairs td:nth-child(2) code").length, wro
 """Pairs of lines on the page: how many there are, and what is wrong with how they are shown."""
 
 
+ROWS = """
+const wrong = [];
+const frame = document.querySelector(".md-content__inner").getBoundingClientRect();
+for (const cell of document.querySelectorAll("td[data-head]")) {
+  for (const part of [cell, ...cell.querySelectorAll("code")]) {
+    const box = part.getBoundingClientRect();
+    if (box.width && (box.left < frame.left - 1 || box.right > frame.right + 1)) wrong.push(`outside: ${part.textContent}`);
+  }
+  for (const code of cell.querySelectorAll("code")) {
+    const text = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (text.nextNode()) {
+      for (const word of text.currentNode.data.matchAll(/[\\w.]+/g)) {
+        const range = document.createRange();
+        range.setStart(text.currentNode, word.index);
+        range.setEnd(text.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(rect => Math.round(rect.top))).size > 1) wrong.push(`broken: ${word[0]}`);
+      }
+    }
+  }
+}
+return [document.querySelectorAll("td[data-head] code").length, wrong];
+"""
+"""Code in the cells of tables that a phone shows one under the other: how many there are, and what cannot be read."""
+
+
 def findings(driver, url, look, screenshot=None):
-    """What is wrong with a page as it looks to a reader, in sentences."""
+    """The faults of a page as it looks to a reader, in sentences."""
     driver.get_log("browser")
     driver.get(url)
     state = driver.execute_script(STATE)
@@ -209,7 +234,7 @@ def capture(driver, width, height):
 
 
 def blank(pixels, state):
-    """Pictures with nothing in them, and curves that cannot be seen along their whole length."""
+    """Empty pictures, and curves that are not visible along their whole length."""
     found = []
     for picture in state["pictures"]:
         part = cut(pixels, picture["box"])
@@ -248,5 +273,5 @@ def contrast(a, b):
 
 
 def pages_of(site):
-    """Every page that a reader can come to; 404.html is for servers, and its paths are theirs."""
+    """Every page that a reader can reach. 404.html is for servers, with their paths."""
     return sorted(path for path in Path(site).rglob("*.html") if path.name != "404.html")

@@ -40,5 +40,5 @@ def legend(html):
 
 
 def sentence(html):
-    """What stands above the chart."""
+    """The sentence above the chart."""
     return root(html).find("div").text

@@ -1,4 +1,4 @@
-"""A model whose weight moves by exactly minus the rate at each update: the oracle of what was applied."""
+"""A model whose weight moves by exactly minus the rate at each update: an oracle for the applied rates."""
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ def fit(model, *callbacks, epochs=3, batches=5, size=4, last=None, **args):
 
 
 def drive(model, *callbacks, epochs=3, batches=5):
-    """The hooks as `fit` calls them, with a training step that only counts: what follows from the clock and the
+    """Call the hooks as `fit` does, with a training step that only counts: what follows from the clock and the
     counter alone needs no compiled step."""
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
@@ -73,7 +73,7 @@ def drive(model, *callbacks, epochs=3, batches=5):
 
 
 def saved_and_loaded(model, path, rate):
-    """A model of `model_with(rate)` once more, out of a file of it or of its weights."""
+    """A model like `model_with(rate)`, loaded from a file of the model or of its weights."""
     if path.suffix == ".keras":
         model.save(path)
         return keras.models.load_model(path)
@@ -85,7 +85,7 @@ def saved_and_loaded(model, path, rate):
 
 
 class Weight(keras.callbacks.Callback):
-    """The weight after each execution of the training step; `applied` is by how much it fell."""
+    """The weight after each execution of the training step. `applied` is how much it fell."""
 
     def __init__(self):
         super().__init__()
@@ -100,7 +100,7 @@ class Weight(keras.callbacks.Callback):
 
 
 class Metric(keras.callbacks.Callback):
-    """Puts a given sequence of values into the epochs' logs under the name `metric`."""
+    """Adds a given sequence of values to the epochs' logs with the name `metric`."""
 
     def __init__(self, values):
         super().__init__()
@@ -112,7 +112,7 @@ class Metric(keras.callbacks.Callback):
 
 
 class Fail(keras.callbacks.Callback):
-    """Ends a training after its fourth batch, with an error."""
+    """Ends a training with an error after its fourth batch."""
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 3:
@@ -120,7 +120,7 @@ class Fail(keras.callbacks.Callback):
 
 
 def calls(monkeypatch, *names):
-    """The calls of functions in `keras_lr.optimizers`, as they will come: name and model.
+    """Records the later calls of functions in `keras_lr.optimizers`: name and model.
 
     On torch a wrong model would not be noticed by most of them, which are for a compiled step or for JAX.
     """
@@ -145,7 +145,7 @@ def assert_applied(weight, rates):
 
 
 class CrashAtEnd(keras.callbacks.Callback):
-    """Raises at the end of one epoch, between the callbacks before it and those after it; None: of training."""
+    """Raises at the end of one epoch (None: of the training), between earlier and later callbacks."""
 
     def __init__(self, epoch):
         super().__init__()

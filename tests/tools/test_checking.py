@@ -15,7 +15,7 @@ Base = keras.optimizers.schedules.LearningRateSchedule
 
 @keras.saving.register_keras_serializable("tests")
 class Branching(Base):
-    """What users write first: it works eagerly and dies in `fit`."""
+    """A common mistake: it works eagerly and fails in `fit`."""
 
     def __call__(self, step):
         return 0.1 if step < 5 else 0.01
@@ -76,11 +76,11 @@ class Rising(Base):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_nothing_is_wrong_with_our_schedules(row):
+def test_schedules_of_this_package_have_no_problems(row):
     assert check_schedule(row.schedule, 200) == []
 
 
-def test_nothing_is_wrong_with_keras_schedules():
+def test_schedules_of_keras_have_no_problems():
     assert check_schedule(keras.optimizers.schedules.CosineDecay(0.1, 50), 100) == []
 
 
@@ -89,13 +89,13 @@ def only(found):
     return found[0]
 
 
-def test_what_is_wrong_is_said():
+def test_problems_are_reported():
     assert "cannot be loaded" in only(check_schedule(Unregistered()))
     assert "cannot be saved" in only(check_schedule(Unsaveable()))
     assert "after saving and loading: 0.1 instead of 0.3 at step 0" in only(check_schedule(Forgetful(0.3)))
     assert "negative at step 11: -1" in only(check_schedule(Rising(1), 12))
     assert "not finite at step 11: nan" in only(check_schedule(Rising(0.5), 12))
-    assert any("asked again" in finding for finding in check_schedule(Stateful()))
+    assert any("when called again" in finding for finding in check_schedule(Stateful()))
 
 
 def test_a_schedule_that_is_not_bound_cannot_be_evaluated():
@@ -140,7 +140,7 @@ def test_steps_per_epoch():
 
 
 class Own:
-    """A data set of the user's own, whose length counts batches."""
+    """A custom data set whose length counts batches."""
 
     def __len__(self):
         return 6
@@ -180,7 +180,7 @@ def samples_of_every_kind():
 @pytest.mark.once
 @needs("jax", "torch", "tensorflow")
 def test_samples_need_a_batch_size():
-    """Also what has a length that is no number of samples: a pair of arrays has two parts, and 33 samples."""
+    """Also if the length is not the number of samples: a pair of arrays has two parts and 33 samples."""
     for kind, samples in samples_of_every_kind().items():
         assert steps_per_epoch(samples, 8) == 5, kind
         assert steps_per_epoch(samples, 8, drop_last=True) == 4, kind
@@ -227,7 +227,7 @@ def test_batches_take_no_batch_size():
         ({1, 2}, TypeError),
     ],
 )
-def test_what_are_no_samples(data, error):
+def test_data_that_are_not_samples(data, error):
     with pytest.raises(error, match="^steps_per_epoch: `data` must be a data set, or samples"):
         steps_per_epoch(data, 2)
 
@@ -242,7 +242,7 @@ def test_steps_per_epoch_of_other_frameworks():
     assert steps_per_epoch(samples.batch(8, drop_remainder=True)) == 4
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(33, 1)), batch_size=8)
     assert steps_per_epoch(loader) == 5
-    with pytest.raises(ValueError, match="has no end"):
+    with pytest.raises(ValueError, match="is endless"):
         steps_per_epoch(samples.repeat())
     with pytest.raises(ValueError, match="does not know its length"):
         steps_per_epoch(samples.filter(lambda x: x > 3))

@@ -1,4 +1,4 @@
-"""`compare` and `diff`: equal terms, the same answer wherever it is trained, nothing lost or counted twice."""
+"""`compare` and `diff`: equal conditions, the same result on every executor, nothing lost or counted twice."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def fit(model, callbacks, epochs=3):
 
 
 def fit_and_note(folder, model, callbacks):
-    """Notes each training in a folder, and dies in the first one."""
+    """Records each training in a folder, and dies in the first one."""
     with (folder / "begun").open("a") as file:
         file.write("x\n")
     try:
@@ -72,7 +72,7 @@ def counting(model, callbacks):
 
 
 class Dying:
-    """Picklable: notes each training in a folder, and kills the process of the first one."""
+    """Picklable. Records each training in a folder, and kills the process of the first one."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -171,9 +171,9 @@ def assert_nothing_lost(result, folder):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_a_worker_that_dies_ends_the_comparison_and_the_same_call_goes_on(tmp_path):
+def test_a_worker_that_dies_ends_the_comparison_and_the_same_call_continues(tmp_path):
     call = {"seeds": 2, "workers": 1, "progress": False, "journal": tmp_path / "journal"}
-    with pytest.raises(RuntimeError, match="a worker died.*the same call goes on with the trainings that are missing"):
+    with pytest.raises(RuntimeError, match="a worker died.*the same call continues with the missing trainings"):
         klr.compare(build_model, BOUND, Dying(tmp_path), **call)
     assert_nothing_lost(klr.compare(build_model, BOUND, Dying(tmp_path), **call), tmp_path)
     assert (tmp_path / "journal").read_text().count('"trial"') == 4
@@ -181,7 +181,7 @@ def test_a_worker_that_dies_ends_the_comparison_and_the_same_call_goes_on(tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_what_was_done_before_a_worker_died_is_not_done_again(tmp_path):
+def test_trainings_finished_before_a_worker_died_are_not_repeated(tmp_path):
     call = {"seeds": 2, "workers": 1, "progress": False, "journal": tmp_path / "journal"}
     with pytest.raises(RuntimeError, match="a worker died"):
         klr.compare(build_model, {"good": 0.1, "deadly": 0.9}, Deadly(), **call)
@@ -204,7 +204,7 @@ def test_a_dask_worker_that_dies_loses_nothing(tmp_path):
     assert_nothing_lost(result, tmp_path)
 
 
-def test_a_journal_takes_up_a_comparison_that_was_broken_off(tmp_path):
+def test_a_journal_continues_an_interrupted_comparison(tmp_path):
     journal = tmp_path / "journal"
     CALLS.clear()
     with pytest.raises(SystemExit):
@@ -231,7 +231,7 @@ def test_a_journal_takes_up_a_comparison_that_was_broken_off(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["something\n", '{"keras_lr journal": 99}\n', '{"keras_lr journal": 1}\n[]\n'])
-def test_a_file_that_is_no_journal(tmp_path, content):
+def test_a_file_that_is_not_a_journal(tmp_path, content):
     path = tmp_path / "file"
     path.write_text(content)
     with pytest.raises(ValueError, match="is not a journal of this version"):
@@ -410,7 +410,7 @@ def test_a_schedule_without_a_highest_rate_is_trained_as_it_is():
         (
             {"schedules": {"a": keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5)}, "rates": [0.1]},
             ValueError,
-            "`schedules` must be schedules of keras_lr where `rates` are given",
+            "`schedules` must be schedules of keras_lr if `rates` are given",
         ),
     ],
 )
@@ -420,7 +420,7 @@ def test_wrong_arguments(change, error, sentence):
         klr.compare(**arguments)
 
 
-def test_what_cannot_be_pickled():
+def test_functions_that_cannot_be_pickled():
     lock = threading.Lock()
 
     def locked(model, callbacks):
@@ -430,13 +430,13 @@ def test_what_cannot_be_pickled():
         klr.compare(build_model, PICKLABLE, locked, progress=False)
 
 
-def test_an_executor_whose_workers_cannot_do_it(monkeypatch):
+def test_an_executor_whose_workers_fail(monkeypatch):
     monkeypatch.setattr(trials, "run", lambda payload: 1 / 0)
     with pytest.raises(RuntimeError, match="a worker could not run"):
         here(build_model, PICKLABLE, fit, seeds=1)
 
 
-def test_the_display_shows_how_the_schedules_stand(capsys):
+def test_the_display_shows_the_results_so_far(capsys):
     rates = {"a": 0.1, "b": 0.2}
     made = [trials.Trial(name, rate, seed, rate) for name, rate in rates.items() for seed in (0, 1)]
     wanted = {trial.key(): trial for trial in made}

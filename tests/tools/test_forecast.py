@@ -14,6 +14,7 @@ from support.svg import legend, points, read_back, sentence, ticks
 
 import keras_lr as klr
 from keras_lr import Forecast, fit_forecast
+from keras_lr.tools.forecast import fitted
 from keras_lr.tools.forecast.runs import Reading
 
 pytestmark = [pytest.mark.once, needs("scipy")]
@@ -128,7 +129,7 @@ def test_residuals_of_a_run_that_was_not_fitted(law, forecast):
 
 
 def test_the_interval_of_a_mean_covers_the_truth():
-    """Not a promise of each: over five logs with other noise, at least three intervals have the true loss."""
+    """Not each must: for five logs with different noise, at least three intervals contain the true loss."""
     hits = 0
     for seed in range(5):
         logs = [log("annealing", s, STEPS, WARM, NOISE, seed=10 * seed + i) for i, s in enumerate((CONSTANT, COSINE))]
@@ -145,7 +146,7 @@ def test_the_same_logs_give_the_same_forecast():
 
 
 def test_losses_in_other_units(multi_power):
-    """A loss 1,000 times as large, with rates 10 times as large, is the same training."""
+    """A loss 1,000 times as large with rates 10 times as large gives the same fit."""
     logs = [
         frame.assign(held_out=1e3 * frame["held_out"], learning_rate=10 * frame["learning_rate"])
         for frame in logs_of("multi-power").values()
@@ -186,7 +187,7 @@ def test_running_means_become_means_of_batches(every):
     np.testing.assert_array_equal(other.losses, as_they_are.losses)
 
 
-def test_many_losses_are_averaged_over_equal_stretches():
+def test_many_losses_are_averaged_over_equal_intervals():
     step = np.arange(10_000)
     frame = pd.DataFrame({"step": step, "learning_rate": 0.1, "loss": np.where(step % 2, 1.0, 3.0)})
     run = run_of(frame)
@@ -195,7 +196,7 @@ def test_many_losses_are_averaged_over_equal_stretches():
     assert np.ptp(np.diff(run.steps)) <= 1
 
 
-def test_few_losses_stay_as_they_are_and_all_rates_count():
+def test_few_losses_are_not_averaged_and_all_rates_are_used():
     frame = log("annealing", COSINE, STEPS, WARM, every=50)
     run = run_of(frame, "held_out")
     assert run.steps.tolist() == list(range(49, STEPS, 50))
@@ -244,7 +245,7 @@ def cosine(**columns):
 
 
 REFUSED = {
-    "constant": (constant, {}, r"constant rate says nothing about what decay brings.*CosineDecay\(0.002, 1500\)"),
+    "constant": (constant, {}, r"constant rate does not show the effect of a decay.*CosineDecay\(0.002, 1500\)"),
     "no column": (
         cosine,
         {"loss": "val_loss"},
@@ -255,7 +256,7 @@ REFUSED = {
     "rising": (lambda: cosine(held_out=np.linspace(1, 2, STEPS)), {}, "a loss that falls, got one that does not"),
     "flat": (lambda: cosine(held_out=1.0), {}, "a loss that falls, got one that does not"),
     "negative": (lambda: cosine(held_out=np.linspace(1, -1, STEPS)), {}, r"loss must be > 0.*got -0.99"),
-    "twice": (lambda: pd.concat([cosine(), cosine()]), {}, "each of them once"),
+    "twice": (lambda: pd.concat([cosine(), cosine()]), {}, "must be different numbers"),
     "late": (lambda: cosine().iloc[500:], {}, "must begin with the training.*got step 500 first"),
     "empty": (lambda: cosine().iloc[:0], {}, "must have rows, got an empty one"),
     "no rates": (lambda: cosine(learning_rate=np.nan), {}, "rates of a log must be finite and >= 0"),
@@ -267,7 +268,7 @@ REFUSED = {
     "text": (lambda: cosine(held_out="low"), {}, "`logs` must have one column 'held_out' of numbers, got run 1 with"),
     "halves": (lambda: cosine(step=np.arange(STEPS) / 2), {}, "the steps of a log must be whole numbers"),
     "endless": (lambda: cosine(step=np.arange(STEPS) * 1e15), {}, "the steps of a log must be whole numbers below"),
-    "before the start": (lambda: cosine(step=np.arange(STEPS) - 5), {}, "must be numbers >= 0, each of them once"),
+    "before the start": (lambda: cosine(step=np.arange(STEPS) - 5), {}, "must be different numbers >= 0"),
     "infinite": (lambda: cosine(step=-np.inf), {}, "the steps of a log must be whole numbers below"),
     "gaps": (lambda: cosine(step=np.nan), {}, "the steps of a log must be whole numbers"),
     "two columns": (
@@ -275,36 +276,36 @@ REFUSED = {
         {},
         "`logs` must have one column 'held_out' of numbers, got run 1 with another one",
     ),
-    "another file": (lambda: "log.txt", {}, "`logs` must be a log of .*: 'log.txt' is no log: its name must end in"),
+    "another file": (lambda: "log.txt", {}, "`logs` must be a log of .*: 'log.txt' is not a log: its name must end in"),
     "no path": (lambda: "", {}, "`logs` must be a log of LearningRateLogger .*, got ''"),
     "means": (cosine, {"running_mean": True}, "`running_mean` must be False for run 1, a log without a column 'epoch'"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_fitted(case):
+def test_logs_that_cannot_be_fitted(case):
     logs, options, message = REFUSED[case]
     with pytest.raises(ValueError, match=r"^fit_forecast: .*" + message):
         fit_forecast(logs(), **{"loss": "held_out", **options})
 
 
 @pytest.mark.parametrize("logs", [None, 3, [1.0], {"a": object()}])
-def test_what_is_no_log(logs):
+def test_something_else_than_a_log(logs):
     with pytest.raises(TypeError, match="^fit_forecast: `logs` must be a log of LearningRateLogger"):
         fit_forecast(logs)
 
 
-def test_a_constant_run_beside_one_that_decays_is_fine(forecast):
+def test_a_constant_run_with_one_that_decays_is_accepted(forecast):
     assert forecast.cautions == ()
 
 
-def test_doubts_are_said():
+def test_doubts_are_listed():
     ends = np.arange(STEPS) > STEPS * 0.93
     one = fit_forecast(
         cosine(held_out=cosine()["held_out"] * np.where(ends, 1.3, 1.0)), "annealing", "held_out", draws=0
     )
     assert len(one.cautions) == 2
-    assert "one run hardly tells" in one.cautions[0]
+    assert "one run hardly separates" in one.cautions[0]
     assert "ends" in one.cautions[1]
     assert "caution: one run" in repr(one)
 
@@ -327,8 +328,8 @@ def test_it_is_frozen_and_goes_through_json(forecast):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": [], "draws": [], "law": "multi-power"}', "null"])
-def test_a_text_that_is_no_forecast(text):
-    with pytest.raises(ValueError, match="^from_json: `text` must be a text of `to_json`"):
+def test_a_text_that_is_not_a_forecast(text):
+    with pytest.raises(ValueError, match="^from_json: `text` must be the JSON text of `to_json`"):
         Forecast.from_json(text)
 
 
@@ -338,7 +339,7 @@ def test_a_forecast_of_another_law_is_refused(multi_power):
         Forecast.from_json(json.dumps({**fields, "law": "annealing"}))
 
 
-def test_the_repr_says_what_was_fitted_on_what(law, forecast):
+def test_the_repr_names_the_law_and_the_trainings(law, forecast):
     text = repr(forecast)
     assert text.startswith(f"<Forecast of 'held_out' by the {law} law: L0=")
     assert "constant (1,500 steps), cosine (1,500 steps)" in text
@@ -442,13 +443,63 @@ def test_a_free_schedule_beats_the_others_in_truth(multi_power):
     assert truth("multi-power", found) < ends["linear"]
 
 
+def steepness(rates):
+    """Falls from the peak to 0 in the time of the run, as fast as in the twentieth of it where the rate falls most."""
+    part = len(rates) // 20
+    return max(20 * (rates[i] - rates[i + part]) / max(rates) for i in range(len(rates) - part))
+
+
+@pytest.fixture(scope="module")
+def annealing():
+    return fit_forecast(logs_of("annealing"), "annealing", "held_out", draws=0)
+
+
+@pytest.mark.parametrize("total", [STEPS, 4 * STEPS])
+def test_by_the_annealing_law_a_design_falls_no_steeper_than_the_fitted_trainings(annealing, total):
+    """By this law the rate would stay high until the last few steps: a cosine has shown nothing of this."""
+    seen = steepness(COSINE.values(np.arange(WARM, STEPS)))
+    assert seen == pytest.approx(np.pi / 2, rel=0.03)
+    free = annealing.best(total, warmup_steps=0)
+    assert steepness(free.values(np.arange(total))) <= 1.03 * seen
+    assert free.values([total - 1]) <= 0.1 * PEAK  # and it falls as far as they did
+    late = annealing.best(total, warmup_steps=0, family=klr.WarmupStableDecay)
+    assert (1.0 - late.end_learning_rate / PEAK) * total / late.decay_steps <= 1.03 * seen
+
+
+def test_a_design_may_fall_as_steeply_as_a_fitted_training():
+    late = klr.WarmupStableDecay(PEAK, STEPS, WARM, 150, end_learning_rate=PEAK / 50)
+    logs = {"cosine": log("annealing", COSINE, STEPS, WARM), "late": log("annealing", late, STEPS, WARM)}
+    forecast = fit_forecast(logs, "annealing", "held_out", draws=0)
+    assert steepness(forecast.best(STEPS, warmup_steps=0).values(np.arange(STEPS))) > 4.0
+    found = forecast.best(STEPS, family=klr.WarmupStableDecay)
+    assert found.decay_steps < 400
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        (np.linspace(3.0, 0.0, 1_001), 1.0),
+        (np.linspace(3.0, 1.5, 1_001), 0.5),
+        (np.full(1_001, 3.0), 0.0),
+        (np.linspace(0.0, 3.0, 1_001), 0.0),
+        (np.where(np.arange(1_001) < 500, 2.0, 1.0), 10.0),
+        (2.0 + np.cos(np.arange(1_001) * 2 * np.pi / 50), 20 * 2 / 3),  # as it was at the ends of each twentieth
+        (np.array([2.0, 1.0]), 0.5),
+        (np.array([2.0]), 0.0),
+        (np.zeros(5), 0.0),
+    ],
+)
+def test_how_steeply_rates_fall(rates, expected):
+    assert fitted.steepest_fall(rates) == pytest.approx(expected, rel=0.01)
+
+
 def test_without_a_warmup_and_with_another_length(multi_power):
     found = multi_power.best(4_000, warmup_steps=0, family=klr.LinearDecay)
     assert found == klr.LinearDecay(PEAK, 4_000, found.end_learning_rate)
 
 
-def test_a_peak_that_was_not_seen_is_said(multi_power):
-    with pytest.warns(UserWarning, match=r"the peak 0.02 lies outside of the rates from .* to 0.002 that"):
+def test_a_peak_outside_of_the_range_warns(multi_power):
+    with pytest.warns(UserWarning, match=r"the peak 0.02 is outside of the rates from .* to 0.002 to"):
         found = multi_power.best(STEPS, peak=10 * PEAK, family=klr.LinearDecay)
     assert found.values(np.arange(STEPS)).max() == pytest.approx(10 * PEAK)
 

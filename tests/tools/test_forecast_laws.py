@@ -59,7 +59,7 @@ def test_joined_falls_are_nearly_the_same(law, rates_and_warmup):
 
 
 def test_joined_falls_of_a_rate_that_is_noise(law):
-    """Falls and rises are joined apart: a fall from a high rate and a rise from a low one do not cancel."""
+    """Falls and rises are combined separately: a fall from a high rate and a rise from a low one do not cancel."""
     rates = klr.Noise(klr.LinearDecay(2e-3, 3_000, 1e-3), 0.1).values(np.arange(3_000))
     at = np.array([1_000, 2_999])
     exact, joined = (laws.LAWS[law].loss(parameters(law), sums_of(rates, at, groups)) for groups in (10**9, 300))
@@ -68,7 +68,7 @@ def test_joined_falls_of_a_rate_that_is_noise(law):
 
 @pytest.mark.parametrize("schedule", [klr.CosineDecay(2e-3, 20_000), klr.REXDecay(2e-3, 20_000)], ids=repr)
 def test_the_error_of_thinning_in_a_long_run(law, schedule):
-    """What `Forecast.loss` promises; the known parameters belong to shorter runs, so the area is scaled."""
+    """The accuracy that `Forecast.loss` promises. The known parameters belong to shorter runs, so the area is scaled."""
     rates = schedule.values(np.arange(20_000))
     at = np.array([5_000, 12_000, 19_999])
     known = {**MULTI_POWER, "C": 0.2} if law == "multi-power" else {**ANNEALING, "tau": 1_000.0, "C": 0.1}
@@ -77,7 +77,7 @@ def test_the_error_of_thinning_in_a_long_run(law, schedule):
 
 
 def test_falls_never_reach_over_a_point(law):
-    """So that no part of a fall is seen before it has come."""
+    """So no part of a fall has an effect before it happens."""
     rates = klr.CosineDecay(2e-3, 4_000).values(np.arange(4_000))
     at = np.array([1_000, 2_000])
     later = rates.copy()

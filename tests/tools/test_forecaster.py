@@ -1,4 +1,4 @@
-"""`Forecaster` in a real, tiny training, whose log is then forecast from."""
+"""`Forecaster` in a real, tiny training, and a forecast from its log."""
 
 import keras
 import numpy as np
@@ -51,14 +51,14 @@ def test_it_prints_the_end_the_target_and_a_cooldown(decaying, capsys):
     assert "a cooldown started now would end at" in lines[0]
 
 
-def test_a_training_at_a_constant_rate_alone_is_told_once(capsys):
+def test_a_constant_rate_alone_is_reported_once(capsys):
     _, (there,) = trained(0.1, Forecaster)
     assert there.outlooks == []
-    assert capsys.readouterr().out.count("no forecast yet: fit_forecast: a run at a constant rate says nothing") == 1
+    assert capsys.readouterr().out.count("no forecast yet: fit_forecast: a run at a constant rate does not show") == 1
 
 
 def test_a_real_training_is_forecast(decaying):
-    """Loosely: a loss of batches that small is noise to a tenth."""
+    """With a wide tolerance: the loss of such small batches has noise of a tenth."""
     constant = trained(klr.Constant(0.1))[0]
     forecast = fit_forecast({"constant": constant, "cosine": decaying}, "annealing", draws=4)
     held_out = klr.LinearDecay(0.1, STEPS)

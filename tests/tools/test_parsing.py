@@ -1,4 +1,4 @@
-"""`parse`: the inverse of `repr`, which runs nothing of what it is given; and schedules as JSON."""
+"""`parse`, the inverse of `repr`, runs nothing in its input. Also: schedules as JSON."""
 
 import json
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 
 class Flat(klr.Schedule):
-    """A class of a user's own."""
+    """A user's class."""
 
     learning_rate: Rate
 
@@ -128,7 +128,7 @@ def test_other_sources_are_refused(text):
     assert "\n" not in str(caught.value)
 
 
-def test_classes_of_the_users_own():
+def test_custom_classes():
     own = klr.Warmup(Flat(0.1), 3)
     with pytest.raises(ValueError, match=r"there is no schedule 'Flat'"):
         klr.parse(repr(own))

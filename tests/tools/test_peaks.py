@@ -1,4 +1,4 @@
-"""The highest rate of a schedule, against values worked out by hand and the formulas of the catalogue."""
+"""The highest rate of a schedule, against values computed by hand and the formulas of the catalogue."""
 
 import math
 
@@ -19,7 +19,7 @@ stock = keras.optimizers.schedules
 
 
 class Rising(klr.Schedule):
-    """A line without an end: a class of a user's own."""
+    """A line without an end, as a user's class."""
 
     slope: Rate
 
@@ -40,7 +40,7 @@ class Ending(klr.Schedule):
 
 
 class OneByOne(stock.LearningRateSchedule):
-    """A schedule of Keras's kind that takes only one step at a time."""
+    """A Keras schedule that accepts only one step at a time."""
 
     def __call__(self, step):
         return 0.2 if int(step) == 5000 else 0.1
@@ -147,6 +147,6 @@ def test_where_it_depends_on_the_length_of_the_training():
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_where_there_is_none(schedule, sentence):
+def test_schedules_without_a_highest_rate(schedule, sentence):
     with pytest.raises(ValueError, match=sentence):
         peak_of(schedule)

@@ -36,7 +36,7 @@ def test_it_is_the_algorithm_of_the_paper(optimizer, power, smoothing, width):
     np.testing.assert_allclose(found.values(np.arange(50)), 0.3 * by_loops(norms, width, power), rtol=1e-9)
 
 
-def test_equal_norms_ask_for_a_line_and_high_ones_at_first_for_a_warmup():
+def test_equal_norms_give_a_line_and_high_ones_at_first_a_warmup():
     line = refine(log(np.full(40, 7.0)), peak=2.0).values(np.arange(40))
     np.testing.assert_allclose(line, 2.0 * np.arange(39, -1, -1) / 39)
     warm = refine(log(np.concatenate([np.linspace(5, 1, 10), np.ones(30)])), smoothing=0.0).values(np.arange(40))
@@ -52,7 +52,7 @@ def test_tiny_and_huge_norms():
         )
 
 
-def test_steps_without_a_norm_have_the_one_before():
+def test_steps_without_a_norm_get_the_previous_one():
     norms = np.repeat(np.linspace(2, 1, 20), 2)
     gaps = norms.copy()
     gaps[1::2] = np.nan
@@ -86,12 +86,12 @@ def test_what_is_refused(norms, options, message):
         (log([1.0] * 20, rate=0.0), "`log` must be a log whose highest rate is finite and > 0, got "),
         (log([1.0] * 20, rate=np.nan), "`log` must be a log whose highest rate is finite and > 0, got "),
         (log([1.0] * 20).drop(columns="learning_rate"), "`log` must have a column 'learning_rate', got one with"),
-        ("log.txt", "`log` must be a log of LearningRateLogger .*: 'log.txt' is no log"),
+        ("log.txt", "`log` must be a log of LearningRateLogger .*: 'log.txt' is not a log"),
         (Tabulated([1.0, 0.5]), "`log` must be a log of LearningRateLogger .*, got Tabulated"),
     ],
     ids=["zero", "nan", "no rate", "file", "schedule"],
 )
-def test_what_is_no_log(made, message):
+def test_something_else_than_a_log(made, message):
     with pytest.raises((TypeError, ValueError), match="^refine: " + message):
         refine(made)
 

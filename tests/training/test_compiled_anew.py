@@ -1,4 +1,4 @@
-"""A call of `compile` begins another training: nothing of the one before it counts any more."""
+"""A call of `compile` begins another training: all state of the previous one is dropped."""
 
 import contextlib
 import warnings
@@ -43,7 +43,7 @@ def from_keras_file_not_compiled(model, folder):
 
 
 def from_weights(model, folder):
-    """Into a model that was compiled like the old one."""
+    """Load weights into a model that was compiled like the old one."""
     model.save_weights(folder / "model.weights.h5")
     again = model_with(RATES["schedule"]())
     with warnings.catch_warnings():
@@ -105,8 +105,8 @@ def test_several_optimizers(tmp_path, way):
     assert klr.get_learning_rate(model, "schedule") == pytest.approx(0.5 * 0.98)
 
 
-def test_compiled_anew_with_the_same_optimizer():
-    """The rate is the optimizer's, reductions included; the best value is another training's."""
+def test_another_compile_with_the_same_optimizer():
+    """The optimizer keeps its reduced rate, but the best value is dropped."""
     model = trained(klr.LinearDecay(0.5, 1000))
     model.compile(model.optimizer, loss)
     fit(model, Metric(IMPROVING), again := plateau(), epochs=4)
@@ -125,8 +125,8 @@ def test_a_load_after_compile_is_a_resume(tmp_path):
 
 
 @pytest.mark.parametrize("old", RATES)
-def test_rates_of_an_old_training_are_no_mismatch(tmp_path, old):
-    """Neither at once nor when the new training is resumed from a file of its own."""
+def test_rates_of_an_old_training_are_not_a_mismatch(tmp_path, old):
+    """Neither at once nor when the new training is resumed from its own file."""
     trained(RATES[old]()).save_weights(tmp_path / "old.weights.h5")
     model = model_with(0.001, keras.optimizers.SGD(0.001))
     with warnings.catch_warnings():
@@ -143,7 +143,7 @@ def test_rates_of_an_old_training_are_no_mismatch(tmp_path, old):
 
 
 class Clock:
-    """A clock that goes on half a second with each batch."""
+    """A clock that advances by half a second with each batch."""
 
     now = 0.0
 
@@ -187,14 +187,14 @@ def test_the_time_of_an_old_training_does_not_count_after_compile(tmp_path, cloc
 
 @pytest.mark.parametrize("way", [from_keras_file, from_weights, the_same_model])
 @pytest.mark.parametrize("new_callback", [False, True])
-def test_a_budget_that_is_used_up_is_not_the_next_one(tmp_path, clock, way, new_callback):
+def test_a_used_up_budget_does_not_affect_the_next_one(tmp_path, clock, way, new_callback):
     model, callback = model_with(klr.LinearDecay(0.5, 1000)), BindSchedule(10, audit=False)
     assert budgeted(model, clock, callback) == 20
     assert budgeted(way(model, tmp_path), clock, None if new_callback else callback) == 20
 
 
 @pytest.mark.parametrize("ends", ["epochs", "an error"])
-def test_a_budget_that_is_not_used_up_goes_on_with_its_callback(clock, ends):
+def test_a_budget_that_is_left_continues_with_its_callback(clock, ends):
     class Fail(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 4 and ends == "an error":
@@ -209,7 +209,7 @@ def test_a_budget_that_is_not_used_up_goes_on_with_its_callback(clock, ends):
 def test_a_schedule_that_is_over_when_another_budget_begins(clock):
     model = model_with(klr.LinearDecay(0.5, 1000))
     drive(model, Tick(clock), BindSchedule(100), epochs=100)
-    with pytest.warns(ScheduleWarning, match=r"of `learning_rate` has come to its end at step 200, .* stays at 0:"):
+    with pytest.warns(ScheduleWarning, match=r"of `learning_rate` ended at step 200 already, .* stays at 0:"):
         fit(model, Tick(clock), BindSchedule(100), epochs=1)
 
 
@@ -221,7 +221,7 @@ def test_the_audit_looks_again_at_another_schedule():
         fit(model, BindSchedule())
 
 
-def test_a_model_that_is_evaluated_or_saved_keeps_what_it_remembers(tmp_path):
+def test_evaluation_and_saving_keep_the_state(tmp_path):
     model = trained(0.5)
     x, y = data()
     model.evaluate(x, y, verbose=0)

@@ -1,4 +1,4 @@
-"""Workers of a `PyDataset` that raise within an epoch: log and plateau stay right, also in the next `fit`."""
+"""Workers of a `PyDataset` that raise within an epoch: log and plateau stay correct, also in the next `fit`."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import keras_lr as klr
 
 
 class Pictures(keras.utils.PyDataset):
-    """Five batches, of which the fourth may not be there."""
+    """Five batches. The fourth may be missing."""
 
     def __init__(self, is_whole, **options):
         super().__init__(**options)

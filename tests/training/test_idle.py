@@ -1,6 +1,6 @@
 """Optimizers that train nothing: a pattern that matches no variable, or only frozen ones.
 
-Keras leaves their step counter where it is, so their rate does not move, and something must say so.
+Keras does not move their step counter, so their rate does not change. There must be a warning.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import keras_lr as klr
 
 SCHEDULE = klr.LinearDecay(0.2, 20)
 IDLE = klr.LinearDecay(0.3, 20)
-NOTHING = "optimizer 'idle' trains nothing, and its learning rate stays where it is: "
+NOTHING = "optimizer 'idle' trains nothing, and its learning rate does not change: "
 
 
 def sgd(rate, name):
@@ -25,7 +25,7 @@ def sgd(rate, name):
 
 
 def idle_model(busy=SCHEDULE, idle=IDLE, *, default="busy", input_first=True, scaled=False, others=None):
-    """A model with one weight, which `busy` trains; `idle` is the default, or the first in the list, by a wrong pattern."""
+    """A model with one weight, which `busy` trains. `idle` is the default, or, with a wrong pattern, the first in the list."""
     layers = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="line")]
     model = keras.Sequential([keras.Input((1,)), *layers] if input_first else layers)
     busy, idle = sgd(busy, "busy"), sgd(idle, "idle")
@@ -41,7 +41,7 @@ def idle_model(busy=SCHEDULE, idle=IDLE, *, default="busy", input_first=True, sc
 
 
 def warned(model, *callbacks, **args):
-    """The warnings of the package that a training gives, without those of the audit that are about lengths."""
+    """The warnings of the package in a training, except those of the audit about lengths."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(model, *callbacks, **args)
@@ -96,7 +96,7 @@ def test_several_callbacks_warn_once(names):
     assert warned(idle_model(others=None), klr.ReduceOnPlateau("loss")) == []
 
 
-def test_frozen_layers_leave_their_optimizer_without_work():
+def test_an_optimizer_of_frozen_layers_is_idle():
     """It has trained before, so it is built, and its counter is past 0."""
     inputs = keras.Input((1,))
     body, head = (
@@ -153,7 +153,7 @@ def test_it_is_bound_to_the_whole_training():
     assert idle.duration == 10
 
 
-def test_a_time_budget_leaves_it_alone(monkeypatch):
+def test_a_time_budget_ignores_it(monkeypatch):
     clock = itertools.count(0.0, 0.25)
     monkeypatch.setattr("keras_lr.callbacks.time_budget.clock", clock.__next__)
     log = klr.LearningRateLogger(audit=False)
@@ -213,7 +213,7 @@ def test_a_function_and_a_model_that_the_first_batch_builds():
     model, log = chosen_by_a_function(SCHEDULE, input_first=False), klr.LearningRateLogger(audit=False)
     if BACKEND == "tensorflow":
         with pytest.raises(
-            ValueError, match=r"not there before the model is built: begin the model with a `keras.Input`"
+            ValueError, match=r"has no optimizers before the model is built: begin the model with a `keras.Input`"
         ):
             fit(model, log)
         return

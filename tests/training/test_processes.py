@@ -39,7 +39,7 @@ def start(script, how, processes, *arguments, folder):
 
 
 def results(running):
-    """What each process says at its end."""
+    """The results that each process prints at its end."""
     outputs = [process.communicate(timeout=240)[0] for process in running]
     for process, output in zip(running, outputs, strict=True):
         assert process.returncode == 0, output[-3000:]
@@ -47,12 +47,12 @@ def results(running):
 
 
 def train(how, processes, folder, rate, epochs):
-    """A training, in which each process has a folder of its own."""
+    """A training in which each process has a separate folder."""
     return results(start("run.py", how, processes, rate, str(epochs), folder=lambda rank: folder / str(rank)))
 
 
 def velocities(rates, momenta):
-    """How far a weight moves in each update at a gradient of 1, with the rate inside the velocity."""
+    """The change of a weight in each update at a gradient of 1, with the rate in the velocity."""
     moved, velocity = [], 0.0
     for rate, momentum in zip(rates, momenta, strict=True):
         velocity = momentum * velocity + rate
@@ -64,7 +64,7 @@ def velocities(rates, momenta):
 @pytest.mark.parametrize("rate", ["number", "schedule", "momentum"])
 @pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
 def test_several_devices(tmp_path, how, processes, rate):
-    """The chief's metric is flat, so it reduces after epochs 3 and 5; that of the other process improves."""
+    """The chief's metric is flat, so it reduces after epochs 3 and 5. The metric of the other process improves."""
     steps = np.arange(24)
     base = 0.32 * (1 - steps / 80) if rate == "schedule" else np.full(24, 0.32)
     expected = base * np.where(steps < 12, 1.0, np.where(steps < 20, 0.5, 0.25))
@@ -90,7 +90,7 @@ def test_several_devices(tmp_path, how, processes, rate):
 
 
 def killed(how, processes, folder, kill):
-    """A training in which one process kills itself; the others, which wait for it, are killed too."""
+    """A training in which one process kills itself. The others, which wait for it, are killed too."""
     running = start("killed.py", how, processes, json.dumps(kill), folder=lambda rank: folder)
     try:
         assert running[kill[0]].wait(timeout=240) == -signal.SIGKILL
@@ -102,7 +102,7 @@ def killed(how, processes, folder, kill):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
-def test_several_devices_that_are_killed(tmp_path, how, processes):
+def test_killed_trainings_on_several_devices(tmp_path, how, processes):
     """With Dropout, a schedule and a plateau, within an epoch."""
     expected = results(start("killed.py", how, processes, "null", folder=lambda rank: tmp_path / "whole"))
     assert expected[0]["state"]["n_reductions"] > 0

@@ -1,4 +1,4 @@
-"""`refresh_batch_norm`: the statistics are those of the model as it is now, and nothing else has changed."""
+"""`refresh_batch_norm`: the statistics are those of the current model, and nothing else changes."""
 
 import random
 
@@ -157,7 +157,7 @@ def test_the_step_is_compiled_once(trained):
 
 
 def everything(model):
-    """All that training may change, by name: variables, random states, and what Keras leaves on a model."""
+    """Everything that a training may change, by name: variables, random states, and Keras's attributes of a model."""
     values = {f"{place} {variable.path}": host(variable) for place, variable in enumerate(model.variables)}
     values |= {f"optimizer {place}": host(variable) for place, variable in enumerate(model.optimizer.variables)}
     values |= {f"metric {place}": host(variable) for place, variable in enumerate(model.metrics_variables)}
@@ -284,7 +284,7 @@ def test_a_model_without_such_a_layer_is_refused_and_one_that_is_not_built_is_bu
         refresh_batch_norm(3, X)
 
 
-def test_the_evaluation_is_that_of_the_model_and_no_longer_that_of_the_past(trained):
+def test_the_evaluation_agrees_with_the_current_weights(trained):
     """With the statistics of one batch of all data, evaluation and training mode agree."""
     refresh_batch_norm(trained, X, batch_size=len(X))
     inference = host(trained(X, training=False))

@@ -1,4 +1,4 @@
-"""A training that is broken off and goes on has the rates of one that was never interrupted."""
+"""An interrupted and resumed training has the same rates as one without an interruption."""
 
 import contextlib
 import itertools
@@ -35,12 +35,12 @@ class Crash(keras.callbacks.Callback):
 
 
 def worsening(monitor, **options):
-    """The loss of the test model falls with every step: by `mode="max"` each epoch is worse than the one before."""
+    """The loss of the test model falls with every step. So with `mode="max"` each epoch is worse than the one before."""
     return ReduceOnPlateau(monitor, 0.5, 2, mode="max", **options)
 
 
 def train(rate, path, order, *more, backup="ours", monitor="loss", epochs=9, plateau=None):
-    """One run of a script that is run again after a crash; returns its logger and plateau."""
+    """One run of a script that is run again after a crash. Returns its logger and plateau."""
     log = klr.LearningRateLogger(path=path / "log.csv", audit=False)
     parts = {
         "backup": BACKUPS[backup](path / "backup"),
@@ -90,7 +90,7 @@ def test_a_crash_in_every_epoch(tmp_path, crash, order):
 @pytest.mark.parametrize("epoch", [2, 5])
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
-    """Also at the end of the last epoch, of six, after which nothing is left to train."""
+    """Also at the end of the last of six epochs, after which nothing is left to train."""
 
     def run(folder, *crash):
         plateau = worsening("loss")
@@ -111,7 +111,7 @@ def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("order", list(itertools.permutations(["backup", "bind", "plateau"])))
 def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order):
-    """Binding must not come between the schedule's reductions: each resume would forget those before."""
+    """A binding must not come between the reductions of a schedule. Otherwise each resume would forget the earlier ones."""
 
     def run(folder, *crash):
         plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max")
@@ -140,7 +140,7 @@ def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order
 @pytest.mark.parametrize("every", [5, 7])
 @pytest.mark.parametrize("order", [("backup", "plateau", "log"), ("log", "plateau", "backup")])
 def test_windows_of_batches_go_on_over_a_resume(tmp_path, rate, every, order):
-    """Windows of 7 batches span epochs of 5; those of 5 end with them, where a number waits for the next batch."""
+    """Windows of 7 batches span epochs of 5. Windows of 5 end with an epoch; a number then changes at the next batch."""
 
     def run(folder, *crash):
         plateau = worsening("loss", every=every)
@@ -194,7 +194,7 @@ def test_the_backup_is_one_file_that_is_gone_at_the_end(tmp_path):
     assert (tmp_path / "kept" / "latest.weights.h5").exists()
 
 
-def test_a_training_that_is_done_is_not_repeated(tmp_path):
+def test_a_finished_training_is_not_repeated(tmp_path):
     backup = klr.BackupAndRestore(tmp_path, delete_checkpoint=False)
     fit(model_with(0.1), backup, epochs=3)
     weight = Weight()
@@ -208,14 +208,14 @@ def test_a_damaged_backup_is_an_error_that_names_the_file(tmp_path, length):
     fit(model_with(0.1), backup, epochs=1)
     whole = backup.path.read_bytes()
     backup.path.write_bytes(whole[:length])
-    with pytest.raises(ValueError, match=r"latest.weights.h5' is damaged, or is no backup of this model"):
+    with pytest.raises(ValueError, match=r"latest.weights.h5' is damaged, or is not a backup of this model"):
         fit(model_with(0.1), backup, epochs=2)
 
 
-def test_weights_that_are_no_backup_are_refused(tmp_path):
+def test_weights_that_are_not_a_backup_are_refused(tmp_path):
     backup = klr.BackupAndRestore(tmp_path)
     model_with(0.1).save_weights(backup.path)
-    with pytest.raises(ValueError, match="is no backup of this model"):
+    with pytest.raises(ValueError, match="is not a backup of this model"):
         fit(model_with(0.1), backup)
 
 
@@ -237,7 +237,7 @@ def test_wrong_arguments_of_the_backup():
 # A checkpoint that was written before the plateau had decided.
 
 
-def test_what_was_pending_is_decided_only_if_its_epoch_was_over(tmp_path):
+def test_a_pending_metric_is_used_only_if_its_epoch_was_finished(tmp_path):
     model = model_with(0.32)
     plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max")
 
@@ -324,7 +324,7 @@ def test_another_rate_is_noticed(tmp_path, name):
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("policy", ["checkpoint", "new"])
-def test_another_rate_is_decided(tmp_path, name, policy):
+def test_another_rate_is_resolved(tmp_path, name, policy):
     old, new, _ = OTHERS[name]
     first = checkpoint(tmp_path, old)
     model, weight = loaded(tmp_path, new), Weight()
@@ -342,7 +342,7 @@ def test_another_rate_is_decided(tmp_path, name, policy):
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("policy", ["checkpoint", "new"])
-def test_reductions_stay_whichever_rate_counts(tmp_path, rate, policy):
+def test_reductions_stay_with_either_rate(tmp_path, rate, policy):
     other = 0.24 if rate == "number" else klr.LinearDecay(0.24, 100)
     plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min")
     checkpoint(tmp_path, RATES[rate](), Metric([1.0, 1.0]), plateau)
@@ -356,8 +356,8 @@ def test_reductions_stay_whichever_rate_counts(tmp_path, rate, policy):
     assert again.state.n_reductions == 1
 
 
-def test_the_same_rate_is_no_mismatch(tmp_path):
-    """Whatever has been put around it: binding to other numbers, and reductions."""
+def test_the_same_rate_is_not_a_mismatch(tmp_path):
+    """With any layers around it: binding to other numbers, and reductions."""
     schedule = klr.LinearDecay(0.32, klr.epochs(9))
     model = model_with(schedule)
     fit(
@@ -380,14 +380,14 @@ def test_the_same_rate_is_no_mismatch(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [0, 3])
-def test_half_a_line_at_the_end_is_dropped(tmp_path, rows):
+def test_an_incomplete_last_line_is_removed(tmp_path, rows):
     path = tmp_path / "log.csv"
     fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[: 1 + rows]) + lines[1 + rows][:1])  # only its step is there
     model = model_with(OLD)
     klr.set_step(model, 20)
-    gap = pytest.warns(UserWarning, match="training goes on at step 20; the rows between are missing")
+    gap = pytest.warns(UserWarning, match="training continues at step 20; the rows between are missing")
     with gap if rows else contextlib.nullcontext():
         fit(model, klr.LearningRateLogger(path=path, audit=False), epochs=1)
     assert pd.read_csv(path).step.tolist() == [*range(rows), 20, 21, 22, 23, 24]
@@ -410,12 +410,12 @@ def test_a_damaged_csv_file_is_refused(tmp_path, damage):
     before = path.read_text()
     model = model_with(OLD)
     klr.set_step(model, 5)
-    with pytest.raises(ValueError, match=r"log.csv' is not a whole log of this training"):
+    with pytest.raises(ValueError, match=r"log.csv' is not a complete log of this training"):
         fit(model, klr.LearningRateLogger(path=path, audit=False), epochs=1)
     assert path.read_text() == before
 
 
-def test_a_header_that_was_cut_is_written_anew(tmp_path):
+def test_an_incomplete_header_is_written_again(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("step,ep")
     fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
@@ -428,7 +428,7 @@ def test_a_damaged_parquet_file_is_refused(tmp_path, length):
     path = tmp_path / "log.parquet"
     fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"log.parquet' is not a whole log of this training"):
+    with pytest.raises(ValueError, match=r"log.parquet' is not a complete log of this training"):
         fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
 
 
@@ -437,12 +437,12 @@ def test_other_columns_are_refused(tmp_path, ending):
     path = tmp_path / f"log.{ending}"
     model = model_with(OLD)
     fit(model, klr.LearningRateLogger(path=path, audit=False), epochs=1)
-    with pytest.raises(ValueError, match=r"columns are step, epoch, batch, learning_rate, and not .*loss"):
+    with pytest.raises(ValueError, match=r"columns are step, epoch, batch, learning_rate, not .*loss"):
         fit(model, klr.LearningRateLogger(["loss"], path=path, audit=False), epochs=1)
 
 
 @pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=needs("pyarrow"))])
-def test_a_checkpoint_never_knows_of_more_than_the_file(tmp_path, ending):
+def test_a_checkpoint_never_contains_more_than_the_file(tmp_path, ending):
     path = tmp_path / f"log.{ending}"
     seen = []
 
@@ -468,7 +468,7 @@ def test_a_checkpoint_never_knows_of_more_than_the_file(tmp_path, ending):
     np.testing.assert_allclose(rows.learning_rate, OLD.values(range(10)))
 
 
-def test_a_saver_in_batches_may_stand_before_the_logger(tmp_path):
+def test_a_checkpoint_within_an_epoch_may_come_before_the_logger(tmp_path):
     """Its file has the row of the batch that has just been trained."""
     path, seen = tmp_path / "log.csv", []
 

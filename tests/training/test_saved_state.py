@@ -92,8 +92,14 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
     assert second.startswith("Reduced {'best': 1.0")
 
 
-def test_a_file_with_our_state_loads_where_nobody_asks_for_it_and_without_one_nothing_is_written(tmp_path):
+def test_a_file_with_state_loads_without_the_package_and_no_state_writes_nothing(tmp_path):
     import h5py
+
+    def written(file):
+        """The arrays in the file that are ours. Before Keras 3.10 there is a group without any where nothing is saved."""
+        names = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        return [name for name in names if name.startswith("keras_lr_state/")]
 
     model = model_with(NESTED)
     fit(model, epochs=1)
@@ -101,8 +107,8 @@ def test_a_file_with_our_state_loads_where_nobody_asks_for_it_and_without_one_no
     fit(model, Metric([1.0]), klr.ReduceOnPlateau("metric", mode="min"), epochs=1)
     model.save_weights(tmp_path / "state.weights.h5")
     with h5py.File(tmp_path / "plain.weights.h5") as plain, h5py.File(tmp_path / "state.weights.h5") as state:
-        assert "keras_lr_state" not in plain
-        assert "keras_lr_state" in state
+        assert written(plain) == []
+        assert len(written(state)) == 1
     model.load_weights(tmp_path / "plain.weights.h5")
     assert "ReduceOnPlateau/metric" in klr.training.saved_state.memory(model)
 
@@ -126,5 +132,5 @@ def test_an_unbound_schedule_is_saved_as_written(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.optimizer._learning_rate == schedule
     x, _ = data()
-    with pytest.raises(ValueError, match=r"give `fit` the callback `BindSchedule\(\)`"):
+    with pytest.raises(ValueError, match=r"pass the callback `BindSchedule\(\)` to `fit`"):
         again.fit(x, np.zeros((20, 2)), verbose=0)

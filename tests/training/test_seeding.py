@@ -1,4 +1,4 @@
-"""A training's random numbers, while other threads of its process draw from the same generators."""
+"""The random numbers of a training while other threads of its process draw from the same generators."""
 
 # ruff: noqa: NPY002 - the global generators are what this is about
 
@@ -20,7 +20,7 @@ Y = (X[:, :1] > 0).astype("float32")
 
 
 class Drawn(keras.utils.PyDataset):
-    """Batches with noise, made in threads of Keras's."""
+    """Batches with noise, made in Keras's threads."""
 
     def __len__(self):
         return 4
@@ -90,7 +90,7 @@ def other_thread():
 
 
 def losses(build, fit, count, threads):
-    """The losses of trainings from one seed, each epoch's."""
+    """The loss of each epoch of trainings with the same seed."""
     with ThreadPoolExecutor(threads) as executor:
         schedules = dict.fromkeys(map(str, range(count)), 0.1)
         result = klr.compare(build, schedules, fit, seeds=[5], executor=executor, progress=False)
@@ -98,7 +98,7 @@ def losses(build, fit, count, threads):
 
 
 @pytest.mark.slow
-def test_twenty_first_trainings_begin_alike():
+def test_twenty_first_trainings_start_equally():
     (expected,) = losses(eager, fit_briefly, 1, 1)
     with other_thread():
         assert losses(eager, fit_briefly, 20, 20) == [expected] * 20
@@ -143,7 +143,7 @@ def test_a_range_test_sees_the_same_data():
 
 
 @pytest.mark.once
-def test_other_threads_draw_numbers_of_their_own():
+def test_other_threads_draw_other_numbers():
     with ThreadPoolExecutor(1) as other:
         other.submit(int).result()
         with seeded(5):
@@ -159,7 +159,7 @@ def test_other_threads_draw_numbers_of_their_own():
 
 
 @pytest.mark.once
-def test_everything_is_as_before_afterwards():
+def test_everything_is_restored_afterwards():
     def functions():
         modules = (random, np.random)
         return [*(getattr(module, name) for module in modules for name in module.__all__), threading.Thread.start]

@@ -53,7 +53,7 @@ class Meet(keras.callbacks.Callback):
 
 
 def train(schedule, metrics, *more):
-    """A training with its own callbacks on a schedule that may be shared: its rates, its log, its plateau."""
+    """A training with its own callbacks on a schedule that may be shared. Returns its rates, log and plateau."""
     weight, log = Weight(), klr.LearningRateLogger(audit=False)
     plateau = klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
     history = fit(
@@ -71,7 +71,7 @@ def train(schedule, metrics, *more):
 
 
 def together(jobs):
-    """Run each job in a thread of its own; their results, or the first error."""
+    """Run each job in a separate thread. Returns their results, or raises the first error."""
     results, errors = [None] * len(jobs), []
 
     def run(number):
@@ -143,7 +143,7 @@ def test_schedules_are_made_and_compared_in_many_threads():
 
 
 def values_in_a_worker(schedule):
-    """What a worker sees: values, the schedule itself on the way back, and whether a backend was touched."""
+    """The results of a worker: values, the schedule itself, and whether a backend was imported."""
     return schedule.values(STEPS), schedule, hash(schedule) == hash(copy.copy(schedule))
 
 
@@ -184,7 +184,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_a_fresh_process_forks(tmp_path):
-    """A script that was started anew, reads a pickled schedule and forks its workers."""
+    """A new script that reads a pickled schedule and forks its workers."""
     (tmp_path / "script.py").write_text(SMALL)
     (tmp_path / "schedule.pickle").write_bytes(pickle.dumps(SCHEDULE))
     command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "schedule.pickle")]
@@ -195,7 +195,7 @@ def test_a_fresh_process_forks(tmp_path):
 
 
 def trained_in_a_worker(schedule, state, metrics):
-    """A training in another process, which goes on with the state of a plateau: rates, state and log."""
+    """A training in another process that continues with the state of a plateau. Returns rates, state and log."""
     plateau, log, weight = (
         klr.ReduceOnPlateau("metric", 0.5, 2, mode="min"),
         klr.LearningRateLogger(audit=False),
@@ -208,8 +208,8 @@ def trained_in_a_worker(schedule, state, metrics):
 
 
 @pytest.mark.slow
-def test_a_spawned_process_goes_on_with_schedule_and_state():
-    """Schedule, plateau state and log travel to another process and back; the second half is trained there."""
+def test_a_spawned_process_continues_with_schedule_and_state():
+    """Schedule, plateau state and log are sent to another process and back. The second half is trained there."""
     schedule, metrics = SCHEDULE, [1.0] * 8
     applied, whole, log = trained_in_a_worker(schedule, None, metrics)
     _, state, _ = trained_in_a_worker(schedule, None, metrics[:4])
@@ -231,7 +231,7 @@ class Fallen:
 
 @pytest.mark.slow
 def test_results_and_logs_are_pickled():
-    """A callback that has trained holds a model; what it found is data that travels."""
+    """A callback that has trained holds a model. Its results can be pickled."""
     _, frame, state, _ = train(SCHEDULE, METRICS[0])
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(frame)), frame)
     assert pickle.loads(pickle.dumps(state)) == json.loads(json.dumps(state)) == state
@@ -253,7 +253,7 @@ def test_results_and_logs_are_pickled():
 @pytest.mark.skipif(BACKEND != "torch", reason="torch's own workers")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_a_data_loader_evaluate_a_schedule(method):
-    """Curriculum and augmentation that follow the schedule: a data set that asks it in the worker."""
+    """Curriculum and augmentation that follow the schedule: a data set that evaluates it in the worker."""
     from torch.utils.data import DataLoader
 
     with warnings.catch_warnings():
@@ -277,5 +277,5 @@ class Follows:
 
 
 def test_the_package_is_imported_from_where_it_is_tested():
-    """Else the spawned processes would test another one."""
+    """Otherwise the spawned processes would test another one."""
     assert Path(klr.__file__).is_file()

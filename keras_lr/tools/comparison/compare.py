@@ -1,4 +1,4 @@
-"""`compare`: schedules trained side by side on equal terms, here or on many machines."""
+"""`compare`: train with several schedules under equal conditions, on one or many machines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
@@ -37,55 +37,59 @@ def compare(
     build_model: Callable[..., keras.Model],
     schedules: Mapping[str, Any],
     fit: Callable[..., Any] | dict[str, Any],
-    seeds: int | list[int] | tuple[int, ...] = 3,
+    seeds: SupportsFloat | list[int] | tuple[int, ...] = 3,
     executor: Executor | None = None,
     *,
     rates: list[float] | tuple[float, ...] | None = None,
-    workers: int | None = None,
+    workers: SupportsFloat | None = None,
     journal: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Comparison:
-    """Train with every schedule, at every peak rate, from every seed.
+    """Train with every schedule, at every peak rate, with every seed.
 
-    Each training sets the seed, builds a model and fits it: trainings with the same seed begin with
-    the same weights and see the data in the same order, even if other threads of the process draw random numbers
-    from Python's and NumPy's generators meanwhile. Trainings in threads of one process take turns.
+    Each training sets the seed, builds a model and fits it. Trainings with the same seed begin with the
+    same weights and get the data in the same order, even if other threads of the process draw random
+    numbers from Python's and NumPy's generators meanwhile. Trainings in threads of one process run one at
+    a time.
 
     Args:
-        build_model: ``build_model(rate)`` gives a compiled model whose optimizer has that rate, a
-            number or a schedule; without an argument, a compiled model that is given it afterwards.
-        schedules: name → schedule, number, or a function of the peak rate that gives one of them. Durations may
-            be in `epochs`, `fraction` and `samples`.
-        fit: the arguments of ``model.fit``; or ``fit(model, callbacks)``, which trains with these callbacks.
-        seeds: how many (0, 1, …), or which.
-        executor: where to train: any `concurrent.futures.Executor`, such as
-            ``ThreadPoolExecutor(1)`` (in this process), or ``client.get_executor()`` of a Dask
-            cluster. By default processes of this machine.
-        rates: peak rates, the same for each schedule, which is scaled to have them as the highest
-            rate of its whole course; by default each schedule is taken as it is.
-        workers: processes, without an executor; half of the processors by default.
-        journal: a file that records every finished training; a comparison that was interrupted goes
-            on from it. It knows schedules, peak rates and seeds, not what `build_model` and `fit` do.
-        progress: show a progress bar with a running table.
+        build_model: ``build_model(rate)`` returns a compiled model whose optimizer has that rate, a
+            number or a schedule. A function without arguments returns a compiled model, and the rate is
+            set afterwards.
+        schedules: a dict from names to schedules, numbers, or functions of the peak rate that return one of
+            these. Durations may be in `epochs`, `fraction` and `samples`.
+        fit: the arguments of ``model.fit``, or a function ``fit(model, callbacks)`` that trains with these
+            callbacks.
+        seeds: the number of seeds (0, 1, …), or a sequence of seeds.
+        executor: where to train: any `concurrent.futures.Executor`, such as ``ThreadPoolExecutor(1)`` (in
+            this process) or ``client.get_executor()`` of a Dask cluster. By default, processes of this
+            machine are used.
+        rates: peak rates, the same for each schedule. A schedule is scaled so that its highest rate is the
+            peak rate. By default the schedules are not scaled.
+        workers: number of processes without an executor; by default half of the processors.
+        journal: a file to which every finished training is written. An interrupted comparison continues
+            from it. It identifies trainings by schedule, peak rate and seed; changes of `build_model` and
+            `fit` are not noticed.
+        progress: whether to show a progress bar with the results so far.
 
     Returns:
-        A `Comparison`. A training that raises is among its `failures` (with a warning), and does not end
-        the others.
+        A `Comparison`. A training that raises is listed in its `failures` (with a warning), and the others
+        continue.
 
     Raises:
-        TypeError, ValueError: for wrong arguments, a file that is no journal, and, with `rates`, a schedule
-            without a highest rate (0, rising on and on, or not known before the training).
-        RuntimeError: a worker dies, which ends the comparison (the same call goes on from its `journal`); or
-            every training fails.
+        TypeError, ValueError: an argument is not allowed, the file is not a journal, or, with `rates`, a
+            schedule has no highest rate (it is 0, rises without end, or is unknown before the training).
+        RuntimeError: a worker died, which ends the comparison (the same call continues from its `journal`),
+            or every training failed.
     """
     progress = check(FLAG, "compare", "progress", progress)
     if not callable(build_model):
-        refuse("compare", "build_model", "a function that gives a compiled model", build_model, TypeError)
+        refuse("compare", "build_model", "a function that returns a compiled model", build_model, TypeError)
     if not callable(fit) and not (isinstance(fit, dict) and all(isinstance(name, str) for name in fit)):
         refuse("compare", "fit", "a dict of the arguments of `model.fit`, or a function", fit, TypeError)
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
-    workers = check(WORKERS, "compare", "workers", workers)
+    processes: int | None = check(WORKERS, "compare", "workers", workers)
     wanted = {trial.key(): trial for trial in trials_of(schedules, _seeds(seeds), rates, _length(fit))}
     outcomes = {}
     book = None if journal is None else Journal(Path(check(PATH, "compare", "journal", journal)))
@@ -94,7 +98,7 @@ def compare(
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
     display = Display(wanted, outcomes, visible=progress)
     if executor is None:
-        coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads)
+        coming = trials.on_processes(processes or max((os.cpu_count() or 2) // 2, 1), payloads)
     else:
         coming = trials.on_executor(executor, payloads)
     for key, outcome in coming:
@@ -137,13 +141,13 @@ def _seeds(seeds: Any) -> list[int]:
 
 
 def trials_of(schedules: Any, seeds: list[int], rates: Any, length: tuple[int, int] | None = None) -> list[Trial]:
-    """Each schedule at each peak rate with each seed, checked.
+    """Each schedule at each peak rate with each seed. The arguments are checked.
 
     Args:
         schedules: schedules, numbers or functions of the peak rate, by name.
         seeds: the seeds.
-        rates: the peak rates, or None to take the schedules as they are.
-        length: steps per epoch and epochs, where they are known.
+        rates: the peak rates, or None to leave the schedules unscaled.
+        length: steps per epoch and epochs, or None.
     """
     if not isinstance(schedules, Mapping) or not schedules or not all(isinstance(name, str) for name in schedules):
         refuse("compare", "schedules", "a non-empty dict of schedules by name", schedules, TypeError)
@@ -166,7 +170,7 @@ def _at_rates(
         if rates is None:
             return [(_label(schedule, length), schedule)]
         if not isinstance(schedule, Schedule):
-            refuse("compare", "schedules", f"schedules of keras_lr where `rates` are given ({name!r})", schedule)
+            refuse("compare", "schedules", f"schedules of keras_lr if `rates` are given ({name!r})", schedule)
         top = _top(name, schedule, length)
         return [(rate, schedule * (rate / top)) for rate in rates]
     if callable(schedule):
@@ -178,20 +182,20 @@ def _at_rates(
 
 
 def _top(name: str, schedule: Schedule, length: tuple[int, int] | None) -> float:
-    """The highest rate of a schedule that is to be scaled by it."""
+    """The highest rate of a schedule, by which it is scaled."""
     why = "it is 0 at every step"
     try:
         top = peak_of(schedule, length)
     except ValueError as error:
         top, why = 0.0, str(error)
     if top == 0.0:
-        allowed = f"a schedule with a highest rate, or a function of the peak rate, where `rates` are given ({why})"
+        allowed = f"a schedule with a highest rate, or a function of the peak rate, if `rates` are given ({why})"
         refuse("compare", f"schedules[{name!r}]", allowed, schedule)
     return top
 
 
 def _label(schedule: LearningRateSchedule, length: tuple[int, int] | None) -> float:
-    """The highest rate of a schedule that is trained as it is; infinite where it has none."""
+    """The highest rate of a schedule that is not scaled; infinite if it has none."""
     for training in (length, LENGTHS[-1]):
         with suppress(ValueError):
             return peak_of(schedule, training)
@@ -199,7 +203,7 @@ def _label(schedule: LearningRateSchedule, length: tuple[int, int] | None) -> fl
 
 
 def _length(fit: Any) -> tuple[int, int] | None:
-    """Steps per epoch, and epochs, of a training with these arguments of `fit`; None where they do not say."""
+    """Steps per epoch, and epochs, of a training with these arguments of `fit`; None if unknown."""
     if not isinstance(fit, dict):
         return None
     epochs, steps, batch_size, data = (fit.get(name) for name in ("epochs", "steps_per_epoch", "batch_size", "x"))

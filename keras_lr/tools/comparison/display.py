@@ -1,4 +1,4 @@
-"""What a comparison shows while it runs: Keras's progress bar, and in it how the schedules stand."""
+"""The display of a running comparison: Keras's progress bar with the results of the schedules so far."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Display:
         )
 
     def update(self) -> None:
-        """Draw anew, after another outcome."""
-        # Keras ends the line of a bar that is finished or reaches its target.
+        """Draw the bar again after another outcome."""
+        # Keras ends the line when a bar is finished or reaches its target.
         self._bar.update(len(self._outcomes), list(self.standings().items()))
 
     def standings(self) -> dict[str, float]:
-        """The mean over the seeds of the metric that a summary takes, by schedule, at the best peak so far."""
+        """For each schedule, the mean of the metric of `summary` over the seeds, at the best peak so far."""
         done = {key: outcome for key, outcome in self._outcomes.items() if not outcome.error}
         last = [set(outcome.rows[-1]) for outcome in done.values()]
         metric = next((name for name in PREFERRED if any(name in names for names in last)), "")

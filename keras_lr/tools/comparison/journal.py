@@ -1,4 +1,4 @@
-"""The file in which a comparison notes its trainings, to go on after it was broken off."""
+"""The journal: a file with the trainings of a comparison, from which an interrupted comparison continues."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ FORMAT = 1
 
 
 class Journal:
-    """A line of JSON for each training that has ended, after a line that says what it is."""
+    """A header line, then a line of JSON for each finished training."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> dict[str, Outcome]:
-        """The records. A last line that was cut off is removed from the file.
+        """The finished trainings. An incomplete last line is removed from the file.
 
         Raises:
-            ValueError: the file is no journal of this version.
+            ValueError: the file is not a journal of this version.
         """
         if not self._path.exists() or self._path.stat().st_size == 0:
             self._append({"keras_lr journal": FORMAT})
@@ -46,7 +46,7 @@ class Journal:
         return found
 
     def write(self, key: str, outcome: Outcome) -> None:
-        if not outcome.error:  # what failed is tried again
+        if not outcome.error:  # failed trainings are repeated
             self._append({"trial": key, "rows": outcome.rows, "error": ""})
 
     def _append(self, entry: dict[str, Any]) -> None:
@@ -57,12 +57,12 @@ class Journal:
 
 
 def _rows(rows: Any) -> list[dict[str, float]]:
-    """Rows of a journal, as a training gives them."""
+    """Rows from a journal, in the form that a training returns."""
     is_table = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
     if not is_table or not all({"epoch", "seconds", "learning_rate"} <= set(row) for row in rows):
         raise ValueError("a training has no rows")
     values = [value for row in rows for value in row.values()]
-    # JSON knows integers of any size, which pandas does not.
+    # JSON supports integers of any size, but pandas does not.
     if not all(type(value) is float or (type(value) is int and abs(value) < 2**63) for value in values):
-        raise ValueError("a value is no number")
+        raise ValueError("a value is not a number")
     return list(rows)

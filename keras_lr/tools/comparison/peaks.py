@@ -1,10 +1,10 @@
-"""The highest rate of a schedule, over its whole course, however long.
+"""The highest rate of a schedule over its whole length, by branch and bound.
 
-Branch and bound: a range of steps is cut into smaller ones, those first that may hold the highest rate, until none is
-left that may hold a higher one than has been found. What the rate in a range is at most follows from the parts of a
-schedule: of a sum the sum of their limits, of a product the product, of `Noise` its amplitude more, and so on. Most
-schedules only rise or only fall between a few turning points, so the rates there and at both ends are the limit.
-A schedule of another kind, such as a user's own, is looked at step by step.
+A range of steps is divided repeatedly, the most promising range first, until no range can contain a higher rate than
+the one found. The upper limit of a range follows from the parts of a schedule: the sum of the limits for a sum, their
+product for a product, the amplitude in addition for `Noise`, and so on. Most schedules only rise or only fall between
+a few turning points. So the rates there and at both ends of the range are the limit. Other schedules, such as a
+user's own, are evaluated step by step.
 """
 
 from __future__ import annotations
@@ -29,39 +29,39 @@ from keras_lr.schedules import combinators, cyclical, decay, installed, stepwise
 from keras_lr.tools.comparison.turning_points import TURNS, following
 
 BLOCK, FEW = 16_384, 256
-"""Steps of a range that is not cut any more, but looked at step by step; fewer, where Keras's own may take milliseconds
-for each."""
+"""A range of at most so many steps is evaluated step by step; of fewer for Keras's schedules, which may take
+milliseconds for each."""
 
 EXACT = 1e-7
-"""How much higher, relative to the highest rate found, the rate elsewhere may be: less than a float32 shows."""
+"""How much higher, relative to the highest rate found, the rate elsewhere may be: less than float32 resolves."""
 
 EASY, MOST, SLACK = 100, 1_000, 1e-5
-"""After so many blocks each one more lets the rate elsewhere be higher by `SLACK`, up to 1 % after `MOST` more."""
+"""After so many blocks, each further one raises this tolerance by `SLACK`, up to 1 % after `MOST` more."""
 
 LONG, SHORT = 1_000_000, 10_000
-"""Steps seen of noise, or of a schedule of another kind, without an end; fewer of one that takes one step at a time."""
+"""Steps that are evaluated of noise or another unknown schedule without an end; fewer if it takes single steps."""
 
 CLOSE = 1e-3
-"""Relative difference up to which highest rates in trainings of different lengths count as one."""
+"""Highest rates in trainings of different lengths count as equal up to this relative difference."""
 
 LENGTHS = ((100, 100), (1_000, 90), (10_000, 1_000))
-"""Steps per epoch, and epochs, of trainings that stand for one of unknown length."""
+"""Steps per epoch, and epochs, of trainings that are tried if the length is unknown."""
 
 SIZES = (8, 512)
-"""Samples in a batch that stand for an unknown number."""
+"""Batch sizes that are tried if the batch size is unknown."""
 
 
 def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = None) -> float:
-    """The highest rate of a schedule, over its whole course.
+    """The highest rate of a schedule over its whole length.
 
     Args:
-        schedule: a schedule, ours or Keras's.
-        training: steps per epoch, and epochs, for durations in `epochs` and `fraction`; where it is None, the highest
-            rate must not depend on them. It must never depend on the samples in a batch.
+        schedule: a schedule of this package, of Keras, or a user's own.
+        training: steps per epoch, and epochs, for durations in `epochs` and `fraction`. If it is None, the highest rate
+            must not depend on them. It must never depend on the batch size.
 
     Raises:
-        ValueError: there is none: the rate rises on and on, is no number somewhere, or depends on the length of the
-            training; or the schedule cannot be bound.
+        ValueError: there is no highest rate: the rate rises without end, is not a number somewhere, or depends on the
+            length of the training; or the schedule cannot be bound.
     """
     if not isinstance(schedule, Schedule) or schedule.is_bound:
         return _highest(schedule)
@@ -78,7 +78,7 @@ def peak_of(schedule: LearningRateSchedule, training: tuple[int, int] | None = N
             continue
         found.append(_highest(bound))
     if max(found) - min(found) > CLOSE * max(found):
-        raise ValueError("its highest rate depends on the length of the training, which is not known here")
+        raise ValueError("its highest rate depends on the length of the training, which is unknown")
     return found[-1]
 
 
@@ -101,12 +101,12 @@ def _highest(schedule: LearningRateSchedule) -> float:
 
 
 def _search(schedule: LearningRateSchedule, last: int, size: int, most: int) -> float:
-    """The highest rate at the steps from 0 to `last`, by branch and bound, seeing at most so many blocks of a size."""
+    """The highest rate at the steps from 0 to `last`, by branch and bound, from at most `most` blocks of a size."""
     best, seen = -math.inf, 0
     waiting = [(-ceiling(schedule, 0, last), 0, last)]
     while waiting and -waiting[0][0] > best * (1.0 + max(EXACT, SLACK * (seen - EASY))):
         if seen == most:
-            raise ValueError("its highest rate is not found within reasonable time")
+            raise ValueError("its highest rate cannot be found in reasonable time")
         _, first, end = heapq.heappop(waiting)
         is_block = end - first < size
         rates = values_of(schedule, np.arange(first, end + 1) if is_block else np.array([first, end]))
@@ -119,7 +119,7 @@ def _search(schedule: LearningRateSchedule, last: int, size: int, most: int) -> 
 
 
 def ceiling(schedule: LearningRateSchedule, first: int, last: int) -> float:
-    """What the rate is at most at the steps from `first` to `last`; infinite where nothing is known about it."""
+    """An upper limit of the rate at the steps from `first` to `last`; infinite if unknown."""
     twin = _twin(schedule)
     if type(twin) in LIMITS:
         return LIMITS[type(twin)](twin, first, last)
@@ -130,7 +130,7 @@ def ceiling(schedule: LearningRateSchedule, first: int, last: int) -> float:
 
 
 def _highest_at(schedule: LearningRateSchedule, turns: Iterable[float], first: int, last: int) -> float:
-    """The highest rate at both ends and around turning points, which need not be whole steps."""
+    """The highest rate at both ends and next to the turning points, which may lie between two steps."""
     steps = {step for turn in turns for step in (math.floor(turn), math.floor(turn) + 1) if first < step < last}
     return float(values_of(schedule, np.array([first, *steps, last])).max())
 
@@ -150,25 +150,25 @@ STOCK = {
 
 
 def _twin(schedule: LearningRateSchedule) -> LearningRateSchedule:
-    """Our schedule with the same formula as one of Keras's; otherwise the schedule itself."""
+    """The schedule of this package with the formula of one of Keras's; otherwise the schedule itself."""
     name = type(schedule).__name__
-    if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name, None):
+    if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name):
         try:
             twin: Schedule = STOCK[name](**schedule.get_config())
             return twin
-        except (TypeError, ValueError):  # one that rises, for instance
+        except (TypeError, ValueError):  # for example a decay that rises
             return schedule
     return schedule
 
 
 def _is_unknown(part: LearningRateSchedule) -> bool:
-    """Whether nothing is known about a schedule, not even where it ends."""
+    """Whether nothing is known about a schedule, not even its end."""
     is_known = type(_twin(part)) in LIMITS or type(_twin(part)) in TURNS
     return not is_known and (not isinstance(part, Schedule) or part.length() is None)
 
 
 def _takes_one_step(part: LearningRateSchedule) -> bool:
-    """Whether a schedule that is not ours is evaluated step by step, however many are asked for."""
+    """Whether an external schedule accepts only single steps."""
     calls = 0
 
     def counted(step: Any) -> Any:
@@ -183,11 +183,11 @@ def _takes_one_step(part: LearningRateSchedule) -> bool:
 
 
 def _steps_in(part: LearningRateSchedule) -> int:
-    """All durations among the arguments of a schedule together."""
+    """The sum of all durations in the arguments of a schedule."""
     if not isinstance(part, Schedule):
         try:
             values = part.get_config().values()
-        except Exception:  # a schedule of a user's need not have one, and may raise anything
+        except Exception:  # a user's schedule may have none, or raise anything
             return 0
         flat = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
         return int(sum(item for item in flat if isinstance(item, int | float) and item < STEP_LIMIT))
@@ -200,7 +200,7 @@ def _steps_in(part: LearningRateSchedule) -> int:
     return math.ceil(total)
 
 
-# What schedules that are made of others are at most, from what those are.
+# Upper limits of schedules that are made of others, from the limits of those.
 
 
 def _zigzag(it: cyclical.CyclicalLearningRate, first: int, last: int) -> float:
@@ -223,7 +223,7 @@ def _warmup(it: warmup.Warmup, first: int, last: int) -> float:
         return after
     if it.overlap != "multiply":
         return max(after, float(values_of(it, steps).max()))
-    # From one end of the range to the other the rate only rises or only falls, if its goal is the highest all the way.
+    # If the goal is the highest one everywhere, the rate only rises or only falls in the range.
     goal = ceiling(it.schedule, first, int(steps[1]))
     return max(after, float(it.risen(steps, goal).max())) if math.isfinite(goal) else math.inf
 
@@ -311,9 +311,9 @@ LIMITS: dict[type, Callable[[Any, int, int], float]] = {
 
 
 def _loudest() -> float:
-    """The largest n(t) of `Noise`: its hash ends with s² + 5s, which does not take every value modulo the prime.
+    """The largest n(t) of `Noise`. Its hash ends with s² + 5s, which does not have every value modulo the prime.
 
-    It takes v where 25 + 4v is a square: s = (−5 ± √(25 + 4v))/2.
+    It has the value v if 25 + 4v is a square: s = (−5 ± √(25 + 4v))/2.
     """
     prime = combinators.PRIME
     top = next(v for v in range(prime - 1, 0, -1) if pow(25 + 4 * v, (prime - 1) // 2, prime) in (0, 1))

@@ -1,11 +1,11 @@
-"""`Comparison`: the curves of a comparison, their summary and their picture."""
+"""`Comparison`: the curves of a comparison, a summary and a plot."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -28,9 +28,9 @@ class Comparison:
     """The result of `compare`.
 
     Attributes:
-        names: the schedules, in the order in which they were given.
-        frame: a row for each epoch of each training.
-        failures: a row for each training that failed: schedule, peak, seed, error.
+        names: the names of the schedules, in the given order.
+        frame: a DataFrame with a row for each epoch of each training.
+        failures: a DataFrame with a row for each failed training: schedule, peak, seed, error.
     """
 
     names: tuple[str, ...]
@@ -38,37 +38,44 @@ class Comparison:
     failures: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """All curves: schedule, peak, seed, epoch (from 1), seconds (of training so far), learning_rate, metrics.
+        """All curves as a pandas DataFrame.
 
-        The peak of a schedule that has no highest rate, and was trained as it is, is infinite.
+        Returns:
+            A row for each epoch of each training: schedule, peak, seed, epoch (from 1), seconds (of training so
+            far), learning_rate, and the metrics. The peak is infinite if the schedule has no highest rate.
         """
         return self.frame.copy()
 
     def summary(
-        self, metric: str | None = None, target: float | None = None, *, mode: Mode = "auto", all_peaks: bool = False
+        self,
+        metric: str | None = None,
+        target: SupportsFloat | None = None,
+        *,
+        mode: Mode = "auto",
+        all_peaks: bool = False,
     ) -> pd.DataFrame:
-        """A row for each schedule, with its best peak rate, the best schedule first.
+        """One row for each schedule at its best peak rate, the best schedule first.
 
         Args:
-            metric: a column of the frame; by default the first of val_accuracy, val_loss, accuracy, loss
-                that there is.
-            target: a value of the metric; by default what the schedule given first has on average
-                at its end, with its best peak.
-            mode: "max", "min", or "auto": "max" if the name has "acc", "auc", "f1", "precision" or "recall" in it.
-            all_peaks: a row for each peak rate instead.
+            metric: a column of the frame; by default the first existing one of val_accuracy, val_loss,
+                accuracy, loss.
+            target: a value of the metric; by default the mean of the first schedule after its last epoch,
+                at its best peak.
+            mode: "max", "min", or "auto": "max" if the name contains "acc", "auc", "f1", "precision" or "recall".
+            all_peaks: whether to return a row for each peak rate instead.
 
         Returns:
-            schedule, peak, seeds (trainings that ended), mean and std of the metric after the last
-            epoch (std with n − 1; NaN for one seed), reached (trainings that came to the target), and
-            of these the mean epochs_to_target and seconds_to_target (NaN for none).
+            A DataFrame with the columns schedule, peak, seeds (finished trainings), mean and std of the metric
+            after the last epoch (std with n − 1; NaN for one seed), reached (trainings that reached the target),
+            and the means of epochs_to_target and seconds_to_target over those (NaN for none).
 
         Raises:
-            ValueError: an unknown metric or mode.
+            TypeError, ValueError: the metric or mode is unknown, or `target` is not a number.
         """
         import pandas as pd
 
         metric = self._metric(metric)
-        target = check(TARGET, "summary", "target", target)
+        wanted: float | None = check(TARGET, "summary", "target", target)
         all_peaks = check(FLAG, "summary", "all_peaks", all_peaks)
         sign = -1.0 if direction_of(metric, mode) == "min" else 1.0
         parts: Any = self.frame.groupby(["schedule", "peak"], sort=False)
@@ -80,21 +87,34 @@ class Comparison:
         for group in groups:
             if group.schedule not in best or group.is_better_than(best[group.schedule]):
                 best[group.schedule] = group
-        if target is None:
-            target = next((best[name].mean for name in self.names if name in best), math.nan)
-        rows = [group.row(target) for group in groups if all_peaks or best[group.schedule] is group]
+        if wanted is None:
+            wanted = next((best[name].mean for name in self.names if name in best), math.nan)
+        rows = [group.row(wanted) for group in groups if all_peaks or best[group.schedule] is group]
         frame = pd.DataFrame(rows)
         order = (sign * frame["mean"]).sort_values(ascending=False, kind="stable", na_position="last").index
         frame = frame.loc[order].reset_index(drop=True)
-        frame.attrs.update(metric=metric, target=target)
+        frame.attrs.update(metric=metric, target=wanted)
         return frame
 
     def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: Mode = "auto") -> Axes:
-        """Draw the metric over the epochs: the mean of each schedule at its best peak, in a band of one std."""
+        """Draw the metric over the epochs: the mean of each schedule at its best peak, in a band of one std.
+
+        Args:
+            metric: as for `summary`.
+            ax: matplotlib's axes to draw on; those of a new figure by default.
+            mode: as for `summary`.
+
+        Returns:
+            The axes.
+
+        Raises:
+            TypeError, ValueError: an argument is not allowed.
+            ImportError: matplotlib is missing.
+        """
         return _draw(self, self._metric(metric), self.summary(metric, mode=mode), ax)
 
     def _repr_html_(self) -> str:
-        """The curves of the metric and a sentence, for a notebook."""
+        """A sentence and the curves of the metric, as HTML for a notebook."""
         return _html(self)
 
     def _metric(self, metric: str | None) -> str:
@@ -105,14 +125,14 @@ class Comparison:
 
 
 class _Group:
-    """The trainings of one schedule at one peak, looked at by one metric.
+    """The trainings of one schedule at one peak, evaluated by one metric.
 
     Args:
-        schedule: its name.
+        schedule: the name of the schedule.
         peak: its highest rate.
-        runs: the rows of each training, one per seed.
-        metric: the column.
-        sign: 1 if a higher metric is better, and -1 if a lower one is.
+        runs: the rows of each training, one training per seed.
+        metric: the column of the metric.
+        sign: 1 if a higher metric is better, -1 if a lower one is.
     """
 
     def __init__(self, schedule: str, peak: float, runs: list[pd.DataFrame], metric: str, sign: float) -> None:
@@ -121,7 +141,7 @@ class _Group:
         self.mean = float(self._ends.mean())
 
     def is_better_than(self, other: _Group) -> bool:
-        """Whether the mean is better; one that is not finite never is."""
+        """Whether the mean is better. A mean that is not finite never is."""
         mean, others = self._sign * self.mean, self._sign * other.mean
         return mean > others or (math.isfinite(mean) and not math.isfinite(others))
 
@@ -171,7 +191,7 @@ def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | Non
 
 
 def _html(result: Comparison) -> str:
-    """The same as SVG, under a sentence with the best schedule."""
+    """A sentence with the best schedule, and the curves as SVG."""
     count = len(result.failures)
     failed = f" {count:,} training{'s' if count > 1 else ''} failed." if count else ""
     if not len(result.frame):

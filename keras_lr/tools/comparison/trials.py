@@ -1,7 +1,7 @@
-"""One training of a comparison, and running many of them on an executor.
+"""One training of a comparison, and functions that run many of them on an executor.
 
-What goes to a worker is one bytes object: `cloudpickle` makes it where it is installed, so that
-functions of a notebook and lambdas can be sent; otherwise `pickle`.
+A worker gets one bytes object. It is made by `cloudpickle` if that is installed, so that lambdas and
+functions of a notebook can be sent; otherwise by `pickle`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START_HINT = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: which schedule, with which peak rate, and which seed."""
+    """One training: its schedule, peak rate and seed."""
 
     schedule: str
     peak: float
@@ -39,20 +39,20 @@ class Trial:
     rate: float | LearningRateSchedule
 
     def key(self) -> str:
-        """What a journal knows it by; another schedule of the same name is another trial."""
+        """The key in a journal. Another schedule with the same name has another key."""
         return f"{self.schedule}|{self.peak!r}|{self.seed}|{self.rate!r}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training gave: a row for each epoch, or the error that ended it."""
+    """The outcome of a training: a row for each epoch, or the error that ended it."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
     error: str = ""
 
 
 class EpochRows(keras.callbacks.Callback):
-    """A row for each epoch: epoch, seconds of training so far, the last rate, and what Keras reports."""
+    """A row for each epoch: epoch, seconds of training so far, the last rate, and the metrics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class EpochRows(keras.callbacks.Callback):
         self.start_clock()
 
     def start_clock(self) -> None:
-        """Count the seconds from now on."""
+        """Start to count the seconds now."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -73,19 +73,17 @@ class EpochRows(keras.callbacks.Callback):
 
 
 def run(payload: bytes) -> Outcome:
-    """Carry out one trial, in whichever process. An error of the user's code is an outcome."""
+    """Run one trial, in any process. An error of the user's code is an outcome."""
     backend, trial, build_model, fit = pickle.loads(payload)
     if keras.config.backend() != backend:
-        raise RuntimeError(
-            f"the worker runs Keras on {keras.config.backend()}, and the comparison was begun on {backend}"
-        )
+        raise RuntimeError(f"the worker runs Keras on {keras.config.backend()}, but the comparison runs on {backend}")
     rows = EpochRows()
     try:
         with seeding.seeded(trial.seed):
-            rows.start_clock()  # it may have waited for its turn
+            rows.start_clock()  # the training may have waited for others
             model = _model(build_model, trial.rate)
             _train(fit, model, [BindSchedule(), rows])
-    except Exception as error:  # any error: the other trainings go on
+    except Exception as error:  # any error: the other trainings continue
         return Outcome(rows.rows, f"{type(error).__name__}: {error}")
     return Outcome(rows.rows) if rows.rows else Outcome([], "no epoch was trained")
 
@@ -94,7 +92,7 @@ def packed(trial: Trial, build_model: Any, fit: Any) -> bytes:
     """A trial and the user's functions as bytes.
 
     Raises:
-        TypeError: they cannot be pickled; the message says what would help.
+        TypeError: they cannot be pickled. The error says what would help.
     """
     try:
         dumps = importlib.import_module("cloudpickle").dumps
@@ -105,7 +103,7 @@ def packed(trial: Trial, build_model: Any, fit: Any) -> bytes:
     except Exception as error:
         raise TypeError(
             "compare: `build_model`, `fit` and the schedules must be picklable, to be sent to other processes "
-            f"({type(error).__name__}: {error}); functions of a module are, and others with `pip install cloudpickle`"
+            f"({type(error).__name__}: {error}); functions of a module are, and `pip install cloudpickle` adds others"
         ) from error
     return made
 
@@ -126,7 +124,7 @@ def _train(fit: Any, model: Any, callbacks: list[Any]) -> None:
 
 
 def _positional(function: Callable[..., Any]) -> int:
-    """How many arguments a function takes by position."""
+    """How many positional arguments a function accepts."""
     kinds = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -136,10 +134,10 @@ def _positional(function: Callable[..., Any]) -> int:
 
 
 def on_executor(executor: Executor, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outcome]]:
-    """The outcomes as they come, from an executor.
+    """The outcomes from an executor, as they arrive.
 
     Raises:
-        RuntimeError: a worker died, which breaks the executor; or the workers cannot do the work.
+        RuntimeError: a worker died, which breaks the executor, or the workers cannot run the trainings.
     """
     running = {executor.submit(run, payload): key for key, payload in payloads.items()}
     try:
@@ -149,8 +147,8 @@ def on_executor(executor: Executor, payloads: dict[str, bytes]) -> Iterator[tupl
                 outcome = future.result()
             except BrokenExecutor as error:
                 raise RuntimeError(
-                    f"compare: a worker died, and the executor with it ({error}). The cause may be a lack of memory. "
-                    f"With a `journal`, the same call goes on with the trainings that are missing. {START_HINT}"
+                    f"compare: a worker died, which broke the executor ({error}). The cause may be a lack of memory. "
+                    f"With a `journal`, the same call continues with the missing trainings. {START_HINT}"
                 ) from error
             except Exception as error:
                 raise RuntimeError(f"compare: a worker could not run {key!r}: {error}") from error
@@ -161,9 +159,9 @@ def on_executor(executor: Executor, payloads: dict[str, bytes]) -> Iterator[tupl
 
 
 def on_processes(workers: int, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outcome]]:
-    """The outcomes as they come, from processes of this machine."""
+    """The outcomes from processes of this machine, as they arrive."""
     before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = keras.config.backend()  # for the workers, which begin anew
+    os.environ["KERAS_BACKEND"] = keras.config.backend()  # for the workers, which are new processes
     try:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             yield from on_executor(pool, payloads)

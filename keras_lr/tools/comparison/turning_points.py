@@ -1,6 +1,6 @@
 """Steps at which a schedule may turn from rising to falling, or jump up.
 
-Of those that come again and again, the first from a step on, after which none is higher.
+For periodic ones, only the first from a given step on, since no later one is higher.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _restart(schedule: cyclical.CosineDecayRestarts, first: int) -> Iterable[flo
 
 
 def following(first: int, offset: float, period: float) -> float:
-    """The first of the steps offset, offset + period, … that is not before `first`."""
+    """The first of the steps offset, offset + period, … from `first` on."""
     return first + (offset - first) % period
 
 

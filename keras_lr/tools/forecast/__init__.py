@@ -1,1 +1,1 @@
-"""Laws that forecast a loss curve from the learning rates: fitting, forecasts, and schedules designed from them."""
+"""Laws that forecast a loss curve from the learning rates: fits, forecasts, and the best schedules by a law."""

@@ -1,10 +1,11 @@
-"""The schedule with the lowest final loss by a law: of a family, or free."""
+"""The schedule with the lowest final loss by a law: of a given family, or of free shape."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -17,24 +18,28 @@ from keras_lr.schedules.recipes import WarmupStableDecay
 from keras_lr.schedules.shaped import REXDecay
 from keras_lr.schedules.stepwise import PiecewiseInterpolation
 from keras_lr.schedules.warmup import Warmup
+from keras_lr.tools.forecast.fitted import FittedRun
 from keras_lr.tools.forecast.laws import Law
 from keras_lr.tools.forecast.sums import Floats, sums_of_line
 
 CORNERS = (0.0, 0.35, 0.6, 0.75, 0.85, 0.92, 0.97, 1.0)
-"""Where the corners of a free schedule lie, as parts of the steps after the warmup."""
+"""Positions of the corners of a free schedule, as fractions of the steps after the warmup."""
 
 LEAST = 10 * len(CORNERS)
-"""Steps after the warmup that a design needs."""
+"""Smallest number of steps after the warmup for a design."""
 
 LINE = 600
-"""Corners of the line by which the final loss of a schedule is computed."""
+"""Corners of the polygonal line from which the final loss of a schedule is computed."""
 
 DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a schedule is designed for: the law, the length and the warmup in steps, and the rates that were seen."""
+    """The task of a design: the law, the length and the warmup in steps, and the rates that were seen.
+
+    `steepest_fall` is the steepest fall of the rate for which the law is used (see `FittedRun`).
+    """
 
     law: Law
     parameters: Floats
@@ -42,6 +47,7 @@ class Plan:
     warmup: int
     lowest: float
     peaks: tuple[float, float]
+    steepest_fall: float
 
     @property
     def steps(self) -> int:
@@ -49,7 +55,7 @@ class Plan:
         return self.total - self.warmup
 
     def final_loss(self, schedule: Schedule) -> float:
-        """The loss after the last step of a schedule without its warmup."""
+        """The loss after the last step of a schedule, which is given without its warmup."""
         near = np.geomspace(1, self.steps, LINE // 3)
         steps = np.unique(np.concatenate([np.linspace(0, self.steps - 1, LINE), self.steps - near]).astype(np.int64))
         rates = schedule.values(steps)
@@ -61,10 +67,22 @@ class Plan:
         return float(self.law.loss(self.parameters, line)[0])
 
     def rate(self, part: float, peak: float) -> float:
-        """A rate between the lowest one that was seen and the peak, evenly by its logarithm where that is above 0."""
+        """A rate between the lowest one that was seen and the peak, on a log scale if the lowest one is above 0."""
         low = min(max(self.lowest, 1e-4 * peak), peak)
         rate = low * (peak / low) ** part
         return self.lowest if part <= 0.0 and self.lowest < low else rounded(rate)
+
+    def decay_steps(self, part: float, peak: float, end: float) -> int:
+        """Steps of a straight fall to a rate: a part of all of them, and at least so many that it is not too steep."""
+        least = math.ceil(self.steps * (1.0 - end / peak) / self.steepest_fall - 1e-6)
+        return min(max(int(part * self.steps), least, 1), self.steps)
+
+
+def plan_of(law: Law, parameters: Floats, total: int, warmup: int, runs: tuple[FittedRun, ...]) -> Plan:
+    """The plan for a law that was fitted to runs."""
+    lowest, peaks = min(run.lowest_rate for run in runs), [run.highest_rate for run in runs]
+    steepest = math.inf if law.is_for_steep_falls else max(run.steepest_fall for run in runs)
+    return Plan(law, parameters, total, warmup, lowest, (min(peaks), max(peaks)), steepest)
 
 
 def rounded(number: float) -> float:
@@ -72,7 +90,7 @@ def rounded(number: float) -> float:
 
 
 Maker = Callable[[Plan, float, Any], Schedule]
-"""A schedule of a family, without its warmup, from its highest rate and numbers in [0, 1]."""
+"""A function that makes a schedule of a family, without its warmup, from its highest rate and numbers in [0, 1]."""
 
 FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
     LinearDecay: (1, lambda plan, peak, u: LinearDecay(peak, plan.steps, plan.rate(u[0], peak))),
@@ -89,34 +107,38 @@ FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
     WarmupStableDecay: (
         2,
         lambda plan, peak, u: WarmupStableDecay(
-            peak, plan.steps, 0, max(int(u[1] * plan.steps), 1), plan.rate(u[0], peak)
+            peak, plan.steps, 0, plan.decay_steps(u[1], peak, plan.rate(u[0], peak)), plan.rate(u[0], peak)
         ),
     ),
 }
 
 
 def free(plan: Plan, peak: float, falls: Any) -> Schedule:
-    """A falling line through the corners; each number is the part that a corner keeps of the rate before it."""
+    """A falling line through the corners. Each number is the rate at a corner relative to the one before.
+
+    If that is too steep, the line falls as steeply as the law allows.
+    """
     lowest = plan.lowest
     rates = [peak]
-    for part in falls:
-        rates.append(rounded(lowest + (rates[-1] - lowest) * min(max(float(part), 0.0), 1.0)))
+    for part, span in zip(falls, np.diff(CORNERS), strict=True):
+        wanted = lowest + (rates[-1] - lowest) * min(max(float(part), 0.0), 1.0)
+        rates.append(rounded(max(wanted, rates[-1] - plan.steepest_fall * float(span) * peak)))
     places = [round(part * (plan.steps - 1)) for part in CORNERS]
     return PiecewiseInterpolation(places, rates)
 
 
-def best(plan: Plan, peak: float | None, family: type[Schedule] | None) -> Schedule:
+def best(plan: Plan, peak: SupportsFloat | None, family: type[Schedule] | None) -> Schedule:
     """The best schedule of a family, or a free one.
 
     Raises:
-        TypeError, ValueError: wrong arguments.
+        TypeError, ValueError: an argument is not allowed.
     """
     low, high = plan.peaks
     given = check(OrNone(POSITIVE), "best", "peak", peak)
     if given is not None and not plan.lowest <= given <= high:
         warn_user(
-            f"Forecast.best: the peak {given:.4g} lies outside of the rates from {plan.lowest:.4g} to {high:.4g} that "
-            "the law was fitted to"
+            f"Forecast.best: the peak {given:.4g} is outside of the rates from {plan.lowest:.4g} to {high:.4g} to "
+            "which the law was fitted"
         )
     if family is not None and not (isinstance(family, type) and family in FAMILIES):
         allowed = ", ".join(kind.__name__ for kind in FAMILIES)
@@ -134,7 +156,7 @@ def best(plan: Plan, peak: float | None, family: type[Schedule] | None) -> Sched
 
 
 def _best_of(plan: Plan, peak: float, count: int, make: Maker) -> tuple[float, Schedule]:
-    """The lowest final loss with a peak, and its schedule."""
+    """The lowest final loss for a peak rate, and its schedule."""
     from scipy.optimize import minimize
 
     def loss(numbers: Floats) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -24,11 +24,11 @@ def fit_forecast(
     loss: str = "loss",
     *,
     running_mean: bool | None = None,
-    skip: int | None = None,
-    draws: int = 40,
-    seed: int = 0,
+    skip: SupportsFloat | None = None,
+    draws: SupportsFloat = 40,
+    seed: SupportsFloat = 0,
 ) -> Forecast:
-    """Fit a law that says what loss curve any other schedule would have, from one or two trainings.
+    """Fit a law for loss curves to one or more trainings. It forecasts the loss for any other schedule.
 
     With S1(t) the sum of the rates up to step t:
 
@@ -37,39 +37,43 @@ def fit_forecast(
     - "annealing": L(t) = L0 + A·S1(t)^−alpha − C·S2(t), with S2(t) = Σ_i≤t Σ_k≤i (η(k−1) − η(k))·λ^(i−k) and
       λ = 1 − 1/tau (Tissue et al., arXiv 2408.11029).
 
-    Losses of batches are averaged over a hundred equal stretches of steps. The parameters are those of the smallest
-    Huber loss on log L, from several starts. beta and gamma, which a few runs say little about, are drawn towards
-    what the paper found. Intervals come from a bootstrap over blocks of residuals.
+    Losses of batches are averaged over a hundred equal intervals of steps. The parameters minimize the Huber loss on
+    log L, from several starts. A few runs contain little information about beta and gamma, so these are drawn towards
+    the values of the paper. Intervals come from a bootstrap over blocks of residuals.
 
-    Needs SciPy: ``pip install "keras-lr[forecast]"``.
+    SciPy is required: ``pip install "keras-lr[forecast]"``.
 
     Args:
-        logs: a log of `LearningRateLogger` (a DataFrame, the logger itself, a .csv or .parquet file), or a list
-            of them, or a dict by name. Rows whose loss is NaN only say the rate, so an evaluation loss may stand in a
-            few rows.
+        logs: a log of `LearningRateLogger` (a DataFrame, the logger itself, a .csv or .parquet file), a list of logs,
+            or a dict of logs by name. The loss may be NaN in some rows, for example an evaluation loss that exists
+            only in a few rows.
         law: "multi-power" or "annealing".
         loss: the column with the loss.
-        running_mean: whether the column has means over the epoch so far, as Keras reports them and the logger
-            records them. They are turned into means of batches. By default so for a column called "loss" in a log
-            that has columns `epoch` and `batch`.
+        running_mean: whether the column contains means over the epoch so far, as Keras reports and the logger records
+            them. They are converted to means of batches. By default this is assumed for a column "loss" in a log with
+            the columns `epoch` and `batch`.
         skip: steps at the start of each log whose losses are left out; by default the warmup, and at least a
             twentieth of the log.
-        draws: draws of the bootstrap.
-        seed: for the bootstrap.
+        draws: number of draws of the bootstrap, in [0, 10000].
+        seed: seed of the bootstrap, >= 0.
+
+    Returns:
+        A `Forecast`.
 
     Raises:
         ImportError: SciPy is missing.
         OSError: a file is missing.
-        TypeError, ValueError: wrong arguments, no valid logs, or trainings that do not determine the parameters: a
-            constant rate in all of them, a loss that does not fall, or too few losses. The message says what helps.
+        TypeError, ValueError: an argument is not allowed, a log is not valid, or the trainings do not determine the
+            parameters: all have a constant rate, a loss does not fall, or there are too few losses. The error says
+            what would help.
     """
     owner = "fit_forecast"
     chosen = LAWS[check(one_of(LawName), owner, "law", law)]
     column = check(STRING, owner, "loss", loss)
     running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
-    skip = check(SKIP, owner, "skip", skip)
+    left_out: int | None = check(SKIP, owner, "skip", skip)
     count = check(DRAWS, owner, "draws", draws)
-    runs = Reading(owner, "logs", column, True, running_mean, skip).runs(logs)
+    runs = Reading(owner, "logs", column, True, running_mean, left_out).runs(logs)
     fitted = fitting.fit(owner, chosen, runs, count, check(SEED, owner, "seed", seed))
     return Forecast(
         law,
@@ -83,10 +87,10 @@ def fit_forecast(
 
 
 def _cautions(runs: list[Run]) -> tuple[str, ...]:
-    """What makes a forecast from these runs doubtful."""
+    """Reasons to doubt a forecast from these runs."""
     found = []
     if len(runs) == 1:
-        found.append("one run hardly tells the sum of the rates from their fall; a run of another shape helps")
+        found.append("one run hardly separates the effects of the sum of the rates and of their fall; add another run")
     ends = [run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min() for run in runs]
     for run, end in zip(runs, ends, strict=True):
         if end > 1.1:

@@ -1,4 +1,4 @@
-"""Fits a law to runs: several starts, then least squares with Huber's loss on log L, then a bootstrap."""
+"""Fits a law to runs: several starts, least squares with Huber's loss on log L, then a bootstrap."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from keras_lr.tools.forecast.runs import Run, names_of
 from keras_lr.tools.forecast.sums import Floats, Sums, sums_of
 
 DELTA = 1e-3
-"""Where Huber's loss turns from squares to lines, in log L: as in arXiv 2503.12811, section 4.1."""
+"""The residual in log L from which Huber's loss is linear: as in arXiv 2503.12811, section 4.1."""
 
 STARTS = 3
-"""Starts that are followed to their end: the best of a grid."""
+"""Number of starts that are optimized: the best ones of a grid."""
 
 GROUPS = 100
-"""Falls of a run in a fit."""
+"""Number of falls of a run in a fit."""
 
 BLOCKS = 10
-"""Blocks of residuals of a run, drawn with replacement."""
+"""Number of blocks of residuals of a run, which are drawn with replacement."""
 
 POWERS = (0.15, 0.4, 1.0)
-"""Exponents α that a fit begins with."""
+"""Exponents α with which a fit begins."""
 
 LEAST = 12
-"""Losses of a run that a fit needs."""
+"""Smallest number of losses of a run for a fit."""
 
 SEEN_FALL = 0.1
-"""The part of the highest rate by which the rate must fall in some run."""
+"""The rate must fall by this fraction of the highest rate in at least one run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Fit:
 
 
 def refuse_unfit(owner: str, runs: list[Run]) -> None:
-    """Refuse runs that cannot tell the parameters of a law, and say what run would help."""
+    """Refuse runs that do not determine the parameters of a law. The error says which run would help."""
     for run in runs:
         if len(run.steps) < LEAST:
             raise ValueError(
@@ -62,7 +62,7 @@ def refuse_unfit(owner: str, runs: list[Run]) -> None:
         highest = max(run.rates.max() for run in runs)
         steps = max(len(run.rates) for run in runs)
         raise ValueError(
-            f"{owner}: a run at a constant rate says nothing about what decay brings, and the rate is constant in "
+            f"{owner}: a run at a constant rate does not show the effect of a decay, and the rate is constant in "
             f"{names_of(runs)}; add a run whose rate falls, such as CosineDecay({highest:.4g}, {steps})"
         )
 
@@ -72,7 +72,7 @@ def fit(owner: str, law: Law, runs: list[Run], draws: int, seed: int) -> Fit:
 
     Raises:
         ImportError: SciPy is missing.
-        ValueError: the runs cannot tell the parameters.
+        ValueError: the runs do not determine the parameters.
     """
     optional.require("scipy", "forecast", "a forecast")
     refuse_unfit(owner, runs)
@@ -103,14 +103,14 @@ def fit(owner: str, law: Law, runs: list[Run], draws: int, seed: int) -> Fit:
 
 
 def _shuffled(residuals: Floats, generator: np.random.Generator) -> Floats:
-    """Residuals put together from blocks of neighbours, drawn with replacement."""
+    """Residuals resampled in blocks of neighbours, with replacement."""
     length = max(len(residuals) // BLOCKS, 1)
     starts = generator.integers(0, len(residuals) - length + 1, -(-len(residuals) // length))
     return np.asarray(residuals[(starts[:, None] + np.arange(length)).ravel()[: len(residuals)]])
 
 
 class _Problem:
-    """The least squares of one law over some runs; a point is L0 and the logarithms of the other parameters."""
+    """The least-squares problem of a law and some runs. A point is L0 and the logarithms of the other parameters."""
 
     def __init__(self, law: Law, sums: list[Sums], steps: float) -> None:
         self._law, self._sums, self._steps = law, sums, steps
@@ -118,9 +118,9 @@ class _Problem:
         self._weight = np.zeros(len(law.names))
 
     def expect(self, point: Floats, observed: list[Floats]) -> None:
-        """From now on, hold parameters that the runs tell little about near what they usually are.
+        """From now on, keep parameters about which the runs contain little information near their usual values.
 
-        The weight is that of a normal distribution beside residuals as large as those at this point.
+        The weight is that of a normal distribution, relative to residuals as large as those at this point.
         """
         there = self.logs(point)
         error = float(np.mean(np.abs(np.concatenate(observed) - np.concatenate(there))))
@@ -138,7 +138,7 @@ class _Problem:
         return [_log(self._law.loss(self.parameters(point), sums)) for sums in self._sums]
 
     def starts(self, observed: list[Floats]) -> list[Floats]:
-        """The best points of a grid over the exponents; the other parameters follow from linear least squares."""
+        """The best points of a grid over the exponents. The other parameters follow from linear least squares."""
         from scipy.optimize import nnls
 
         weights = np.concatenate([np.exp(-it) for it in observed])
@@ -177,8 +177,8 @@ class _Problem:
     def _functions(self, observed: list[Floats]) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
         seen = np.concatenate(observed)
 
-        # A fall of the rate brings no more than the loss that is there; where it is not held by this, a law that
-        # is fitted to one decay may say of another that its loss is below 0.
+        # A fall of the rate cannot reduce the loss by more than the loss itself. Without this bound, a law that is
+        # fitted to one decay may forecast a loss below 0 for another one.
         whole = np.array([float(name in self._law.whole) for name in self._law.names])
         most = float(np.median(seen))
 
@@ -197,7 +197,7 @@ class _Problem:
 
     def _bounds(self, observed: list[Floats]) -> tuple[Floats, Floats]:
         count = len(self._law.names) - 1
-        # The loss may end below L0, by what the falls of the rate have brought.
+        # The loss may end below L0, by the effect of the falls of the rate.
         highest = float(np.exp(max(it.max() for it in observed)))
         low, high = np.full(count, -12.0), np.full(count, 12.0)
         low[1], high[1] = np.log(0.01), np.log(4.0)  # α

@@ -1,9 +1,9 @@
-"""`Forecaster`: forecasts of a training while it runs."""
+"""`Forecaster`: a callback that forecasts the loss of the running training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
@@ -20,21 +20,21 @@ from keras_lr.tools.forecast.result import Forecast
 from keras_lr.tools.forecast.runs import frames_of
 
 DRAWS = 10
-"""Draws of the bootstrap at an epoch end: few, since only the interval of a printed number depends on them."""
+"""Draws of the bootstrap at the end of an epoch: few, since only the interval of a printed number depends on them."""
 
 HORIZON = 10
-"""How many times the present length of the training is looked ahead for the target."""
+"""The target is searched within so many times the current length of the training."""
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a law says of a running training.
+    """The forecast of a law for a running training.
 
     Attributes:
-        step: the updates so far.
-        final: the loss at the end of the training as planned, and its 90 % interval; None where the end is unknown.
-        reached: the first step at which the loss is at most the target, with the schedule as it is; None if that is
-            not within ten times the present length, or no target was given.
+        step: number of updates so far.
+        final: the loss at the planned end of the training, and its 90 % interval; None if the end is unknown.
+        reached: the first step at which the loss is at most the target, with the current schedule; None if that is
+            not within ten times the current length, or there is no target.
         cooldown: the loss after a cooldown to 0 that starts now, and its interval.
         forecast: the fitted law.
     """
@@ -47,43 +47,44 @@ class Outlook:
 
 
 class Forecaster(keras.callbacks.Callback):
-    """Say at epoch ends when the running training reaches a loss, and what a cooldown started now would end at.
+    """Forecast at epoch ends when the training reaches a loss, and the final loss of a cooldown that starts now.
 
-    At the end of an epoch it fits a law to what the logger has recorded so far, as `fit_forecast` does, and prints
-    one line. A constant rate says nothing about what decay brings, so with one, give the log of an earlier training
-    whose rate fell. As long as a fit is not possible, it prints why, once.
+    At the end of an epoch it fits a law to the log so far, as `fit_forecast` does, and prints one line. A constant
+    rate does not show the effect of a decay. So for a training with a constant rate, pass the log of an earlier
+    training whose rate fell. If a fit is not possible yet, it prints the reason once.
 
-    A fit takes a few seconds, however long the log is; with `every` it happens less often.
+    A fit takes a few seconds, for logs of any length. Use `every` to fit less often.
 
     Args:
-        logger: the `LearningRateLogger` of this training, also a callback of it, with ``metrics=("loss",)``.
-        target: a loss; by default none is looked for.
+        logger: the `LearningRateLogger` of this training, which must also be in the list of callbacks, with
+            ``metrics=("loss",)``.
+        target: a loss; None for no target.
         cooldown_steps: length of the cooldown, in steps; by default a fifth of the steps so far.
-        logs: earlier trainings of the same model and data, as for `fit_forecast`, in a list.
+        logs: a list of earlier trainings of the same model and data, as for `fit_forecast`.
         law: "multi-power" or "annealing".
         loss: the logger's column with the loss.
-        every: epochs between fits.
-        verbose: print the line; the results are in `outlooks` in any case.
+        every: number of epochs from one fit to the next, >= 1.
+        verbose: whether to print the line. The results are in `outlooks` in any case.
 
     Attributes:
-        outlooks: an `Outlook` for each fit.
+        outlooks: a list with an `Outlook` for each fit.
 
     Raises:
-        ImportError: at the first fit, if SciPy is missing.
+        ImportError: at the first fit, SciPy is missing.
         OSError: a file of `logs` is missing.
-        TypeError, ValueError: wrong arguments, or a logger that does not record the loss.
+        TypeError, ValueError: an argument is not allowed, or the logger does not record the loss.
     """
 
     def __init__(
         self,
         logger: LearningRateLogger,
-        target: float | None = None,
-        cooldown_steps: int | None = None,
+        target: SupportsFloat | None = None,
+        cooldown_steps: SupportsFloat | None = None,
         *,
         logs: list[Any] | tuple[Any, ...] = (),
         law: LawName = "multi-power",
         loss: str = "loss",
-        every: int = 1,
+        every: SupportsFloat = 1,
         verbose: bool = True,
     ) -> None:
         super().__init__()
@@ -141,16 +142,16 @@ class Forecaster(keras.callbacks.Callback):
         )
 
     def _schedule(self) -> Schedule:
-        """The schedule that the training follows; a number counts as a constant rate."""
+        """The schedule of the training. A number is a constant rate."""
         rated = lookup.primary(lookup.rated_optimizers(self.model))
         source: Any = rated.source
         if not isinstance(source, LearningRateSchedule):
             return Constant(rated.rate())
-        # One of Keras's own gets our operators so.
+        # This gives Keras's schedules the operators of this package.
         return source if isinstance(source, Schedule) else Product((Constant(1.0), source))
 
     def _planned(self) -> int | None:
-        """Steps of the whole training, where `fit` knows them."""
+        """Steps of the whole training, or None."""
         params = self.params or {}
         steps, epochs = params.get("steps"), params.get("epochs")
         return None if steps is None or epochs is None else int(steps) * int(epochs)

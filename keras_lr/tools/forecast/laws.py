@@ -1,6 +1,6 @@
 """The two laws: the loss after each step as a function of the rates so far.
 
-A law is fitted in coordinates without bounds on their size: L0 itself, and the logarithms of the other parameters.
+A law is fitted in coordinates of any size: L0 itself, and the logarithms of the other parameters.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import numpy as np
 from keras_lr.tools.forecast.sums import Floats, Sums
 
 SMALLEST = 1e-12
-"""The part of the highest rate below which a rate counts as this one: a power of it must stay finite."""
+"""Smaller rates count as this fraction of the highest rate, so that their powers stay finite."""
 
 TINY = 1e-100
-"""Stands for an area of 0, where no rate has been above 0 yet."""
+"""Used instead of an area of 0, when no rate has been above 0 yet."""
 
 
 class Law(ABC):
-    """L(t) = L0 + A·S1(t)^−α − D(t), where D(t) is what the falls of the rate have brought until then."""
+    """L(t) = L0 + A·S1(t)^−α − D(t), where D(t) is the effect of the falls of the rate so far."""
 
     title: ClassVar[str]
     names: ClassVar[tuple[str, ...]]
     """The parameters: L0, A, alpha, the size of D, and its shape."""
     whole: ClassVar[tuple[str, ...]]
-    """The parameters whose product is what a fall of the rate to 0 brings in the end, in scaled units."""
+    """The parameters whose product is the final effect of a fall of the rate to 0, in scaled units."""
+    is_for_steep_falls: ClassVar[bool] = True
+    """Whether the law may be trusted with steeper falls of the rate than those that it was fitted to."""
 
     @abstractmethod
     def gain(self, shape: Floats, sums: Sums) -> Floats:
@@ -34,19 +36,19 @@ class Law(ABC):
 
     @abstractmethod
     def gain_slopes(self, shape: Floats, sums: Sums) -> tuple[Floats, list[Floats]]:
-        """The same, and its slopes in the logarithms of the parameters of its shape."""
+        """D, and its slopes in the logarithms of the parameters of its shape."""
 
     @abstractmethod
     def shapes(self, steps: float) -> list[tuple[float, ...]]:
-        """Shapes of D to begin a fit with, in scaled units, for runs of so many steps."""
+        """Shapes of D with which a fit begins, in scaled units, for runs of so many steps."""
 
     def usual(self, steps: float) -> dict[str, tuple[float, float]]:
-        """What parameters usually are, in scaled units, for runs of so many steps; with the spread of the logarithm."""
+        """Usual values of parameters, in scaled units, for runs of so many steps, with the spread of the logarithm."""
         return {}
 
     @abstractmethod
     def unscaled(self, parameters: Floats, rate: float, area: float) -> Floats:
-        """Parameters in the units of the rates, of those that were fitted to scaled sums."""
+        """Parameters in the units of the rates, from parameters that were fitted to scaled sums."""
 
     def loss(self, parameters: Floats, sums: Sums) -> Floats:
         """The loss at the points of a run."""
@@ -97,8 +99,8 @@ class MultiPower(Law):
         return [(c, b, g) for c in (2.0, 20.0, 200.0) for b in (0.3, 0.7, 1.5) for g in (0.2, 0.6)]
 
     def usual(self, steps: float) -> dict[str, tuple[float, float]]:
-        # As the paper's three models have them: with C = 2, gamma = 0.65 and a rate of 3e-4, C·η^−gamma·S_k is 1 after
-        # 8 steps. How many they are differs between trainings by much more than the exponents.
+        # The values of the paper's three models: with C = 2, gamma = 0.65 and a rate of 3e-4, C·η^−gamma·S_k is 1 after
+        # 8 steps. This number differs between trainings by much more than the exponents.
         return {"C": (steps / 8.0, 1.5), "beta": (0.6, 0.5), "gamma": (0.65, 0.5)}
 
     def unscaled(self, parameters: Floats, rate: float, area: float) -> Floats:
@@ -106,7 +108,7 @@ class MultiPower(Law):
         return np.array([lowest, height * area**power, power, size / rate, factor * rate**gamma / area, beta, gamma])
 
     def _reach(self, gamma: float, sums: Sums) -> Floats:
-        """η(k)^−γ · S_k(t), for each point and fall; 0 for a fall that is yet to come."""
+        """η(k)^−γ · S_k(t), for each point and fall; 0 for a later fall."""
         since = np.maximum(sums.area[:, None] - sums.start[None, :], 0.0)
         return np.asarray(since * self._rate(sums) ** -gamma)
 
@@ -116,17 +118,20 @@ class MultiPower(Law):
 
 
 class Annealing(Law):
-    """The law with the annealing area.
+    """The annealing law.
 
     D(t) = C · S2(t), with S2(t) = Σ_i≤t Σ_k≤i (η(k−1) − η(k)) · λ^(i−k).
 
     Tissue et al., "Scaling Law with Learning Rate Annealing", arXiv 2408.11029, eq. 1. The paper sets λ by hand
-    (0.99 to 0.999); here it is fitted, as the number of steps τ = 1/(1 − λ).
+    (0.99 to 0.999). Here it is fitted, as the number of steps τ = 1/(1 − λ).
     """
 
     title = "annealing"
     names = ("L0", "A", "alpha", "C", "tau")
     whole = ("C", "tau")
+    # What a fall brings comes with the steps after it, even where the rate is 0 then. So by this law the best place for
+    # a fall to 0 is a few steps before the end. Trainings say otherwise: docs/forecast.md.
+    is_for_steep_falls = False
 
     def gain(self, shape: Floats, sums: Sums) -> Floats:
         (tau,) = shape
@@ -148,7 +153,7 @@ class Annealing(Law):
         return np.array([lowest, height * area**power, power, size / rate, tau])
 
     def _count(self, sums: Sums) -> Floats:
-        """Steps from each fall to each point, both counted; 0 for a fall that is yet to come."""
+        """Steps from each fall to each point, including both; 0 for a later fall."""
         return np.maximum(sums.steps[:, None] - sums.first[None, :] + 1.0, 0.0)
 
 

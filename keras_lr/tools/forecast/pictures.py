@@ -1,4 +1,4 @@
-"""Pictures of a forecast: measured losses, and the curves of the law."""
+"""Plots of a forecast: measured losses, and the curves of the law."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw(column: str, runs: Iterable[FittedRun], curves: Mapping[str, pd.DataFrame], ax: Axes | None) -> Axes:
-    """Draw runs, measured as dots and fitted as lines, and curves of forecasts in their bands."""
+    """Draw the measured losses of runs as dots, their fits as lines, and forecasts as curves in bands."""
     ax = drawing.axes(ax)
     for run in runs:
         (line,) = ax.plot(run.loss_steps, run.fitted, label=run.name)
@@ -30,7 +30,7 @@ def draw(column: str, runs: Iterable[FittedRun], curves: Mapping[str, pd.DataFra
 
 
 def html_of(column: str, law: str, runs: tuple[FittedRun, ...], cautions: tuple[str, ...]) -> str:
-    """Measured and fitted losses as SVG, under a sentence."""
+    """A sentence, and measured and fitted losses as SVG."""
     trainings = f"{len(runs)} trainings" if len(runs) > 1 else "one training"
     doubts = "".join(f" Caution: {text}." for text in cautions)
     sentence = f"A forecast of {column} by the {law} law, fitted to {trainings}.{doubts}"

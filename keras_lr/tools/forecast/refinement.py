@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -24,38 +24,39 @@ def refine(
     log: Any,
     *,
     optimizer: Optimizer = "sgd",
-    peak: float | None = None,
-    smoothing: float = 0.1,
+    peak: SupportsFloat | None = None,
+    smoothing: SupportsFloat = 0.1,
     column: str = "gradient_norm",
 ) -> Tabulated:
-    """The schedule that the gradient norms of a training ask for: refinement.
+    """A schedule computed from the gradient norms of an earlier training ("refinement").
 
-    With G the norms after a median filter over a part of the training, and T steps:
+    With G the norms after a median filter, and T steps:
 
     η(t) ∝ w(t) · Σ w(p) for p from t + 1 to T, where w = G^−2 ("sgd") or G^−1 ("adam").
 
-    With equal norms it is a line to 0. Norms that are high at first give a warmup, and norms that rise at the end
-    give a faster fall. Source: Defazio et al., "When, Why and How Much? Adaptive Learning Rate Scheduling by
-    Refinement", arXiv 2310.07831, algorithm 1. For Adam the paper takes the L1 norm; the logger records the L2
-    norm, which goes with it where the gradients keep their shape.
+    If all norms are equal, the schedule is a line to 0. Norms that are high at the start lead to a warmup, and norms
+    that rise at the end lead to a faster fall. Source: Defazio et al., "When, Why and How Much? Adaptive Learning
+    Rate Scheduling by Refinement", arXiv 2310.07831, algorithm 1. For Adam the paper uses the L1 norm. The logger
+    records the L2 norm, which is proportional to it while the gradients keep their shape.
 
-    Needs SciPy: ``pip install "keras-lr[forecast]"``.
+    SciPy is required: ``pip install "keras-lr[forecast]"``.
 
     Args:
-        log: a log of ``LearningRateLogger(gradient_norm=True)``: a DataFrame, the logger, or a file. Steps without a
-            norm have that of the one before them.
-        optimizer: "sgd", also with momentum, or "adam", for all that divide by the size of the gradient.
-        peak: the highest rate of the schedule; by default that of the log.
-        smoothing: width of the median filter, as a part of the training; 0 for none.
+        log: a log of ``LearningRateLogger(gradient_norm=True)``: a DataFrame, the logger, or a file. A step without a
+            norm gets that of the step before.
+        optimizer: "sgd", with or without momentum, or "adam", for all optimizers that divide by the size of the
+            gradient.
+        peak: the highest rate of the schedule, > 0; by default that of the log.
+        smoothing: width of the median filter as a fraction of the training, in [0, 0.5]; 0 for no filter.
         column: the column with the norms.
 
     Returns:
-        A table of as many steps as the log has.
+        A `Tabulated` schedule with as many steps as the log.
 
     Raises:
         ImportError: SciPy is missing.
         OSError: the file is missing.
-        TypeError, ValueError: wrong arguments, or a log without norms.
+        TypeError, ValueError: an argument is not allowed, or the log has no norms.
     """
     power = POWERS[check(one_of(Optimizer), "refine", "optimizer", optimizer)]
     highest = check(OrNone(POSITIVE), "refine", "peak", peak)
@@ -71,7 +72,7 @@ def refine(
         )
     rates_seen = column_of("refine", "log", "one", frame, "learning_rate")
     norms = _smooth(_filled(column_of("refine", "log", "one", frame, column)), width)
-    # In units of the median, so that no square of a norm leaves the floats.
+    # In units of the median, so that the squares of norms stay finite.
     weights = (norms / np.median(norms)) ** -power
     left = np.concatenate([np.cumsum(weights[::-1])[::-1][1:], [0.0]])
     rates = weights * left
@@ -81,10 +82,10 @@ def refine(
 
 
 def _filled(norms: Floats) -> Floats:
-    """The norms of all rows.
+    """The norms of all rows, without gaps.
 
     Raises:
-        ValueError: there are too few, or one is not above 0.
+        ValueError: there are too few norms, or one is not above 0.
     """
     known = np.flatnonzero(np.isfinite(norms))
     if len(known) < LEAST:

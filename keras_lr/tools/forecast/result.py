@@ -1,11 +1,11 @@
-"""`Forecast`: a fitted law, and what it says about runs that were not trained yet."""
+"""`Forecast`: a fitted law, and its forecasts for other schedules."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -30,15 +30,15 @@ STEPS = Whole(f"a whole number of steps in [2, {MOST_STEPS}]", 2, high=MOST_STEP
 SKIP = OrNone(Whole("a whole number of steps >= 0", 0, steps=False))
 
 CURVE = 500
-"""Points of a curve at which the law is computed; between them it is interpolated."""
+"""Number of points of a curve at which the law is computed. Between them it is interpolated."""
 
 BAND = 60
-"""Points of a curve at which its interval is computed."""
+"""Number of points of a curve at which its interval is computed."""
 
 BAND_GROUPS = 100
 
 COVERAGE = 1.645
-"""Standard deviations on each side of an interval of 90 %."""
+"""Number of standard deviations on each side of a 90 % interval."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Forecast:
 
     Attributes:
         law: "multi-power" or "annealing".
-        column: the loss that was fitted, a column of the logs.
-        parameters: the law's parameters by the papers' names, in units of rates and steps. The annealing law's
-            λ is 1 − 1/tau.
-        draws: parameters of the bootstrap, in the same order; a row for each draw.
+        column: the fitted loss, a column of the logs.
+        parameters: a dict of the law's parameters, with the names of the papers, in units of rates and steps. λ of
+            the annealing law is 1 − 1/tau.
+        draws: parameters of the bootstrap in the same order, an array of shape (draws, parameters).
         noise: standard deviation of the residuals of the smoothed losses, in log(loss).
-        runs: what it was fitted on.
-        cautions: what makes the forecast doubtful, one sentence each.
+        runs: the trainings to which it was fitted.
+        cautions: reasons to doubt the forecast, one sentence each.
     """
 
     law: str
@@ -66,33 +66,32 @@ class Forecast:
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The 90 % interval of each parameter, from a bootstrap over blocks of residuals."""
+        """The 90 % interval of each parameter by name, from a bootstrap over blocks of residuals."""
         low, high = np.quantile(self._draws, [0.05, 0.95], axis=0)
         return {name: (float(a), float(b)) for name, a, b in zip(self.parameters, low, high, strict=True)}
 
     @property
     def rates_seen(self) -> tuple[float, float]:
-        """The lowest and the highest rate, after the warmup, of the trainings that were fitted."""
+        """The lowest and the highest rate of the fitted trainings, without their warmups."""
         return min(run.lowest_rate for run in self.runs), max(run.highest_rate for run in self.runs)
 
-    def loss(self, schedule: LearningRateSchedule, steps: int) -> pd.DataFrame:
+    def loss(self, schedule: LearningRateSchedule, steps: SupportsFloat) -> pd.DataFrame:
         """The loss curve of a training with a schedule, if the law holds for it.
 
-        The law is computed at 500 steps and interpolated between them; falls of the rate are joined to about 1,400.
+        The law is computed at 500 steps and interpolated between them. Falls of the rate are combined to about 1,400.
         Together this changes the loss by less than 0.1 %, and by less than 0.5 % with `Noise`. The first rows, up to
-        the sum of rates with which the fitted losses began, have NaN: no law describes the start.
+        the sum of rates at which the fitted losses began, are NaN, since no law describes the start.
 
         Args:
-            schedule: the schedule, bound.
-            steps: length of the training, in steps.
+            schedule: a bound schedule.
+            steps: length of the training in steps, >= 2.
 
         Returns:
-            A row for each step: step, learning_rate, loss (after the update of this step), and the 90 % interval
-            `low` to `high`. The interval knows the noise and the spread of the parameters. It does not know how far
-            the law itself is from the truth.
+            A DataFrame with a row for each step: step, learning_rate, loss (after its update), and the 90 % interval
+            from `low` to `high`. It includes the noise and the spread of the parameters, but not errors of the law.
 
         Raises:
-            TypeError, ValueError: no schedule, one that is not bound, or a wrong number of steps.
+            TypeError, ValueError: `schedule` is not a bound schedule, or `steps` is not allowed.
         """
         return self._frame(_rates("loss", "schedule", schedule, steps))
 
@@ -117,20 +116,20 @@ class Forecast:
             }
         )
 
-    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: int) -> pd.DataFrame:
+    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: SupportsFloat) -> pd.DataFrame:
         """The final losses of schedules, the lowest first.
 
         Args:
-            schedules: schedules by name.
-            steps: length of each training, in steps.
+            schedules: a dict of bound schedules by name.
+            steps: length of each training in steps, >= 2.
 
         Returns:
-            A row for each schedule: schedule, loss, and its 90 % interval `low` to `high`; `best`, the probability
-            that it ends lowest of all; and `before_next`, the probability that it ends lower than the next row.
-            Both are shares of the draws of the bootstrap: as the interval, they take the law for true.
+            A DataFrame with a row for each schedule: schedule, loss, and its 90 % interval from `low` to `high`;
+            `best`, the probability of the lowest final loss; and `before_next`, that of a lower final loss than the
+            next row. Both are fractions of the bootstrap's draws, and assume that the law is true.
 
         Raises:
-            TypeError, ValueError: no schedules, or a wrong number of steps.
+            TypeError, ValueError: `schedules` is not such a dict, or `steps` is not allowed.
         """
         import pandas as pd
 
@@ -152,16 +151,21 @@ class Forecast:
         frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
         return frame
 
-    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
-        """How far the law is from the smoothed loss of a training: a test, on one that was not fitted.
+    def residuals(
+        self, log: Any = None, *, running_mean: bool | None = None, skip: SupportsFloat | None = None
+    ) -> pd.DataFrame:
+        """The residuals between the smoothed loss of a training and the law. Use it to test another training.
 
         Args:
-            log: a log as for `fit_forecast`; by default those that were fitted.
+            log: a log as for `fit_forecast`; by default the fitted trainings.
             running_mean: as for `fit_forecast`.
             skip: as for `fit_forecast`.
 
         Returns:
-            run, step, loss, forecast, and residual = log(loss / forecast).
+            A DataFrame with the columns run, step, loss, forecast, and residual = log(loss / forecast).
+
+        Raises:
+            TypeError, ValueError, OSError: an argument is not allowed, or the log is not valid or missing.
         """
         import pandas as pd
 
@@ -179,22 +183,25 @@ class Forecast:
         ax: Axes | None = None,
         *,
         schedules: Mapping[str, LearningRateSchedule] | None = None,
-        steps: int | None = None,
+        steps: SupportsFloat | None = None,
         running_mean: bool | None = None,
-        skip: int | None = None,
+        skip: SupportsFloat | None = None,
     ) -> Axes:
         """Draw measured losses as dots, and the law's curves as lines.
 
         Args:
-            log: logs to draw; by default those that were fitted.
-            ax: where to draw; a new figure's axes when None.
-            schedules: schedules by name, whose forecasts are drawn as well, with their intervals.
-            steps: their length, in steps; by default the longest fitted run's.
+            log: the logs to draw; by default the fitted trainings.
+            ax: matplotlib's axes to draw on; those of a new figure by default.
+            schedules: a dict of schedules by name, whose forecasts are drawn too, with their intervals.
+            steps: length of these forecasts in steps; by default that of the longest fitted training.
             running_mean: as for `fit_forecast`.
             skip: as for `fit_forecast`.
 
         Returns:
             The axes.
+
+        Raises:
+            TypeError, ValueError: an argument is not allowed, or a log or schedule is not valid.
         """
         chosen = check(OrNone(STEPS), "plot", "steps", steps) or max(run.steps for run in self.runs)
         schedules = {} if schedules is None else schedules
@@ -206,30 +213,30 @@ class Forecast:
 
     def best(
         self,
-        total_steps: int,
+        total_steps: SupportsFloat,
         *,
-        peak: float | None = None,
+        peak: SupportsFloat | None = None,
         family: type[Schedule] | None = None,
-        warmup_steps: int | None = None,
+        warmup_steps: SupportsFloat | None = None,
     ) -> Schedule:
         """The schedule with the lowest final loss, by the law.
 
-        Rates stay between the lowest and the highest one that the law was fitted to.
+        All rates are between the lowest and the highest rate of the fitted trainings. The annealing law overrates a
+        steep fall at the end, so by it a free schedule and a `WarmupStableDecay` fall no steeper than the fitted
+        trainings, relative to their peaks and lengths.
 
         Args:
-            total_steps: length of the training, in steps.
-            peak: the highest rate; by default the best of those that were seen. One outside of them is taken, with a
-                warning.
+            total_steps: length of the training in steps.
+            peak: the highest rate; by default the best one in that range. A peak outside of it is used with a warning.
             family: `LinearDecay`, `CosineDecay`, `PolynomialDecay`, `ExponentialDecay`, `REXDecay` or
-                `WarmupStableDecay`; by default free, a falling `PiecewiseInterpolation` through eight points.
-            warmup_steps: steps of a linear warmup; by default the longest of the fitted trainings, and at most
-                a tenth of `total_steps`.
+                `WarmupStableDecay`; by default a falling `PiecewiseInterpolation` through eight points.
+            warmup_steps: steps of a linear warmup; by default the longest one that was fitted, up to total_steps/10.
 
         Returns:
             An ordinary schedule, which can be saved.
 
         Raises:
-            TypeError, ValueError: wrong arguments.
+            TypeError, ValueError: an argument is not allowed.
         """
         total = check(STEPS, "best", "total_steps", total_steps)
         usual = min(max(run.warmup for run in self.runs), total // 10)
@@ -238,20 +245,18 @@ class Forecast:
             refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
         kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
         warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
-        peaks = [run.highest_rate for run in self.runs]
-        plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
-        return design.best(plan, peak, family)
+        return design.best(design.plan_of(self._law, self._values, total, warmup, self.runs), peak, family)
 
     def to_json(self) -> str:
-        """The forecast as JSON, which `from_json` reads."""
+        """The forecast as JSON text, which `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The forecast in a text of `to_json`.
+        """The forecast from the JSON text of `to_json`.
 
         Raises:
-            ValueError: it is none.
+            ValueError: `text` is not the JSON of a forecast.
         """
         return cls(**_fields_in(text))
 
@@ -259,7 +264,7 @@ class Forecast:
         return _text(self)
 
     def _repr_html_(self) -> str:
-        """Measured and fitted losses and a sentence, for a notebook."""
+        """A sentence and the measured and fitted losses, as HTML for a notebook."""
         return pictures.html_of(self.column, self.law, self.runs, self.cautions)
 
     # Parts.
@@ -277,12 +282,12 @@ class Forecast:
         return np.array(self.draws) if self.draws else self._values[None, :]
 
     def _spread(self, rates: Floats, points: Steps) -> Floats:
-        """Standard deviation of log(loss): that of the draws, and the noise."""
+        """Standard deviation of log(loss), from the draws and the noise."""
         sums: Sums = sums_of(rates, points, BAND_GROUPS)
         drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
-    def _fitted(self, owner: str, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+    def _fitted(self, owner: str, log: Any, running_mean: Any, skip: Any) -> tuple[FittedRun, ...]:
         running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
         skip = check(SKIP, owner, "skip", skip)
         if log is None:
@@ -292,7 +297,7 @@ class Forecast:
 
 
 def _text(forecast: Forecast) -> str:
-    """The parameters with their intervals, and what they were fitted to."""
+    """The parameters with their intervals, and the fitted trainings."""
     values = ", ".join(
         f"{name}={value:.4g} ({low:.4g} to {high:.4g})"
         for (name, value), (low, high) in zip(forecast.parameters.items(), forecast.intervals.values(), strict=True)
@@ -303,7 +308,7 @@ def _text(forecast: Forecast) -> str:
 
 
 def _fields_in(text: str) -> dict[str, Any]:
-    """The fields of a forecast in the text of `to_json`."""
+    """The fields of a forecast from the text of `to_json`."""
     try:
         found = json.loads(text)
         found["runs"] = tuple(FittedRun.from_dict(run) for run in found["runs"])
@@ -314,12 +319,12 @@ def _fields_in(text: str) -> dict[str, Any]:
         if set(found) != {field.name for field in fields(Forecast)}:
             raise ValueError("other fields than a forecast has")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"from_json: `text` must be a text of `to_json`, got another one: {error}") from error
+        raise ValueError(f"from_json: `text` must be the JSON text of `to_json`, got another text: {error}") from error
     return dict(found)
 
 
 def _rates(owner: str, name: str, schedule: Any, steps: Any) -> Floats:
-    """The rates of a schedule, which must be bound."""
+    """The rates of a bound schedule. An unbound one is refused."""
     count = check(STEPS, owner, "steps", steps)
     if not isinstance(schedule, LearningRateSchedule) or type(schedule) is LearningRateSchedule:
         allowed = "a schedule" if name == "schedule" else "a dict of schedules by name"

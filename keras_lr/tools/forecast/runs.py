@@ -1,4 +1,4 @@
-"""A training as a law sees it: the rate of each step, and the loss at some of them, read from a log."""
+"""The data of a training for a law: the rate of each step, and the loss at some steps, from a log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ONE = "a log of LearningRateLogger (a DataFrame, a logger, or a .csv or .parquet
 SEVERAL = f"{ONE}, or a list or dict of them"
 
 POINTS = 100
-"""Losses of a run that a law is fitted to. More of them are averaged over equal stretches of steps."""
+"""Largest number of losses of a run in a fit. More losses are averaged over equal intervals of steps."""
 
 SKIPPED = 0.05
-"""The part of a log at its start that is left out, where its warmup is shorter."""
+"""The fraction of a log that is left out at its start if its warmup is shorter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +47,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Reading:
-    """How logs are read, and what an error calls them.
+    """How to read logs, and names for errors.
 
     Attributes:
-        owner: the function that is given the logs.
-        argument: its argument for them.
+        owner: the function that gets the logs.
+        argument: its argument with the logs.
         loss: the column with the loss.
         is_chosen: whether the column is the argument `loss` of the function.
-        running_mean: whether the losses are means over the epoch so far; None where the log shall tell.
+        running_mean: whether the losses are means over the epoch so far; None to decide from the log.
         skip: steps at the start whose losses are left out; None for the warmup.
     """
 
@@ -69,7 +69,7 @@ class Reading:
         """The trainings in logs.
 
         Raises:
-            TypeError, ValueError: they are no logs, or have no loss.
+            TypeError, ValueError: they are not logs, or have no loss.
             OSError: a file is missing.
         """
         return [_run(self, name, frame) for name, frame in frames_of(self.owner, self.argument, logs).items()]
@@ -113,7 +113,7 @@ def column_of(owner: str, argument: str, name: str, frame: Any, column: str) -> 
     """The numbers in a column of a log.
 
     Raises:
-        ValueError: there is no such column, there are two, or it has no numbers.
+        ValueError: the column is missing, exists twice, or does not contain numbers.
     """
     if column not in frame:
         there = ", ".join(map(str, frame.columns))
@@ -130,7 +130,7 @@ def column_of(owner: str, argument: str, name: str, frame: Any, column: str) -> 
 def _run(reading: Reading, name: str, frame: Any) -> Run:
     owner, loss, skip = reading.owner, reading.loss, reading.skip
     numbers = column_of(owner, reading.argument, name, frame, "step")
-    if not np.all(np.abs(numbers) < MOST_STEPS) or np.any(numbers != np.floor(numbers)):  # NaN is less than nothing
+    if not np.all(np.abs(numbers) < MOST_STEPS) or np.any(numbers != np.floor(numbers)):  # NaN compares false
         raise ValueError(f"{owner}: {name}: the steps of a log must be whole numbers below {MOST_STEPS:,}, got others")
     order = np.argsort(numbers, kind="stable")
     frame, steps = frame.iloc[order], numbers[order].astype(np.int64)
@@ -139,7 +139,7 @@ def _run(reading: Reading, name: str, frame: Any) -> Run:
         there = ", ".join(map(str, frame.columns))
         raise ValueError(f"{owner}: `loss` must be a column of every log, got {shown(loss)}; {name} has {there}")
     losses = column_of(owner, reading.argument, name, frame, loss)
-    # `LearningRateLogger` records what Keras reports after a batch: means over the epoch so far.
+    # `LearningRateLogger` records the values that Keras reports after a batch: means over the epoch so far.
     running_mean = reading.running_mean
     if running_mean is None:
         running_mean = loss == "loss" and {"epoch", "batch"} <= set(frame.columns)
@@ -158,19 +158,19 @@ def _run(reading: Reading, name: str, frame: Any) -> Run:
 
 
 def _every_step(owner: str, name: str, steps: Steps, rates: Floats) -> Floats:
-    """The rate of each step from 0 to the last row; a step without a row has the rate of the row before it."""
+    """The rate of each step from 0 to the last row. A step without a row has the rate of the row before it."""
     if len(steps) == 0:
         raise ValueError(f"{owner}: {name}: a log must have rows, got an empty one")
     if steps[0] < 0 or np.any(np.diff(steps) <= 0):
         raise ValueError(
-            f"{owner}: {name}: the steps of a log must be numbers >= 0, each of them once, got one twice or below 0; "
-            "give the trainings of a log with several of them one by one"
+            f"{owner}: {name}: the steps of a log must be different numbers >= 0, got one twice or below 0; "
+            "pass the trainings of a log with several of them one by one"
         )
     if not np.all(np.isfinite(rates)) or rates.min() < 0.0:
         raise ValueError(f"{owner}: {name}: the rates of a log must be finite and >= 0")
     if steps[0] > SKIPPED * steps[-1]:
         raise ValueError(
-            f"{owner}: {name}: a log must begin with the training, since the sum of all rates counts, got step "
+            f"{owner}: {name}: a log must begin with the training, since the sum of all rates is needed, got step "
             f"{steps[0]:,} first"
         )
     row = np.searchsorted(steps, np.arange(steps[-1] + 1), "right") - 1
@@ -178,7 +178,7 @@ def _every_step(owner: str, name: str, steps: Steps, rates: Floats) -> Floats:
 
 
 def _of_batches(reading: Reading, name: str, frame: Any, means: Floats) -> tuple[Floats, Floats]:
-    """The mean loss of the batches since the last loss that was reported, and how many they are."""
+    """The mean loss of the batches since the previous reported loss, and the number of these batches."""
     for column in ("epoch", "batch"):
         if column not in frame:
             refuse(reading.owner, "running_mean", f"False for {name}, a log without a column {column!r}", True)
@@ -196,7 +196,7 @@ def _of_batches(reading: Reading, name: str, frame: Any, means: Floats) -> tuple
 
 
 def _smoothed(steps: Steps, losses: Floats, counts: Floats) -> tuple[Steps, Floats]:
-    """Means over equal stretches of steps, where there are more losses than points."""
+    """Means over equal intervals of steps, if there are more losses than points."""
     if len(steps) <= POINTS:
         return steps, losses
     span = steps[-1] - steps[0] + 1

@@ -1,9 +1,9 @@
-"""The sums over a run's rates that the laws need: the area under the rates, and the list of their falls.
+"""The sums over the rates of a run that the laws need: the area under the rates, and the list of their falls.
 
 Both laws sum over every step k at which the rate fell (or rose) from η(k−1) to η(k). A run of a million steps has
-up to a million of them for each of the points at which the loss is wanted. So neighbouring falls are joined: a
-group is one fall by their sum, at the mean of their places, weighted by their sizes. A group never reaches over a
-point at which the loss is wanted, so that it lies either before the point or after it.
+up to a million of them, for each point at which the loss is computed. So neighbouring falls are combined to groups: a
+group is one fall by their sum, at the mean of their positions, weighted by their sizes. A group never contains a point
+at which the loss is computed, so that it is either before or after the point.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 GROUPS = 900
-"""About how many falls are left, besides one for each point."""
+"""Approximate number of groups of falls, in addition to one for each point."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a law knows of a run.
+    """The sums of a run that a law needs.
 
     Attributes:
-        steps: the points: the loss after the update of this step is wanted.
+        steps: the points: steps after whose update the loss is computed.
         area: S1 at the points, the sum of the rates up to and including this step.
-        change: by how much the rate fell, η(k−1) − η(k); negative where it rose.
+        change: the size of each fall, η(k−1) − η(k); negative for a rise.
         rate: the rate after each fall, η(k).
         start: the sum of the rates before each fall, up to step k − 1.
         first: the step of each fall, k.
@@ -41,18 +41,18 @@ class Sums:
     first: Floats
 
     def scaled(self, rate: float, area: float) -> Sums:
-        """The same in other units: rates are divided by `rate`, and areas by `area`."""
+        """The sums in other units: rates are divided by `rate`, and areas by `area`."""
         return Sums(self.steps, self.area / area, self.change / rate, self.rate / rate, self.start / area, self.first)
 
 
 def warmup_of(rates: Floats) -> int:
-    """The step at which the first rise of the rates ends; 0 where they do not begin with one."""
+    """The step at which a rise at the start of the rates ends; 0 if there is none."""
     ends = np.flatnonzero(np.diff(rates) <= 0.0)
     return int(ends[0]) if len(ends) else max(len(rates) - 1, 0)
 
 
 def points_of(rates: Floats, count: int) -> Steps:
-    """Steps at which a curve is computed: evenly, more at the start, at the end and where the rate changes."""
+    """Steps at which a curve is computed: evenly spaced, with more at both ends and at changes of the rate."""
     last = len(rates) - 1
     third = count // 4
     near = np.geomspace(1, last, third)
@@ -65,12 +65,12 @@ def points_of(rates: Floats, count: int) -> Steps:
 def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
     """The sums of a run, at some of its steps.
 
-    The rise of the warmup counts in the area, and is no (negative) fall, as in both papers.
+    As in both papers, the rise of the warmup is a part of the area, but not a (negative) fall.
 
     Args:
         rates: the rate of each step from step 0 on.
-        points: steps of the run, in order.
-        groups: about how many groups the falls are joined to, besides one for each point.
+        points: steps of the run, in ascending order.
+        groups: approximate number of groups of falls, in addition to one for each point.
     """
     area = np.cumsum(rates)
     warmup = warmup_of(rates)
@@ -79,7 +79,7 @@ def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
     change, place = change[where], where + warmup + 1
     rate, start, first = rates[place], area[place - 1], place.astype(np.float64)
     if len(first) > groups + len(points):
-        # Falls and rises apart: a noisy rate falls from high rates and rises from low ones, which does not cancel.
+        # Falls and rises separately: a noisy rate falls from high rates and rises from low ones, which does not cancel.
         parts = [_joined(it, change, rate, start, first, points, groups) for it in (change > 0.0, change < 0.0)]
         change, rate, start, first = (np.concatenate(them) for them in zip(*parts, strict=True))
         order = np.argsort(first, kind="stable")
@@ -88,11 +88,11 @@ def sums_of(rates: Floats, points: Steps, groups: int = GROUPS) -> Sums:
 
 
 def sums_of_line(steps: Floats, rates: Floats) -> Sums:
-    """The sums at the end of a line from rate to rate that begins with its highest rate, or rises to it.
+    """The sums at the end of a polygonal line of rates, which begins with its highest rate or rises to it.
 
     Args:
-        steps: places of the line's corners, from 0 to the last step.
-        rates: the rates there.
+        steps: the steps of the line's corners, from 0 to the last step.
+        rates: the rates at the corners.
     """
     middle = 0.5 * (rates[1:] + rates[:-1])
     area = np.concatenate([[rates[0]], rates[0] + np.cumsum(middle * np.diff(steps))])
@@ -106,7 +106,7 @@ def sums_of_line(steps: Floats, rates: Floats) -> Sums:
 def _joined(
     chosen: NDArray[np.bool_], change: Floats, rate: Floats, start: Floats, first: Floats, points: Steps, groups: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """The chosen changes, joined to groups: the sum of each, and weighted means of what belongs to them."""
+    """The chosen changes, combined to groups: sums of the changes, and weighted means of the other values."""
     change, rate, start, first = change[chosen], rate[chosen], start[chosen], first[chosen]
     if len(first) <= groups:
         return change, rate, start, first
@@ -118,10 +118,10 @@ def _joined(
 
 
 def _edges(change: Floats, first: Floats, points: Steps, groups: int) -> Steps:
-    """Where groups of falls, or of rises, begin: after points, and in three even divisions.
+    """The starts of groups of falls, or of rises: after points, and in three even divisions.
 
-    These are by the size of the falls, by steps, and by the logarithm of the steps that are left: the last falls
-    count most for the loss at the end, and there a rate may go to 0.
+    The divisions are by the size of the falls, by steps, and by the logarithm of the remaining steps. The last falls
+    matter most for the final loss, and there a rate may go to 0.
     """
     part = max(groups // 3, 1)
     left = np.log(first[-1] + 1.0 - first)

@@ -1,4 +1,4 @@
-"""`RangeTest`: the curve of a range test, what the rules pick from it, and its picture."""
+"""`RangeTest`: the curve of a range test, the suggestions of the rules, and a plot."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class RangeTest:
     """The result of `find_learning_rate`.
 
     Attributes:
-        sweeps: the runs, one for each repeat.
-        steps: batches that were asked for; a run that diverged has fewer.
-        diverged: whether every run was ended by its loss.
+        sweeps: the runs of the test.
+        steps: the requested number of batches. A run that diverged has fewer.
+        diverged: whether the loss ended every run.
     """
 
     sweeps: tuple[Sweep, ...]
@@ -47,7 +47,12 @@ class RangeTest:
     diverged: bool
 
     def to_frame(self) -> pd.DataFrame:
-        """The curve: learning_rate, loss (of the batch), smoothed_loss; with repeats also `repeat`."""
+        """The curve as a pandas DataFrame, with a row for each batch.
+
+        Returns:
+            A DataFrame with the columns learning_rate, loss (of the batch), smoothed_loss, and, for several runs,
+            `repeat`.
+        """
         import pandas as pd
 
         frames = [pd.DataFrame(vars(sweep)) for sweep in self.sweeps]
@@ -56,24 +61,27 @@ class RangeTest:
         return pd.concat(frames, ignore_index=True)
 
     def suggestion(self, rule: rules.Rule = "valley") -> float | None:
-        """The learning rate that a rule picks from the curve.
+        """The learning rate that a rule suggests.
 
         - "valley": about half way down the longest fall of the loss.
         - "steepest": where the loss falls fastest over log(rate).
         - "minimum": a tenth of the rate with the lowest loss.
-        - "slide": left of where the loss begins to leave the scale.
+        - "slide": left of the point where the loss begins to diverge.
 
-        The rules are fastai's, on the curve without its first tenth and its last 5 points, and
-        without everything from the first loss that is not finite. Over repeats it is the
-        geometric median of their answers.
+        The rules are those of fastai. They use the curve without its first tenth, its last 5 points, and
+        everything from the first loss on that is not finite. For several runs, the suggestion is the
+        geometric median.
+
+        Args:
+            rule: "valley", "steepest", "minimum" or "slide".
 
         Returns:
-            A rate; or None, with a warning that says why, where the curve holds no answer: too
-            few points, a loss that does not fall by more than its noise, a minimum at an end, or
-            repeats that differ by more than a factor of ten.
+            A rate, or None, with a warning that contains the reason: there are too few points, the loss
+            does not fall by more than its noise, the minimum is at an end of the curve, or the runs differ
+            by more than a factor of ten.
 
         Raises:
-            ValueError: an unknown rule.
+            TypeError, ValueError: the rule is unknown.
         """
         found = self._suggest(rule)
         if found.learning_rate is None:
@@ -81,18 +89,34 @@ class RangeTest:
         return found.learning_rate
 
     def suggestions(self) -> pd.DataFrame:
-        """What all rules say: rule, learning_rate (NaN for no answer), loss, and the reason of none."""
+        """The suggestions of all rules as a pandas DataFrame.
+
+        Returns:
+            A DataFrame with the columns rule, learning_rate (NaN if there is no suggestion), loss, and the reason if
+            there is none.
+        """
         import pandas as pd
 
         found = [vars(self._suggest(rule)) for rule in rules.RULES]
         return pd.DataFrame(found).astype({"learning_rate": "float64", "loss": "float64"})
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the smoothed loss over the rate, with what the rules pick. Returns the axes."""
+        """Draw the smoothed loss over the rate with matplotlib, with the suggestions of the rules.
+
+        Args:
+            ax: the axes to draw on; those of a new figure by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            TypeError: `ax` is not matplotlib's axes.
+            ImportError: matplotlib is missing.
+        """
         return _draw(self, ax)
 
     def _repr_html_(self) -> str:
-        """The curve with what the rules pick, and a sentence, for a notebook."""
+        """A sentence, and the curve with the suggestions of the rules, as HTML for a notebook."""
         return _html(self)
 
     def _suggest(self, rule: str) -> rules.Suggestion:
@@ -106,7 +130,7 @@ class RangeTest:
             return next(one for one in found if one.learning_rate is None)
         rates = np.array([one.learning_rate for one in answers], np.float64)
         if rates.max() > DECADE * rates.min():
-            reason = f"the repeats say {rates.min():.2g} to {rates.max():.2g}, more than a factor of ten"
+            reason = f"the repeats suggest {rates.min():.2g} to {rates.max():.2g}, more than a factor of ten apart"
             return rules.Suggestion(rule, None, None, reason)
         losses = np.array([one.loss for one in answers], np.float64)
         return rules.Suggestion(rule, float(np.exp(np.median(np.log(rates)))), float(np.median(losses)))
@@ -114,14 +138,14 @@ class RangeTest:
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """What is drawn of a range test.
+    """The content of a plot of a range test.
 
     Attributes:
-        rates: the rates that all repeats have.
+        rates: the rates that all runs have.
         middle: the median of the smoothed losses.
-        band: the lowest and the highest smoothed loss, over repeats; None for one run.
-        marks: the answers of the rules: rate and loss by rule.
-        limits: where the axis of the losses begins and ends; None if no loss is finite.
+        band: the lowest and the highest smoothed loss over the runs; None for one run.
+        marks: the suggestions: rate and loss by rule.
+        limits: the ends of the loss axis; None if no loss is finite.
     """
 
     rates: Floats
@@ -146,7 +170,7 @@ def _picture_of(test: RangeTest) -> _Picture:
     }
     finite, limits = middle[np.isfinite(middle)], None
     if len(finite):
-        # A loss that diverges would press the rest of the curve flat.
+        # Otherwise a diverging loss would flatten the rest of the curve.
         low, high = finite.min(), max(finite[0], finite.min())
         margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
         limits = (float(low - margin), float(high + 2.0 * margin))
@@ -154,9 +178,9 @@ def _picture_of(test: RangeTest) -> _Picture:
 
 
 def _draw(test: RangeTest, ax: Axes | None = None) -> Axes:
-    """Draw the smoothed losses of a range test over the rate, and the answers of the rules.
+    """Draw the smoothed losses of a range test over the rate, and the suggestions of the rules.
 
-    Several repeats are one line (their median) in a band from the lowest to the highest.
+    Several runs are drawn as one line (their median) in a band from the lowest to the highest.
     """
     ax, picture = drawing.axes(ax), _picture_of(test)
     rates = picture.rates
@@ -178,7 +202,7 @@ def _draw(test: RangeTest, ax: Axes | None = None) -> Axes:
 
 
 def _html(test: RangeTest) -> str:
-    """The same as SVG, under a sentence."""
+    """A sentence, and the plot as SVG."""
     picture = _picture_of(test)
     answers = ", ".join(f"{rate:.2g} ({rule})" for rule, (rate, _) in picture.marks.items())
     batches = sum(len(sweep.loss) for sweep in test.sweeps)

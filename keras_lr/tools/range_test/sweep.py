@@ -1,4 +1,4 @@
-"""One sweep of a range test: the model trains while its rate rises, and is put back."""
+"""One sweep of a range test: the model trains while its rate rises, and is restored."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_lr.core.keras_versions import executions, set_random_seed
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.schedules.warmup import Warmup
 from keras_lr.training.snapshot import AttributesSnapshot, ModelSnapshot, RandomSnapshot, seeds_of
 
 LAG = 8
-"""Batches between a step and the look at its loss, so that the device never waits for the host."""
+"""Batches between a step and the check of its loss, so that the device never waits for the host."""
 
 
 class Sweeper:
-    """Runs sweeps on a model and puts it back after each."""
+    """Runs sweeps on a model and restores it after each."""
 
     def __init__(
         self, model: Any, optimizers: list[lookup.RatedOptimizer], sweep: Warmup, data: dict[str, Any]
@@ -29,7 +30,7 @@ class Sweeper:
         self._optimizers = optimizers
         self._sweep = sweep
         self._data = data
-        # An iterator is used up by the epoch that reads it; other data can be read again.
+        # An iterator can be read only once. Other data can be read again.
         self._is_iterator = hasattr(data["x"], "__next__")
 
     def run(self, watch: Watch, seed: int | None, *, mix: bool) -> None:
@@ -38,7 +39,7 @@ class Sweeper:
         watch.begin = lambda: self._begin(watch, seed, mix=mix)
         try:
             if seed is not None:
-                keras.utils.set_random_seed(seed)
+                set_random_seed(seed)
             if keras.config.backend() == "tensorflow" and not model.built:
                 vars(model)["_maybe_symbolic_build"] = lambda iterator: _build_from(model, iterator)
             epochs = 1 if self._is_iterator else watch.steps
@@ -54,12 +55,12 @@ class Sweeper:
                 kept.restore()
 
     def _begin(self, watch: Watch, seed: int | None, *, mix: bool) -> None:
-        """Keep the model, which `fit` has built by now, and let the rate rise from its step on."""
+        """Take a snapshot of the model, which `fit` has built by now, and let the rate rise from its step on."""
         model = self._model
         lookup.build_optimizer(model)
         watch.snapshot = ModelSnapshot(model)
         if keras.config.backend() == "jax":
-            # After a `fit` with EMA a weight and its average share a buffer, which a second `fit` refuses.
+            # After a `fit` with EMA a weight and its average share a buffer, which the next `fit` refuses.
             watch.snapshot.restore()
         if all(rated.is_idle for rated in self._optimizers):
             names = [rated.optimizer.name for rated in self._optimizers]
@@ -67,15 +68,15 @@ class Sweeper:
         for rated in self._optimizers:
             install.assign_source(rated, self._sweep.from_step(-rated.step()))
         if seed is not None:
-            # Once more: building the model has drawn an order of the data on JAX and torch.
-            keras.utils.set_random_seed(seed)
+            # Again: building the model has drawn an order of the data on JAX and torch.
+            set_random_seed(seed)
         if seed is not None and mix:
             for number, state in enumerate(seeds_of(model)):
                 state.assign(np.array([seed * 7919 + number, 0]))
 
 
 class Watch(keras.callbacks.Callback):
-    """Takes the loss of each batch, looks at it a few batches later, and stops on divergence."""
+    """Records the loss of each batch, checks it a few batches later, and stops on divergence."""
 
     def __init__(self, steps: int, smoothing: float, divergence: float, advance: Callable[[], None]) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class Watch(keras.callbacks.Callback):
             self._net.stop_training = True
 
     def finish(self) -> None:
-        """Look at what is still waiting."""
+        """Check the remaining losses."""
         while self._waiting:
             self._look()
 
@@ -125,12 +126,12 @@ class Watch(keras.callbacks.Callback):
         self.losses.append(loss)
         self.smoothed.append(smooth)
         self._best = min(self._best, smooth)
-        # A loss may be negative; then only what is not finite counts as divergence.
+        # For a negative loss, only values that are not finite are divergence.
         self.diverged = not math.isfinite(smooth) or (self._best > 0.0 and smooth > self._divergence * self._best)
 
 
 def _with_fresh_metrics(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
-    """A training step before which every metric is as new."""
+    """A training step before which every metric is reset."""
     if keras.config.backend() != "jax":
 
         def fresh(*args: Any, **kwargs: Any) -> Any:
@@ -152,7 +153,7 @@ def _with_fresh_metrics(model: Any, step: Callable[..., Any]) -> Callable[..., A
 
 
 def _build_from(model: Any, iterator: Any) -> None:
-    """Build a model on TensorFlow before its first step, as the other backends do."""
-    for _, _, batches in iterator:
+    """Build a model on TensorFlow before its first step. The other backends do so themselves."""
+    for batches in executions(iterator):
         model._symbolic_build(data_batch=next(batches))
         break
