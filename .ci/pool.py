@@ -19,6 +19,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = str(ROOT / ".venv-all/bin/python")
+LIGHT = str(ROOT / ".venv/bin/python")
+"""Of the README's environment, which has torch alone: there a new process imports no TensorFlow in its first `fit`."""
+
 AT_ONCE = os.cpu_count() or 1
 
 
@@ -36,7 +39,8 @@ def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
     return Job(name, seconds, [PYTHON, "-m", "pytest", "-q", *arguments], backend)
 
 
-DEPENDS = "not once and not site and not wide and not elsewhere"
+HERE = "not site and not elsewhere"
+DEPENDS = f"not once and not wide and {HERE}"
 """The tests whose result depends on the backend, without what CI leaves to another backend."""
 
 PARTS = ("steps", "counts", "scheduled_step", "reads", "preview", "logger", "importing", "precision", "range_test")
@@ -48,7 +52,8 @@ JOBS = [
     pytest("TensorFlow: all but laws", 800, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
     pytest("JAX: what depends on the backend", 500, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    pytest("torch: slow, or with a library", 900, "torch", "-m", "(slow or needs) and not site and not elsewhere"),
+    Job("torch: slow", 500, [LIGHT, "-m", "pytest", "-q", "-m", f"slow and not needs and {HERE}"], "torch"),
+    pytest("torch: with a library", 400, "torch", "-m", f"needs and {HERE}"),
     pytest("the site in a browser", 450, "jax", "-m", "site"),
     Job("benchmarks, a few steps of some", 250, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax", *PARTS]),
     Job("the oldest versions, a few tests", 90, [PYTHON, ".ci/versions", "quick"]),
@@ -58,6 +63,16 @@ JOBS = [
 ]
 
 
+class Result(NamedTuple):
+    """What a job took, and whether it passed."""
+
+    name: str
+    seconds: float
+    processor: float
+    """Seconds of all processors together. Those of processes for which nobody waits are not counted."""
+    passed: bool
+
+
 class Pool:
     """Takes jobs from a list until it is empty."""
 
@@ -65,7 +80,7 @@ class Pool:
         self._waiting = sorted(jobs, key=lambda job: -job.seconds)
         self._folder = folder
         self._lock = threading.Lock()
-        self.times: list[tuple[str, float, bool]] = []
+        self.results: list[Result] = []
 
     def run(self) -> None:
         """Run jobs one after another; one of these runs for each core."""
@@ -74,22 +89,28 @@ class Pool:
                 if not self._waiting:
                     return
                 job = self._waiting.pop(0)
-            self._finish(job, *self._start(job))
+            self._finish(*self._start(job))
 
-    def _start(self, job: Job) -> tuple[float, bool, Path]:
+    def _start(self, job: Job) -> tuple[Result, Path]:
         path = self._folder / f"{job.name.replace(' ', '-').replace(':', '')}.txt"
         begun = time.monotonic()
         with path.open("wb") as output:
-            environment = os.environ | {"KERAS_BACKEND": job.backend, "KERAS_LR_COMPLETE": "1"}
-            status = subprocess.run(job.arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        return time.monotonic() - begun, status.returncode == 0, path
+            complete = {} if job.arguments[0] == LIGHT else {"KERAS_LR_COMPLETE": "1"}
+            environment = os.environ | {"KERAS_BACKEND": job.backend} | complete
+            process = subprocess.Popen(
+                job.arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begun
+        return Result(job.name, seconds, usage.ru_utime + usage.ru_stime, status == 0), path
 
-    def _finish(self, job: Job, seconds: float, passed: bool, path: Path) -> None:
+    def _finish(self, result: Result, path: Path) -> None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         with self._lock:
-            self.times.append((job.name, seconds, passed))
-            print(f"\n=== {job.name}: {'passed' if passed else 'FAILED'} ({seconds:.0f} s)")
-            print("\n".join(lines[-3:] if passed else lines[-200:]), flush=True)
+            self.results.append(result)
+            verdict = "passed" if result.passed else "FAILED"
+            print(f"\n=== {result.name}: {verdict} ({result.seconds:.0f} s, {result.processor:.0f} s of a processor)")
+            print("\n".join(lines[-3:] if result.passed else lines[-200:]), flush=True)
 
 
 def main() -> int:
@@ -102,12 +123,13 @@ def main() -> int:
         thread.start()
     for thread in threads:
         thread.join()
-    before = [part.rsplit("=", 1) for part in sys.argv[2:]]
-    after = [[name, f"{seconds:.0f}"] for name, seconds, _ in sorted(pool.times, key=lambda row: -row[1])]
-    print("\n| part | seconds |\n| --- | --- |")
+    before = [[*part.rsplit("=", 1), ""] for part in sys.argv[2:]]
+    longest_first = sorted(pool.results, key=lambda result: -result.seconds)
+    after = [[result.name, f"{result.seconds:.0f}", f"{result.processor:.0f}"] for result in longest_first]
+    print("\n| part | seconds | of a processor |\n| --- | --- | --- |")
     for row in [*before, *after]:
         print(f"| {' | '.join(row)} |")
-    return 0 if all(passed for _, _, passed in pool.times) else 1
+    return 0 if all(result.passed for result in pool.results) else 1
 
 
 if __name__ == "__main__":
