@@ -101,8 +101,9 @@ class Pool:
                 job.arguments, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
             _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - begun
-        return Result(job.name, seconds, usage.ru_utime + usage.ru_stime, status == 0), path
+        return Result(job.name, seconds, usage.ru_utime + usage.ru_stime, process.returncode == 0), path
 
     def _finish(self, result: Result, path: Path) -> None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
