@@ -35,6 +35,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "precision": BACKENDS,
     "growth": BACKENDS,
     "scale": BACKENDS,
+    "processes": ("jax", "torch"),
+    "many_trainings": ("torch",),
     "range_test": BACKENDS,
     "forecast": ("jax",),
     "training": ("jax",),

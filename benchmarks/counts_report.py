@@ -105,6 +105,20 @@ def processes() -> str:
     return _table(["", "steps", "epochs", "reductions", "rates and state in both", "messages of each"], body)
 
 
+def many_trainings() -> str:
+    """A comparison on a cluster."""
+    body = [
+        [
+            f"{row['trainings']:,}",
+            f"{row['seconds']:,.0f}",
+            f"{row['trained_again']}: {'the same losses' if row['alike'] else 'other losses'}",
+        ]
+        for run in common.load("many_trainings").values()
+        for row in run["rows"]
+    ]
+    return _table(["trainings", "seconds", "trained again on processes"], body)
+
+
 def worst_of_steps() -> list[tuple[str, str, str]]:
     """The lines of the goals that a clock cannot answer."""
     lines = []

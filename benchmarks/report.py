@@ -378,6 +378,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "groups_counted": groups_counted,
     "scale": lambda: counts_report.scale() + "\n\n" + made_with("scale"),
     "processes": lambda: counts_report.processes() + "\n\n" + made_with("processes"),
+    "many_trainings": lambda: counts_report.many_trainings() + "\n\n" + made_with("many_trainings"),
     "accelerator": lambda: accelerator_report.measured(common.load("accelerator")),
     "waits": lambda: accelerator_report.waits() + "\n\n" + made_with("waits"),
     "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
