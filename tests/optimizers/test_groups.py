@@ -1,5 +1,6 @@
 """`Scheduled(multipliers=…)`: each step in the weights, against Keras's `MultiOptimizer`, torch's groups and optax."""
 
+import inspect
 import itertools
 
 import keras
@@ -302,7 +303,8 @@ ZEROS = [{name: np.zeros((3, 2), "float32") for name in NAMES}] * STEPS
 def test_what_decays_how_much(kind, independent):
     """w ← w·(1 − rate·factor·decay·factor of the decay), without the rate and its factor where it is independent."""
     decays = {"bias": 0.0, "embed|head": klr.Sequential([1.0, 3.0], [4])}
-    options = {"adam_weight_decay": 0.2} if kind == "Muon" else {}
+    arguments = inspect.signature(getattr(keras.optimizers, kind)).parameters
+    options = {"adam_weight_decay": 0.2} if "adam_weight_decay" in arguments else {}  # Muon's, since Keras 3.13
     optimizer = stock(kind, RATE, weight_decay=0.2, **options)
     optimizer.exclude_from_weight_decay(var_names=["body_kernel"])
     factors = {"head": 0.5, "embed": THAW}
