@@ -5,6 +5,7 @@ python -m benchmarks steps reads            some
 python -m benchmarks --backend jax steps    on some backends
 python -m benchmarks --quick                whether they run; the figures mean nothing and are not kept
 python -m benchmarks --tables               the tables anew, from the files of results
+python -m benchmarks.accelerator            six minutes on a GPU
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 PARTS: dict[str, tuple[str, ...]] = {
     "steps": BACKENDS,
     "counts": BACKENDS,
+    "waits": BACKENDS,
     "scheduled_step": BACKENDS,
     "groups": BACKENDS,
     "batch_normalization": BACKENDS,
@@ -28,6 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "reads": BACKENDS,
     "preview": ("jax",),
     "logger": ("jax",),
+    "log_memory": ("torch",),
     "importing": ("jax",),
     "precision": BACKENDS,
     "growth": BACKENDS,

@@ -6,6 +6,7 @@ import datetime
 import gc
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import time
@@ -20,15 +21,23 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "optax", "numpy", "pandas", "pyarrow")
 
 
-def interleaved(works: Mapping[str, Callable[[], Any]], turns: int, warm: int = 1) -> dict[str, np.ndarray]:
+def interleaved(
+    works: Mapping[str, Callable[[], Any]], turns: int, warm: int = 1, seconds: float = math.inf
+) -> dict[str, np.ndarray]:
     """Seconds that each work takes: in each turn all of them once, in an order drawn anew.
+
+    After so many seconds no further turn begins, but for the first one that counts.
 
     The garbage collector rests while a work runs, so that it does not hit one of them by chance. What is there
     after the warm turns (compiled models) it leaves out from then on: looking through it takes longer than the work.
     """
     draw, names = np.random.default_rng(0), list(works)
     taken = {name: np.zeros(turns + warm) for name in names}
+    end = time.perf_counter() + seconds
     for turn in range(turns + warm):
+        if turn > warm and time.perf_counter() >= end:
+            taken = {name: times[:turn] for name, times in taken.items()}
+            break
         if turn == warm:
             gc.collect()
             gc.freeze()
@@ -74,15 +83,24 @@ def backend() -> str:
     return keras.config.backend()
 
 
-def save(part: str, key: str, rows: Any, quick: bool) -> None:
-    """Put the rows of one run (of a backend, or "all") into the part's file, beside those of the others."""
-    if quick:  # the figures of a quick run mean nothing
+def save(part: str, key: str, rows: Any, quick: bool, folder: Path = RESULTS, **facts: Any) -> None:
+    """Put the rows of one run (of a backend, or "all") into the part's file, beside those of the others.
+
+    Args:
+        part: the name of the file.
+        key: the name of the run in it.
+        rows: its rows.
+        quick: only print them; the figures of a quick run mean nothing.
+        folder: where the file is.
+        facts: further entries beside the rows.
+    """
+    if quick:
         print(json.dumps(rows, indent=1))
         return
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{part}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{part}.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known[key] = {**machine(), "rows": rows}
+    known[key] = {**machine(), **facts, "rows": rows}
     path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 

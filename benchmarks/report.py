@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common, counts_report, forecast_report
+from benchmarks import accelerator_report, common, counts_report, forecast_report
 from benchmarks.training import CONSTANT, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
@@ -339,6 +339,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "fine_tuning": fine_tuning,
     "groups_counted": groups_counted,
     "scale": lambda: counts_report.scale() + "\n\n" + made_with("scale"),
+    "accelerator": lambda: accelerator_report.measured(common.load("accelerator")),
+    "waits": lambda: accelerator_report.waits() + "\n\n" + made_with("waits"),
     "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
     "forecast": forecast_report.table,
     "short": short,
@@ -356,12 +358,16 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
+ALWAYS = ("short", "goals", "accelerator")
+"""The tables that have no file of their own, or say themselves that there is none."""
+
+
 def filled(text: str) -> str:
     """A page with its tables made anew."""
 
     def replaced(match: re.Match[str]) -> str:
         name = match.group(1)
-        made = TABLES[name]() if name in ("short", "goals") or common.load(name) else "(not measured yet)"
+        made = TABLES[name]() if name in ALWAYS or common.load(name) else "(not measured yet)"
         return f"<!-- benchmark: {name} -->\n\n{made}\n\n<!-- end -->"
 
     return re.sub(r"<!-- benchmark: (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)

@@ -176,9 +176,11 @@ def first_at(curve: list[float], target: float) -> int | None:
     return next((epoch for epoch, value in enumerate(curve, 1) if value >= target), None)
 
 
-def main(quick: bool = False) -> None:
-    tasks = ("digits-mlp",) if quick else TASKS
-    rows = []
+def main(quick: bool = False, tasks: tuple[str, ...] = TASKS) -> None:
+    """Some tasks, or all; the rows of the others stay in the file of results."""
+    tasks = ("digits-mlp",) if quick else tasks
+    before = [] if quick else common.load("training").get(common.backend(), {"rows": []})["rows"]
+    rows = [row for row in before if row["task"] not in tasks]
     for task in tasks:
         for optimizer in list(PEAKS)[: 1 if quick else None]:
             rows += cell(task, optimizer, *((2, 3) if quick else (SHORT, LONG)), quick)

@@ -77,7 +77,7 @@ def spec() -> dict[str, Any]:
     if missing:
         raise LookupError(f"no example for {', '.join(missing)}: add it to EXAMPLES in docs/{Path(__file__).name}")
     return {
-        "warmup": _argument(klr.Warmup, "warmup_steps", 0.1) | {"default": 0},
+        "warmup": _argument(klr.Warmup, "warmup_steps", 0.1) | {"default": 0, "help": "its steps; 0 for none"},
         "classes": {name: _class(cls, EXAMPLES[name]) for name, cls in classes.items()},
     }
 

@@ -10,7 +10,7 @@ Neither library is imported here: an object with `Choice` is from KerasTuner, on
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 from keras_lr.core.algebra import Constant, Schedule
 from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
@@ -49,7 +49,7 @@ FAMILIES: dict[str, Callable[[float, int, int], Schedule]] = {
 def schedule(
     tuner: Any,
     *,
-    total_steps: int,
+    total_steps: SupportsFloat,
     families: tuple[str, ...] | list[str] = ("constant", "cosine", "linear", "one_cycle", "warmup_stable_decay"),
     peak: tuple[float, float] = (1e-4, 1e-1),
     warmup: tuple[float, float] = (0.0, 0.2),

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import zlib
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,10 @@ if "KERAS_BACKEND" not in os.environ:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Many tests compile the same small step: JAX keeps what XLA made of it, for one run and its workers.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+# Not before JAX 0.6: from this cache come steps that write into arrays of NumPy (0.4.35, 0.4.38, 0.5.3; not in 0.6.2).
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ and not (
+    find_spec("jax") and version("jax").startswith(("0.4.", "0.5."))
+):
     os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["KERAS_LR_JAX_CACHE"] = tempfile.mkdtemp(prefix="jax-cache-")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.svg import axis_end
+from keras_lr.core.svg import axis_end, round_values, short
 
 WIDTH, HEIGHT = 360, 176
 LEFT, RIGHT, TOP, BOTTOM = 46, 338, 12, 142
@@ -29,7 +28,7 @@ def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str
         f'<path class="klr-grid" d="{_grid()}"/>',
         f'<path class="klr-axes" d="M{LEFT} {TOP - 4}V{BOTTOM}H{RIGHT}"/>',
         *(_label(LEFT - 6, BOTTOM - (BOTTOM - TOP) * share + 4, top * share, "end") for share in (0.0, 0.5, 1.0)),
-        *(_label(LEFT + (RIGHT - LEFT) * at / last, BOTTOM + 16, at, "middle") for at in ticks(last)),
+        *(_label(LEFT + (RIGHT - LEFT) * at / last, BOTTOM + 16, at, "middle") for at in round_values(0, last, 1.0)),
         f'<text class="klr-name" x="{RIGHT}" y="{HEIGHT - 4}" text-anchor="end">step</text>',
         f'<polyline class="klr-line" points="{points}"/>',
     ]
@@ -50,19 +49,10 @@ def is_staircase(rates: NDArray[np.float64]) -> bool:
     return bool(len(jumps)) and jumps[0] > 0 and (len(jumps) == 1 or bool(np.diff(jumps).min() > 1))
 
 
-def ticks(last: int) -> list[int]:
-    """Three to six round steps along the axis."""
-    rough = last / 5
-    unit = 10 ** math.floor(math.log10(rough)) if rough >= 1 else 1
-    width = next(max(unit * factor, 1) for factor in (1, 2, 5, 10) if unit * factor >= rough)
-    return list(range(0, last + 1, width))
-
-
 def _grid() -> str:
     heights = [BOTTOM - (BOTTOM - TOP) * share for share in (0.5, 1.0)]
     return "".join(f"M{LEFT} {height:g}H{RIGHT}" for height in heights)
 
 
 def _label(x: float, y: float, value: float, anchor: str) -> str:
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{short(value)}</text>'

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+from html import escape, unescape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,9 @@ FIRST_EXAMPLES = (
     "one_cycle_with_momentum",
 )
 """What one learns first; the others follow by their names."""
+
+LONG = 20
+"""Characters of code from which a narrow column would break it within words."""
 
 OPTIONAL = ("playground.md", "reliability.md", "benchmarks.md")
 
@@ -61,7 +66,18 @@ def on_page_content(html: str, page: Any, **kwargs: Any) -> str:
     """Put the curves in their places; the pairs of lines of the migration page stand one under the other."""
     if page.file.src_uri == PAIRS:
         html = f'<div class="klr-pairs">{html}</div>'
+    else:
+        html = re.sub("<table>.*?</table>", lambda table: _with_heads(table[0]), html, flags=re.DOTALL)
     return re.sub(r"<p>(KLR-CURVE-.*?-)</p>", lambda place: f"<figure>{gallery.SVGS[place[1]]}</figure>", html)
+
+
+def _with_heads(table: str) -> str:
+    """A table with lines of code, whose cells know the heads of their columns: extra.css shows them on a phone."""
+    if not any(len(unescape(code)) >= LONG for code in re.findall("<code>(.*?)</code>", table)):
+        return table
+    heads = re.findall("<th[^>]*>(.*?)</th>", table)
+    columns = itertools.cycle(escape(re.sub("<.*?>", "", head)) for head in heads)
+    return re.sub("<td", lambda _: f'<td data-head="{next(columns)}"', table)
 
 
 def _is_there(entry: Any, docs: str) -> bool:

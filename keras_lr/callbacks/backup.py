@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
 
+from keras_lr.callbacks.backup_entry import BackupEntry
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
-from keras_lr.callbacks.backup_frame import Frame
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
-from keras_lr.callbacks.keras_state import capture as capture_states
-from keras_lr.callbacks.keras_state import check as check_states
 from keras_lr.callbacks.keras_state import has_stopped, restore
-from keras_lr.callbacks.own_state import OwnState, drop, put, take
 from keras_lr.callbacks.skipping import Skip, assign
 from keras_lr.core.fields import FLAG, PATH, Whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.training import processes
-from keras_lr.training.others import others, running_list
 from keras_lr.training.position import KEY, Position, forget
-from keras_lr.training.random_state import RandomStates, capture
-from keras_lr.training.saved_state import memory, of
+from keras_lr.training.random_state import capture
+from keras_lr.training.saved_state import memory
+from keras_lr.training.session import Session
 from keras_lr.training.snapshot import seeds_of
-
-STATES = "backup of callbacks"
-"""The key of the arrays of Keras's callbacks."""
 
 MOST_TEXT = 300
 """Longest reason in an error, in characters."""
@@ -80,7 +72,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: int | str = "epoch",
+        save_freq: SupportsFloat | str = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
@@ -92,9 +84,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint: bool = check(FLAG, "BackupAndRestore", "delete_checkpoint", delete_checkpoint)
         self._folder = BackupFolder(self.backup_dir)
         self._skip: Skip | None = None
-        self._resumed: dict[str, Any] | None = None
-        self._frame = Frame(self._give_back_states, self._write_epoch)
-        self._states: tuple[list[dict[str, Any]], list[Any]] | None = None
+        self._loaded: BackupEntry | None = None
 
     @property
     def path(self) -> Path:
@@ -105,6 +95,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
+        session = self._session = Session.join(self)
         if not model.built:
             raise ValueError("BackupAndRestore: the model must be built before `fit`: give it an `Input`, or call it")
         if self._skip is not None:  # left by a `fit` that ended with an error
@@ -112,24 +103,26 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skip = None
         self._seen, self._begun = 0, False
         self._damaged = False
-        self._resumed = None
-        self._states = None
+        self._loaded = None
         if not self._is_of_another(memory(model).get(KEY)):
             forget(model)
         if processes.is_chief():
             self._folder.prepare()
         if self._folder.backups():
             # Keras's own callback passes the first epoch to `fit` in this way.
-            model._initial_epoch = self._first_epoch(self._load())
-        self._frame.set_up()
+            self._loaded = self._load()
+            model._initial_epoch = self._first_epoch(self._loaded)
+        # Keras's callbacks forget their state in `on_train_begin`: it is given back after that.
+        session.first.add(self, on_epoch_begin=self._give_back_states, on_train_end=self._give_back_states)
+        # A backup is not written before all callbacks have decided about the epoch.
+        session.last.add(self, on_epoch_end=self._write_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch, 0
-        entry = memory(self._net).get(KEY)
-        if not self._begun and entry is not None and entry is self._resumed:
+        if not self._begun and self._loaded is not None and self._has_loaded(memory(self._net).get(KEY)):
             # `fit` has read it. Otherwise the next `fit` would begin there too.
             self._net._initial_epoch = None
-            self._go_on(epoch, Position.from_json(entry))
+            self._go_on(epoch, self._loaded)
         self._begun = True
         self._random_of_epoch = capture() if self.save_freq != "epoch" else {}
 
@@ -147,35 +140,40 @@ class BackupAndRestore(keras.callbacks.Callback):
         forget(self._net)
         # The last execution may have fewer batches. Then a backup is early, never late.
         self._seen += self._net.steps_per_execution
-        if not self._frame.is_set_up():
+        if self._session.running is None:
             self._write_epoch(epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         forget(self._net)
-        self._frame.take_down()
-        if self._resumed is not None:
+        if self._loaded is not None:
             self._net._initial_epoch = None
         if self.delete_checkpoint and processes.is_chief():
             self._folder.delete()
+        self._session.leave(self)
 
     # Resuming.
 
     def _is_of_another(self, entry: Any) -> bool:
         """Whether another such callback has just loaded a backup. The last one in the list with a backup is used."""
-        backups = [other for other in others(self) if isinstance(other, BackupAndRestore)]
-        return entry is not None and any(other._resumed is entry for other in backups)
+        backups = [other for other in self._session.others(self) if isinstance(other, BackupAndRestore)]
+        return any(other._has_loaded(entry) for other in backups)
 
-    def _first_epoch(self, position: Position) -> int:
+    def _has_loaded(self, entry: Any) -> bool:
+        """Whether this callback has taken up the backup whose entry is in the model's memory."""
+        return self._loaded is not None and self._loaded.saved is entry
+
+    def _first_epoch(self, loaded: BackupEntry) -> int:
         """The epoch at which `fit` continues: its end, if `EarlyStopping` had stopped the training."""
+        position = loaded.position
         epochs: int = (self.params or {}).get("epochs", position.epoch)
-        return epochs if self._states is not None and has_stopped(self._states[0], position.epoch) else position.epoch
+        return epochs if has_stopped(loaded.callbacks[0], position.epoch) else position.epoch
 
-    def _load(self) -> Position:
+    def _load(self) -> BackupEntry:
         """Load the latest backup, or the previous one if that is damaged."""
         errors: list[tuple[Path, Exception]] = []
         for path in self._folder.backups():
             try:
-                position = self._load_from(path)
+                loaded = self._load_from(path)
             except OtherTrainingError:
                 raise
             except Exception as error:  # h5py raises errors of many classes for damaged files
@@ -183,15 +181,16 @@ class BackupAndRestore(keras.callbacks.Callback):
                 continue
             if errors:
                 self._damaged = True
+                position = loaded.position
                 warn_user(
                     f"BackupAndRestore: {_names(errors)}; training continues from the previous backup, of epoch "
                     f"{position.epoch:,} and batch {position.batch:,} (counted from 0)",
                 )
-            return position
+            return loaded
         hint = "" if self.double_checkpoint else "; with `double_checkpoint=True` the previous backup is kept too"
         raise ValueError(f"BackupAndRestore: {_names(errors)}; move it away to start again{hint}") from errors[0][1]
 
-    def _load_from(self, path: Path) -> Position:
+    def _load_from(self, path: Path) -> BackupEntry:
         model = self._net
         # A counter of 0 in the model would look like the start of a training.
         lookup.build_optimizer(model)
@@ -205,26 +204,16 @@ class BackupAndRestore(keras.callbacks.Callback):
                 f"{now}; compile it with the same optimizer, or move the backup away to start again"
             )
         model.load_weights(path)
-        entry = memory(model)[KEY]
-        position = Position.from_json(entry)
-        own, is_own = take(model, entry)
-        # On torch every process has its own seeds, and must not get those of the first process.
-        if "seeds" in own.entry and (is_own or keras.config.backend() != "torch"):
-            assign(seeds_of(model), [[seed] for seed in own.seeds], "seeds")
-        if "callbacks" in entry:
-            states = entry["callbacks"], of(model).arrays.pop(STATES, [])
-            check_states(*states)
-            self._states = states
-        # The random states at the start of the epoch give its data the same order again.
-        random = [RandomStates(own.entry[name]) for name in ("random_of_epoch", "random") if name in own.entry]
-        self._resumed, self._metrics = entry, own.metrics
-        self._random = random if is_own else []
-        return position
+        loaded = BackupEntry.of_loaded(model)
+        if loaded.seeds is not None:
+            assign(seeds_of(model), [[seed] for seed in loaded.seeds], "seeds")
+        return loaded
 
-    def _go_on(self, epoch: int, position: Position) -> None:
+    def _go_on(self, epoch: int, loaded: BackupEntry) -> None:
         """Skip the trained batches of the epoch in which the backup was made."""
-        if self._random:
-            self._random.pop(0).restore()
+        position, random = loaded.position, loaded.random_states()
+        if random:
+            random.pop(0).restore()
         if position.batch == 0:
             forget(self._net)
             return
@@ -233,21 +222,21 @@ class BackupAndRestore(keras.callbacks.Callback):
                 f"BackupAndRestore: the backup was made within epoch {position.epoch:,}, but `fit` begins with epoch "
                 f"{epoch:,}; pass the `initial_epoch` of the interrupted training"
             )
-        callbacks = running_list()
+        callbacks = self._session.running
         if callbacks is None:
             raise ValueError("BackupAndRestore: only `fit` can resume from a backup that was made within an epoch")
-        self._skip = Skip(self._net, callbacks, position, self._metrics, self._random)
+        self._skip = Skip(self._net, callbacks, position, loaded.metrics, random)
         self._batch = position.batch
 
-    def _give_back_states(self) -> None:
+    def _give_back_states(self, *_: Any) -> None:
         """Restore the state of Keras's callbacks, which have reset themselves by now."""
-        if self._states is not None:
-            states, self._states = self._states, None
-            restore(others(self), *states)
+        if self._loaded is not None and self._session.once((self, "states")):
+            restore(self._session.others(self), *self._loaded.callbacks)
+            self._loaded.callbacks[1].clear()  # which may be as large as the model
 
     # Writing.
 
-    def _write_epoch(self, epoch: int) -> None:
+    def _write_epoch(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch" or self._is_due():
             self._write(Position(epoch + 1))
 
@@ -257,7 +246,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _write(self, position: Position) -> None:
         self._seen = 0
         model = self.model
-        with _entered(model, position, self._random_of_epoch, capture_states(others(self))):
+        others = self._session.others(self)
+        entry = BackupEntry.capture(model, position, optimizer_of(model), others, self._random_of_epoch)
+        with entry.in_memory(model):
             if processes.is_chief():
                 keep_latest = self.double_checkpoint and not self._damaged
                 self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)
@@ -273,24 +264,6 @@ class OtherTrainingError(ValueError):
 def _save(model: Any, path: Path) -> None:
     model.save_weights(path, overwrite=True)
     seal(path)
-
-
-@contextmanager
-def _entered(model: Any, position: Position, random_of_epoch: dict[str, Any], states: Any) -> Iterator[None]:
-    """A context in which the model has the entries of a backup, which other files of weights do not contain.
-
-    They are the position, the optimizer, the states of Keras's callbacks, and the own state of each process.
-    """
-    entry = {**position.to_json(), "sealed": True, "optimizer": optimizer_of(model), "callbacks": states[0]}
-    put(model, entry, processes.from_all(OwnState.capture(model, random_of_epoch if position.batch else None)))
-    memory(model)[KEY] = entry
-    of(model).arrays[STATES] = states[1]
-    try:
-        yield
-    finally:
-        forget(model)
-        drop(model)
-        of(model).arrays.pop(STATES, None)
 
 
 def _save_freq(value: Any) -> int | str:

@@ -88,7 +88,8 @@ class BackupFolder:
 
     def _is_in_use(self) -> bool:
         """Whether it is the current folder, or the home of the user."""
-        return any(place.exists() and self.path.samefile(place) for place in (Path(), _home()))
+        places = Path(), Path(os.path.expanduser("~"))
+        return any(place.exists() and self.path.samefile(place) for place in places)
 
     def _files(self) -> tuple[Path, ...]:
         return self.latest, self.previous, self._part
@@ -101,10 +102,6 @@ def read_along(model: Any) -> None:
     """Read a model's variables, as the process that saves it does. On JAX all processes must do so."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_weights(Path(folder) / "same.weights.h5")
-
-
-def _home() -> Path:
-    return Path(os.path.expanduser("~"))
 
 
 def _reason(error: OSError) -> str:

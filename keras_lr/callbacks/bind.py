@@ -17,7 +17,7 @@ from keras_lr.core.fields import FLAG, OrNone, Whole, one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.tree import durations
 from keras_lr.core.warning import warn_user
-from keras_lr.optimizers import install, lookup, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.schedules.installed import Installed
 from keras_lr.training import audit, checkpoint_rates, idle
@@ -93,7 +93,7 @@ class BindSchedule(keras.callbacks.Callback):
         self.batch_size: int | None = check(BATCH_SIZE, "BindSchedule", "batch_size", batch_size)
         self.audit: bool = check(FLAG, "BindSchedule", "audit", audit)
         self.on_mismatch: OnMismatch = check(one_of(OnMismatch), "BindSchedule", "on_mismatch", on_mismatch)
-        self.optimizer: Any = check(lookup.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
+        self.optimizer: Any = check(choice.OptimizerChoice(), "BindSchedule", "optimizer", optimizer)
         self._follower = Follower()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -171,16 +171,15 @@ class BindSchedule(keras.callbacks.Callback):
         return self._follower.meet(self._net) != Follower.NEW
 
     def _rated(self) -> list[RatedOptimizer]:
-        return lookup.chosen("BindSchedule", self._net, self.optimizer)
+        return choice.chosen("BindSchedule", self._net, self.optimizer)
 
     def _units(self) -> Iterator[Duration]:
         """The durations in other units than steps that must be bound."""
         for rated in self._rated():
-            for place in install.places(self._net, rated):
-                column = place.name + rated.suffix
-                yield from durations(place.source)
-                for part in bound_parts(place.source):
-                    if self._is_own(column, part):
+            for it in rated.hyperparameters:
+                yield from durations(it.source)
+                for part in bound_parts(it.source):
+                    if self._is_own(it.column, part):
                         yield from durations(part.schedule)
 
     def _bind(self, rated: RatedOptimizer, epoch: int, epochs: int) -> bool:
@@ -191,8 +190,8 @@ class BindSchedule(keras.callbacks.Callback):
             # The whole training, including what came before this `fit`.
             epochs = epochs_of_training(self._net, steps, epoch, epochs)
         changed = False
-        for name, source, assign in install.places(self._net, rated):
-            column = name + rated.suffix
+        for it in rated.hyperparameters:
+            column, source = it.column, it.source
             if not self._has_units(column, source):
                 continue
             bound = Installed.around(source).change(self._binding(column, steps, epochs)).schedule()
@@ -202,7 +201,7 @@ class BindSchedule(keras.callbacks.Callback):
             changed = True
             if epoch == 0 and done > 0 and self.epochs is None and self.audit:
                 self._warn_of_loop(source, bound, epochs)
-            assign(bound)
+            install.replace(self._net, it, bound)
         return changed
 
     def _binding(self, column: str, steps: int, epochs: int) -> Callable[[Any], Any]:

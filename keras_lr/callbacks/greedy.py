@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, SupportsFloat
 
 from keras_lr.callbacks.greedy_options import OWNER, GreedyOptions
 from keras_lr.callbacks.greedy_rule import STAY, UP, GreedyRule, GreedyState
@@ -79,41 +79,34 @@ class GreedyLearningRate(MetricDriven):
     OWNER = OWNER
     STATE = GreedyState
 
-    factor: float
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
     warmup: int
     max_lr: float
-    window: int | None
     reset_start: int | None
-    eps: float
     restore_best_weights = False
     optimizers = None
 
     def __init__(
         self,
         monitor: str = "val_loss",
-        factor: float = 0.95,
-        patience: int = 10,
+        factor: SupportsFloat = 0.95,
+        patience: SupportsFloat = 10,
         mode: str = "auto",
-        min_delta: float = 1e-6,
+        min_delta: SupportsFloat = 1e-6,
         threshold_mode: str = "abs",
-        cooldown: int = 0,
-        warmup: int = 0,
-        min_lr: float = 0.0,
+        cooldown: SupportsFloat = 0,
+        warmup: SupportsFloat = 0,
+        min_lr: SupportsFloat = 0.0,
         verbose: int = 0,
         *,
-        max_lr: float,
-        window: int | None = None,
-        reset_start: int | None = None,
-        start_after: int = 0,
-        every: int | str = "epoch",
+        max_lr: SupportsFloat,
+        window: SupportsFloat | None = None,
+        reset_start: SupportsFloat | None = None,
+        start_after: SupportsFloat = 0,
+        every: SupportsFloat | str = "epoch",
         on_nan: str = "count",
         reset_on_train_begin: bool = False,
         name: str | None = None,
-        eps: float = 1e-8,
+        eps: SupportsFloat = 1e-8,
         optimizer: Any = None,
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}

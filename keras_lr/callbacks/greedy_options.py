@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from keras_lr.callbacks.greedy_rule import GreedyRule
 from keras_lr.callbacks.metric_options import (
@@ -18,7 +18,6 @@ from keras_lr.callbacks.metric_options import (
     ThresholdMode,
     Window,
 )
-from keras_lr.callbacks.metrics import required_direction
 from keras_lr.core.fields import CountOrNone, CountOrZero, NonNegative, Rate, Real, Switch
 
 OWNER = "GreedyLearningRate"
@@ -30,6 +29,7 @@ class GreedyOptions(MetricOptions):
     """The arguments of `GreedyLearningRate`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
+    _rule: ClassVar[type[GreedyRule]] = GreedyRule
 
     monitor: MetricName
     factor: Shrink
@@ -56,20 +56,3 @@ class GreedyOptions(MetricOptions):
         if self.max_lr < self.min_lr:
             self.refuse("max_lr", f"at least `min_lr` ({self.min_lr!r})")
         super().validate()
-
-    def rule(self, model: Any) -> GreedyRule:
-        """The rule, when the metrics of the model exist.
-
-        Raises:
-            ValueError: `mode` is "auto" and the direction of the metric is unknown.
-        """
-        return GreedyRule(
-            required_direction(OWNER, model, self.monitor, self.mode),
-            self.patience,
-            self.min_delta,
-            self.threshold_mode,
-            self.warmup,
-            self.cooldown,
-            self.window,
-            self.on_nan,
-        )

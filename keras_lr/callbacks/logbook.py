@@ -23,20 +23,25 @@ class Logbook:
     The missing rows of the file follow from its last step of each training. So after a failed write, the next one
     writes all missing rows.
 
+    Args:
+        path: of the file; None for no file.
+        keep: rows that stay in memory when those before them are in the file; None for all.
+
     Attributes:
-        segments: the rows so far, in the order in which they were recorded.
+        segments: the rows in memory, in the order in which they were recorded.
         training: the number of the training that is recorded.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, keep: int | None = None) -> None:
         self.path = path
+        self.keep = keep
         self.segments: list[Segment] = []
         self.training = 0
         self._file: LogFile | None = None
 
     def copy(self, unfinished: Segment | None) -> Logbook:
         """The same rows for another process, in which the file is not open."""
-        book = Logbook(self.path)
+        book = Logbook(self.path, self.keep)
         book.segments, book.training = self._every(unfinished), self.training
         return book
 
@@ -67,17 +72,24 @@ class Logbook:
             )
 
     def write(self, unfinished: Segment | None = None) -> None:
-        """Write the rows that are not in the file yet, including those of an unfinished segment."""
+        """Write the rows that the file has not yet, those of an unfinished segment included; drop what is not kept."""
         file = self._file
-        if file is None:
-            return
-        if file.is_gone():
-            file.restore()
-        missing = [
-            part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
-        ]
-        if missing:
-            file.append(frame_of(missing))
+        if file is not None:
+            if file.is_gone():
+                file.restore()
+            missing = [
+                part for it in self._every(unfinished) if (part := it.after(file.last.get(it.training, -1))) is not None
+            ]
+            if missing:
+                file.append(frame_of(missing))
+        if self.keep is not None:
+            self._drop(self.keep)
+
+    def _drop(self, keep: int) -> None:
+        """Drop the oldest segments, as long as so many rows stay; all of them are in the file of the first process."""
+        rows = sum(map(len, self.segments))
+        while len(self.segments) > 1 and rows - len(self.segments[0]) >= keep:
+            rows -= len(self.segments.pop(0))
 
     def _every(self, unfinished: Segment | None) -> list[Segment]:
         return [*self.segments, *([] if unfinished is None else [unfinished])]

@@ -20,12 +20,12 @@ from keras_lr.callbacks.effective import COLUMNS, checked
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Segment
 from keras_lr.callbacks.watch import GRADIENT_NORM, Wanted, Watch
-from keras_lr.core.fields import FLAG, PATH, STRING, Several
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, PATH, STRING, Several
 from keras_lr.core.refusals import check, refuse
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.training import audit, checkpoint_rates, epoch_logs, idle
-from keras_lr.training.others import others
 from keras_lr.training.saved_state import of
+from keras_lr.training.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +86,9 @@ class LearningRateLogger(keras.callbacks.Callback):
             epoch (with `steps_per_execution` at the first execution), and NaN in the other rows. The kernels are found
             in the graph of a functional or sequential model. For other models, pass regular expressions that are
             searched in ``variable.path``.
+        keep: number of rows that stay in memory, for trainings so long that 8 bytes per batch are too many; None for
+            all. Older epochs are dropped when they are in the file, which must be CSV. `to_frame` and `plot` then
+            show only the kept rows.
 
     Raises:
         TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, the file in `path`
@@ -106,6 +109,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         optimizer: Any = None,
         gradient_norm: bool = False,
         effective: Any = False,
+        keep: int | None = None,
     ) -> None:
         super().__init__()
         self.metrics: tuple[str, ...] = check(METRICS, "LearningRateLogger", "metrics", metrics)
@@ -124,8 +128,11 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.audit: bool = check(FLAG, "LearningRateLogger", "audit", audit)
         self.groups: bool = check(FLAG, "LearningRateLogger", "groups", groups)
         self.effective: bool | tuple[str, ...] = checked(effective)
-        self.optimizer: Any = check(lookup.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
-        self._book = Logbook(self.path)
+        self.optimizer: Any = check(choice.OptimizerChoice(), "LearningRateLogger", "optimizer", optimizer)
+        self.keep: int | None = check(COUNT_OR_NONE, "LearningRateLogger", "keep", keep)
+        if keep is not None and (self.path is None or self.path.suffix != ".csv"):
+            refuse("LearningRateLogger", "keep", "None without a `path` that ends in .csv", keep)
+        self._book = Logbook(self.path, self.keep)
         self._fit: Watch | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -177,10 +184,12 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._end(self._fit)
         model = self.model
         lookup.build(model)
-        lookup.chosen("LearningRateLogger", model, self.optimizer)  # refuses an unknown name
+        choice.chosen("LearningRateLogger", model, self.optimizer)  # refuses an unknown name
         wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm, self.effective)
-        fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"))
-        epoch_logs.add_to_every_epoch(self._last_rates, fit.end_batch)
+        session = Session.join(self)
+        fit = self._fit = Watch(model, wanted, self._book, (self.params or {}).get("steps"), session)
+        session.first.add(self, on_train_batch_end=fit.end_batch)
+        epoch_logs.add_to_every_epoch(session, self, self._last_rates)
         if self.path is not None:
             # A checkpoint must not contain updates that are missing in the file.
             of(model).hooks[self._hook] = self._flush
@@ -191,7 +200,8 @@ class LearningRateLogger(keras.callbacks.Callback):
         if fit.once("begin"):
             # Only now have all callbacks begun, one of which may have loaded weights.
             checkpoint_rates.note(fit.model)
-            self._book.begin(fit.model, lookup.step_of(fit.model), self._key())
+            name = "" if self.path is None else self.path.name
+            self._book.begin(fit.model, lookup.step_of(fit.model), fit.session.key(f"log/{name}"))
         fit.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -223,7 +233,6 @@ class LearningRateLogger(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         fit = self._running()
         fit.close()
-        epoch_logs.remove(self._last_rates)
         self._end(fit)
 
     # Parts.
@@ -231,17 +240,6 @@ class LearningRateLogger(keras.callbacks.Callback):
     @property
     def _hook(self) -> str:
         return f"LearningRateLogger/{id(self)}"
-
-    def _key(self) -> str:
-        """The key in the model's saved state. Several loggers with one file name are numbered from the second on."""
-        name = "" if self.path is None else self.path.name
-        alike = [
-            it
-            for it in others(self, including=True)
-            if isinstance(it, LearningRateLogger) and (it.path.name if it.path else "") == name
-        ]
-        place = next((number for number, it in enumerate(alike, 1) if it is self), 1)
-        return f"log/{name}" + (f"/{place}" if place > 1 else "")
 
     def _running(self) -> Watch:
         if self._fit is None:
@@ -251,6 +249,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     def _end(self, fit: Watch) -> None:
         """End the recording of a `fit`, and write the missing rows."""
         of(fit.model).hooks.pop(self._hook, None)
+        epoch_logs.remove(fit.session, self)
+        fit.session.leave(self)
         fit.end()
         self._fit = None
         self._book.write()

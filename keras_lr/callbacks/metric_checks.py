@@ -13,23 +13,7 @@ from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
-from keras_lr.training.others import others
 from keras_lr.training.session import Session
-
-
-def chosen(owner: str, optimizers: list[RatedOptimizer], names: tuple[str, ...] | None) -> list[RatedOptimizer]:
-    """The optimizers with these names; all of them for None.
-
-    Raises:
-        ValueError: no optimizer has one of the names.
-    """
-    if names is None:
-        return optimizers
-    there = [rated.optimizer.name for rated in optimizers]
-    for name in names:
-        if name not in there:
-            refuse(owner, "optimizers", f"among {', '.join(map(repr, there))}", name)
-    return [rated for rated in optimizers if rated.optimizer.name in names]
 
 
 def check_model(owner: str, model: Any) -> None:
@@ -76,13 +60,13 @@ def start_step(owner: str, start_after: Any, session: Session | None) -> int:
     return start_after.steps(steps_per_epoch, None if session is None else session.epochs, batch_size)
 
 
-def warn_at_start(callback: Any, optimizers: list[RatedOptimizer]) -> None:
+def warn_at_start(callback: Any, optimizers: list[RatedOptimizer], others: list[Any]) -> None:
     """Warn of a rate that is already at its floor, and of callbacks that conflict with this one."""
     # A schedule may start low on purpose (a warmup does), so only numbers are checked.
     numbers = [rated for rated in optimizers if not lookup.is_schedule(rated.source)]
     if callback.min_lr > 0.0 and numbers and all(rated.rate() <= callback.min_lr for rated in numbers):
         warn_user(f"{callback.OWNER}: the learning rate is not above `min_lr` ({callback.min_lr:g}) at the start")
-    for other in others(callback):
+    for other in others:
         if (
             isinstance(other, keras.callbacks.EarlyStopping)
             and other.monitor == callback.monitor

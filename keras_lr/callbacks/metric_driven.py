@@ -16,7 +16,7 @@ from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import install, lookup, scheduled_hyperparameter, training_step
+from keras_lr.optimizers import choice, install, lookup, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
@@ -30,7 +30,14 @@ class MetricDriven(MetricState):
     A subclass defines the attributes below and the rule.
     """
 
+    factor: float
     patience: int
+    mode: str
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    window: int | None
+    eps: float
     min_lr: float
     verbose: int
     start_after: Any
@@ -45,7 +52,7 @@ class MetricDriven(MetricState):
     # What a subclass defines.
 
     def _judge(self, rule: Any, metric: float) -> float | None:
-        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
+        """Take one value of the metric; by what to multiply the rate, None for nothing."""
         raise NotImplementedError
 
     def _after_change(self, rule: Any, factor: float) -> None:
@@ -71,8 +78,8 @@ class MetricDriven(MetricState):
         checks.check_model(self.OWNER, model)
         optimizers = self._rated()
         checks.check_rates(self.OWNER, optimizers)
-        checks.warn_at_start(self, optimizers)
         self._session = Session.join(self)
+        checks.warn_at_start(self, optimizers, self._session.others(self))
         self._refresher = None
         if self.refresh_batch_norm is not None:
             self._refresher = RefreshBatchNorm.attach(self, self.OWNER, self.refresh_batch_norm)
@@ -182,7 +189,7 @@ class MetricDriven(MetricState):
                 self._carry_out(factor)
 
     def _decide(self, metric: float) -> float | None:
-        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
+        """Take one value of the metric; by what to multiply the rate, None for nothing."""
         rule = self._ensure_rule()
         metric = processes.from_chief(metric)
         if self.on_nan == "stop" and not math.isfinite(metric):
@@ -245,8 +252,6 @@ class MetricDriven(MetricState):
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rates are changed."""
-        if self.optimizers is not None:
-            found = checks.chosen(self.OWNER, lookup.rated_optimizers(self.model), self.optimizers)
-        else:
-            found = lookup.chosen(self.OWNER, self.model, self.optimizer)
-        return scheduled_hyperparameter.scheduled(self.OWNER, found, self.hyperparameter)
+        argument = "optimizer" if self.optimizers is None else "optimizers"
+        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
+        return choice.scheduled(self.OWNER, found, self.hyperparameter)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from keras_lr.callbacks.metrics import required_direction
 from keras_lr.core.fields import OrNone, Real, String, Whole
 from keras_lr.core.frozen import Frozen
 from keras_lr.core.refusals import Kind
-from keras_lr.optimizers.lookup import OptimizerChoice
+from keras_lr.optimizers.choice import OptimizerChoice
 
 
 class EpochOrBatches(Kind):
@@ -42,7 +44,11 @@ CallbackName = Annotated[str | None, OrNone(String("a name for the callback"))]
 class MetricOptions(Frozen, abstract=True):
     """The arguments of a callback that changes the rate by a metric. All have these."""
 
+    _rule: ClassVar[Any]
+    """The class of the rule, a dataclass whose fields are arguments, but for the direction."""
+
     monitor: str
+    mode: str
     every: Any
     name: str | None
 
@@ -54,6 +60,16 @@ class MetricOptions(Frozen, abstract=True):
     def batches(self) -> int | None:
         """Batches of a window; None if `every` is "epoch"."""
         return None if self.every == "epoch" else self.every
+
+    def rule(self, model: Any) -> Any:
+        """The rule, once the metrics of the model are there.
+
+        Raises:
+            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+        """
+        direction = required_direction(self._owner, model, self.monitor, self.mode)
+        given = {it.name: getattr(self, it.name) for it in dataclasses.fields(self._rule) if it.name != "direction"}
+        return self._rule(direction, **given)
 
     def key(self) -> str:
         """The key of the saved state. A second callback with the same key gets a number after it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from keras_lr.callbacks.metric_driven import MetricDriven
 from keras_lr.callbacks.metric_options import Mode, OnNan, ThresholdMode
@@ -89,39 +89,32 @@ class ReduceOnPlateau(MetricDriven):
     OWNER = OWNER
     STATE = PlateauState
 
-    factor: float
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None
     rtol: float
-    eps: float
 
     def __init__(
         self,
         monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
+        factor: SupportsFloat = 0.1,
+        patience: SupportsFloat = 10,
         mode: Mode = "auto",
-        min_delta: float = 1e-4,
+        min_delta: SupportsFloat = 1e-4,
         threshold_mode: ThresholdMode = "abs",
-        cooldown: int = 0,
-        min_lr: float = 0.0,
+        cooldown: SupportsFloat = 0,
+        min_lr: SupportsFloat = 0.0,
         verbose: int = 0,
         *,
-        start_after: int = 0,
-        every: int | Literal["epoch"] = "epoch",
-        window: int | None = None,
+        start_after: SupportsFloat = 0,
+        every: SupportsFloat | Literal["epoch"] = "epoch",
+        window: SupportsFloat | None = None,
         on_nan: OnNan = "count",
         restore_best_weights: bool = False,
         optimizers: list[str] | tuple[str, ...] | None = None,
         reset_on_train_begin: bool = False,
         name: str | None = None,
-        rtol: float = 0.0,
-        eps: float = 0.0,
+        rtol: SupportsFloat = 0.0,
+        eps: SupportsFloat = 0.0,
         optimizer: Any = None,
-        refresh_batch_norm: int | None = None,
+        refresh_batch_norm: SupportsFloat | None = None,
         hyperparameter: str = "learning_rate",
     ) -> None:
         arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}

@@ -17,7 +17,6 @@ from keras_lr.callbacks.metric_options import (
     ThresholdMode,
     Window,
 )
-from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule
 from keras_lr.core.fields import STRING, CountOrNone, CountOrZero, NonNegative, OrNone, Rate, Several, String, Switch
 
@@ -32,6 +31,7 @@ class PlateauOptions(MetricOptions):
     """The arguments of `ReduceOnPlateau`, where they are explained."""
 
     _owner: ClassVar[str] = OWNER
+    _rule: ClassVar[type[PlateauRule]] = PlateauRule
 
     monitor: MetricName
     factor: Shrink
@@ -60,20 +60,3 @@ class PlateauOptions(MetricOptions):
         if self.optimizers is not None and self.optimizer is not None:
             self.refuse("optimizer", "left out if `optimizers` is given")
         super().validate()
-
-    def rule(self, model: Any) -> PlateauRule:
-        """The rule, when the metrics of the model exist.
-
-        Raises:
-            ValueError: `mode` is "auto" and the direction of the metric is unknown.
-        """
-        return PlateauRule(
-            required_direction(OWNER, model, self.monitor, self.mode),
-            self.patience,
-            self.min_delta,
-            self.threshold_mode,
-            self.cooldown,
-            self.window,
-            self.on_nan,
-            self.rtol,
-        )

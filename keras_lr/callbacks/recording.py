@@ -130,10 +130,6 @@ class Recording:
         """The batch after the last one that was recorded."""
         return self._last_batch + 1
 
-    def goes_on_with(self, batch: int) -> bool:
-        """Whether a batch is the next one. It is not if the epoch began before a resume."""
-        return batch == self.next_batch
-
     def note(self, last_batch: int, logs: dict[str, Any] | None) -> None:
         """Record an execution of the training step that ended with `last_batch`. `logs` may be None."""
         self._last_batch = last_batch

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
 from keras_lr.core.fields import COUNT, COUNT_OR_NONE
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import norms
-from keras_lr.training.fit_data import FitData, fit_data
-from keras_lr.training.others import rearrange, running_list
 from keras_lr.training.refresh import refresh_batch_norm
+from keras_lr.training.running import FitData, fit_data
+from keras_lr.training.session import Session
 
 OWNER = "RefreshBatchNorm"
 
@@ -38,7 +38,7 @@ class RefreshBatchNorm(keras.callbacks.Callback):
             `BatchNormalization`, or `fit` has a generator and `x` is None.
     """
 
-    def __init__(self, batches: int = 32, x: Any = None, *, batch_size: int | None = None) -> None:
+    def __init__(self, batches: SupportsFloat = 32, x: Any = None, *, batch_size: SupportsFloat | None = None) -> None:
         super().__init__()
         self.batches: int = check(COUNT, OWNER, "batches", batches)
         self.x = x
@@ -56,7 +56,8 @@ class RefreshBatchNorm(keras.callbacks.Callback):
         data = fit_data(self._owner, self._argument, model) if self.x is None else FitData(self.x, None)
         self._data = FitData(data.x, self.batch_size or data.batch_size)
         # Last, so that all callbacks that swap or restore weights have done so.
-        rearrange(lambda callbacks: [*self._without(callbacks), self])
+        self._session = Session.join(self)
+        self._session.rearrange(lambda callbacks: [*self._without(callbacks), self])
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._is_for_validation and self._is_last():
@@ -67,7 +68,8 @@ class RefreshBatchNorm(keras.callbacks.Callback):
             self.refresh()
         self._data = None
         if self._by is not None:
-            rearrange(self._without)
+            self._session.rearrange(self._without)
+        self._session.leave(self)
 
     def refresh(self) -> None:
         """Refresh the statistics now. Outside of `fit`, this does nothing."""
@@ -94,7 +96,7 @@ class RefreshBatchNorm(keras.callbacks.Callback):
 
     def _is_last(self) -> bool:
         """Whether no other such callback comes after it, which would refresh again."""
-        running = running_list()
+        running = self._session.running
         alike = [it for it in getattr(running, "callbacks", ()) if isinstance(it, RefreshBatchNorm)]
         alike = [it for it in alike if it._is_for_validation or not self._is_for_validation]
         return not alike or alike[-1] is self

@@ -12,10 +12,10 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.core.keras_versions import last_batch
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
 from keras_lr.optimizers.lookup import Hyperparameter, Source
-from keras_lr.training.saved_state import of
+from keras_lr.training.session import Session
 
 GRADIENT_NORM = "gradient_norm"
 """The column of the norm of the gradient."""
@@ -32,21 +32,23 @@ class Wanted(NamedTuple):
 
 
 class Watch:
-    """The recording of one `fit`.
+    """What is recorded while one `fit` runs.
 
     Args:
         model: the model that is trained.
-        wanted: what to record.
-        book: stores the rows.
-        steps: batches in an epoch; None if unknown.
+        wanted: what is recorded.
+        book: gets the rows.
+        steps: batches of an epoch, if that is known.
+        session: what it shares with other callbacks.
 
     Attributes:
-        model: the model that is trained.
-        epoch: the current epoch.
+        model, session: the same.
+        epoch: the epoch that runs.
     """
 
-    def __init__(self, model: Any, wanted: Wanted, book: Logbook, steps: int | None) -> None:
+    def __init__(self, model: Any, wanted: Wanted, book: Logbook, steps: int | None, session: Session) -> None:
         self.model = model
+        self.session = session
         self._wanted = wanted
         self._book = book
         self._steps = steps
@@ -54,7 +56,6 @@ class Watch:
         self.epoch = 0
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
         self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
-        self._done: set[str] = set()
         self._open: Recording | None = None
         self._is_running = False
         self._logs: dict[str, Any] = {}
@@ -63,9 +64,7 @@ class Watch:
 
     def once(self, what: str) -> bool:
         """Whether this is the first call with this argument in this `fit`."""
-        is_first = what not in self._done
-        self._done.add(what)
-        return is_first
+        return self.session.once((self, what))
 
     def begin_epoch(self, epoch: int) -> None:
         self.close()
@@ -77,7 +76,7 @@ class Watch:
 
     def begin_batch(self, batch: int) -> None:
         self._is_running = True
-        if self._open is not None and not self._open.goes_on_with(batch):
+        if self._open is not None and batch != self._open.next_batch:  # in an epoch that was begun before a resume
             self.close()
             self._open = self._recording(batch)
 
@@ -170,11 +169,12 @@ class Watch:
 
     def _hyperparameters(self) -> list[Hyperparameter]:
         """All hyperparameters with a column: those of optimizers, and numbers that callbacks compute from the step."""
-        found = lookup.hyperparameters(self.model, self._wanted.optimizer)
-        session = of(self.model).session
-        if session is not None and session.schedules and found:
+        chosen = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
+        found = lookup.hyperparameters(chosen)
+        schedules = self.session.schedules
+        if schedules and found:
             rated = lookup.primary([it.rated for it in found])
-            found += [Hyperparameter(column, rated, schedule) for column, schedule in session.schedules.items()]
+            found += [Hyperparameter(column, rated, schedule) for column, schedule in schedules.items()]
         return found
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import keras_lr
 from keras_lr.core import drawing, optional, quiet
+from keras_lr.core.keras_versions import set_random_seed
 from keras_lr.optimizers import lookup
 
 BATCH = 32
@@ -44,7 +45,7 @@ def run(out: Path, epochs: int, seed: int) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("log.csv", "history.json", "model.keras", LIGHT, DARK):
         (out / name).unlink(missing_ok=True)
-    keras.utils.set_random_seed(seed)
+    set_random_seed(seed)
     half, schedule = epochs // 2, the_schedule(epochs)
     console.print(f"Schedule: {schedule.describe()}")
     model = build(schedule)
@@ -129,7 +130,7 @@ class _Bar(keras.callbacks.Callback):
 def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
     """Train some of the epochs, and write the results to the folder."""
     (x, y), held_out = digits()
-    keras.utils.set_random_seed(seed + epochs.start)
+    set_random_seed(seed + epochs.start)
     plateau = keras_lr.ReduceOnPlateau("val_loss", FACTOR, PATIENCE, min_delta=MIN_DELTA, min_lr=1e-3)
     # Without the audit, which would warn that this process ends in the middle of the schedule.
     logger = keras_lr.LearningRateLogger(metrics=("loss",), path=out / "log.csv", audit=False)

@@ -54,7 +54,8 @@ def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
     names = [f"run {number}" for number in range(1, len(frames) + 1)]
     for name, path in zip(names, frames, strict=True):
         yield printable(f"{name}  {path}")
-    labels = ["steps", "epochs", "first rate", "highest rate", "last rate", "mean rate", *map(_last, metrics)]
+    labels = ["steps", "epochs", "first rate", "highest rate", "last rate", "mean rate"]
+    labels += [f"last {metric}" for metric in metrics]
     cells = [[f"{len(frame):,}", _epochs(frame), *_numbers(frame, metrics)] for frame in frames.values()]
     yield from _table(names, labels, cells, width)
     if len(every) > len(metrics):
@@ -86,10 +87,6 @@ def _row(label: str, cells: Sequence[str], left: int) -> str:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(printable(text), max(width, 20), subsequent_indent="  ", break_long_words=False)
-
-
-def _last(metric: str) -> str:
-    return f"last {metric}"
 
 
 def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -68,7 +68,11 @@ class Schedule(BaseSchedule, abstract=True):
     """
 
     def bind(
-        self, *, steps_per_epoch: int | None = None, epochs: int | None = None, batch_size: int | None = None
+        self,
+        *,
+        steps_per_epoch: SupportsFloat | None = None,
+        epochs: SupportsFloat | None = None,
+        batch_size: SupportsFloat | None = None,
     ) -> Schedule:
         """The schedule with all durations in steps, for a training of `epochs` epochs.
 
@@ -100,30 +104,30 @@ class Schedule(BaseSchedule, abstract=True):
             return Bound(self, None, None, batch_size)
         return Bound(self, steps_per_epoch, epochs, batch_size if is_in_samples else None)
 
-    def __mul__(self, other: Schedule | float) -> Schedule:
+    def __mul__(self, other: Schedule | SupportsFloat) -> Schedule:
         product: Schedule = _combine(multiplied, "*", "factor", self, other)
         return product
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: float) -> Schedule:
+    def __truediv__(self, other: SupportsFloat) -> Schedule:
         if not _is_number(other):
             left: Schedule = _not_combined("/", "divisor", "a number", other)
             return left
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
-    def __add__(self, other: Schedule | float) -> Schedule:
+    def __add__(self, other: Schedule | SupportsFloat) -> Schedule:
         total: Schedule = _combine(added, "+", "schedules", self, other)
         return total
 
     __radd__ = __add__
 
-    def __rshift__(self, other: Schedule | float) -> Schedule:
+    def __rshift__(self, other: Schedule | SupportsFloat) -> Schedule:
         chain: Schedule = _combine(chained, ">>", "schedules", self, other)
         return chain
 
-    def clip(self, low: float = 0.0, high: float | None = None) -> Schedule:
+    def clip(self, low: SupportsFloat = 0.0, high: SupportsFloat | None = None) -> Schedule:
         """The schedule limited to the rates from `low` to `high`.
 
         f(t) = min(max(self(t), low), high)
@@ -140,7 +144,7 @@ class Schedule(BaseSchedule, abstract=True):
         """
         return Clip(self, low, high)
 
-    def from_step(self, steps: int) -> Schedule:
+    def from_step(self, steps: SupportsFloat) -> Schedule:
         """The schedule shifted in time: what it gives from its step `steps` on.
 
         f(t) = self(max(t + steps, 0))
@@ -159,7 +163,13 @@ class Schedule(BaseSchedule, abstract=True):
         """
         return shifted(self, steps)
 
-    def cooldown(self, at: int, steps: int, end_learning_rate: float = 0.0, shape: FallShape = "linear") -> Schedule:
+    def cooldown(
+        self,
+        at: SupportsFloat,
+        steps: SupportsFloat,
+        end_learning_rate: SupportsFloat = 0.0,
+        shape: FallShape = "linear",
+    ) -> Schedule:
         """The schedule up to step `at`, then a fall from its rate there to the end rate.
 
         f(t) = self(t) for t < at, then end + (self(at) − end) · s((t − at)/steps), as in `Cooldown`
@@ -291,7 +301,19 @@ def joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int],
     return value
 
 
-class Product(Schedule):
+class Together:
+    """Schedules that count together: the longest of them is the length."""
+
+    schedules: Schedules
+
+    def length(self) -> int | None:
+        return longest(self.schedules)
+
+    def cycle_end_after(self, step: int) -> int | None:
+        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
+
+
+class Product(Together, Schedule):
     """A product of schedules and a number: the result of ``a * b`` and ``2 * a``.
 
     f(t) = factor · schedules[0](t) · schedules[1](t) · …
@@ -312,12 +334,6 @@ class Product(Schedule):
     schedules: Schedules
     factor: NonNegative = 1.0
 
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
-
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
         for schedule in self.schedules[1:]:
@@ -325,7 +341,7 @@ class Product(Schedule):
         return value if self.factor == 1.0 else self.factor * value
 
 
-class Sum(Schedule):
+class Sum(Together, Schedule):
     """A sum of schedules: the result of ``a + b``. A number is a constant rate.
 
     f(t) = schedules[0](t) + schedules[1](t) + …
@@ -343,12 +359,6 @@ class Sum(Schedule):
 
     template = "{schedules:plus}"
     schedules: Schedules
-
-    def length(self) -> int | None:
-        return longest(self.schedules)
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
 
     def rate(self, step: Step) -> Value:
         value = rate_of(self.schedules[0], step)
@@ -601,7 +611,7 @@ def added(a: Schedule, b: Any) -> Schedule:
     return Sum((*parts[0], *parts[1]))
 
 
-def shifted(schedule: Schedule, steps: int) -> Schedule:
+def shifted(schedule: Schedule, steps: SupportsFloat) -> Schedule:
     """``schedule.from_step(steps)``. Two shifts become one by their sum, except for one forward and then one back.
 
     The second of those waits at the step to which the first has skipped, not at step 0.

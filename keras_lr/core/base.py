@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
 import keras
 import numpy as np
@@ -178,7 +178,7 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         self._require_bound()
         return self.length()
 
-    def cycle_ends(self, steps: int) -> list[int]:
+    def cycle_ends(self, steps: SupportsFloat) -> list[int]:
         """The ends of the cycles in a training of `steps` steps, for snapshots and averages of weights.
 
         Each end is a number of updates: a cycle is over when so many have been made. `SaveAtCycleEnds`

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import sys
 from collections.abc import Sequence
 from fractions import Fraction as Ratio
 from typing import Any, Literal
@@ -24,6 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lr.core import by_backend
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.ratios import meant
 
@@ -80,9 +80,7 @@ def _whole(number: Any, like: Any) -> Any:
     dtype = keras.backend.standardize_dtype(like.dtype)
     if ops.is_tensor(number):
         return ops.cast(number, dtype)
-    if keras.config.backend() == "tensorflow":  # where Keras converts a number to int32, and casts it in each step
-        number = np.array(number, dtype)
-    return ops.convert_to_tensor(number, dtype=dtype)
+    return by_backend.whole_number(number, dtype)
 
 
 def clip(step: Step, low: int, high: int) -> Step:
@@ -102,11 +100,7 @@ def later(step: Step, steps: int) -> Step:
 
 def quotient(step: Step, length: int) -> Step:
     """⌊t/n⌋, for steps t and a whole length n."""
-    if not on_host(step) and keras.config.backend() == "jax":
-        # `//` takes a division, a remainder and five more operations, to support numbers below 0.
-        jax = sys.modules["jax"]
-        return jax.lax.div(step, jax.numpy.asarray(length, step.dtype))
-    return step // length
+    return step // length if on_host(step) else by_backend.quotient(step, length)
 
 
 # Lengths, which may have a fraction (`keras_lr.core.fields`).
@@ -167,18 +161,9 @@ def times(step: Step, factor: float) -> Value:
     """step·factor, exact to about one float32 rounding even if neither is a float32.
 
     A float32 product would contain the rounding errors of step and factor, and
-    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth. So
-    the factor is split into its first 12 bits and the rest, and the step into its
-    last 12 bits and the rest. The large products are then exact. TensorFlow uses float64.
+    ``exp(times(…))`` multiplies them by up to 14 before its value is a millionth.
     """
-    if on_host(step):
-        return real(step) * factor
-    if keras.config.backend() == "tensorflow":
-        return ops.cast(ops.cast(step, "float64") * factor, "float32")
-    mantissa, exponent = math.frexp(factor)
-    head = math.ldexp(round(mantissa * 2**12), exponent - 12)
-    fine, coarse = step % 4096, step // 4096
-    return real(coarse) * (head * 4096.0) + (real(fine) * head + real(step) * (factor - head))
+    return real(step) * factor if on_host(step) else by_backend.product(step, factor)
 
 
 def power(base: float, exponent: Step | Value) -> Value:
@@ -249,12 +234,12 @@ def halving(step: Step, half_life: int) -> Value:
 
 
 FEW_EDGES = 64
-"""Up to so many edges, XLA gets a comparison for each. It fuses these with later operations, but not a table's sum."""
+"""Up to this number of edges, a compiler that fuses comparisons gets one for each. It cannot fuse a table's sum."""
 
 
 def are_compared(step: Step, edges: int) -> bool:
     """Whether a step is compared with each of so many edges."""
-    return 0 < edges <= FEW_EDGES and not on_host(step) and keras.config.backend() == "jax"
+    return 0 < edges <= FEW_EDGES and not on_host(step) and by_backend.fuses_comparisons()
 
 
 def segment(step: Step, edges: Sequence[int], *, passed: bool = False) -> Step:
@@ -274,21 +259,11 @@ def lookup(table: Sequence[float], index: Step) -> Value:
     """table[index], as floats."""
     if on_host(index):
         return np.array(table, np.float64)[index]
-    return _taken(table, index, "float32")
+    return by_backend.taken(table, index, "float32")
 
 
 def lookup_steps(table: Sequence[int], index: Step, like: Step) -> Step:
     """table[index], as steps of the dtype of `like`. On TensorFlow an index has another dtype."""
     if on_host(index):
         return np.array(table, np.int64)[index]
-    return _taken(table, index, keras.backend.standardize_dtype(like.dtype))
-
-
-def _taken(table: Sequence[float], index: Step, dtype: str) -> Any:
-    tensor = ops.convert_to_tensor(np.array(table, dtype), dtype=dtype)
-    # `ops.take` supports indices that are negative or too large: four more operations on TensorFlow, a kernel on JAX.
-    if keras.config.backend() == "tensorflow":
-        return sys.modules["tensorflow"].gather(tensor, index)
-    if keras.config.backend() == "jax":
-        return sys.modules["jax"].numpy.take(tensor, index, axis=0, mode="clip")
-    return ops.take(tensor, index, axis=0)
+    return by_backend.taken(table, index, keras.backend.standardize_dtype(like.dtype))

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_lr.core.by_backend import counter_dtype
 from keras_lr.core.curves import Step, Value, on_host
 from keras_lr.core.keras_versions import Variable
 from keras_lr.core.plain import NoNumberYetError, as_array, torch_has_number
@@ -307,11 +308,6 @@ def traced_steps(step: Any) -> Step:
         tensor = sys.modules["tensorflow"].convert_to_tensor(tensor)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     return tensor if dtype in ("int32", "int64") else ops.cast(tensor, counter_dtype())
-
-
-def counter_dtype() -> str:
-    """The dtype in which the backend's optimizers count steps."""
-    return "int64" if keras.config.backend() == "tensorflow" else "int32"
 
 
 def external_rate(schedule: LearningRateSchedule, step: Step) -> Value:

@@ -38,6 +38,7 @@ from keras_lr.core.duration import Duration
 from keras_lr.core.plain import NoNumberYetError, as_array
 from keras_lr.core.ratios import double, meant, nearest
 from keras_lr.core.refusals import Kind, RefusedError
+from keras_lr.core.typed import Number, Numbers
 
 # JAX counts steps in int32, so no duration may reach 2**31.
 STEP_LIMIT = 2**31
@@ -277,19 +278,19 @@ class OrNone(Kind):
 
 RATE = Real("a finite learning rate >= 0", low=0.0)
 
-Rate = Annotated[float, RATE]
-OptionalRate = Annotated[float | None, OrNone(RATE)]
-Rates = Annotated[Sequence[float], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
+Rate = Annotated[Number[float], RATE]
+OptionalRate = Annotated[Number[float] | None, OrNone(RATE)]
+Rates = Annotated[Numbers[Sequence[float]], Several("a non-empty sequence of finite learning rates >= 0", RATE)]
 FROM_1 = "a number of steps in [1, 2**31)"
 FROM_0 = "a number of steps in [0, 2**31)"
 STEPS = StepCount(FROM_1, 1)
-Steps = Annotated[int, STEPS]
-StepsOrNone = Annotated[int | None, OrNone(STEPS)]
-StepsOrZero = Annotated[int, StepCount(FROM_0, 0)]
+Steps = Annotated[Number[int], STEPS]
+StepsOrNone = Annotated[Number[int] | None, OrNone(STEPS)]
+StepsOrZero = Annotated[Number[int], StepCount(FROM_0, 0)]
 LENGTH = StepCount(FROM_1, 1, rounding="none")
-Length = Annotated[float, LENGTH]
-LengthOrNone = Annotated[float | None, OrNone(LENGTH)]
-LengthOrZero = Annotated[float, StepCount(FROM_0, 0, rounding="none")]
+Length = Annotated[Number[float], LENGTH]
+LengthOrNone = Annotated[Number[float] | None, OrNone(LENGTH)]
+LengthOrZero = Annotated[Number[float], StepCount(FROM_0, 0, rounding="none")]
 
 
 def _places(rounding: str, at_least: int = 1, order: Callable[[Any, Any], bool] = operator.le) -> Several:
@@ -299,28 +300,28 @@ def _places(rounding: str, at_least: int = 1, order: Callable[[Any, Any], bool] 
     return Several(f"{what} of steps in [0, 2**31), {how}", StepCount(FROM_0, 0, rounding=rounding), order, at_least)
 
 
-Milestones = Annotated[Sequence[int], _places("up")]
-LastSteps = Annotated[Sequence[int], _places("down")]
-Points = Annotated[Sequence[int], _places("nearest", order=operator.lt)]
-Boundaries = Annotated[Sequence[int], _places("up", at_least=0)]
-Shift = Annotated[int, StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
-Factor = Annotated[float, Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
-Share = Annotated[float, Real("a number in [0, 1]", low=0.0, high=1.0)]
+Milestones = Annotated[Numbers[Sequence[int]], _places("up")]
+LastSteps = Annotated[Numbers[Sequence[int]], _places("down")]
+Points = Annotated[Numbers[Sequence[int]], _places("nearest", order=operator.lt)]
+Boundaries = Annotated[Numbers[Sequence[int]], _places("up", at_least=0)]
+Shift = Annotated[Number[int], StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
+Factor = Annotated[Number[float], Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
+Share = Annotated[Number[float], Real("a number in [0, 1]", low=0.0, high=1.0)]
 MOMENTUM = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
-Momentum = Annotated[float, MOMENTUM]
+Momentum = Annotated[Number[float], MOMENTUM]
 NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
-NonNegative = Annotated[float, NON_NEGATIVE]
+NonNegative = Annotated[Number[float], NON_NEGATIVE]
 POSITIVE = Real("a finite number > 0", low=0.0, open_low=True)
-Positive = Annotated[float, POSITIVE]
+Positive = Annotated[Number[float], POSITIVE]
 FLAG = Flag()
 STRING = String()
 PATH = FilePath()
 Switch = Annotated[bool, FLAG]
 COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
-Count = Annotated[int, COUNT]
+Count = Annotated[Number[int], COUNT]
 COUNT_OR_NONE = OrNone(COUNT)
-CountOrNone = Annotated[int | None, COUNT_OR_NONE]
-CountOrZero = Annotated[int, Whole("a whole number in [0, 2**31)", 0, steps=False)]
+CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
+CountOrZero = Annotated[Number[int], Whole("a whole number in [0, 2**31)", 0, steps=False)]
 StringOrNone = Annotated[str | None, OrNone(String())]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -43,6 +44,43 @@ def available(hyperparameters: dict[str, tuple[str, ...]]) -> dict[str, tuple[st
 def layer_classes(*names: str) -> tuple[Any, ...]:
     """The layer classes of these names. Classes that this version does not have are left out (`RMSNormalization`)."""
     return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
+
+
+def is_built(layer: Any) -> bool:
+    """Whether a layer has the weights that it will have. Keras 3.5 does not build the Dropout of attention."""
+    return bool(layer.built or isinstance(layer, keras.layers.Dropout))
+
+
+def set_random_seed(seed: int) -> None:
+    """`keras.utils.set_random_seed`, for operations without a seed too.
+
+    Before 3.13 it leaves their generator as it is: they draw other numbers the next time. The generator that is made
+    for the first of them takes its seed from Python's, so that initializers get other seeds as well.
+    """
+    backend.common.global_state.set_global_attribute("global_seed_generator", None)
+    keras.utils.set_random_seed(seed)
+
+
+def note_variables(model: Any) -> None:
+    """Let a `fit` on JAX go on after the optimizer got a variable or lost one; from a callback.
+
+    Before 3.12 the model notes at the begin of `fit` on which devices each variable is, and the compiled step looks
+    up the variables by their places.
+    """
+    note = getattr(model, "_record_training_state_sharding_spec", None)
+    if note is not None:
+        note()
+
+
+def executions(epoch_iterator: Any) -> Iterator[Any]:
+    """An iterator over batches for each execution of the training step on TensorFlow, from what `fit` gives the model.
+
+    Before them come the first and the last step of the execution; up to 3.10 only the first. Up to 3.6 an epoch is a
+    method of its own.
+    """
+    epoch = epoch_iterator if VERSION >= (3, 7) else epoch_iterator.enumerate_epoch()
+    for *_, batches in epoch:
+        yield batches
 
 
 def last_batch(model: Any, batch: int) -> int:

@@ -161,8 +161,8 @@ class _Scale:
             self._y = (0.0, axis_end(high))
         else:
             self._y = _apart(low, high)
-        self.x_ticks = _decades(*self._x) if self._log else _round_values(*self._x, least=1.0)
-        self.y_ticks = _round_values(*self._y)
+        self.x_ticks = _decades(*self._x) if self._log else round_values(*self._x, least=1.0)
+        self.y_ticks = round_values(*self._y)
 
     def x(self, value: Any) -> Any:
         low, high = self._x
@@ -216,7 +216,7 @@ def axis_end(highest: float) -> float:
     return next(unit * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10, 12) if unit * factor >= highest)
 
 
-def _round_values(low: float, high: float, least: float = 0.0) -> list[float]:
+def round_values(low: float, high: float, least: float = 0.0) -> list[float]:
     """Three to six values of few digits between two ends, at least `least` apart."""
     rough = (high - low) / 4
     unit = 10.0 ** math.floor(math.log10(rough))

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lr.core.by_backend import counter_dtype, has_64_bits
 from keras_lr.core.curves import (
     Length,
     Step,
@@ -89,18 +90,14 @@ def turn(step: Step, length: Length) -> Turn:
     ratio = exact(length)
     if ratio.denominator == 1:
         return turn(step, int(ratio))
-    return _in_64_bits(step, ratio) if on_host(step) or _has_64_bits(step) else _in_32_bits(step, ratio)
-
-
-def _has_64_bits(step: Step) -> bool:
-    return keras.config.backend() != "jax" or bool(keras.backend.standardize_dtype(step.dtype) == "int64")
+    return _in_64_bits(step, ratio) if on_host(step) or has_64_bits(step) else _in_32_bits(step, ratio)
 
 
 def _in_64_bits(step: Step, length: Ratio) -> Turn:
     """The turn, computed in parts of a step: a turn has a whole number of them."""
     size, parts = length.numerator, length.denominator
     wide = step if on_host(step) else ops.cast(step, "int64")
-    if on_host(step) or keras.config.backend() == "tensorflow":
+    if on_host(step) or counter_dtype() == "int64":
         # After the last step of any schedule the result may stay the same. (On torch a counter has 32 bits, and Keras
         # returns an int32 for the minimum of two int64.)
         wide = minimum(wide, 2**62 // parts)

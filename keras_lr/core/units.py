@@ -6,7 +6,7 @@ import math
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import FLAG, Real, Whole
@@ -16,7 +16,7 @@ from keras_lr.core.refusals import check, refuse
 # The three functions return Any, so that type checkers accept the results as steps (int).
 
 
-def epochs(count: float) -> Any:
+def epochs(count: SupportsFloat) -> Any:
     """A duration of `count` epochs, instead of a number of steps.
 
     Durations can be added, subtracted and multiplied by a number. A number that is added means steps:
@@ -40,7 +40,7 @@ def epochs(count: float) -> Any:
     return Duration(epochs=_amount("epochs", "count", count, math.inf))
 
 
-def fraction(share: float) -> Any:
+def fraction(share: SupportsFloat) -> Any:
     """A duration as a fraction of all steps of the training, instead of a number of steps.
 
     Args:
@@ -60,7 +60,7 @@ def fraction(share: float) -> Any:
     return Duration(fraction=_amount("fraction", "share", share, 1.0))
 
 
-def samples(count: float) -> Any:
+def samples(count: SupportsFloat) -> Any:
     """A duration of `count` samples, instead of a number of steps: count/b steps for batches of b samples.
 
     The amount of data stays the same when the batch size changes. A number of tokens is a number of
@@ -84,7 +84,7 @@ def samples(count: float) -> Any:
     return Duration(samples=_amount("samples", "count", count, math.inf))
 
 
-def steps_per_epoch(data: Any, batch_size: int | None = None, *, drop_last: bool = False) -> int:
+def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_last: bool = False) -> int:
     """The number of batches in an epoch, for a schedule that you bind yourself.
 
     `BindSchedule` gets the number from `fit`. This function is for your own training loops, and for

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import SupportsFloat
 
 import keras
 
 from keras_lr.core.algebra import SCHEDULE
 from keras_lr.core.fields import COUNT, RATE, Whole
 from keras_lr.core.keras_versions import Variable
-from keras_lr.core.refusals import check, shown
+from keras_lr.core.refusals import check
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.attributes import is_unused
+from keras_lr.optimizers.choice import chosen_one
 from keras_lr.optimizers.install import replace
-from keras_lr.optimizers.lookup import RatedOptimizer, optimizer_of, rated_optimizers, sync
+from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, sync
 from keras_lr.optimizers.training_step import retrace
 
 STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
@@ -34,10 +35,12 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
         ValueError: the model is not compiled, or `optimizer` is needed or unknown.
     """
     sync(model)
-    return _named(model, optimizer).rate()
+    return chosen_one("get_learning_rate", model, optimizer).rate()
 
 
-def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, optimizer: str | None = None) -> None:
+def set_learning_rate(
+    model: keras.Model, rate: SupportsFloat | LearningRateSchedule, optimizer: str | None = None
+) -> None:
     """Set another learning rate or schedule for a compiled model, from the next update on.
 
     An assignment to ``model.optimizer.learning_rate`` raises if it replaces a schedule by a number. If it
@@ -55,17 +58,21 @@ def set_learning_rate(model: keras.Model, rate: float | LearningRateSchedule, op
         ValueError: the model is not compiled, `rate` is negative or not finite, or
             `optimizer` is needed or unknown.
     """
-    rated = _named(model, optimizer)
+    rated = chosen_one("set_learning_rate", model, optimizer)
     kind = SCHEDULE if isinstance(rate, LearningRateSchedule) else RATE
-    rate = check(kind, "set_learning_rate", "rate", rate)
-    compiled = isinstance(rate, LearningRateSchedule) or not isinstance(rated.source, Variable)
-    replace(model, rated, rate)
+    wanted: float | LearningRateSchedule = check(kind, "set_learning_rate", "rate", rate)
+    compiled = isinstance(wanted, LearningRateSchedule) or not isinstance(rated.source, Variable)
+    replace(model, rated, wanted)
     if compiled:
         retrace(model)
 
 
 def set_step(
-    model: keras.Model, step: int | None = None, *, epoch: int | None = None, steps_per_epoch: int | None = None
+    model: keras.Model,
+    step: SupportsFloat | None = None,
+    *,
+    epoch: SupportsFloat | None = None,
+    steps_per_epoch: SupportsFloat | None = None,
 ) -> None:
     """Set the step counter of a model's optimizer, and with it the position in the schedule.
 
@@ -92,15 +99,3 @@ def set_step(
     own = [] if is_unused(model) else [optimizer_of(model)]
     for optimizer in [*own, *(rated.optimizer for rated in rated_optimizers(model))]:
         optimizer._iterations.assign(step)
-
-
-def _named(model: Any, name: str | None) -> RatedOptimizer:
-    optimizers = rated_optimizers(model)
-    chosen = optimizers
-    if name is not None:
-        chosen = [rated for rated in optimizers if isinstance(name, str) and str(name) in rated.names]
-    if len(chosen) != 1:
-        names = ", ".join(repr(rated.optimizer.name) for rated in optimizers)
-        error = ValueError if name is None or isinstance(name, str) else TypeError
-        raise error(f"`optimizer` must be one of {names}, got {shown(name)}")
-    return chosen[0]

@@ -13,7 +13,8 @@ import keras
 
 from keras_lr.core.keras_versions import Variable
 
-# Optimizers that a user passed to a callback and that are no attributes of the model, by the name of their column.
+# Optimizers that a user passed to a callback and that are no attributes of the model, by the name of their column. They
+# belong to one training, which ends with the next `compile`. Keras keeps an object of each `compile`.
 _given: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
@@ -30,7 +31,7 @@ def attributes(model: Any) -> dict[str, Any]:
 def survey(model: Any) -> tuple[bool, dict[str, Any]]:
     """Whether the optimizer of `compile` is the unused default, and the other optimizers that train the model."""
     found = attributes(model)
-    given = _given.get(model, {}) if isinstance(model, keras.Model) else {}
+    given = _given.get(_training(model), {}) if isinstance(model, keras.Model) else {}
     if not found and not given:  # so that no counter is read: a read waits for the device
         return False, {}
     is_default = _is_default(getattr(model, "optimizer", None))
@@ -42,7 +43,11 @@ def give(model: Any, optimizer: Any) -> None:
     """Add an optimizer to those of a model, because the user passed it to a callback."""
     known = attributes(model)
     name = next((name for name, value in known.items() if value is optimizer), optimizer.name)
-    _given.setdefault(model, {})[name] = optimizer
+    _given.setdefault(_training(model), {})[name] = optimizer
+
+
+def _training(model: Any) -> Any:
+    return getattr(model, "_compile_config", model)
 
 
 def is_unused(model: Any) -> bool:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 
-from keras_lr.core.keras_versions import Variable
+from keras_lr.core.keras_versions import Variable, note_variables
 from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.lookup import RatedOptimizer, Source, is_schedule, rated_optimizers, sync
-from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
-from keras_lr.optimizers.scheduled_hyperparameter import ScheduledHyperparameter
 from keras_lr.schedules.installed import Installed, Scaling, with_key
 
 
@@ -26,39 +22,16 @@ def assign_source(rated: RatedOptimizer, source: Source) -> None:
     rated.optimizer._learning_rate = source
 
 
-def assign_hyperparameter(rated: RatedOptimizer, name: str, schedule: LearningRateSchedule) -> None:
-    """Set the schedule of another hyperparameter, in an optimizer that `Scheduled` made."""
-    rated.optimizer.hyperparameters[name] = schedule
-
-
-class Place(NamedTuple):
-    """A place for a schedule in an optimizer: its name, its value, and a function that replaces it.
-
-    The caller must retrace after a replacement.
-    """
-
-    name: str
-    source: Source
-    assign: Callable[[LearningRateSchedule], None]
-
-
-def places(model: Any, rated: RatedOptimizer) -> list[Place]:
-    """The rate of an optimizer, its other scheduled hyperparameters, and the factors of its groups of variables."""
-    optimizer = rated.optimizer
-    found = [Place("learning_rate", rated.source, partial(replace, model, rated))]
-    for name, schedule in schedules_of(optimizer).items():
-        found.append(Place(name, schedule, partial(assign_hyperparameter, rated, name)))
-    for multipliers in multipliers_of(optimizer):
-        for pattern, factor in multipliers.factors.items():
-            assign = partial(optimizer.assign_multiplier, multipliers.name, pattern)
-            found.append(Place(f"{multipliers.name}[{pattern}]", factor, assign))
-    return found
-
-
 def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedule) -> None:
-    """Set the rate of an optimizer. The caller must retrace, unless a number replaces a number."""
+    """Set the rate of an optimizer, or the other hyperparameter that `rated` names.
+
+    The caller must retrace, unless a number replaces a number.
+    """
     sync(model)
-    if isinstance(rated, ScheduledHyperparameter):
+    was_number = isinstance(rated.source, Variable)
+    if rated.pattern is not None:
+        rated.optimizer.assign_multiplier(rated.name, rated.pattern, rate)
+    elif rated.name != "learning_rate":
         rated.optimizer.hyperparameters[rated.name] = rate
     elif isinstance(rate, float) and not isinstance(rated.source, Variable):
         _become_number(rated, rate)
@@ -67,6 +40,8 @@ def replace(model: Any, rated: RatedOptimizer, rate: float | LearningRateSchedul
         rated.optimizer.learning_rate = rate
     else:
         assign_source(rated, rate)
+    if isinstance(rated.source, Variable) != was_number:
+        note_variables(model)
 
 
 def _become_number(rated: RatedOptimizer, rate: float) -> None:
@@ -208,8 +183,8 @@ def scales(model: Any, by: str) -> dict[str, float]:
     """The scales of one callback, by the column of the rate or of another hyperparameter."""
     found: dict[str, float] = {}
     for rated in rated_optimizers(model):
-        for name, source, _ in places(model, rated):
-            scale = Installed.around(source).scale(by) if isinstance(source, LearningRateSchedule) else None
+        for it in rated.hyperparameters:
+            scale = Installed.around(it.source).scale(by) if is_schedule(it.source) else None
             if scale is not None:
-                found[name + rated.suffix] = scale
+                found[it.column] = scale
     return found

@@ -11,6 +11,7 @@ so neither can be used here.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,9 @@ from keras_lr.core.evaluation import host_steps, value_at
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import values_of
 from keras_lr.core.keras_versions import OptimizerMap, Variable
-from keras_lr.core.refusals import Kind, RefusedError, refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
 from keras_lr.optimizers import attributes
-from keras_lr.optimizers.scheduled import schedules_of
+from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
 
 Source = Any
 """Where a rate comes from: a `keras.Variable`, a schedule, or a function without arguments."""
@@ -32,19 +32,23 @@ Source = Any
 
 @dataclass(frozen=True, eq=False)
 class RatedOptimizer:
-    """An optimizer with a learning rate, and the name of its column in logs.
+    """An optimizer with a learning rate, or one of its other hyperparameters.
 
     Attributes:
-        column: the name of its column.
+        column: the name of its column in logs.
         optimizer: the optimizer.
         multi: the `MultiOptimizer` that contains it, or None.
         attribute: the attribute of the model that holds it; empty for the optimizer of `compile`.
+        name: the hyperparameter. Only an optimizer that `Scheduled` made has others than the rate.
+        pattern: the pattern of a group of variables if the hyperparameter is a factor for groups, or None.
     """
 
     column: str
     optimizer: Any
     multi: Any = None
     attribute: str = ""
+    name: str = "learning_rate"
+    pattern: str | None = None
 
     @property
     def names(self) -> set[str]:
@@ -53,7 +57,23 @@ class RatedOptimizer:
 
     @property
     def source(self) -> Source:
-        return self.optimizer._learning_rate
+        if self.name == "learning_rate":
+            return self.optimizer._learning_rate
+        if self.pattern is None:
+            return schedules_of(self.optimizer)[self.name]
+        return next(it.factors[self.pattern] for it in multipliers_of(self.optimizer) if it.name == self.name)
+
+    @property
+    def hyperparameters(self) -> list[RatedOptimizer]:
+        """The rate, other hyperparameters that are scheduled, and the factors of groups of variables."""
+        optimizer, suffix = self.optimizer, self.suffix
+        found = [dataclasses.replace(self, column=f"{name}{suffix}", name=name) for name in schedules_of(optimizer)]
+        found += [
+            dataclasses.replace(self, column=f"{it.name}[{pattern}]{suffix}", name=it.name, pattern=pattern)
+            for it in multipliers_of(optimizer)
+            for pattern in it.factors
+        ]
+        return [self, *found]
 
     @property
     def counter(self) -> keras.Variable:
@@ -87,8 +107,8 @@ class RatedOptimizer:
 
     @property
     def suffix(self) -> str:
-        """The suffix of the columns of this optimizer's other hyperparameters."""
-        return self.column.removeprefix("learning_rate")
+        """The suffix of the columns of this optimizer's hyperparameters."""
+        return self.column.removeprefix(self.name if self.pattern is None else f"{self.name}[{self.pattern}]")
 
     def step(self) -> int:
         return read_int(self.counter)
@@ -110,13 +130,12 @@ class Hyperparameter:
     source: Source
 
 
-def hyperparameters(model: Any, optimizer: Any = None) -> list[Hyperparameter]:
-    """The rates of a model's optimizers, or of those `chosen`, then their other scheduled hyperparameters."""
-    optimizers = rated_optimizers(model) if optimizer is None else chosen("hyperparameters", model, optimizer)
+def hyperparameters(optimizers: list[RatedOptimizer]) -> list[Hyperparameter]:
+    """The rates of optimizers, then their other scheduled hyperparameters."""
     found = [Hyperparameter(rated.column, rated, rated.source) for rated in optimizers]
     for rated in optimizers:
         found += [
-            Hyperparameter(name + rated.suffix, rated, schedule)
+            Hyperparameter(f"{name}{rated.suffix}", rated, schedule)
             for name, schedule in schedules_of(rated.optimizer).items()
         ]
     return found
@@ -192,58 +211,6 @@ def _rated(column: str, optimizer: Any, attribute: str = "") -> list[RatedOptimi
             own = f"{own}_{len(taken)}"
         optimizers.append(RatedOptimizer(own, part, optimizer, attribute))
     return optimizers
-
-
-class OptimizerChoice(Kind):
-    """The kind of the argument `optimizer` of a callback."""
-
-    allowed = "an optimizer, the name of one, a non-empty list of them, or None"
-
-    def coerce(self, value: Any) -> Any:
-        several = value if isinstance(value, list | tuple) else [value]
-        for one in several:
-            if not isinstance(one, str | keras.optimizers.Optimizer) and value is not None:
-                raise self.wrong_type()
-        if not several:
-            raise RefusedError(ValueError, self.allowed, "")
-        return value if value is None else tuple(str(one) if isinstance(one, str) else one for one in several)
-
-
-def chosen(owner: str, model: Any, choice: Any) -> list[RatedOptimizer]:
-    """The optimizers of a model that a callback should use, in the order of the model; all of them for None.
-
-    Args:
-        owner: the callback, for errors.
-        model: the model.
-        choice: optimizers, and names of optimizers or of attributes of the model.
-
-    Raises:
-        ValueError: one of them is not an optimizer of the model.
-    """
-    if choice is None:
-        return rated_optimizers(model)
-    known = attributes.attributes(model)
-    for one in choice:
-        optimizer = known.get(one) if isinstance(one, str) else one
-        is_own = any(optimizer is part for part in attributes.inside(getattr(model, "optimizer", None)))
-        if optimizer is not None and not is_own:
-            attributes.give(model, optimizer)
-    there = rated_optimizers(model)
-    picked: list[RatedOptimizer] = []
-    for one in choice:
-        found = [rated for rated in there if _is_meant(rated, one)]
-        if not found:
-            names = sorted({name for rated in there for name in rated.names})
-            refuse(owner, "optimizer", f"among {', '.join(map(repr, names))}", one)
-        picked += found
-    return [rated for rated in there if any(rated is one for one in picked)]
-
-
-def _is_meant(rated: RatedOptimizer, one: Any) -> bool:
-    """Whether a choice means an optimizer or one that wraps it. "optimizer" means that of `compile`."""
-    if isinstance(one, str):
-        return one in rated.names or (one == "optimizer" and not rated.attribute)
-    return any(rated.optimizer is part for part in attributes.inside(one))
 
 
 def training(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_lr.core.keras_versions import layer_classes
+from keras_lr.core.keras_versions import is_built, layer_classes
 from keras_lr.core.refusals import refuse
 
 KINDS: tuple[Any, ...] = layer_classes(
@@ -59,7 +59,7 @@ def norms_and_biases(model: keras.Model) -> list[Any]:
     """
     if not isinstance(model, keras.Model):
         refuse("norms_and_biases", "model", "a Keras model", model, TypeError)
-    if not model.built or not all(layer.built for layer in layers_of(model)):
+    if not model.built or not all(is_built(layer) for layer in layers_of(model)):
         refuse("norms_and_biases", "model", "a built model", model)
     of_norms = {id(it) for layer in layers_of(model) if isinstance(layer, KINDS) for it in layer.trainable_variables}
     return [it for it in model.trainable_variables if id(it) in of_norms or _is_bias(it) or len(it.shape) < 2]

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_lr.core.keras_versions import Variable
 from keras_lr.optimizers.norms import KINDS, layers_of
 
 LAYERS = keras.layers
@@ -38,7 +39,7 @@ def scale_invariant_kernels(model: Any) -> list[Any]:
     found = []
     for layer in layers_of(model):
         kernel = getattr(layer, "kernel", None)
-        if not isinstance(kernel, keras.Variable) or not kernel.trainable or not _is_linear(layer):
+        if not isinstance(kernel, Variable) or not kernel.trainable or not _is_linear(layer):
             continue
         followers = _followers(layer)
         has_bias = getattr(layer, "bias", None) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
 from keras_lr.core.curves import Step, Value, power, real
@@ -212,7 +212,9 @@ class Noise(FollowsInner, Schedule):
 PRIME = 46_337
 
 
-def scaled(schedule: Any, batch_size: int, base_batch_size: int, rule: Scaling = "linear") -> Schedule:
+def scaled(
+    schedule: Any, batch_size: SupportsFloat, base_batch_size: SupportsFloat, rule: Scaling = "linear"
+) -> Schedule:
     """A schedule adapted to another batch size than the one that it was tuned for.
 
     linear: f(t) · batch_size / base_batch_size        (Goyal et al. 2017, arXiv 1706.02677, section 2.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -111,7 +111,7 @@ class CyclicalLearningRate(Schedule):
             height = height * power(self.gamma, step)
         return height
 
-    def momentum(self, low: float = 0.8, high: float = 0.9) -> OppositePhase:
+    def momentum(self, low: SupportsFloat = 0.8, high: SupportsFloat = 0.9) -> OppositePhase:
         """A momentum in opposite phase: `high` where the rate is low, and `low` at its peak.
 
         momentum(t) = high − (high − low) · x · s, with x and s as for the rate. This is torch's cycled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -80,7 +80,9 @@ class ExponentialDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
         """The decay that reaches `end_learning_rate` at step `total_steps`, and continues after it.
 
         decay_steps = total_steps,  decay_rate = end / initial
@@ -89,9 +91,6 @@ class ExponentialDecay(Schedule):
             initial_learning_rate: rate at step 0, > 0.
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
-
-        Returns:
-            A `ExponentialDecay`.
 
         Raises:
             TypeError, ValueError: an argument is not allowed.
@@ -143,7 +142,9 @@ class TimeBasedDecay(Schedule):
     name: StringOrNone = None
 
     @classmethod
-    def from_endpoints(cls, initial_learning_rate: float, end_learning_rate: float, total_steps: int) -> Self:
+    def from_endpoints(
+        cls, initial_learning_rate: SupportsFloat, end_learning_rate: SupportsFloat, total_steps: SupportsFloat
+    ) -> Self:
         """The decay that reaches `end_learning_rate` at step `total_steps`, and continues after it.
 
         decay_steps = total_steps,  decay_rate = initial / end − 1
@@ -152,9 +153,6 @@ class TimeBasedDecay(Schedule):
             initial_learning_rate: rate at step 0, > 0.
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
-
-        Returns:
-            A `TimeBasedDecay`.
 
         Raises:
             TypeError, ValueError: an argument is not allowed.
@@ -335,13 +333,13 @@ class CosineDecay(Schedule):
         return self.alpha * self._peak
 
 
-def _ratio(owner: type[Schedule], initial: float, end: float) -> float:
+def _ratio(owner: type[Schedule], initial: SupportsFloat, end: SupportsFloat) -> float:
     """The ratio initial / end of two rates > 0. An end above the initial rate is refused."""
-    initial = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
-    end = check(POSITIVE, owner.__name__, "end_learning_rate", end)
-    if end > initial:
-        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({initial!r})", end)
-    return initial / end
+    first: float = check(POSITIVE, owner.__name__, "initial_learning_rate", initial)
+    last: float = check(POSITIVE, owner.__name__, "end_learning_rate", end)
+    if last > first:
+        refuse(owner.__name__, "end_learning_rate", f"at most `initial_learning_rate` ({first!r})", last)
+    return first / last
 
 
 def falls(schedule: Schedule, start: str, end: str) -> None:

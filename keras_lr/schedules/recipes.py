@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import (
@@ -192,7 +192,7 @@ class OneCycle(Schedule):
         """The position between start (0) and peak (1). The end counts as 0 too."""
         return self._course(step, 0.0, 1.0, 0.0)
 
-    def momentum(self, low: float = 0.85, high: float = 0.95) -> OppositePhase:
+    def momentum(self, low: SupportsFloat = 0.85, high: SupportsFloat = 0.95) -> OppositePhase:
         """A momentum in opposite phase: from `high` down to `low` at the peak of the rate, and back.
 
         momentum(t) = high − (high − low) · h(t), where h(t) is the height of the cycle, 1 at the peak.

@@ -29,9 +29,10 @@ from keras_lr.core.curves import (
     where,
 )
 from keras_lr.core.fields import Length, Positive, Rate, Real
+from keras_lr.core.typed import Number
 from keras_lr.schedules.decay import falls
 
-Bend = Annotated[float, Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
+Bend = Annotated[Number[float], Real("a number in [-1000, 1000]", -1000.0, 1000.0)]
 
 KShape = Literal["polynomial", "cosine"]
 HyperbolicShape = Literal["linear", "exponential"]

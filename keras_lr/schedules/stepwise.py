@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.curves import Step, Value, ceiling, clip, cosine, lookup, lookup_steps, power, real, segment
@@ -228,7 +228,7 @@ class Tabulated(Schedule):
         return lookup(self.levels, clip(step, 0, last) if self.every == 1 else stair_up_to(step, self.every, last))
 
 
-def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
+def from_function(function: Callable[[int], float], steps: SupportsFloat) -> Tabulated:
     """A schedule from any Python function of the step. Its rates are stored in a table.
 
     f(t) = function(min(t, steps − 1))
@@ -258,7 +258,9 @@ def from_function(function: Callable[[int], float], steps: int) -> Tabulated:
     return Tabulated(rates)
 
 
-def from_epoch_function(function: Callable[..., float], epochs: int, learning_rate: float | None = None) -> Tabulated:
+def from_epoch_function(
+    function: Callable[..., float], epochs: SupportsFloat, learning_rate: SupportsFloat | None = None
+) -> Tabulated:
     """A schedule from a function of the epoch, as `keras.callbacks.LearningRateScheduler` accepts it.
 
     f(t) = function(min(⌊t / steps per epoch⌋, epochs − 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as Ratio
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from keras_lr.core.algebra import AnySchedule, Schedule
 from keras_lr.core.curves import (
@@ -100,7 +100,7 @@ class Warmup(Schedule):
     overlap: Overlap = "none"
 
     @classmethod
-    def untuned(cls, schedule: Any, beta_2: float = 0.999, shape: UntunedShape = "linear") -> Self:
+    def untuned(cls, schedule: Any, beta_2: SupportsFloat = 0.999, shape: UntunedShape = "linear") -> Self:
         """The warmup for Adam without anything to tune: its length follows from `beta_2`.
 
         f(t) = schedule(t) · min(1, t·(1 − beta_2)/2)       (shape "linear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
-from keras_lr.core.evaluation import counter_dtype
+from keras_lr.core.by_backend import counter_dtype
 from keras_lr.core.fields import Whole
 from keras_lr.core.refusals import check, refuse
 
@@ -26,7 +26,7 @@ CLOSE = 1e-5
 """Relative difference that float32 may cause between two ways to evaluate a formula."""
 
 
-def check_schedule(schedule: LearningRateSchedule, steps: int = 1000) -> list[str]:
+def check_schedule(schedule: LearningRateSchedule, steps: SupportsFloat = 1000) -> list[str]:
     """Find problems of a schedule before a training.
 
     Use it for your own schedules and those of other packages. The schedule is evaluated eagerly and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
@@ -67,7 +67,7 @@ class Difference:
         )
 
 
-def diff(a: Any, b: Any, steps: int | None = None, tolerance: float = 1e-9) -> Difference:
+def diff(a: Any, b: Any, steps: SupportsFloat | None = None, tolerance: SupportsFloat = 1e-9) -> Difference:
     """Where and by how much two schedules differ.
 
     Args:

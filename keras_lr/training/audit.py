@@ -71,12 +71,12 @@ def findings(
             begun = step - batches_done(model)
             is_in_loop = declared is None and first_epoch == 0 and begun > 0
             end = begun + (epochs - first_epoch) * steps_per_epoch if declared is None else declared * steps_per_epoch
-            found += _lengths(rated, schedule, end, is_in_loop)
+            found += _lengths(rated, schedule, begun, end, is_in_loop)
     return found
 
 
-def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int, is_in_loop: bool) -> list[str]:
-    """Findings about a schedule and the step at which training ends."""
+def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, begun: int, end: int, is_in_loop: bool) -> list[str]:
+    """Findings about a schedule and the steps at which this `fit` begins and training ends."""
     if is_in_loop and (schedule.duration is None or schedule.duration >= EARLY * end):
         return []
     duration, accumulation = schedule.duration, rated.accumulation
@@ -94,7 +94,11 @@ def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, end: int, is_in_l
         return []
     if duration < end:
         share = duration / end
-        return [f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"]
+        again = "; this `fit` goes on at step {:,} (`keras_lr.set_step(model, 0)` before it starts the schedule anew)"
+        return [
+            f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"
+            + (again.format(begun) if is_in_loop else "")
+        ]
     return [
         f"the schedule ends at step {duration:,}, but this `fit` ends before it, at step {end:,} "
         "(for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from keras_lr.core.warning import warn_user
@@ -10,10 +9,7 @@ from keras_lr.optimizers import lookup
 from keras_lr.optimizers.attributes import is_unused
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.audit import ScheduleWarning
-from keras_lr.training.others import running_list
-
-# The last training that was checked, by model: its list of callbacks.
-_seen: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+from keras_lr.training.saved_state import of
 
 
 def warn(model: Any) -> None:
@@ -29,13 +25,8 @@ def warn_of_unused(model: Any) -> None:
 
 
 def _warn_once(model: Any, found: list[str]) -> None:
-    running = running_list()
-    if running is not None:
-        last = _seen.get(model)
-        if last is not None and last() is running:
-            return
-        _seen[model] = weakref.ref(running)
-    for finding in found:
+    session = of(model).session
+    for finding in found if session is None or session.once("idle") else ():
         warn_user(finding, ScheduleWarning)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 
@@ -26,10 +26,10 @@ def refresh_batch_norm(
     x: Any,
     y: Any = None,
     *,
-    batch_size: int | None = None,
-    steps: int | None = None,
+    batch_size: SupportsFloat | None = None,
+    steps: SupportsFloat | None = None,
     shuffle: bool = True,
-    seed: int = 0,
+    seed: SupportsFloat = 0,
     progress: bool = False,
 ) -> int:
     """Estimate the moving mean and variance of every `BatchNormalization` for the current weights.
@@ -78,9 +78,9 @@ def refresh_batch_norm(
         >>> [round(float(value[0]), 4) for value in model.get_weights()[2:]]
         [3.0, 2.6667]
     """
-    batch_size = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
-    steps = check(COUNT_OR_NONE, OWNER, "steps", steps)
-    shuffle, seed = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
+    size: int | None = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
+    count: int | None = check(COUNT_OR_NONE, OWNER, "steps", steps)
+    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
     progress = check(FLAG, OWNER, "progress", progress)
     if not isinstance(model, keras.Model):
         refuse(OWNER, "model", "a Keras model", model, TypeError)
@@ -88,10 +88,10 @@ def refresh_batch_norm(
         refuse(OWNER, "model", "a model with a BatchNormalization", model)
     random = RandomSnapshot()
     try:
-        data = inputs(x, batch_size, steps, seed if shuffle else None)
+        data = inputs(x, size, count, first if shuffle else None)
         # Batches that are drawn here already have their size and number.
         is_drawn = data is not x
-        options = {"batch_size": None if is_drawn else batch_size, "steps": None if is_drawn else steps}
+        options = {"batch_size": None if is_drawn else size, "steps": None if is_drawn else count}
         return _refresh(model, data, {**options, "verbose": int(progress)})
     finally:
         random.restore()
@@ -137,7 +137,7 @@ def _unchanged_on_jax(model: Any) -> Iterator[None]:
 def _collected(model: Any, data: Any, options: dict[str, Any]) -> dict[str, batch_statistics.Rows]:
     """The rows of each layer, over all batches."""
     if not model.built:
-        _build(model, data)
+        keras.Model.predict(model, data, steps=1, verbose=0)  # which builds it
     layers = norms.batch_norms(model)
     if not layers:
         refuse(OWNER, "model", "a model with a BatchNormalization", model)
@@ -191,8 +191,3 @@ def _reference(thing: Any) -> Callable[[], Any]:
 def _kept(model: Any, layers: list[Any]) -> Any:
     kept = vars(model).get(KEY)
     return kept.function if kept is not None and kept.is_of(model, layers) else None
-
-
-def _build(model: Any, data: Any) -> None:
-    """Build a model from its first batch, as `predict` would."""
-    keras.Model.predict(model, data, steps=1, verbose=0)

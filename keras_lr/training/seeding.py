@@ -21,8 +21,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakSet
 
-import keras
 import numpy as np
+
+from keras_lr.core.keras_versions import set_random_seed
 
 # Keras has no public access to its counters of names.
 from keras.src.backend.common import global_state  # isort: skip
@@ -51,8 +52,8 @@ def seeded(seed: int) -> Iterator[None]:
         global_state.set_global_attribute(NAMES, None)
         try:
             # Twice: the first call in a process imports TensorFlow, and a library may draw during its import.
-            keras.utils.set_random_seed(seed)
-            keras.utils.set_random_seed(seed)
+            set_random_seed(seed)
+            set_random_seed(seed)
             yield
         finally:
             global_state.set_global_attribute(NAMES, names)

@@ -13,26 +13,45 @@ from typing import Any
 import keras
 
 from keras_lr.training import processes
-from keras_lr.training.others import rearrange, running_batch_size
+from keras_lr.training.running import running_batch_size, running_list
 from keras_lr.training.saved_state import of
 
 
-class Watcher(keras.callbacks.Callback):
-    """Comes first in Keras's list, and passes the logs of each finished epoch to the session.
+class Hooks(keras.callbacks.Callback):
+    """The first or the last callback in Keras's list. It calls functions of other callbacks, before or after all.
 
-    Keras passes one dict from callback to callback. So when a callback writes a file in `on_epoch_end`, the dict
-    contains everything that earlier callbacks added, even for a callback that comes later in the list.
+    Each function belongs to a hook of Keras, and gets the hook's arguments.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._session = session
+        self._calls: dict[str, list[tuple[Any, Callable[..., object]]]] = {}
+
+    def add(self, callback: Any, **calls: Callable[..., object]) -> None:
+        """Call functions for a callback from now on. The keyword is the name of the hook."""
+        for hook, function in calls.items():
+            self._calls.setdefault(hook, []).append((callback, function))
+
+    def remove(self, callback: Any) -> None:
+        """Stop calling the functions of a callback."""
+        for hook, calls in self._calls.items():
+            self._calls[hook] = [call for call in calls if call[0] is not callback]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._session.logs = {}
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._call("on_train_batch_end", batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._session.logs = {} if logs is None else logs
+        self._call("on_epoch_end", epoch, logs)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._call("on_train_end", logs)
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for _, function in self._calls.get(hook, ()):
+            function(*arguments)
 
 
 class Session:
@@ -46,14 +65,17 @@ class Session:
         declared_epochs: epochs of all calls of `fit` together, from a `BindSchedule`, or None.
         schedules: schedules of other numbers that a callback sets in the training step, by their column in a log.
         declared_batch_size: samples in a batch, from a `BindSchedule`, or None.
-        logs: the current logs of the epoch that has just ended; empty before its end.
+        first, last: the callbacks that `fit` calls before and after all others.
+        logs: the current logs of the epoch that has just ended; empty before its end. Keras passes one dict from
+            callback to callback. So when a callback writes a file in `on_epoch_end`, the dict contains everything
+            that earlier callbacks added, even for a callback that comes later in the list.
     """
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: Any, running: Any) -> None:
         self.binders: list[Callable[[int], None]] = []
-        self.params = params
         self.schedules: dict[str, Any] = {}
-        self.running: Any = None
+        self.running = running
+        self.first, self.last = Hooks(), Hooks()
         self.steps_per_epoch: int | None = (params or {}).get("steps")
         self.declared_batch_size: int | None = None
         self.declared_epochs: int | None = None
@@ -61,20 +83,19 @@ class Session:
         self.logs: dict[str, Any] = {}
         self._members: dict[int, Any] = {}
         self._keys: set[str] = set()
-        self._has_begun = False
+        self._done: set[Any] = set()
+        self.first.add(self, on_epoch_begin=self._forget_logs, on_epoch_end=self._keep_logs)
+        self.rearrange(self._with_hooks)
 
     @classmethod
     def join(cls, callback: Any) -> Session:
         """The session of the `fit` that begins. To be called in `on_train_begin` of a callback."""
-        state = of(callback.model)
-        running = state.session
-        # Keras gives all callbacks of a `fit` the same dict. The session of an interrupted `fit` has another one.
-        is_running = running is not None and running.params is callback.params and id(callback) not in running._members
-        session: Session = running if is_running else cls(callback.params)
-        if not is_running:
-            session._watch()
+        state, running = of(callback.model), running_list()
+        session: Session | None = state.session
+        # The session of an interrupted `fit` is not joined: it has begun already, or has another list.
+        if session is None or session.running is not running or session._done or id(callback) in session._members:
+            session = state.session = cls(callback.params, running)
         session._members[id(callback)] = callback
-        state.session = session
         return session
 
     @property
@@ -91,17 +112,35 @@ class Session:
     def leave(self, callback: Any) -> None:
         """Drop the session after all of its callbacks have ended."""
         self._members.pop(id(callback), None)
-        state = of(callback.model)
-        if not self._members and state.session is self:
-            state.session = None
+        self.first.remove(callback)
+        self.last.remove(callback)
+        if not self._members:
+            self.rearrange(lambda callbacks: [it for it in callbacks if it is not self.first and it is not self.last])
+            state = of(callback.model)
+            if state.session is self:
+                state.session = None
 
-    def _watch(self) -> None:
-        """Put a watcher first in Keras's list."""
+    def others(self, callback: Any) -> list[Any]:
+        """The other callbacks, in the order of Keras's list."""
+        there = () if self.running is None else self.running.callbacks
+        return [other for other in there if other is not callback]
 
-        def with_watcher(callbacks: list[Any]) -> list[Any]:
-            return [Watcher(self), *(callback for callback in callbacks if not isinstance(callback, Watcher))]
+    def rearrange(self, change: Callable[[list[Any]], list[Any]]) -> None:
+        """Replace the callbacks of Keras's list, from within a hook.
 
-        self.running = rearrange(with_watcher)
+        Keras is in the middle of a loop over the callbacks, so its list gets a new sequence of them.
+
+        Args:
+            change: gets the callbacks, and returns those to call from the next hook on.
+        """
+        if self.running is not None:
+            self.running.callbacks = change(self.running.callbacks)
+
+    def once(self, what: Any) -> bool:
+        """Whether this is the first call for something in this `fit`."""
+        is_first = what not in self._done
+        self._done.add(what)
+        return is_first
 
     def key(self, base: str) -> str:
         """A key for the saved state of a callback: the base itself, for the second callback ``base/2``, and so on."""
@@ -120,7 +159,16 @@ class Session:
 
     def begin(self, epoch: int) -> None:
         """Do everything that happens once before the first epoch. To be called in `on_epoch_begin` of any callback."""
-        if not self._has_begun:
-            self._has_begun = True
+        if self.once("begin"):
             for bind in self.binders:
                 bind(epoch)
+
+    def _with_hooks(self, callbacks: list[Any]) -> list[Any]:
+        """The callbacks between those of this session; a training that failed has left its own."""
+        return [self.first, *(it for it in callbacks if not isinstance(it, Hooks)), self.last]
+
+    def _forget_logs(self, epoch: int, logs: dict[str, Any] | None) -> None:
+        self.logs = {}
+
+    def _keep_logs(self, epoch: int, logs: dict[str, Any] | None) -> None:
+        self.logs = {} if logs is None else logs

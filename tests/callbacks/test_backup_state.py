@@ -1,5 +1,6 @@
 """The content of a backup besides the weights: its training, a checksum, and the state of Keras's callbacks."""
 
+import contextlib
 import json
 import random
 
@@ -123,26 +124,19 @@ def test_an_error_of_several_lines_is_shown_in_one(tmp_path):
 def test_an_older_backup_has_no_checksum(tmp_path, monkeypatch):
     from keras_lr.callbacks import backup
 
-    entered = backup._entered
+    in_memory = backup.BackupEntry.in_memory
 
-    def of_before(model, *arguments):
-        manager = entered(model, *arguments)
-
-        class Manager:
-            def __enter__(self):
-                manager.__enter__()
-                entry = klr.training.saved_state.memory(model)["backup"]
-                for name in ("sealed", "optimizer", "callbacks"):
-                    del entry[name]
-
-            def __exit__(self, *error):
-                return manager.__exit__(*error)
-
-        return Manager()
+    @contextlib.contextmanager
+    def of_before(self, model):
+        with in_memory(self, model):
+            entry = klr.training.saved_state.memory(model)["backup"]
+            for name in ("sealed", "optimizer", "callbacks"):
+                del entry[name]
+            yield
 
     with monkeypatch.context() as patch:
         patch.setattr(backup, "seal", lambda path: None)
-        patch.setattr(backup, "_entered", of_before)
+        patch.setattr(backup.BackupEntry, "in_memory", of_before)
         killed(klr.BackupAndRestore(tmp_path))
     weight = Weight()
     fit(model(), klr.BackupAndRestore(tmp_path), weight)

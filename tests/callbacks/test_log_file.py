@@ -488,3 +488,55 @@ def test_an_error_about_columns_has_one_line(tmp_path):
     file.append(named("two\nlines", 0, 1))
     with pytest.raises(ValueError, match=r"its columns are .*, 'two\\nlines', not .*, b; move it away"):
         file.append(named("b", 1, 1))
+
+
+# A bounded memory.
+
+
+def test_rows_before_those_to_keep_are_in_the_file_only(tmp_path):
+    path, whole = tmp_path / "log.csv", logger(None)
+    log, trained = logger(path, keep=7), model(klr.LinearDecay(0.1, 50))
+    epochs = 5
+    fit(trained, log, whole, epochs=epochs)
+    rows = whole.to_frame()
+    steps = len(rows) // epochs
+    kept = -(-7 // steps) * steps  # whole epochs
+    assert kept < len(rows)
+    pd.testing.assert_frame_equal(read_frame(path), rows)
+    pd.testing.assert_frame_equal(log.to_frame(), rows[-kept:].reset_index(drop=True))
+
+
+def test_the_file_goes_on_after_rows_were_dropped(tmp_path):
+    path = tmp_path / "log.csv"
+    log, trained = logger(path, ("loss",), keep=1), model(klr.LinearDecay(0.1, 50))
+    all_rows = logger(None, ("loss",))
+    fit(trained, log, all_rows, epochs=3)
+    fit(trained, log, all_rows, epochs=2)
+    again = model()
+    fit(again, log, all_rows, epochs=3)  # a second training
+    pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
+    klr.set_step(again, 1)
+    fit(again, log, all_rows, epochs=1)  # from a step whose rows were dropped
+    pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
+
+
+def test_a_write_that_fails_drops_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    log, trained = logger(path, keep=1), model(klr.LinearDecay(0.1, 50))
+    fit(trained, log, epochs=1)
+    book, before = log._book, len(log.to_frame())
+    with monkeypatch.context() as patched:
+        patched.setattr(type(book._file), "append", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with contextlib.suppress(OSError):
+            fit(trained, log, epochs=3)
+    assert len(log.to_frame()) > before
+    fit(trained, log, epochs=1)
+    assert read_frame(path).step.tolist() == list(range(len(read_frame(path))))
+
+
+def test_rows_are_kept_for_a_file_only():
+    for path in (None, "log.parquet"):
+        with pytest.raises(ValueError, match=r"`keep` must be None without a `path` that ends in \.csv, got 5"):
+            klr.LearningRateLogger(path=path, keep=5)
+    with pytest.raises(ValueError, match="`keep` must be"):
+        klr.LearningRateLogger(path="log.csv", keep=0)

@@ -191,7 +191,7 @@ def test_the_users_lists_are_unchanged():
         assert running.callbacks == before
 
 
-def test_a_training_that_failed_leaves_one_filler():
+def test_a_training_that_failed_leaves_one_callback_at_each_end():
     """Keras does not call `on_train_end` then, and the list may be used again."""
 
     class Fail(keras.callbacks.Callback):
@@ -206,7 +206,7 @@ def test_a_training_that_failed_leaves_one_filler():
     running = keras.callbacks.CallbackList([fail, history, log], model=model, epochs=1, steps=BATCHES, verbose=0)
     with pytest.raises(RuntimeError, match="out of power"):
         model.fit(x, y, batch_size=4, verbose=0, callbacks=running)
-    assert len(running.callbacks) == 4
+    assert len(running.callbacks) == 5
     fail.armed = False
 
     class Count(keras.callbacks.Callback):
@@ -217,7 +217,7 @@ def test_a_training_that_failed_leaves_one_filler():
     count.set_model(model)
     running.callbacks.append(count)
     model.fit(x, y, batch_size=4, verbose=0, callbacks=running)
-    assert count.count == 5
+    assert count.count == 6
     assert running.callbacks == [fail, history, log, count]
 
 

@@ -7,7 +7,7 @@ from support.backend import BACKEND
 from support.training import Metric, fit
 
 import keras_lr as klr
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 
 in_fit = pytest.mark.skipif(
     BACKEND == "jax", reason="Keras on JAX gives `train_step` the variables of the optimizer of `compile` only"
@@ -160,7 +160,7 @@ def test_a_backup_is_resumed(tmp_path):
 
 
 def test_the_optimizer_of_compile_and_another_one():
-    """It is used, unless others are named."""
+    """It is meant, unless others are named, until the next `compile`."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
     assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
     model.optimizer.build([model.d.kernel])
@@ -170,6 +170,9 @@ def test_the_optimizer_of_compile_and_another_one():
     rates = {rated.column: rated.rate() for rated in lookup.rated_optimizers(model)}
     assert rates == {"learning_rate": 0.0625, "learning_rate_g_optimizer": 0.125}
     assert klr.get_learning_rate(model, "third") == 0.0625
+    # The next `compile` begins another training.
+    model.compile(model.d_optimizer, model.g_optimizer, optimizer=keras.optimizers.SGD(0.125), run_eagerly=True)
+    assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
 
 
 @pytest.mark.once
@@ -178,11 +181,10 @@ def test_parts_of_a_multi_optimizer():
     slow, fast = keras.optimizers.SGD(0.5, name="slow"), keras.optimizers.SGD(0.5, name="fast")
     chosen = keras.optimizers.OptimizerMap(slow, {"a/.*": fast})
     model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse", run_eagerly=True)
-    for choice in ("fast", fast, ["fast"]):
-        assert [
-            rated.optimizer for rated in lookup.chosen("X", model, klr.BindSchedule(optimizer=choice).optimizer)
-        ] == [fast]
-    assert len(lookup.chosen("X", model, (model.optimizer,))) == 2
+    for given in ("fast", fast, ["fast"]):
+        found = choice.chosen("X", model, klr.BindSchedule(optimizer=given).optimizer)
+        assert [rated.optimizer for rated in found] == [fast]
+    assert len(choice.chosen("X", model, (model.optimizer,))) == 2
 
 
 @pytest.mark.once
@@ -223,7 +225,7 @@ def test_a_warning_if_no_optimizer_is_found(make):
     model = Hidden()
     model.build((None, 1))
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.5), run_eagerly=True)
-    with pytest.warns(klr.ScheduleWarning, match="optimizer 'rm_sprop.*' of `compile` made no step in the"):
+    with pytest.warns(klr.ScheduleWarning, match="optimizer 'rm_sprop.*' of `compile` made no step in the first batch"):
         fit(model, Metric([1.0]), make(), epochs=1)
     model = Hidden()
     model.build((None, 1))

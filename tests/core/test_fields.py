@@ -1,5 +1,6 @@
 """Kinds of arguments: one of a few strings, which a type checker knows as well."""
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import pytest
@@ -37,3 +38,13 @@ def test_a_schedule_of_your_own_with_a_literal():
 def test_the_names_for_the_type_checker_exist():
     assert list(get_args(LawName)) == list(LAWS)
     assert list(get_args(Rule)) == list(RULES)
+
+
+def test_what_a_type_checker_takes_is_taken():
+    """The lines of `typed_user.py` up to the class: `test_packaging.py` gives them to mypy."""
+    text = (Path(__file__).parents[1] / "data" / "typed_user.py").read_text()
+    schedules, _ = text.split("\nclass ")
+    names = {"__name__": "typed_user"}
+    exec(compile(schedules, "typed_user.py", "exec"), names)
+    assert names["of_numpy"] == klr.CosineDecay(0.1, 900, alpha=0.01, warmup_target=0.2)
+    assert names["milestones"] == klr.MultiStepDecay(0.1, [30, 60, 90])

@@ -8,7 +8,15 @@ import pytest
 
 import keras_lr as klr
 from keras_lr.core import keras_versions
-from keras_lr.core.keras_versions import Variable, available, last_batch, layer_classes, version_of
+from keras_lr.core.keras_versions import (
+    Variable,
+    available,
+    is_built,
+    last_batch,
+    layer_classes,
+    set_random_seed,
+    version_of,
+)
 from keras_lr.optimizers.scheduled import OWN
 
 
@@ -36,6 +44,29 @@ def test_the_last_batch_of_an_execution(monkeypatch):
     assert [last_batch(model, first) for first in (0, 3, 6)] == [2, 5, 8]
     monkeypatch.setattr(keras_versions, "VERSION", (3, 11))
     assert [last_batch(model, last) for last in (2, 5, 8)] == [2, 5, 8]
+
+
+def test_layers_of_a_model_that_is_built():
+    """The Dropout of attention too; but no layer without its weights."""
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 3)(inputs, inputs))
+    assert all(map(is_built, model._flatten_layers()))
+    assert not is_built(keras.layers.Dense(1))
+
+
+def test_a_seed_is_that_of_operations_without_one_too():
+    """Of those that are there already, and of a generator that is made later; and initializers draw the same."""
+
+    def draws():
+        set_random_seed(7)
+        numbers = keras.random.normal((2,)), keras.initializers.RandomNormal()((2,)), keras.random.normal((2,))
+        return [keras.ops.convert_to_numpy(number).tolist() for number in numbers]
+
+    keras.src.backend.common.global_state.set_global_attribute("global_seed_generator", None)
+    first = draws()
+    assert draws() == first
+    keras.random.normal((3,))
+    assert draws() == first
 
 
 @pytest.mark.once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import assert_type
 
 import keras  # type: ignore[import-untyped]
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 import keras_lr as klr
-from keras_lr.core.fields import Rate, Steps
+from keras_lr.custom import Milestones, OptionalRate, Rate, Steps, StepsOrNone
 
 decay = klr.CosineDecay(0.1, 900, alpha=0.01)
 assert_type(decay, klr.CosineDecay)
@@ -22,6 +23,29 @@ klr.Warmup(keras.optimizers.schedules.CosineDecay(0.1, 900), 100)
 pieces = klr.PiecewiseConstantDecay([100, 200], [1.0, 0.1, 0.01])
 klr.PiecewiseConstantDecay(boundaries=(100, 200), values=(1.0, 0.1, 0.01))
 klr.Sequential([decay, 0.01], [900])
+
+# Numbers of NumPy, whole floats and fractions are given wherever numbers are, and floats and ints are read.
+of_numpy = klr.CosineDecay(np.float32(0.1), np.int64(900), alpha=np.float16(0.01), warmup_target=np.float64(0.2))
+assert_type(of_numpy.initial_learning_rate, float)
+assert_type(of_numpy.warmup_target, float | None)
+assert_type(klr.Warmup(decay, 100.0, start=np.float32(0.5)).warmup_steps, int)
+klr.CosineDecay(0.1, np.prod([30, 30]))
+klr.StepDecay(Fraction(1, 10), 0.3 * 900, Fraction(1, 2))
+klr.WarmupStableDecay(0.1, np.int32(1000), 100.0, 0.2 * 1000, shape="halving", half_life=np.int64(50))
+milestones = klr.MultiStepDecay(0.1, [np.int64(30), 60.0, 90])
+klr.MultiStepDecay(0.1, np.arange(30, 90, 30), np.float32(0.1))
+klr.PiecewiseConstantDecay([100], np.array([0.1, 0.01], np.float32))
+klr.Shifted(decay, np.int64(-10))
+assert_type(np.float64(2) * decay >> np.float64(0.01), klr.Schedule)
+assert_type(decay * np.float32(2) / np.int64(3) + np.float32(0.1), klr.Schedule)
+decay.clip(np.float32(0.01), np.int64(1)).from_step(np.int64(3)).cooldown(np.int64(500), 100.0, np.float32(0.0))
+in_epochs.bind(steps_per_epoch=np.int64(100), epochs=10.0)
+klr.Warmup(klr.epochs(np.float32(0.5)) and decay, klr.fraction(np.float32(0.1)) - np.int64(3))
+klr.ExponentialDecay.from_endpoints(np.float32(0.1), np.float32(0.01), np.int64(900)).cycle_ends(np.int64(9))
+klr.scaled(decay, np.int64(64), 32.0)
+klr.ReduceOnPlateau(
+    "loss", np.float32(0.5), patience=np.int64(3), cooldown=2.0, min_lr=np.float32(1e-5), every=np.int64(9)
+)
 
 assert_type(decay >> pieces, klr.Schedule)
 assert_type(decay >> 0.001, klr.Schedule)
@@ -53,13 +77,18 @@ class HalfLife(klr.Schedule):
 
     learning_rate: Rate
     half_life: Steps = 100
+    end: OptionalRate = None
+    quiet: StepsOrNone = 30
+    places: Milestones = (100, 200)
 
     def rate(self, step: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(self.learning_rate * 0.5 ** (step / self.half_life))
 
 
 assert_type(HalfLife(0.1), HalfLife)
+assert_type(HalfLife(np.float32(0.1), 10.0).half_life, int)
 assert_type(HalfLife(0.1, half_life=10) >> decay, klr.Schedule)
+assert_type(HalfLife(0.1).places[0], int)
 
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
 model.compile(klr.Scheduled(keras.optimizers.SGD(decay), momentum=klr.Constant(0.9)), loss="mse")

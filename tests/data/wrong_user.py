@@ -10,7 +10,19 @@ klr.CosineDecay("0.1", 900)  # mark: arg-type
 klr.CosineDecay(0.1)  # mark: call-arg
 klr.CosineDecay(0.1, 900, alhpa=0.01)  # mark: call-arg
 klr.CosineDecay(0.1, 900, 0.01, 0.2, 100, 7)  # mark: arg-type
+klr.CosineDecay(0.1, None)  # mark: arg-type
+klr.CosineDecay(0.1, "900")  # mark: arg-type
+klr.CosineDecay(0.1j, 900)  # mark: arg-type
+klr.CosineDecay(decay, 900)  # mark: arg-type
+klr.CosineDecay([0.1], 900)  # mark: arg-type
+klr.StepDecay(0.1, 30, None)  # mark: arg-type
+klr.Warmup(decay, None)  # mark: arg-type
+klr.Warmup(decay, 10, start_learning_rate="0.1")  # mark: arg-type
 klr.MultiStepDecay(0.1, 100)  # mark: arg-type
+klr.MultiStepDecay(0.1, "100")  # mark: arg-type
+klr.MultiStepDecay(0.1, None)  # mark: arg-type
+klr.MultiStepDecay(0.1, [30, None])  # mark: list-item
+klr.MultiStepDecay(0.1, {30, 60})  # mark: arg-type
 klr.PiecewiseConstantDecay([100], ["a", "b"])  # mark: list-item
 decay.initial_learning_rate = 0.2  # mark: misc
 decay.value(3)  # mark: attr-defined
@@ -22,6 +34,12 @@ rate: str = decay.values(3)  # mark: assignment
 decay.bind(100, 10)  # mark: call-arg
 decay.bind(steps_per_epoch="100")  # mark: arg-type
 decay.cooldown(500, "100")  # mark: arg-type
+decay.cooldown(500, None)  # mark: arg-type
+decay.clip("0.1")  # mark: arg-type
+decay.from_step(None)  # mark: arg-type
+klr.epochs("3")  # mark: arg-type
+klr.fraction(None)  # mark: arg-type
+klr.ReduceOnPlateau(factor=None)  # mark: arg-type
 klr.find_learning_rate()  # mark: call-arg
 klr.RangeTest.suggestion(decay)  # mark: arg-type
 klr.LearningRateLogger(metrics=3)  # mark: arg-type

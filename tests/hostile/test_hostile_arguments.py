@@ -16,7 +16,7 @@ from matplotlib import pyplot
 from support import hostile
 
 import keras_lr as klr
-from keras_lr.core import evaluation
+from keras_lr.core import by_backend
 from keras_lr.tools.comparison import trials
 from keras_lr.tools.forecast import design, fitting
 from keras_lr.tools.range_test import sweep
@@ -136,7 +136,7 @@ def about(made, target, argument, name):
         rates = bound.values(steps)
     if not (np.all(np.isfinite(rates)) and np.all(rates >= 0)):
         return f"has the rates {rates}"
-    tensor = keras.ops.convert_to_tensor(steps, dtype=evaluation.counter_dtype())
+    tensor = keras.ops.convert_to_tensor(steps, dtype=by_backend.counter_dtype())
     if bound.has_external:
         return ""
     compiled = keras.ops.convert_to_numpy(bound.rate(tensor)).astype(np.float64)

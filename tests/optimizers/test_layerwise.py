@@ -163,19 +163,24 @@ def test_layers_whose_names_share_a_block_are_one():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "blocks", "last"),
-    [("ResNet50", 17, "conv5_block3"), ("ConvNeXtTiny", 23, "layer_normalization"), ("EfficientNetB0", 18, "top_conv")],
+    [("ResNet50V2", 18, "post_bn"), ("ConvNeXtTiny", 23, "norm"), ("MobileNetV2", 19, "Conv_1_bn")],
 )
 def test_keras_applications(name, blocks, last):
-    """ResNet-50 has 16 residual blocks and a stem; ConvNeXt-T 18, a stem, three downsamplings and a normalization."""
-    backbone = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=(64, 64, 3))
+    """ResNet-50 has 16 residual blocks and a stem; ConvNeXt-T 18, a stem, three downsamplings and a normalization.
+
+    With a head of one's own after the backbone as a nested model, and with the head of the model itself.
+    """
+    make = getattr(keras.applications, name)
+    backbone = make(weights=None, include_top=False, input_shape=(64, 64, 3))
     model = keras.Sequential([backbone, keras.layers.GlobalAveragePooling2D(), dense("classify")])
     model.build((None, 64, 64, 3))
-    factors = layerwise_decay(model, 0.8, head=10)
-    table(factors, model)
-    patterns = list(factors)
-    assert len(patterns) == blocks + 1
-    assert factors[patterns[-1]] == 10.0
-    assert last in patterns[-2]
+    whole = make(weights=None, input_shape=(64, 64, 3), classes=3)
+    for it in (model, whole):
+        factors = layerwise_decay(it, 0.8, head=10)
+        assert table(factors, it)[it.trainable_variables[-1].path] == 10.0
+        assert list(factors.values()).count(10.0) == 1
+        assert len(factors) == blocks + 1
+        assert last in list(factors)[-2]
 
 
 def test_frozen_layers_are_left_out_and_shared_ones_counted_once():
@@ -195,6 +200,188 @@ def test_names_that_occur_in_other_paths():
     found = by_layer(layerwise_decay(model, 0.5), model)
     assert found["up"] == 1.0
     assert {factor for path, factor in found.items() if path != "up"} == {0.5}
+
+
+def test_layers_around_lora_are_frozen_and_trained_all_the_same():
+    """As Keras Hub's `enable_lora` does it: the model says what is trained, not the layers between."""
+    model = Vit(name="vit")
+    model.build((None, 2, 4))
+    for layer in model._flatten_layers(include_self=False):
+        layer.trainable = False
+    for block in model.encoder.blocks:
+        query = block.attention._query_dense
+        query.trainable = True
+        query.enable_lora(2)
+    model.top.trainable = True
+    model.token.trainable = False
+    found = table(layerwise_decay(model, 0.5, head=3.0), model)
+    assert {path.split("/")[-1] for path in found} == {"bias", "kernel", "lora_kernel_a", "lora_kernel_b"}
+    assert {path.split("/")[-4]: it for path, it in found.items() if "lora" in path} == {
+        "layer_0": 0.125,
+        "layer_1": 0.25,
+        "layer_2": 0.5,
+    }
+    assert {it for path, it in found.items() if "/top/" in path} == {3.0}
+
+
+@pytest.mark.parametrize("last", ["block", "norm"])
+def test_a_model_without_a_head(last):
+    """A backbone, or a language model whose output is computed with its embedding."""
+    tokens = keras.Input((3,), dtype="int32")
+    x = keras.layers.Embedding(9, 4, name="tokens")(tokens)
+    for place in range(2):
+        x = Block(name=f"body_{place}")(x)
+    if last == "norm":
+        x = norm("last")(x)
+    backbone = keras.Model(tokens, x, name="backbone")
+    task = keras.Model(tokens, keras.layers.Activation("tanh")(backbone(tokens)), name="task")
+    for model in (backbone, task):
+        assert layerwise_decay(model, 0.5) == {
+            "(^|/)tokens/": 0.125,
+            "(^|/)body_0/": 0.25,
+            "(^|/)body_1/": 0.5,
+            **({"(^|/)last/": 1.0} if last == "norm" else {}),
+        }
+        highest = "last" if last == "norm" else "body_1"
+        with pytest.raises(
+            ValueError,
+            match=f"`head` must be 1.0 for a model without a head, as this one is: it ends with '{highest}'.*got 10",
+        ):
+            layerwise_decay(model, 0.5, head=10)
+
+
+class Reversible(keras.layers.Embedding):
+    """An embedding with weights of its own for the output, as Llama has it."""
+
+    def build(self, shape=None):
+        super().build(shape)
+        self.reverse_embeddings = self.add_weight(shape=(4, 9), name="reverse_embeddings")
+
+
+def test_weights_of_an_embedding_for_the_output_are_the_head():
+    tokens = keras.Input((3,), dtype="int32")
+    x = Reversible(9, 4, name="tokens")(tokens)
+    for place in range(2):
+        x = Block(name=f"body_{place}")(x)
+    model = keras.Model(tokens, norm("last")(x), name="llama")
+    found = table(layerwise_decay(model, 0.5, head=3.0), model)
+    assert [found[f"tokens/{name}"] for name in ("embeddings", "reverse_embeddings")] == [0.125, 3.0]
+    assert found["last/gamma"] == 1.0
+
+
+def test_a_nested_stem_is_no_backbone():
+    """What follows the last nested model is the head, unless it is larger, or has blocks in its names."""
+    inputs = keras.Input((4,))
+    stem = keras.Sequential([dense("first"), norm("first_norm")], name="stem")
+    for names, rates in (
+        (["a", "b", "c"], [0.25, 0.5, 10.0]),
+        (["stage_3_block_0_dense", "head"], [0.5, 10.0]),
+        (["up", "head"], [10.0, 10.0]),
+    ):
+        x = stem(inputs)
+        for name in names:
+            x = dense(name)(x)
+        model = keras.Model(inputs, x, name="m")
+        found = by_layer(layerwise_decay(model, 0.5, head=10), model)
+        assert [found[name] for name in names] == rates, names
+
+
+def test_the_head_of_a_nested_model():
+    """Where nothing follows the last nested model, the head is the one within it."""
+    body = keras.Sequential([keras.Input((4,)), dense("a"), dense("b")], name="body")
+    whole = keras.Sequential([keras.Input((4,)), body, dense("up"), dense("top")], name="whole")
+    noise = keras.Sequential([keras.layers.GaussianNoise(0.1)], name="noise")
+    model = keras.Sequential([keras.Input((4,)), noise, whole], name="m")
+    found = by_layer(layerwise_decay(model, 0.5, head=10), model)
+    assert {path.split("/")[-1]: factor for path, factor in found.items()} == {
+        "a": 0.25,
+        "b": 0.5,
+        "up": 10.0,
+        "top": 10.0,
+    }
+
+
+class T5LayerNorm(keras.layers.Layer):
+    """A normalization under another name than Keras's."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=shape[-1:], name="scale")
+
+    def call(self, x):
+        return x * self.scale
+
+
+def test_patches_between_stages_and_norms_of_other_libraries():
+    inputs = keras.Input((2, 4))
+    x = inputs
+    for stage in range(2):
+        x = dense(f"patch_and_embed_{stage}")(x)
+        for place in range(2):
+            x = Block(name=f"body_{stage}_{place}")(x)
+        x = T5LayerNorm(name=f"scale_{stage}")(x)
+    model = keras.Model(inputs, dense("top")(x), name="stages")
+    found = {path.split("/")[0]: factor for path, factor in by_layer(layerwise_decay(model, 0.5, 3.0), model).items()}
+    assert found == {
+        "patch_and_embed_0": 1 / 64,
+        "body_0_0": 1 / 32,
+        "body_0_1": 1 / 16,
+        "scale_0": 1 / 16,
+        "patch_and_embed_1": 1 / 8,
+        "body_1_0": 1 / 4,
+        "body_1_1": 1 / 2,
+        "scale_1": 1.0,
+        "top": 3.0,
+    }
+
+
+class Stage(keras.layers.Layer):
+    """Blocks whose names are those of another stage's: Keras Hub's Swin Transformer."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.blocks = [Block(name=f"blocks_{place}") for place in range(2)]
+
+    def build(self, shape):
+        for block in self.blocks:
+            block.build(shape)
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def test_blocks_of_the_same_name_in_two_stages():
+    inputs = keras.Input((2, 4))
+    x = Stage(name="stage_1")(Stage(name="stage_0")(inputs))
+    model = keras.Model(inputs, dense("top")(x), name="swin")
+    assert layerwise_decay(model, 0.5) == {
+        "(^|/)stage_0/blocks_0/": 1 / 16,
+        "(^|/)stage_0/blocks_1/": 1 / 8,
+        "(^|/)stage_1/blocks_0/": 1 / 4,
+        "(^|/)stage_1/blocks_1/": 1 / 2,
+        "(^|/)top/": 1.0,
+    }
+
+
+class Relative(Block):
+    """A block with a table of relative positions that is built early, so that its path is without the block's name."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table = keras.layers.Embedding(3, 4, name="position_embedding")
+        self.table.build()
+
+
+def test_embeddings_of_two_stacks_with_the_same_path_are_lowest():
+    """T5 has such a table in each of its stacks; a pattern cannot tell them apart."""
+    parts = [Relative(name=name) for name in ("encoder", "decoder")]
+    model = keras.Sequential([keras.Input((2, 4)), *parts, dense("top")], name="t5")
+    tables = [it.path for it in model.trainable_variables if tuple(it.shape) == (3, 4)]
+    assert tables == ["position_embedding/embeddings"] * 2
+    found = table(layerwise_decay(model, 0.5), model)
+    assert found[tables[0]] == 0.25
+    assert {factor for path, factor in found.items() if "decoder/" in path} == {0.5}
 
 
 def test_paths_that_two_blocks_share_are_refused():

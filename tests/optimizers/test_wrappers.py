@@ -7,7 +7,7 @@ from support.backend import BACKEND, COUNTER
 from support.training import Metric, fit
 
 import keras_lr as klr
-from keras_lr.core import evaluation
+from keras_lr.core import by_backend
 from keras_lr.optimizers import lookup
 
 WRAPPERS = ["plain", "scaled", "multi", "scaled-multi"]
@@ -158,7 +158,7 @@ def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
     model = wrapped("plain", 0.1)
     fit(model, epochs=1)
     (owner, *_) = lookup.rated_optimizers(model)
-    assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == evaluation.counter_dtype()
+    assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == by_backend.counter_dtype()
 
 
 def test_a_counter_that_moves_on_within_a_step():

@@ -97,25 +97,52 @@ class Kill(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+def whole_and_killed(folder, monkeypatch, code):
+    """The log of a training, and that of one that was killed in its sixth epoch and run again."""
+    logs = []
+    for name in ("whole", "killed"):
+        (folder / name).mkdir()
+        if name == "killed":
+            monkeypatch.setattr(keras.callbacks, "Kill", Kill, raising=False)
+            with pytest.raises(KeyboardInterrupt):
+                followed(
+                    folder / name, monkeypatch, code.replace("callbacks = [", "callbacks = [keras.callbacks.Kill(), ")
+                )
+            assert 0 < len(pd.read_csv(folder / name / "log.csv")) < 80
+        followed(folder / name, monkeypatch, code)
+        logs.append(pd.read_csv(folder / name / "log.csv"))
+    return logs
+
+
 def test_the_quick_start_continues_after_a_kill(tmp_path, monkeypatch):
-    folders = whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for folder in folders:
-        folder.mkdir()
-    followed(whole, monkeypatch)
-    monkeypatch.setattr(keras.callbacks, "Kill", Kill, raising=False)
-    interrupted = QUICK_START.replace("callbacks=[", "callbacks=[keras.callbacks.Kill(), ")
-    with pytest.raises(KeyboardInterrupt):
-        followed(killed, monkeypatch, interrupted)
-    assert len(pd.read_csv(killed / "log.csv")) < 80
-    followed(killed, monkeypatch)
-    logs = [pd.read_csv(folder / "log.csv") for folder in folders]
-    pd.testing.assert_frame_equal(*logs)
+    pd.testing.assert_frame_equal(*whole_and_killed(tmp_path, monkeypatch, QUICK_START))
+
+
+def own_schedule():
+    names = {"__name__": "__main__"}
+    exec(compile(OWN_SCHEDULE, "README.md", "exec"), names)
+    return names["HalfLife"]
 
 
 def test_a_schedule_of_your_own():
-    names = {"__name__": "__main__"}
-    exec(compile(OWN_SCHEDULE, "README.md", "exec"), names)
-    assert klr.check_schedule(names["HalfLife"](0.4, 100)) == []
+    assert klr.check_schedule(own_schedule()(0.4, 100)) == []
+
+
+def test_your_own_schedule_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
+    """The next thing that one tries: the quick start with the schedule of the README, on which a plateau reduces."""
+    code = OWN_SCHEDULE + QUICK_START
+    for line, other in {
+        "Warmup(CosineDecay(0.1, epochs(9)), epochs(1))": "HalfLife(0.4, 100)",
+        'ReduceOnPlateau("loss")': 'ReduceOnPlateau("loss", 0.5, patience=3, min_delta=9.0)',
+    }.items():
+        assert line in code
+        code = code.replace(line, other)
+    whole, killed = whole_and_killed(tmp_path, monkeypatch, code)
+    pd.testing.assert_frame_equal(whole, killed)
+    # The first epoch is the best one, so reductions come after the fourth, the seventh and the tenth.
+    reductions = np.repeat([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 8)
+    expected = own_schedule()(0.4, 100).values(range(80)) * 0.5**reductions
+    np.testing.assert_allclose(whole.learning_rate, expected, rtol=1e-12)
 
 
 # Five things that hurt: what Keras does, and what happens here. `test_readme_on_every_backend.py` has the one that differs.

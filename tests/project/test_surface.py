@@ -94,22 +94,21 @@ def test_the_import_is_light():
         "assert keras_lr.LinearDecay(0.1, 9)._repr_html_(); "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
         "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
-        "sorted(name for name in sys.modules if name.startswith(('keras_lr.tools', 'keras_lr.tuning'))))"
+        "sorted(name for name in sys.modules if name.startswith(('keras_lr.callbacks', 'keras_lr.tools', 'keras_lr.tuning'))))"
     )
     assert fresh(code) == "[] []"
 
 
-def test_type_checkers_see_the_tools_that_are_imported_later():
+def test_type_checkers_see_what_is_imported_later():
     tree = ast.parse(Path(keras_lr.__file__).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    start = "keras_lr.tools."
     seen = {
-        name.name: node.module.removeprefix(start)
+        name.name: node.module.removeprefix("keras_lr.")
         for node in block.body
-        if isinstance(node, ast.ImportFrom) and node.module.startswith(start)
+        if isinstance(node, ast.ImportFrom) and node.module != "keras_lr"
         for name in node.names
     }
-    assert seen == keras_lr._TOOLS
+    assert seen == keras_lr._LATER
     assert set(seen) <= set(keras_lr.__all__) & set(dir(keras_lr))
 
 

@@ -48,6 +48,32 @@ def test_the_matrix_is_that_of_the_program(jobs):
     assert jobs["versions"]["strategy"]["matrix"]["keras"] == list(rows())
 
 
+def test_each_row_has_its_python(jobs):
+    steps = jobs["versions"]["steps"]
+    installed = next(step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", ""))
+    assert {row.python for row in rows().values()} <= set(installed.split())
+
+
+def test_every_command_is_there(jobs):
+    """What starts a line, and modules of Python that a step before installs."""
+    words = [line.split() for command in commands(jobs) for line in command.splitlines()]
+    assert {line[0] for line in words} == {"bash", "python", "keras-lr"}
+    modules = {line[2] for line in words if line[:2] == ["python", "-m"]}
+    assert modules <= {"pip", "build", "twine", "mkdocs"}
+    assert ["python", "-m", "pip", "install", "build", "twine"] in words
+    config = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    assert "keras-lr = keras_lr_command:main" in config
+    assert "mkdocs-material" in config
+    (command,) = [line[1:] for line in words if line[0] == "keras-lr"]
+    assert f"def {command[0]}(" in (ROOT / "keras_lr" / "command" / "app.py").read_text(encoding="utf-8")
+
+
+def test_the_pages_are_those_that_are_built(jobs):
+    builder = yaml.safe_load((ROOT / "docs" / "builder" / "mkdocs.yml").read_text(encoding="utf-8"))
+    (uploaded,) = [step["with"]["path"] for step in jobs["docs"]["steps"] if "pages-artifact" in step.get("uses", "")]
+    assert (ROOT / "docs" / "builder" / builder["site_dir"]).resolve() == (ROOT / uploaded).resolve()
+
+
 def test_every_file_in_a_command_exists(jobs):
     named = {path for command in commands(jobs) for path in re.findall(r"(?:\.ci|docs)/[\w./-]+", command)}
     assert named >= {".ci/run", ".ci/versions", "docs/builder/mkdocs.yml"}

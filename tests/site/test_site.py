@@ -68,6 +68,17 @@ def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
     assert shown.startswith("ExponentialDecay(0.4, 30")
 
 
+@pytest.mark.parametrize("page", ["index", "choosing", "recipes", "resume", "gallery/stepwise"])
+def test_lines_in_tables_can_be_read_on_a_phone(site, browser, page):
+    """The cells of a row stand one under the other, so that no name is broken and nothing is cut off."""
+    site_checks.look_as(browser, Look("", 390, 844, "light"), site)
+    browser.get((site / f"{page}.html").as_uri())
+    count, wrong = browser.execute_script(site_checks.ROWS)
+    assert count > 4
+    assert wrong == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
 CURVE = '<svg class="klr-curve" aria-label="c" viewBox="0 0 200 100" width="200" height="100">{}</svg>'
 LINE = '<polyline class="klr-line" points="0,90 100,10 200,60" style="fill:none;stroke:{};stroke-width:2"/>'
 BAD = {

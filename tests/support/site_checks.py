@@ -176,6 +176,31 @@ return [document.querySelectorAll(".klr-pairs td:nth-child(2) code").length, wro
 """Pairs of lines on the page: how many there are, and what is wrong with how they are shown."""
 
 
+ROWS = """
+const wrong = [];
+const frame = document.querySelector(".md-content__inner").getBoundingClientRect();
+for (const cell of document.querySelectorAll("td[data-head]")) {
+  for (const part of [cell, ...cell.querySelectorAll("code")]) {
+    const box = part.getBoundingClientRect();
+    if (box.width && (box.left < frame.left - 1 || box.right > frame.right + 1)) wrong.push(`outside: ${part.textContent}`);
+  }
+  for (const code of cell.querySelectorAll("code")) {
+    const text = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (text.nextNode()) {
+      for (const word of text.currentNode.data.matchAll(/[\\w.]+/g)) {
+        const range = document.createRange();
+        range.setStart(text.currentNode, word.index);
+        range.setEnd(text.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(rect => Math.round(rect.top))).size > 1) wrong.push(`broken: ${word[0]}`);
+      }
+    }
+  }
+}
+return [document.querySelectorAll("td[data-head] code").length, wrong];
+"""
+"""Code in the cells of tables that a phone shows one under the other: how many there are, and what cannot be read."""
+
+
 def findings(driver, url, look, screenshot=None):
     """The faults of a page as it looks to a reader, in sentences."""
     driver.get_log("browser")

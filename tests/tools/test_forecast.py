@@ -14,6 +14,7 @@ from support.svg import legend, points, read_back, sentence, ticks
 
 import keras_lr as klr
 from keras_lr import Forecast, fit_forecast
+from keras_lr.tools.forecast import fitted
 from keras_lr.tools.forecast.runs import Reading
 
 pytestmark = [pytest.mark.once, needs("scipy")]
@@ -440,6 +441,56 @@ def test_a_free_schedule_beats_the_others_in_truth(multi_power):
     ends = {name: truth("multi-power", schedule) for name, schedule in {**HELD_OUT, "cosine": COSINE}.items()}
     assert truth("multi-power", found) < min(ends.values()) * 1.002
     assert truth("multi-power", found) < ends["linear"]
+
+
+def steepness(rates):
+    """Falls from the peak to 0 in the time of the run, as fast as in the twentieth of it where the rate falls most."""
+    part = len(rates) // 20
+    return max(20 * (rates[i] - rates[i + part]) / max(rates) for i in range(len(rates) - part))
+
+
+@pytest.fixture(scope="module")
+def annealing():
+    return fit_forecast(logs_of("annealing"), "annealing", "held_out", draws=0)
+
+
+@pytest.mark.parametrize("total", [STEPS, 4 * STEPS])
+def test_by_the_annealing_law_a_design_falls_no_steeper_than_the_fitted_trainings(annealing, total):
+    """By this law the rate would stay high until the last few steps: a cosine has shown nothing of this."""
+    seen = steepness(COSINE.values(np.arange(WARM, STEPS)))
+    assert seen == pytest.approx(np.pi / 2, rel=0.03)
+    free = annealing.best(total, warmup_steps=0)
+    assert steepness(free.values(np.arange(total))) <= 1.03 * seen
+    assert free.values([total - 1]) <= 0.1 * PEAK  # and it falls as far as they did
+    late = annealing.best(total, warmup_steps=0, family=klr.WarmupStableDecay)
+    assert (1.0 - late.end_learning_rate / PEAK) * total / late.decay_steps <= 1.03 * seen
+
+
+def test_a_design_may_fall_as_steeply_as_a_fitted_training():
+    late = klr.WarmupStableDecay(PEAK, STEPS, WARM, 150, end_learning_rate=PEAK / 50)
+    logs = {"cosine": log("annealing", COSINE, STEPS, WARM), "late": log("annealing", late, STEPS, WARM)}
+    forecast = fit_forecast(logs, "annealing", "held_out", draws=0)
+    assert steepness(forecast.best(STEPS, warmup_steps=0).values(np.arange(STEPS))) > 4.0
+    found = forecast.best(STEPS, family=klr.WarmupStableDecay)
+    assert found.decay_steps < 400
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        (np.linspace(3.0, 0.0, 1_001), 1.0),
+        (np.linspace(3.0, 1.5, 1_001), 0.5),
+        (np.full(1_001, 3.0), 0.0),
+        (np.linspace(0.0, 3.0, 1_001), 0.0),
+        (np.where(np.arange(1_001) < 500, 2.0, 1.0), 10.0),
+        (2.0 + np.cos(np.arange(1_001) * 2 * np.pi / 50), 20 * 2 / 3),  # as it was at the ends of each twentieth
+        (np.array([2.0, 1.0]), 0.5),
+        (np.array([2.0]), 0.0),
+        (np.zeros(5), 0.0),
+    ],
+)
+def test_how_steeply_rates_fall(rates, expected):
+    assert fitted.steepest_fall(rates) == pytest.approx(expected, rel=0.01)
 
 
 def test_without_a_warmup_and_with_another_length(multi_power):

@@ -74,6 +74,9 @@ def randomness():
 
 
 def trained(name):
+    # The generator for this is there from now on. Before Keras 3.13 it is the same after `set_random_seed`, and where
+    # it is made, Python's generator moves on.
+    keras.random.normal((2,))
     keras.utils.set_random_seed(5)
     keras.random.normal((2,))
     model = network(OPTIMIZERS[name]())
@@ -263,7 +266,7 @@ def test_several_optimizers():
         klr.find_learning_rate(model, X, Y, steps=12, max_rate=1e-6, only=["first"], progress=False)
     # The second one went on with its rate, the first one with at most 1e-6.
     assert moved[-1][0] < 1e-4 < 1e-3 < moved[-1][2]
-    with pytest.raises(ValueError, match="one of|some of the names 'first', 'second'"):
+    with pytest.raises(ValueError, match="`only` must be among 'first', 'second', got 'third'"):
         klr.find_learning_rate(model, X, Y, only=["third"])
 
 

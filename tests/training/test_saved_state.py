@@ -95,14 +95,20 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
 def test_a_file_with_state_loads_without_the_package_and_no_state_writes_nothing(tmp_path):
     import h5py
 
+    def written(file):
+        """The arrays in the file that are ours. Before Keras 3.10 there is a group without any where nothing is saved."""
+        names = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        return [name for name in names if name.startswith("keras_lr_state/")]
+
     model = model_with(NESTED)
     fit(model, epochs=1)
     model.save_weights(tmp_path / "plain.weights.h5")
     fit(model, Metric([1.0]), klr.ReduceOnPlateau("metric", mode="min"), epochs=1)
     model.save_weights(tmp_path / "state.weights.h5")
     with h5py.File(tmp_path / "plain.weights.h5") as plain, h5py.File(tmp_path / "state.weights.h5") as state:
-        assert "keras_lr_state" not in plain
-        assert "keras_lr_state" in state
+        assert written(plain) == []
+        assert len(written(state)) == 1
     model.load_weights(tmp_path / "plain.weights.h5")
     assert "ReduceOnPlateau/metric" in klr.training.saved_state.memory(model)
 

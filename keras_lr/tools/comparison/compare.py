@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
@@ -37,11 +37,11 @@ def compare(
     build_model: Callable[..., keras.Model],
     schedules: Mapping[str, Any],
     fit: Callable[..., Any] | dict[str, Any],
-    seeds: int | list[int] | tuple[int, ...] = 3,
+    seeds: SupportsFloat | list[int] | tuple[int, ...] = 3,
     executor: Executor | None = None,
     *,
     rates: list[float] | tuple[float, ...] | None = None,
-    workers: int | None = None,
+    workers: SupportsFloat | None = None,
     journal: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Comparison:
@@ -89,7 +89,7 @@ def compare(
         refuse("compare", "fit", "a dict of the arguments of `model.fit`, or a function", fit, TypeError)
     if executor is not None and not isinstance(executor, Executor):
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
-    workers = check(WORKERS, "compare", "workers", workers)
+    processes: int | None = check(WORKERS, "compare", "workers", workers)
     wanted = {trial.key(): trial for trial in trials_of(schedules, _seeds(seeds), rates, _length(fit))}
     outcomes = {}
     book = None if journal is None else Journal(Path(check(PATH, "compare", "journal", journal)))
@@ -98,7 +98,7 @@ def compare(
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
     display = Display(wanted, outcomes, visible=progress)
     if executor is None:
-        coming = trials.on_processes(workers or max((os.cpu_count() or 2) // 2, 1), payloads)
+        coming = trials.on_processes(processes or max((os.cpu_count() or 2) // 2, 1), payloads)
     else:
         coming = trials.on_executor(executor, payloads)
     for key, outcome in coming:

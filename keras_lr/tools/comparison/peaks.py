@@ -152,7 +152,7 @@ STOCK = {
 def _twin(schedule: LearningRateSchedule) -> LearningRateSchedule:
     """The schedule of this package with the formula of one of Keras's; otherwise the schedule itself."""
     name = type(schedule).__name__
-    if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name, None):
+    if name in STOCK and type(schedule) is getattr(keras.optimizers.schedules, name):
         try:
             twin: Schedule = STOCK[name](**schedule.get_config())
             return twin

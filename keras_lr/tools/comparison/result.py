@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -47,7 +47,12 @@ class Comparison:
         return self.frame.copy()
 
     def summary(
-        self, metric: str | None = None, target: float | None = None, *, mode: Mode = "auto", all_peaks: bool = False
+        self,
+        metric: str | None = None,
+        target: SupportsFloat | None = None,
+        *,
+        mode: Mode = "auto",
+        all_peaks: bool = False,
     ) -> pd.DataFrame:
         """One row for each schedule at its best peak rate, the best schedule first.
 
@@ -70,7 +75,7 @@ class Comparison:
         import pandas as pd
 
         metric = self._metric(metric)
-        target = check(TARGET, "summary", "target", target)
+        wanted: float | None = check(TARGET, "summary", "target", target)
         all_peaks = check(FLAG, "summary", "all_peaks", all_peaks)
         sign = -1.0 if direction_of(metric, mode) == "min" else 1.0
         parts: Any = self.frame.groupby(["schedule", "peak"], sort=False)
@@ -82,13 +87,13 @@ class Comparison:
         for group in groups:
             if group.schedule not in best or group.is_better_than(best[group.schedule]):
                 best[group.schedule] = group
-        if target is None:
-            target = next((best[name].mean for name in self.names if name in best), math.nan)
-        rows = [group.row(target) for group in groups if all_peaks or best[group.schedule] is group]
+        if wanted is None:
+            wanted = next((best[name].mean for name in self.names if name in best), math.nan)
+        rows = [group.row(wanted) for group in groups if all_peaks or best[group.schedule] is group]
         frame = pd.DataFrame(rows)
         order = (sign * frame["mean"]).sort_values(ascending=False, kind="stable", na_position="last").index
         frame = frame.loc[order].reset_index(drop=True)
-        frame.attrs.update(metric=metric, target=target)
+        frame.attrs.update(metric=metric, target=wanted)
         return frame
 
     def plot(self, metric: str | None = None, ax: Axes | None = None, *, mode: Mode = "auto") -> Axes:

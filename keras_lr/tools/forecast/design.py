@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from keras_lr.schedules.recipes import WarmupStableDecay
 from keras_lr.schedules.shaped import REXDecay
 from keras_lr.schedules.stepwise import PiecewiseInterpolation
 from keras_lr.schedules.warmup import Warmup
+from keras_lr.tools.forecast.fitted import FittedRun
 from keras_lr.tools.forecast.laws import Law
 from keras_lr.tools.forecast.sums import Floats, sums_of_line
 
@@ -34,7 +36,10 @@ DIGITS = 4
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The task of a design: the law, the length and the warmup in steps, and the rates that were seen."""
+    """What a schedule is designed for: the law, the length and the warmup in steps, and what rates were seen.
+
+    `steepest_fall` is the steepest fall of the rate that the law is trusted with (see `FittedRun`).
+    """
 
     law: Law
     parameters: Floats
@@ -42,6 +47,7 @@ class Plan:
     warmup: int
     lowest: float
     peaks: tuple[float, float]
+    steepest_fall: float
 
     @property
     def steps(self) -> int:
@@ -66,6 +72,18 @@ class Plan:
         rate = low * (peak / low) ** part
         return self.lowest if part <= 0.0 and self.lowest < low else rounded(rate)
 
+    def decay_steps(self, part: float, peak: float, end: float) -> int:
+        """Steps of a straight fall to a rate: a part of all of them, and at least so many that it is not too steep."""
+        least = math.ceil(self.steps * (1.0 - end / peak) / self.steepest_fall - 1e-6)
+        return min(max(int(part * self.steps), least, 1), self.steps)
+
+
+def plan_of(law: Law, parameters: Floats, total: int, warmup: int, runs: tuple[FittedRun, ...]) -> Plan:
+    """The plan for a law that was fitted to runs."""
+    lowest, peaks = min(run.lowest_rate for run in runs), [run.highest_rate for run in runs]
+    steepest = math.inf if law.is_for_steep_falls else max(run.steepest_fall for run in runs)
+    return Plan(law, parameters, total, warmup, lowest, (min(peaks), max(peaks)), steepest)
+
 
 def rounded(number: float) -> float:
     return float(f"{number:.{DIGITS}g}")
@@ -89,23 +107,27 @@ FAMILIES: dict[type[Schedule], tuple[int, Maker]] = {
     WarmupStableDecay: (
         2,
         lambda plan, peak, u: WarmupStableDecay(
-            peak, plan.steps, 0, max(int(u[1] * plan.steps), 1), plan.rate(u[0], peak)
+            peak, plan.steps, 0, plan.decay_steps(u[1], peak, plan.rate(u[0], peak)), plan.rate(u[0], peak)
         ),
     ),
 }
 
 
 def free(plan: Plan, peak: float, falls: Any) -> Schedule:
-    """A falling line through the corners. Each number is the rate at a corner relative to the one before."""
+    """A falling line through the corners; each number is the part that a corner keeps of the rate before it.
+
+    Where that is too steep, the line falls as steeply as the law is trusted with.
+    """
     lowest = plan.lowest
     rates = [peak]
-    for part in falls:
-        rates.append(rounded(lowest + (rates[-1] - lowest) * min(max(float(part), 0.0), 1.0)))
+    for part, span in zip(falls, np.diff(CORNERS), strict=True):
+        wanted = lowest + (rates[-1] - lowest) * min(max(float(part), 0.0), 1.0)
+        rates.append(rounded(max(wanted, rates[-1] - plan.steepest_fall * float(span) * peak)))
     places = [round(part * (plan.steps - 1)) for part in CORNERS]
     return PiecewiseInterpolation(places, rates)
 
 
-def best(plan: Plan, peak: float | None, family: type[Schedule] | None) -> Schedule:
+def best(plan: Plan, peak: SupportsFloat | None, family: type[Schedule] | None) -> Schedule:
     """The best schedule of a family, or a free one.
 
     Raises:

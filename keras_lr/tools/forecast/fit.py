@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -24,9 +24,9 @@ def fit_forecast(
     loss: str = "loss",
     *,
     running_mean: bool | None = None,
-    skip: int | None = None,
-    draws: int = 40,
-    seed: int = 0,
+    skip: SupportsFloat | None = None,
+    draws: SupportsFloat = 40,
+    seed: SupportsFloat = 0,
 ) -> Forecast:
     """Fit a law for loss curves to one or more trainings. It forecasts the loss for any other schedule.
 
@@ -71,9 +71,9 @@ def fit_forecast(
     chosen = LAWS[check(one_of(LawName), owner, "law", law)]
     column = check(STRING, owner, "loss", loss)
     running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
-    skip = check(SKIP, owner, "skip", skip)
+    left_out: int | None = check(SKIP, owner, "skip", skip)
     count = check(DRAWS, owner, "draws", draws)
-    runs = Reading(owner, "logs", column, True, running_mean, skip).runs(logs)
+    runs = Reading(owner, "logs", column, True, running_mean, left_out).runs(logs)
     fitted = fitting.fit(owner, chosen, runs, count, check(SEED, owner, "seed", seed))
     return Forecast(
         law,

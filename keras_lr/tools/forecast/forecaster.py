@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import keras
 import numpy as np
@@ -78,13 +78,13 @@ class Forecaster(keras.callbacks.Callback):
     def __init__(
         self,
         logger: LearningRateLogger,
-        target: float | None = None,
-        cooldown_steps: int | None = None,
+        target: SupportsFloat | None = None,
+        cooldown_steps: SupportsFloat | None = None,
         *,
         logs: list[Any] | tuple[Any, ...] = (),
         law: LawName = "multi-power",
         loss: str = "loss",
-        every: int = 1,
+        every: SupportsFloat = 1,
         verbose: bool = True,
     ) -> None:
         super().__init__()

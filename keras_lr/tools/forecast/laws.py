@@ -27,6 +27,8 @@ class Law(ABC):
     """The parameters: L0, A, alpha, the size of D, and its shape."""
     whole: ClassVar[tuple[str, ...]]
     """The parameters whose product is the final effect of a fall of the rate to 0, in scaled units."""
+    is_for_steep_falls: ClassVar[bool] = True
+    """Whether the law may be trusted with steeper falls of the rate than those that it was fitted to."""
 
     @abstractmethod
     def gain(self, shape: Floats, sums: Sums) -> Floats:
@@ -127,6 +129,9 @@ class Annealing(Law):
     title = "annealing"
     names = ("L0", "A", "alpha", "C", "tau")
     whole = ("C", "tau")
+    # What a fall brings comes with the steps after it, even where the rate is 0 then. So by this law the best place for
+    # a fall to 0 is a few steps before the end. Trainings say otherwise: docs/forecast.md.
+    is_for_steep_falls = False
 
     def gain(self, shape: Floats, sums: Sums) -> Floats:
         (tau,) = shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def refine(
     log: Any,
     *,
     optimizer: Optimizer = "sgd",
-    peak: float | None = None,
-    smoothing: float = 0.1,
+    peak: SupportsFloat | None = None,
+    smoothing: SupportsFloat = 0.1,
     column: str = "gradient_norm",
 ) -> Tabulated:
     """A schedule computed from the gradient norms of an earlier training ("refinement").

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Forecast:
         """The lowest and the highest rate of the fitted trainings, without their warmups."""
         return min(run.lowest_rate for run in self.runs), max(run.highest_rate for run in self.runs)
 
-    def loss(self, schedule: LearningRateSchedule, steps: int) -> pd.DataFrame:
+    def loss(self, schedule: LearningRateSchedule, steps: SupportsFloat) -> pd.DataFrame:
         """The loss curve of a training with a schedule, if the law holds for it.
 
         The law is computed at 500 steps and interpolated between them. Falls of the rate are combined to about 1,400.
@@ -116,7 +116,7 @@ class Forecast:
             }
         )
 
-    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: int) -> pd.DataFrame:
+    def compare(self, schedules: Mapping[str, LearningRateSchedule], steps: SupportsFloat) -> pd.DataFrame:
         """The final losses of schedules, the lowest first.
 
         Args:
@@ -151,7 +151,9 @@ class Forecast:
         frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
         return frame
 
-    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
+    def residuals(
+        self, log: Any = None, *, running_mean: bool | None = None, skip: SupportsFloat | None = None
+    ) -> pd.DataFrame:
         """The residuals between the smoothed loss of a training and the law. Use it to test another training.
 
         Args:
@@ -181,9 +183,9 @@ class Forecast:
         ax: Axes | None = None,
         *,
         schedules: Mapping[str, LearningRateSchedule] | None = None,
-        steps: int | None = None,
+        steps: SupportsFloat | None = None,
         running_mean: bool | None = None,
-        skip: int | None = None,
+        skip: SupportsFloat | None = None,
     ) -> Axes:
         """Draw measured losses as dots, and the law's curves as lines.
 
@@ -197,9 +199,6 @@ class Forecast:
 
         Returns:
             The axes.
-
-        Raises:
-            TypeError, ValueError: an argument is not allowed, or a log or schedule is not valid.
         """
         chosen = check(OrNone(STEPS), "plot", "steps", steps) or max(run.steps for run in self.runs)
         schedules = {} if schedules is None else schedules
@@ -211,28 +210,31 @@ class Forecast:
 
     def best(
         self,
-        total_steps: int,
+        total_steps: SupportsFloat,
         *,
-        peak: float | None = None,
+        peak: SupportsFloat | None = None,
         family: type[Schedule] | None = None,
-        warmup_steps: int | None = None,
+        warmup_steps: SupportsFloat | None = None,
     ) -> Schedule:
         """The schedule with the lowest final loss, by the law.
 
-        All rates are between the lowest and the highest rate of the fitted trainings.
+        Rates stay in the range of the fitted trainings. The annealing law overrates a steep fall at the end. With it,
+        free schedules and `WarmupStableDecay` fall no steeper than those trainings, relative to peak and length.
 
         Args:
-            total_steps: length of the training in steps.
-            peak: the highest rate; by default the best one in that range. A peak outside of it is used with a warning.
+            total_steps: length of the training, in steps.
+            peak: the highest rate; by default the best of those that were seen. One outside of them is taken, with a
+                warning.
             family: `LinearDecay`, `CosineDecay`, `PolynomialDecay`, `ExponentialDecay`, `REXDecay` or
-                `WarmupStableDecay`; by default a falling `PiecewiseInterpolation` through eight points.
-            warmup_steps: steps of a linear warmup; by default the longest one that was fitted, up to total_steps/10.
+                `WarmupStableDecay`; by default free, a falling `PiecewiseInterpolation` through eight points.
+            warmup_steps: steps of a linear warmup; by default the longest of the fitted trainings, and at most
+                a tenth of `total_steps`.
 
         Returns:
             An ordinary schedule, which can be saved.
 
         Raises:
-            TypeError, ValueError: an argument is not allowed.
+            TypeError, ValueError: wrong arguments.
         """
         total = check(STEPS, "best", "total_steps", total_steps)
         usual = min(max(run.warmup for run in self.runs), total // 10)
@@ -241,9 +243,7 @@ class Forecast:
             refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
         kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
         warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
-        peaks = [run.highest_rate for run in self.runs]
-        plan = design.Plan(self._law, self._values, total, warmup, self.rates_seen[0], (min(peaks), max(peaks)))
-        return design.best(plan, peak, family)
+        return design.best(design.plan_of(self._law, self._values, total, warmup, self.runs), peak, family)
 
     def to_json(self) -> str:
         """The forecast as JSON text, which `from_json` reads."""
@@ -285,7 +285,7 @@ class Forecast:
         drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
-    def _fitted(self, owner: str, log: Any, running_mean: bool | None, skip: int | None) -> tuple[FittedRun, ...]:
+    def _fitted(self, owner: str, log: Any, running_mean: Any, skip: Any) -> tuple[FittedRun, ...]:
         running_mean = check(OrNone(FLAG), owner, "running_mean", running_mean)
         skip = check(SKIP, owner, "skip", skip)
         if log is None:

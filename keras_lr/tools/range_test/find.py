@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, OneOf, OrNone, Real, Several, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, Whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
-from keras_lr.optimizers import lookup
+from keras_lr.optimizers import choice, lookup
 from keras_lr.schedules.warmup import Warmup
 from keras_lr.tools.range_test.result import RangeTest, Sweep
 from keras_lr.tools.range_test.sweep import Sweeper, Watch
@@ -44,17 +44,17 @@ def find_learning_rate(
     x: Any,
     y: Any = None,
     *,
-    min_rate: float = 1e-7,
-    max_rate: float = 10.0,
-    steps: int = 100,
-    batch_size: int | None = None,
+    min_rate: SupportsFloat = 1e-7,
+    max_rate: SupportsFloat = 10.0,
+    steps: SupportsFloat = 100,
+    batch_size: SupportsFloat | None = None,
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
     shuffle: bool = True,
-    smoothing: float = 0.98,
-    divergence: float = 4.0,
-    repeats: int = 1,
-    seed: int | None = None,
+    smoothing: SupportsFloat = 0.98,
+    divergence: SupportsFloat = 4.0,
+    repeats: SupportsFloat = 1,
+    seed: SupportsFloat | None = None,
     only: tuple[str, ...] | list[str] | None = None,
     progress: bool = True,
 ) -> RangeTest:
@@ -97,7 +97,7 @@ def find_learning_rate(
     Raises:
         TypeError, ValueError: an argument is not allowed, or the model is not compiled or reports no `loss`.
     """
-    sweep = _checked(Sweeping(min_rate, max_rate, steps, smoothing, divergence, repeats, seed))
+    sweep = _checked(min_rate, max_rate, steps, smoothing, divergence, repeats, seed)
     batch_size = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
     shuffle = check(FLAG, OWNER, "shuffle", shuffle)
     progress = check(FLAG, OWNER, "progress", progress)
@@ -135,9 +135,11 @@ class Sweeping(NamedTuple):
         return [self.seed] if self.repeats == 1 else [(self.seed or 0) + number for number in range(self.repeats)]
 
 
-def _checked(sweep: Sweeping) -> Sweeping:
-    """The checked settings, as plain Python numbers."""
-    checked = Sweeping(**{name: check(FIELDS[name], OWNER, name, value) for name, value in sweep._asdict().items()})
+def _checked(*given: Any) -> Sweeping:
+    """The fields, checked, as Python's own numbers."""
+    checked = Sweeping(
+        **{name: check(FIELDS[name], OWNER, name, value) for name, value in zip(Sweeping._fields, given, strict=True)}
+    )
     if checked.max_rate <= checked.min_rate:
         refuse(OWNER, "max_rate", f"more than `min_rate` ({checked.min_rate})", checked.max_rate)
     return checked
@@ -165,13 +167,8 @@ def _run(sweep: Sweeping, sweeper: Sweeper, *, progress: bool) -> RangeTest:
 
 def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
     lookup.build(model)
-    owners = lookup.at_least_one(lookup.rated_optimizers(model))
-    if only is None:
-        return owners
-    names = [owner.optimizer.name for owner in owners]
-    allowed = f"a sequence of some of the names {', '.join(map(repr, names))}"
-    check(Several(allowed, OneOf(tuple(names))), OWNER, "only", only)
-    return [owner for owner in owners if owner.optimizer.name in only]
+    names = check(OrNone(Several("a sequence of names of optimizers", STRING)), OWNER, "only", only)
+    return lookup.at_least_one(choice.chosen(OWNER, model, names, "only"))
 
 
 def _is_class_weight(weights: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_lr.core.keras_versions import executions, set_random_seed
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.schedules.warmup import Warmup
@@ -38,7 +39,7 @@ class Sweeper:
         watch.begin = lambda: self._begin(watch, seed, mix=mix)
         try:
             if seed is not None:
-                keras.utils.set_random_seed(seed)
+                set_random_seed(seed)
             if keras.config.backend() == "tensorflow" and not model.built:
                 vars(model)["_maybe_symbolic_build"] = lambda iterator: _build_from(model, iterator)
             epochs = 1 if self._is_iterator else watch.steps
@@ -68,7 +69,7 @@ class Sweeper:
             install.assign_source(rated, self._sweep.from_step(-rated.step()))
         if seed is not None:
             # Again: building the model has drawn an order of the data on JAX and torch.
-            keras.utils.set_random_seed(seed)
+            set_random_seed(seed)
         if seed is not None and mix:
             for number, state in enumerate(seeds_of(model)):
                 state.assign(np.array([seed * 7919 + number, 0]))
@@ -153,6 +154,6 @@ def _with_fresh_metrics(model: Any, step: Callable[..., Any]) -> Callable[..., A
 
 def _build_from(model: Any, iterator: Any) -> None:
     """Build a model on TensorFlow before its first step. The other backends do so themselves."""
-    for _, _, batches in iterator:
+    for batches in executions(iterator):
         model._symbolic_build(data_batch=next(batches))
         break

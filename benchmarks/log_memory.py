@@ -1,0 +1,91 @@
+"""The memory of `LearningRateLogger` with a file: all rows kept, and `keep` of them.
+
+    KERAS_BACKEND=torch python -m benchmarks log_memory
+
+The hooks are called as `fit` calls them, without training between. Each case runs in a process of its own, and what is
+reported is by how much its peak of memory rises from the first epoch to the last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import keras_lr as klr
+from benchmarks import common
+from benchmarks.logger import model_with
+
+EPOCH, KEEP = 10_000, 100_000
+
+
+def peak() -> float:
+    """MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measured(batches: int, keep: int | None) -> dict[str, Any]:
+    """A row, measured in this process."""
+    model = model_with(klr.Warmup(klr.CosineDecay(0.1, batches), batches // 10))
+    before = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        log = klr.LearningRateLogger(path=path, audit=False, keep=keep)
+        log.set_params({"epochs": batches // EPOCH, "steps": EPOCH, "verbose": 0})
+        log.set_model(model)
+        begin = time.process_time()
+        log.on_train_begin()
+        for epoch in range(batches // EPOCH):
+            log.on_epoch_begin(epoch)
+            for batch in range(EPOCH):
+                log.on_train_batch_begin(batch)
+                log.on_train_batch_end(batch, {})
+            model.optimizer._iterations.assign(EPOCH * (epoch + 1))
+            log.on_epoch_end(epoch, {})
+            before = before or peak()
+        log.on_train_end()
+        taken = time.process_time() - begin
+        size = path.stat().st_size / 2**20
+        with path.open("rb") as file:
+            lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
+    assert lines == batches + 1, lines
+    return {
+        "batches": batches,
+        "keep": keep,
+        "rows_in_memory": len(log.to_frame()) if keep else batches,
+        "more_mib": peak() - before,
+        "file_mib": size,
+        "microseconds": taken / batches * 1e6,
+    }
+
+
+def main(quick: bool = False) -> None:
+    rows = []
+    sizes = (EPOCH * 2,) if quick else (1_000_000, 10_000_000)
+    for batches, keep in [(batches, keep) for batches in sizes for keep in (KEEP, None)]:
+        code = (
+            f"import json; from benchmarks import log_memory; print(json.dumps(log_memory.measured({batches}, {keep})))"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[1],
+            env=dict(os.environ),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        rows.append(json.loads(run.stdout.splitlines()[-1]))
+        print(f"{common.backend():10} {rows[-1]}", flush=True)
+        common.save("log_memory", keras.config.backend(), rows, quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Values of a variable after each batch are fetched many together."""
+
+import keras
+import pytest
+
+from benchmarks import waits
+from keras_lr.optimizers import deferred
+
+
+def optimizer_of_a_model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    return model, model.optimizer
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 24])
+def test_each_value_as_it_was(count, monkeypatch):
+    monkeypatch.setattr(deferred, "TOGETHER", 8)
+    model, optimizer = optimizer_of_a_model()
+    snapshots = deferred.Snapshots(model, optimizer._learning_rate)
+    for number in range(count):
+        optimizer.learning_rate = number + 0.25
+        snapshots.take()
+    assert snapshots.numbers() == [number + 0.25 for number in range(count)]
+
+
+def test_a_counter_is_fetched_whole(monkeypatch):
+    monkeypatch.setattr(deferred, "TOGETHER", 2)
+    model, optimizer = optimizer_of_a_model()
+    snapshots = deferred.Snapshots(model, optimizer._iterations)
+    for number in (2**24 + 1, 2**24 + 3, 2**31 - 1):
+        optimizer._iterations.assign(number)
+        snapshots.take()
+    assert snapshots.numbers() == [2**24 + 1, 2**24 + 3, 2**31 - 1]
+
+
+def test_one_wait_for_many_values(monkeypatch):
+    monkeypatch.setattr(deferred, "TOGETHER", 8)
+    model, optimizer = optimizer_of_a_model()
+    snapshots = deferred.Snapshots(model, optimizer._learning_rate)
+    for _ in range(8 * 3 + 2):
+        snapshots.take()
+    with waits.counted() as seen:
+        snapshots.numbers()
+    assert seen.count(waits.STEP) == 3 + 2
