@@ -86,8 +86,9 @@ class LearningRateLogger(keras.callbacks.Callback):
             epoch (with `steps_per_execution` at the first execution), and NaN in the other rows. The kernels are found
             in the graph of a functional or sequential model. For other models, pass regular expressions that are
             searched in ``variable.path``.
-        keep: rows that stay in memory, for trainings so long that 8 bytes a batch are too many. Epochs before them are
-            dropped once they are in the file, which must be a CSV file. `to_frame` and `plot` then show what was kept.
+        keep: number of rows that stay in memory, for trainings so long that 8 bytes per batch are too many; None for
+            all. Older epochs are dropped when they are in the file, which must be CSV. `to_frame` and `plot` then
+            show only the kept rows.
 
     Raises:
         TypeError, ValueError: at construction, an argument is not allowed. At the start of `fit`, the file in `path`

@@ -52,7 +52,7 @@ class MetricDriven(MetricState):
     # What a subclass defines.
 
     def _judge(self, rule: Any, metric: float) -> float | None:
-        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
+        """Take one value of the metric; by what to multiply the rate, None for nothing."""
         raise NotImplementedError
 
     def _after_change(self, rule: Any, factor: float) -> None:
@@ -189,7 +189,7 @@ class MetricDriven(MetricState):
                 self._carry_out(factor)
 
     def _decide(self, metric: float) -> float | None:
-        """Pass one value of the metric to the rule. Returns the factor of the rate, or None for no change."""
+        """Take one value of the metric; by what to multiply the rate, None for nothing."""
         rule = self._ensure_rule()
         metric = processes.from_chief(metric)
         if self.on_nan == "stop" and not math.isfinite(metric):

@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 
 
 class Watch:
-    """The recording of one `fit`.
+    """What is recorded while one `fit` runs.
 
     Args:
         model: the model that is trained.

@@ -199,9 +199,6 @@ class Forecast:
 
         Returns:
             The axes.
-
-        Raises:
-            TypeError, ValueError: an argument is not allowed, or a log or schedule is not valid.
         """
         chosen = check(OrNone(STEPS), "plot", "steps", steps) or max(run.steps for run in self.runs)
         schedules = {} if schedules is None else schedules
@@ -221,22 +218,23 @@ class Forecast:
     ) -> Schedule:
         """The schedule with the lowest final loss, by the law.
 
-        All rates are between the lowest and the highest rate of the fitted trainings. The annealing law overrates a
-        steep fall at the end, so by it a free schedule and a `WarmupStableDecay` fall no steeper than the fitted
-        trainings, relative to their peaks and lengths.
+        Rates stay in the range of the fitted trainings. The annealing law overrates a steep fall at the end. With it,
+        free schedules and `WarmupStableDecay` fall no steeper than those trainings, relative to peak and length.
 
         Args:
-            total_steps: length of the training in steps.
-            peak: the highest rate; by default the best one in that range. A peak outside of it is used with a warning.
+            total_steps: length of the training, in steps.
+            peak: the highest rate; by default the best of those that were seen. One outside of them is taken, with a
+                warning.
             family: `LinearDecay`, `CosineDecay`, `PolynomialDecay`, `ExponentialDecay`, `REXDecay` or
-                `WarmupStableDecay`; by default a falling `PiecewiseInterpolation` through eight points.
-            warmup_steps: steps of a linear warmup; by default the longest one that was fitted, up to total_steps/10.
+                `WarmupStableDecay`; by default free, a falling `PiecewiseInterpolation` through eight points.
+            warmup_steps: steps of a linear warmup; by default the longest of the fitted trainings, and at most
+                a tenth of `total_steps`.
 
         Returns:
             An ordinary schedule, which can be saved.
 
         Raises:
-            TypeError, ValueError: an argument is not allowed.
+            TypeError, ValueError: wrong arguments.
         """
         total = check(STEPS, "best", "total_steps", total_steps)
         usual = min(max(run.warmup for run in self.runs), total // 10)
