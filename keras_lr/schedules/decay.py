@@ -92,9 +92,6 @@ class ExponentialDecay(Schedule):
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
 
-        Returns:
-            A `ExponentialDecay`.
-
         Raises:
             TypeError, ValueError: an argument is not allowed.
 
@@ -156,9 +153,6 @@ class TimeBasedDecay(Schedule):
             initial_learning_rate: rate at step 0, > 0.
             end_learning_rate: rate at `total_steps`, > 0 and at most the initial one.
             total_steps: steps, or a duration in `epochs` or a `fraction`.
-
-        Returns:
-            A `TimeBasedDecay`.
 
         Raises:
             TypeError, ValueError: an argument is not allowed.
