@@ -347,5 +347,4 @@ def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
 
 def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:
     """The factors of an optimizer's rate and of its weight decay; empty for a stock one."""
-    found: tuple[Multipliers, ...] = optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]
-    return found
+    return optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ the device.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import keras
@@ -219,7 +220,7 @@ class SGDStep(Step):
     def _update_of_groups(
         self, gradients: list[Any], variables: list[Any], indices: list[int], rate: float, parts: list[Part]
     ) -> None:
-        import torch
+        torch = sys.modules["torch"]
 
         this: Any = self
         values, moved = [variable.value for variable in variables], []
@@ -244,7 +245,7 @@ class AdamStep(Step):
     def _update_of_groups(
         self, gradients: list[Any], variables: list[Any], indices: list[int], rate: Any, parts: list[Part]
     ) -> None:
-        import torch
+        torch = sys.modules["torch"]
 
         this: Any = self
         values = [variable.value for variable in variables]
