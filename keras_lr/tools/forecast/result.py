@@ -151,9 +151,7 @@ class Forecast:
         frame["before_next"] = [*(drawn[:-1] < drawn[1:]).mean(axis=1), np.nan]
         return frame
 
-    def residuals(
-        self, log: Any = None, *, running_mean: bool | None = None, skip: SupportsFloat | None = None
-    ) -> pd.DataFrame:
+    def residuals(self, log: Any = None, *, running_mean: bool | None = None, skip: int | None = None) -> pd.DataFrame:
         """The residuals between the smoothed loss of a training and the law. Use it to test another training.
 
         Args:
