@@ -97,6 +97,7 @@ def scheduled(owner: str, optimizers: list[RatedOptimizer], name: str) -> list[R
     having = [rated for rated in optimizers if name in schedules_of(rated.optimizer)]
     if optimizers and not having:
         there = sorted({"learning_rate", *(name for rated in optimizers for name in schedules_of(rated.optimizer))})
-        allowed = f"among {', '.join(map(repr, there))}; others with `Scheduled(optimizer, {name}=…)`, also of a number"
+        names = ", ".join(map(repr, there))
+        allowed = f"one of {names} (`Scheduled(optimizer, {name}=…)` adds {name!r}, as a schedule or a number)"
         refuse(owner, "hyperparameter", allowed, name)
     return [dataclasses.replace(rated, column=name + rated.suffix, name=name) for rated in having]

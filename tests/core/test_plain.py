@@ -191,7 +191,9 @@ def test_a_tensor_that_is_traced_is_refused():
         import jax
 
         jax.jit(traced)(9)
-    sentence = "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) (this tensor is symbolic or traced: "
+    sentence = (
+        "CosineDecay: `decay_steps` must be a number of steps in [1, 2**31) (this tensor is symbolic or traced and "
+    )
     assert seen[0].startswith(sentence)
 
 

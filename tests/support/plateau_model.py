@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 
 @dataclass
@@ -81,7 +82,8 @@ class PlateauModel:
         if best is None:
             return True
         threshold = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
-        return best - metric > threshold if self.mode == "min" else metric - best > threshold
+        gain = Fraction(best) - Fraction(metric)  # not in floats, in which 0.25 − (−1e-21) is 0.25
+        return (gain if self.mode == "min" else -gain) > threshold
 
     def best(self) -> float | None:
         """The last metric that improved; "with a `window` of w, that of the last w finite metrics"."""
