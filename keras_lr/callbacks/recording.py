@@ -156,7 +156,7 @@ class Recording:
             values[-1] = logs.get(name, values[-1])
             if values[-1] is None:
                 there = ", ".join(sorted(logs))
-                raise ValueError(f"LearningRateLogger: `metrics` must be among {there}, got {name!r}")
+                raise ValueError(f"LearningRateLogger: `metrics` must be one of {there}, got {name!r}")
 
     def note_broken_off(self, most: int) -> None:
         """Record the execution in which the training was interrupted, if its update was made.

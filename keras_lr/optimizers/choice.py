@@ -76,7 +76,7 @@ def chosen_one(owner: str, model: Any, name: Any) -> RatedOptimizer:
 
 
 def _names(optimizers: list[RatedOptimizer]) -> str:
-    return f"among {', '.join(map(repr, sorted({name for rated in optimizers for name in rated.names})))}"
+    return f"one of {', '.join(map(repr, sorted({name for rated in optimizers for name in rated.names})))}"
 
 
 def _is_meant(rated: RatedOptimizer, one: Any) -> bool:

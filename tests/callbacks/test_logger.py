@@ -362,9 +362,9 @@ def test_metrics_are_what_keras_reports():
 
 
 def test_an_unknown_metric():
-    with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be among loss, got 'val_loss'$"):
+    with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be one of loss, got 'val_loss'$"):
         fit(model_with(0.1), logger(metrics=["val_loss"]))
-    with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be among loss, mae, got 'mse'$"):
+    with pytest.raises(ValueError, match=r"^LearningRateLogger: `metrics` must be one of loss, mae, got 'mse'$"):
         fit(model_with(0.1, metrics=["mae"]), logger(metrics=["mse"]))
 
 

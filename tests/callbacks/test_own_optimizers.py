@@ -191,7 +191,7 @@ def test_parts_of_a_multi_optimizer():
 @pytest.mark.parametrize("make", [plateau, klr.BindSchedule, klr.LearningRateLogger])
 def test_an_unknown_name_is_refused(make):
     with pytest.raises(
-        ValueError, match="`optimizer` must be among 'd_optimizer', 'g_optimizer', 'one', 'two', got 'e'"
+        ValueError, match="`optimizer` must be one of 'd_optimizer', 'g_optimizer', 'one', 'two', got 'e'"
     ):
         loop(pair(), make(optimizer="e"))
 

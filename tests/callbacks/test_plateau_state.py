@@ -360,7 +360,7 @@ def test_the_rule_gets_the_arguments():
 def test_an_unknown_optimizer():
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         begin(falling(optimizers=["number", "third"]), two_optimizers(0.5, klr.LinearDecay(0.5, 90)))
-    sentence = "ReduceOnPlateau: `optimizers` must be among 'number', 'schedule', got 'third'"
+    sentence = "ReduceOnPlateau: `optimizers` must be one of 'number', 'schedule', got 'third'"
     assert str(raised.value) == sentence
 
 

@@ -120,7 +120,7 @@ def test_plateau_on_named_optimizers(wrapper, rate):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="`optimizers` must be among 'fast', 'slow', got 'middle'"):
+    with pytest.raises(ValueError, match="`optimizers` must be one of 'fast', 'slow', got 'middle'"):
         fit(wrapped("multi", 0.1), klr.ReduceOnPlateau("loss", optimizers=["slow", "middle"]))
 
 

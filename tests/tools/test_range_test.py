@@ -266,7 +266,7 @@ def test_several_optimizers():
         klr.find_learning_rate(model, X, Y, steps=12, max_rate=1e-6, only=["first"], progress=False)
     # The second one went on with its rate, the first one with at most 1e-6.
     assert moved[-1][0] < 1e-4 < 1e-3 < moved[-1][2]
-    with pytest.raises(ValueError, match="`only` must be among 'first', 'second', got 'third'"):
+    with pytest.raises(ValueError, match="`only` must be one of 'first', 'second', got 'third'"):
         klr.find_learning_rate(model, X, Y, only=["third"])
 
 
