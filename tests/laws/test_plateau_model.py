@@ -167,6 +167,7 @@ def test_on_a_schedule(name, options, events):
 RULE = ("patience", "min_delta", "threshold_mode", "cooldown", "window", "on_nan")
 
 
+@pytest.mark.once
 @examples(300, 6000)
 @given(OPTIONS, st.lists(METRICS | EXACT, min_size=8, max_size=40))
 def test_the_rule_by_itself(options, metrics):

@@ -28,7 +28,7 @@ EVAL = {"keras": keras, **{name: getattr(klr, name) for name in klr.__all__}}
 
 
 LARGE = HealthCheck.data_too_large, HealthCheck.large_base_example
-on_host = examples(120, 5000, *LARGE)
+on_host = examples(120, 5000, *LARGE, on_host=True)
 in_a_trace = examples(40, 1500, *LARGE)
 in_a_file = examples(25, 500, *LARGE)
 
@@ -375,12 +375,14 @@ def test_a_chain_of_matching_ends_has_no_jump(a, b):
 # The strategies themselves.
 
 
+@pytest.mark.once
 def test_every_class_is_composed():
     exported = {getattr(klr, name) for name in klr.__all__ if isinstance(getattr(klr, name), type)}
     exported = {cls for cls in exported if issubclass(cls, klr.Schedule) and cls is not klr.Schedule}
     assert set(LEAVES) | set(JOINTS) == exported
 
 
+@pytest.mark.once
 def test_the_strategies_cover_everything():
     """Every class, Keras's own, each depth, units, and schedules with an end and without."""
     seen = set()
