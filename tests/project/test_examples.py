@@ -18,6 +18,7 @@ from support import fresh
 from support.backend import BACKEND
 from support.events import scalars
 from support.generated import LONG
+from support.needs import needs
 
 import keras_lr as klr
 from keras_lr.tools import parsing
@@ -310,16 +311,27 @@ ENVIRONMENT = {
 }
 
 
-# About other libraries and not about the backend: run on one of them.
+LIBRARIES = {
+    "dask_comparison": "distributed",
+    "keras_tuner_search": "keras_tuner",
+    "log_to_mlflow": "mlflow",
+    "log_to_tensorboard": "tensorflow",
+    "log_to_wandb": None,  # a stand-in of the tests
+    "optuna_search": "optuna",
+}
+"""Examples that are about another library and not about the backend: they run on one backend."""
+
 STARTS_PROCESSES = {"dask_comparison", "distributed_torch", "resume_after_a_kill"}
-ONCE = {"dask_comparison", "keras_tuner_search", "log_to_mlflow", "log_to_tensorboard", "log_to_wandb", "optuna_search"}
 HERE = [name for name, (backends, _) in TABLE.items() if BACKEND in backends]
 
 
+def marks(name):
+    library = LIBRARIES.get(name)
+    return [*([pytest.mark.once] if name in LIBRARIES else []), *([needs(library)] if library else [])]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.once) if name in ONCE else name for name in HERE]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in HERE])
 def test_example(tmp_path, name):
     # A backend of its own is the example's business, so that it runs as it is called by a reader.
     chosen = {} if len(TABLE[name][0]) == 1 else {"KERAS_BACKEND": BACKEND}
@@ -354,6 +366,8 @@ def shown(cell):
 
 
 @pytest.mark.slow
+@pytest.mark.once
+@needs("nbclient", "nbformat", "ipykernel")
 def test_the_notebook_runs_and_shows_what_is_committed(tmp_path):
     """In marked cells only: rates are the same on every backend, losses are not."""
     ran = tmp_path / "ran.ipynb"

@@ -623,6 +623,7 @@ ALLOWED: dict[str, set[str]] = {
     "GreedyLearningRate.set_state.state": NOTHING,
     "Rescaled.by": TEXT,
     "LearningRateLogger.optimizer": CHOICE,
+    "LearningRateLogger.keep": NONE,  # a number needs a `path`
     "LearningRateLogger.effective": FLAG | {"list of strings", "array of strings"},
     "OppositePhase.low": SHARE - {"one"},
     "OppositePhase.high": SHARE - {"one"},

@@ -11,6 +11,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.needs import needs
 
 import keras_lr as klr
 from keras_lr.training.seeding import seeded
@@ -105,7 +106,9 @@ def test_twenty_first_trainings_start_equally():
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("fit", [fit_arrays, fit_batches, fit_own_data, fit_tf_data])
+@pytest.mark.parametrize(
+    "fit", [fit_arrays, fit_batches, fit_own_data, pytest.param(fit_tf_data, marks=needs("tensorflow"))]
+)
 def test_the_same_data_in_the_same_order(fit):
     """Two trainings side by side, one of them the second of its thread, and another thread that draws."""
     keras.utils.set_random_seed(5)
