@@ -48,18 +48,18 @@ PARTS = ("steps", "counts", "scheduled_step", "reads", "preview", "logger", "imp
 
 JOBS = [
     # What is left out here runs on another backend, and in `.ci/nightly` on all: see docs/contributing.md.
-    pytest("TensorFlow: laws", 350, "tensorflow", "-m", DEPENDS, "tests/laws"),
-    pytest("TensorFlow: all but laws", 800, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
-    pytest("JAX: what depends on the backend", 500, "jax", "-m", DEPENDS),
+    pytest("TensorFlow: laws", 76, "tensorflow", "-m", DEPENDS, "tests/laws"),
+    pytest("TensorFlow: all but laws", 503, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
+    pytest("JAX: what depends on the backend", 242, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    Job("torch: slow", 500, [LIGHT, "-m", "pytest", "-q", "-m", f"slow and not needs and {HERE}"], "torch"),
-    pytest("torch: with a library", 400, "torch", "-m", f"needs and {HERE}"),
-    pytest("the site in a browser", 450, "jax", "-m", "site"),
-    Job("benchmarks, a few steps of some", 250, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax", *PARTS]),
-    Job("the oldest versions, a few tests", 90, [PYTHON, ".ci/versions", "quick"]),
-    Job("types", 40, [PYTHON, "-m", "mypy"]),
-    Job("style", 5, [PYTHON, "-m", "ruff", "check", "."]),
-    Job("format", 5, [PYTHON, "-m", "ruff", "format", "--check", "."]),
+    Job("torch: slow", 214, [LIGHT, "-m", "pytest", "-q", "-m", f"slow and not needs and {HERE}"], "torch"),
+    pytest("torch: with a library", 152, "torch", "-m", f"needs and {HERE}"),
+    pytest("the site in a browser", 174, "jax", "-m", "site"),
+    Job("benchmarks, a few steps of some", 69, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax", *PARTS]),
+    Job("the oldest versions, a few tests", 25, [PYTHON, ".ci/versions", "quick"]),
+    Job("types", 13, [PYTHON, "-m", "mypy"]),
+    Job("style", 1, [PYTHON, "-m", "ruff", "check", "."]),
+    Job("format", 1, [PYTHON, "-m", "ruff", "format", "--check", "."]),
 ]
 
 
