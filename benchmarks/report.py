@@ -374,18 +374,14 @@ def groups_counted() -> str:
 
 
 def groups() -> str:
-    cases = {
-        "groups": "a step with 12 groups",
-        "stock again": "stock again",
-        "first step": "the first step with 12 groups",
-    }
-    lines = [
-        [row["kind"], SYSTEMS[row["backend"]], cases[row["case"]]]
-        + [f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})", f"{row['bytes']:.2f}"]
-        for row in rows_of("groups")
-    ]
+    cases = {"groups": "12 groups", "stock again": "stock again", "first step": "12 groups, the first step"}
+
+    def cells(row: dict[str, Any]) -> list[str]:
+        ratio = f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        return [row["kind"], SYSTEMS[row["backend"]], cases[row["case"]], ratio, f"{row['bytes']:.2f}"]
+
     heads = ["optimizer", "backend", "what", "CPU time, of the stock optimizer's (95 %)", "bytes of the optimizer"]
-    return f"{table(heads, lines)}\n\n{made_with('groups')}"
+    return f"{table(heads, [cells(row) for row in rows_of('groups')])}\n\n{made_with('groups')}"
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from support.public import PUBLIC
 
 import keras_lr as klr
 
@@ -61,7 +62,7 @@ EXAMPLES = [
     (example.name, example)
     for module in [klr, *map(importlib.import_module, MODULES)]
     for example in doctest.DocTestFinder(exclude_empty=True).find(
-        module, extraglobs=vars(klr) | {"keras": keras, "np": np}
+        module, extraglobs=PUBLIC | {"keras": keras, "np": np}
     )
     if example.examples
 ]

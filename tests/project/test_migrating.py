@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.migrations import CURVES, LIVE, PAGE, RECORDED, curve, lines
 from support.needs import library, needs
+from support.public import PUBLIC
 
 import keras_lr as klr
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
@@ -28,7 +29,7 @@ def expected(line):
 @pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*:UserWarning")
 @pytest.mark.parametrize("line", LINES, ids=[line.id for line in LINES])
 def test_line(line):
-    ours = eval(line.ours, vars(klr).copy())
+    ours = eval(line.ours, dict(PUBLIC))
     rates = np.array(expected(line))
     assert len(rates) == line.steps
     # fastai and TensorFlow Addons compute in float32, and their positions are rounded.

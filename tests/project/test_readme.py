@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import migrations
+from support.public import PUBLIC
 
 import keras_lr as klr
 from keras_lr import epochs
@@ -240,7 +241,7 @@ def test_momentum_and_layers_here():
     (cell,) = [row[2] for row in rows("Five things that hurt") if row[0] == "Momentum and layers"]
     cycle = klr.OneCycle(0.01, 16)
     model = model_with(keras.optimizers.SGD(0.1))
-    names = {**vars(klr), "SGD": keras.optimizers.SGD, "cycle": cycle, "model": model}
+    names = {**PUBLIC, "SGD": keras.optimizers.SGD, "cycle": cycle, "model": model}
     model.compile(eval(cell.strip("`"), names), "mse")
     log = klr.LearningRateLogger()
     fit(model, log, epochs=2)
@@ -251,7 +252,7 @@ def test_momentum_and_layers_here():
 
 
 def test_every_schedule_of_the_table_can_be_made():
-    names = {**vars(klr), "peak": 0.1, "steps": 100, "total": 1000, "warmup": 100, "decay": 200}
+    names = {**PUBLIC, "peak": 0.1, "steps": 100, "total": 1000, "warmup": 100, "decay": 200}
     made = [
         eval(line, names)
         for _, schedule in rows("Which schedule")

@@ -6,6 +6,7 @@ import pytest
 from support.backend import BACKEND
 from support.catalogue import ROWS
 from support.needs import needs
+from support.public import PUBLIC
 
 import keras_lr as klr
 from keras_lr import check_schedule, epochs, fraction, steps_per_epoch
@@ -297,7 +298,7 @@ def test_scaled_by_the_batch_size(rule, factor):
     steps = np.arange(120)
     scaled = klr.scaled(schedule, 512, 64, rule)
     np.testing.assert_allclose(scaled.values(steps), factor * schedule.values(steps), rtol=1e-12)
-    assert eval(repr(scaled), {**vars(klr)}) == scaled
+    assert eval(repr(scaled), {**PUBLIC}) == scaled
     np.testing.assert_allclose(klr.scaled(0.2, 32, 64).values(7), 0.1)
 
 
