@@ -34,9 +34,9 @@ class Job(NamedTuple):
     backend: str = "jax"
 
 
-def pytest(name: str, seconds: int, backend: str, *arguments: str) -> Job:
+def pytest(name: str, seconds: int, backend: str, *arguments: str, python: str = PYTHON) -> Job:
     """A part of the suite."""
-    return Job(name, seconds, [PYTHON, "-m", "pytest", "-q", *arguments], backend)
+    return Job(name, seconds, [python, "-m", "pytest", "-q", *arguments], backend)
 
 
 HERE = "not site and not elsewhere"
@@ -52,7 +52,7 @@ JOBS = [
     pytest("TensorFlow: all but laws", 503, "tensorflow", "-m", DEPENDS, "--ignore", "tests/laws"),
     pytest("JAX: what depends on the backend", 242, "jax", "-m", DEPENDS),
     # The README's command has run the other tests on torch, without the optional libraries.
-    Job("torch: slow", 214, [LIGHT, "-m", "pytest", "-q", "-m", f"slow and not needs and {HERE}"], "torch"),
+    pytest("torch: slow", 214, "torch", "-m", f"slow and not needs and {HERE}", python=LIGHT),
     pytest("torch: with a library", 152, "torch", "-m", f"needs and {HERE}"),
     pytest("the site in a browser", 174, "jax", "-m", "site"),
     Job("benchmarks, a few steps of some", 69, [PYTHON, "-m", "benchmarks", "--quick", "--backend", "jax", *PARTS]),

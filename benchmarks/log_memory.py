@@ -8,11 +8,7 @@ reported is by how much its peak of memory rises from the first epoch to the las
 
 from __future__ import annotations
 
-import json
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -71,18 +67,7 @@ def main(quick: bool = False) -> None:
     rows = []
     sizes = (EPOCH * 2,) if quick else (1_000_000, 10_000_000)
     for batches, keep in [(batches, keep) for batches in sizes for keep in (KEEP, None)]:
-        code = (
-            f"import json; from benchmarks import log_memory; print(json.dumps(log_memory.measured({batches}, {keep})))"
-        )
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=Path(__file__).parents[1],
-            env=dict(os.environ),
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        rows.append(json.loads(run.stdout.splitlines()[-1]))
+        rows.append(common.in_new_process("log_memory", f"measured({batches}, {keep})"))
         print(f"{common.backend():10} {rows[-1]}", flush=True)
         common.save("log_memory", keras.config.backend(), rows, quick)
 

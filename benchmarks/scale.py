@@ -8,14 +8,9 @@ the same model, stands beside it.
 
 from __future__ import annotations
 
-import json
-import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -84,17 +79,8 @@ def main(quick: bool = False, only: str = "") -> None:
     before = [] if quick else common.load("scale").get(common.backend(), {"rows": []})["rows"]
     rows = [row for row in before if only not in row["case"]]
     for name in chosen:
-        code = f"import json; from benchmarks import scale; print(json.dumps(scale.measured({name!r}, {quick})))"
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=Path(__file__).parents[1],
-            env=dict(os.environ),
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        rows.append(json.loads(run.stdout.splitlines()[-1]))
-        row = rows[-1]
+        row = common.in_new_process("scale", f"measured({name!r}, {quick})")
+        rows.append(row)
         print(f"{common.backend():10} {name:36} {row['first_seconds']:7.2f} s {row['peak_mib']:7.0f} MiB", flush=True)
         common.save("scale", common.backend(), rows, quick)
 

@@ -1,4 +1,4 @@
-"""What a backup has and no other file of weights."""
+"""The part of a backup that other files of weights do not have."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class BackupEntry:
     """The entry of a backup.
 
     Attributes:
-        position: where in the training it was made.
-        optimizer: that of the model, in words.
+        position: the epoch and the batch of the training at which it was made.
+        optimizer: a description of the model's optimizer.
         callbacks: states of Keras's callbacks, as `keras_state.capture` returns them.
-        own: what each process has for itself; of an entry that was loaded only that of this process.
-        is_own: whether it was this process's own.
-        saved: the entry in the model's memory, of one that was loaded.
+        own: the own state of each process. A loaded entry has only the state of one process.
+        is_own: whether that state belongs to this process.
+        saved: for a loaded entry, the dict in the model's memory.
     """
 
     position: Position
@@ -44,12 +44,12 @@ class BackupEntry:
     def capture(
         cls, model: Any, position: Position, optimizer: str, callbacks: list[Any], random_of_epoch: dict[str, Any]
     ) -> BackupEntry:
-        """The entry of the training as it is now.
+        """The entry for the current state of the training.
 
         Args:
             model: the model that is trained.
-            position: where the training is.
-            optimizer: that of the model, in words.
+            position: the current epoch and batch.
+            optimizer: a description of the model's optimizer.
             callbacks: the other callbacks of the training.
             random_of_epoch: the random states at the start of the epoch.
         """
@@ -58,7 +58,7 @@ class BackupEntry:
 
     @classmethod
     def of_loaded(cls, model: Any) -> BackupEntry:
-        """The entry of the file that the model was loaded from.
+        """The entry of the file from which the model was loaded.
 
         Raises:
             KeyError, ValueError: it is damaged.
@@ -68,7 +68,7 @@ class BackupEntry:
         callbacks = saved.get("callbacks", []), of(model).arrays.pop(CALLBACKS, [])
         keras_state.check(*callbacks)
         entry = cls(Position.from_json(saved), saved.get("optimizer", ""), callbacks, [own], is_own, saved)
-        entry.random_states()
+        entry.random_states()  # raises if they are damaged
         return entry
 
     @contextmanager
@@ -87,9 +87,9 @@ class BackupEntry:
 
     @property
     def seeds(self) -> Arrays | None:
-        """The seeds of layers for this process; None of a backup of before, which has none.
+        """The seeds of layers for this process; None if the backup is from an earlier version, without seeds.
 
-        On torch every process has seeds of its own, and those of the first one are not for another.
+        On torch every process has its own seeds, and must not get those of the first process.
         """
         is_there = "seeds" in self.own[0].entry and (self.is_own or keras.config.backend() != "torch")
         return self.own[0].seeds if is_there else None
@@ -100,7 +100,7 @@ class BackupEntry:
         return self.own[0].metrics
 
     def random_states(self) -> list[RandomStates]:
-        """Those at the start of the epoch, which draw the order of its data once more, and those of the backup.
+        """The random states at the start of the epoch, for the same order of its data, and those of the backup.
 
         Raises:
             ValueError: they are damaged.

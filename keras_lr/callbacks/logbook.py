@@ -72,7 +72,7 @@ class Logbook:
             )
 
     def write(self, unfinished: Segment | None = None) -> None:
-        """Write the rows that the file has not yet, those of an unfinished segment included; drop what is not kept."""
+        """Write the rows that are not in the file yet, including those of an unfinished segment. Then drop old rows."""
         file = self._file
         if file is not None:
             if file.is_gone():

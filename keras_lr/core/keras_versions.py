@@ -54,18 +54,18 @@ def is_built(layer: Any) -> bool:
 def set_random_seed(seed: int) -> None:
     """`keras.utils.set_random_seed`, for operations without a seed too.
 
-    Before 3.13 it leaves their generator as it is: they draw other numbers the next time. The generator that is made
-    for the first of them takes its seed from Python's, so that initializers get other seeds as well.
+    Before 3.13 it does not reset their generator, so they draw other numbers the next time. A new generator takes its
+    seed from Python's, so initializers get other seeds as well.
     """
     backend.common.global_state.set_global_attribute("global_seed_generator", None)
     keras.utils.set_random_seed(seed)
 
 
 def note_variables(model: Any) -> None:
-    """Let a `fit` on JAX go on after the optimizer got a variable or lost one; from a callback.
+    """Tell a running `fit` on JAX that the optimizer has one variable more or less. To be called in a callback.
 
-    Before 3.12 the model notes at the begin of `fit` on which devices each variable is, and the compiled step looks
-    up the variables by their places.
+    Before 3.12 the model records the devices of its variables when `fit` begins. The compiled step finds the
+    variables by their positions in that record.
     """
     note = getattr(model, "_record_training_state_sharding_spec", None)
     if note is not None:
@@ -73,10 +73,10 @@ def note_variables(model: Any) -> None:
 
 
 def executions(epoch_iterator: Any) -> Iterator[Any]:
-    """An iterator over batches for each execution of the training step on TensorFlow, from what `fit` gives the model.
+    """The batches of each execution of the training step on TensorFlow, as an iterator for each.
 
-    Before them come the first and the last step of the execution; up to 3.10 only the first. Up to 3.6 an epoch is a
-    method of its own.
+    Keras also returns the first and the last step of the execution, and up to 3.10 only the first. Up to 3.6 an epoch
+    is a separate method of its iterator.
     """
     epoch = epoch_iterator if VERSION >= (3, 7) else epoch_iterator.enumerate_epoch()
     for *_, batches in epoch:

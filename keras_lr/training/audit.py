@@ -94,11 +94,11 @@ def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, begun: int, end: 
         return []
     if duration < end:
         share = duration / end
-        again = "; this `fit` goes on at step {:,} (`keras_lr.set_step(model, 0)` before it starts the schedule anew)"
-        return [
-            f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"
-            + (again.format(begun) if is_in_loop else "")
-        ]
+        finding = f"the schedule ends at step {duration:,}, {share:.0%} of a training that ends at step {end:,}"
+        if is_in_loop:
+            finding += f"; this `fit` continues at step {begun:,}; to start the schedule again, "
+            finding += "call `keras_lr.set_step(model, 0)` first"
+        return [finding]
     return [
         f"the schedule ends at step {duration:,}, but this `fit` ends before it, at step {end:,} "
         "(for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`)"

@@ -127,8 +127,8 @@ def test_the_audit_is_right_in_a_loop(callback):
     model = eager(klr.LinearDecay(0.1, 5))
     said = told(lambda: loop(model, lambda: [callback()], 3))
     assert said == [
-        f"the schedule ends at step 5, {share} of a training that ends at step {end}; this `fit` goes on at step {begun} "
-        "(`keras_lr.set_step(model, 0)` before it starts the schedule anew)"
+        f"the schedule ends at step 5, {share} of a training that ends at step {end}; this `fit` continues at step {begun}; "
+        "to start the schedule again, call `keras_lr.set_step(model, 0)` first"
         for share, begun, end in [("50%", 5, 10), ("33%", 10, 15)]
     ]
 
