@@ -106,7 +106,11 @@ class Recording:
         self._epoch = epoch
         self._first_batch = first_batch
         self._hyperparameters = hyperparameters
-        self._first_steps = _first_steps(hyperparameters) if after is None else after.steps_after(hyperparameters)
+        self._first_steps = (
+            {it.rated: it.rated.step() for it in hyperparameters}
+            if after is None
+            else after.steps_after(hyperparameters, model.steps_per_execution)
+        )
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
@@ -179,14 +183,16 @@ class Recording:
         """The counter of the whole after the last recorded batch. It is needed when loss scaling skips batches."""
         return self._first_count if self._counters is None else self._counters.last(self._first_count)
 
-    def steps_after(self, hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
-        """The counters after the last recorded batch."""
+    def steps_after(self, hyperparameters: list[Hyperparameter], executed: int) -> dict[RatedOptimizer, int]:
+        """The counters after the last recorded batch, when the batches of one more execution are trained already."""
         before = {id(rated.optimizer): step for rated, step in self._first_steps.items()}
-        made = self._made()
-        return {
-            it.rated: before.get(id(it.rated.optimizer), it.rated.step() - made) + (0 if it.rated.is_idle else made)
-            for it in hyperparameters
-        }
+        made, steps = self._made(), {}
+        for rated in (it.rated for it in hyperparameters):
+            # An optimizer that the model did not have before has trained only in that execution.
+            start = before.get(id(rated.optimizer))
+            first, moved = (rated.step(), -executed) if start is None else (start, made)
+            steps[rated] = first if rated.is_idle else max(first + moved, 0)
+        return steps
 
     def finish(self, training: int = 0) -> Segment | None:
         """Fetch the recorded values and return the rows; None if no update was made."""
@@ -232,10 +238,6 @@ class Recording:
         made = np.diff(ends, prepend=0)
         last = np.array(self._last_batches, np.int64)
         return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
-
-
-def _first_steps(hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
-    return {it.rated: it.rated.step() for it in hyperparameters}
 
 
 def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:

@@ -12,9 +12,9 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.core.keras_versions import last_batch
-from keras_lr.optimizers import choice, lookup
+from keras_lr.optimizers import attributes, choice, lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
-from keras_lr.optimizers.lookup import Hyperparameter, Source
+from keras_lr.optimizers.lookup import Hyperparameter, RatedOptimizer, Source
 from keras_lr.training.session import Session
 
 GRADIENT_NORM = "gradient_norm"
@@ -57,8 +57,11 @@ class Watch:
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
         self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
         self._open: Recording | None = None
-        self._is_running = False
+        self._is_running = self._has_trained = False
         self._logs: dict[str, Any] = {}
+        # The optimizers that are recorded, and what they depend on.
+        self._optimizers: list[RatedOptimizer] = []
+        self._optimizers_of: Any = None
         # On TensorFlow and JAX a compiled step keeps the rate with which it was traced.
         self._traced: tuple[Any, list[Source]] | None = None
 
@@ -70,6 +73,7 @@ class Watch:
         self.close()
         self.epoch = epoch
         self._logs = {}
+        self._optimizers_of = None
         if self._effective is not None:
             self._effective.begin_epoch()
         self._open = self._recording(0)
@@ -84,7 +88,7 @@ class Watch:
         """Record a batch, if it was not recorded yet. No rate has changed since its update."""
         if not self._is_running:
             return
-        self._is_running = False
+        self._is_running, self._has_trained = False, True
         self._logs = logs or {}
         if self._norm is not None:
             logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
@@ -169,13 +173,24 @@ class Watch:
 
     def _hyperparameters(self) -> list[Hyperparameter]:
         """All hyperparameters with a column: those of optimizers, and numbers that callbacks compute from the step."""
-        chosen = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
-        found = lookup.hyperparameters(chosen)
+        self._survey()
+        found = lookup.hyperparameters(self._optimizers)
         schedules = self.session.schedules
         if schedules and found:
             rated = lookup.primary([it.rated for it in found])
             found += [Hyperparameter(column, rated, schedule) for column, schedule in schedules.items()]
         return found
+
+    def _survey(self) -> None:
+        """Find the optimizers in each epoch, after the first batch, and whenever the model has others than before.
+
+        Not in each batch: to find out whether the optimizer of `compile` is used, its counter is read, which waits for
+        the device.
+        """
+        there = self._has_trained, self.model.optimizer, attributes.attributes(self.model)
+        if there != self._optimizers_of:
+            self._optimizers_of = there
+            self._optimizers = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
         hyperparameters = self._hyperparameters()
