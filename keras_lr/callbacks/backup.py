@@ -13,8 +13,9 @@ from keras_lr.callbacks.backup_entry import BackupEntry
 from keras_lr.callbacks.backup_folder import BackupFolder, read_along
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import has_stopped, restore
+from keras_lr.callbacks.metric_options import EpochOrBatches
 from keras_lr.callbacks.skipping import Skip, assign
-from keras_lr.core.fields import FLAG, PATH, Whole
+from keras_lr.core.fields import FLAG, PATH
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
@@ -28,7 +29,7 @@ from keras_lr.training.snapshot import seeds_of
 MOST_TEXT = 300
 """Longest reason in an error, in characters."""
 
-SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
+SAVE_FREQ = EpochOrBatches()
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -267,12 +268,10 @@ def _save(model: Any, path: Path) -> None:
 
 
 def _save_freq(value: Any) -> int | str:
-    if isinstance(value, str) and str(value) == "epoch":
-        return "epoch"
     if isinstance(value, bool | np.bool_):
         allowed = f"{SAVE_FREQ.allowed}; whether to delete the backup is `delete_checkpoint=`"
         refuse("BackupAndRestore", "save_freq", allowed, value, TypeError)
-    freq: int = check(SAVE_FREQ, "BackupAndRestore", "save_freq", value)
+    freq: int | str = check(SAVE_FREQ, "BackupAndRestore", "save_freq", value)
     return freq
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_lr.callbacks.plateau_rule import is_finite
+from keras_lr.callbacks.metric_rule import is_finite
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import lookup
 from keras_lr.training.saved_state import memory, of

@@ -42,8 +42,8 @@ class MetricDriven(MetricState):
     verbose: int
     start_after: Any
     on_nan: str
-    restore_best_weights: bool
-    optimizers: Any
+    restore_best_weights: bool = False
+    optimizers: Any = None
     optimizer: Any
     name: str | None
     refresh_batch_norm: int | None = None
@@ -61,7 +61,7 @@ class MetricDriven(MetricState):
 
     @property
     def _bounds(self) -> Bounds:
-        return Bounds(self.min_lr)
+        return Bounds(self.min_lr, eps=self.eps)
 
     def _change(self, rated: RatedOptimizer, factor: float) -> tuple[float, float] | None:
         """Multiply one rate. Returns it before and after, or None if it is at its bound."""
@@ -88,7 +88,7 @@ class MetricDriven(MetricState):
         elif not self._session.claim(self._key):
             refuse(self.OWNER, "name", "different for each of these callbacks", self.name)
         # The metrics for "auto" may exist only after the very first batch, as on TensorFlow.
-        self.rule: Any = self._options.rule(model) if lookup.step_of(model) > 0 else None
+        self.rule: Any = self._options.rule(self.RULE, model) if lookup.step_of(model) > 0 else None
         self._started = False
         self._missing = checks.MissingMetric(self.OWNER, self.monitor, max(self.patience, 2))
         self._epoch, self._mean = None, None
@@ -247,7 +247,7 @@ class MetricDriven(MetricState):
     def _ensure_rule(self) -> Any:
         """The rule. With "auto", its direction must be known now."""
         if self.rule is None:
-            self.rule = self._options.rule(self.model)
+            self.rule = self._options.rule(self.RULE, self.model)
         return self.rule
 
     def _rated(self) -> list[RatedOptimizer]:

@@ -8,6 +8,7 @@ import keras
 
 from keras_lr.callbacks.best_weights import BestWeights
 from keras_lr.callbacks.metric_entry import MetricEntry
+from keras_lr.callbacks.metric_options import MetricOptions
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.plateau_window import NOTHING, WindowMean
 from keras_lr.optimizers import install, training_step
@@ -29,14 +30,17 @@ class MetricState(keras.callbacks.Callback):
     STATE: ClassVar[Any]
     """The class of the rule's state."""
 
+    RULE: ClassVar[Any]
+    """The class of the rule, whose state it is."""
+
     monitor: str
     every: int | None
     reset_on_train_begin: bool
 
-    def __init__(self, options: Any) -> None:
+    def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
-        self._options = options
-        self.__dict__.update(options.arguments(), every=options.batches)
+        options = self._options = MetricOptions(self.OWNER, arguments)
+        self.__dict__.update(options.arguments, every=options.batches)
         self.state = self.STATE()
         self._last_epoch = -1
         self._unfinished = NOTHING

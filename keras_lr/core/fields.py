@@ -321,7 +321,8 @@ COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
 Count = Annotated[Number[int], COUNT]
 COUNT_OR_NONE = OrNone(COUNT)
 CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
-CountOrZero = Annotated[Number[int], Whole("a whole number in [0, 2**31)", 0, steps=False)]
+COUNT_OR_ZERO = Whole("a whole number in [0, 2**31)", 0, steps=False)
+CountOrZero = Annotated[Number[int], COUNT_OR_ZERO]
 StringOrNone = Annotated[str | None, OrNone(String())]
 
 

@@ -9,7 +9,7 @@ from typing import Any, SupportsFloat
 
 import keras
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, COUNT_OR_ZERO, FLAG
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training import batch_statistics
@@ -18,7 +18,6 @@ from keras_lr.training.snapshot import RandomSnapshot
 
 OWNER = "refresh_batch_norm"
 KEY = "_keras_lr_refresh"
-SEED = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 
 def refresh_batch_norm(
@@ -80,7 +79,7 @@ def refresh_batch_norm(
     """
     size: int | None = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
     count: int | None = check(COUNT_OR_NONE, OWNER, "steps", steps)
-    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
+    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(COUNT_OR_ZERO, OWNER, "seed", seed)
     progress = check(FLAG, OWNER, "progress", progress)
     if not isinstance(model, keras.Model):
         refuse(OWNER, "model", "a Keras model", model, TypeError)
