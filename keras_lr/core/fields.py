@@ -323,7 +323,7 @@ COUNT_OR_NONE = OrNone(COUNT)
 CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
 COUNT_OR_ZERO = Whole("a whole number in [0, 2**31)", 0, steps=False)
 CountOrZero = Annotated[Number[int], COUNT_OR_ZERO]
-StringOrNone = Annotated[str | None, OrNone(String())]
+StringOrNone = Annotated[str | None, OrNone(STRING)]
 
 
 def one_of(choices: Any) -> OneOf:
