@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.fields import COUNT_OR_NONE, PATH
 from keras_lr.core.inner import cycle_end_after, earliest
 from keras_lr.core.refusals import check, refuse
-from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
@@ -106,12 +104,10 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
             found = sources[0] if len(sources) == 1 else sources
             refuse("SaveAtCycleEnds", "learning_rate", "a schedule with cycles", found)
 
-    def _schedules(self) -> Sequence[LearningRateSchedule]:
-        """The current schedules, which other callbacks may have changed."""
-        return [rated.source for rated in self._optimizers if lookup.is_schedule(rated.source)]
-
     def _end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self._schedules())
+        """The next end of a cycle in the current schedules, which other callbacks may have changed."""
+        sources = [rated.source for rated in self._optimizers]
+        return earliest(cycle_end_after(source, step) for source in sources if lookup.is_schedule(source))
 
     def _due(self, step: int, following: int) -> int | None:
         """The end of a cycle at this step, or before the next step at which the model can be saved."""

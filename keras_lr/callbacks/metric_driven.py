@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from keras_lr.callbacks import best_weights
 from keras_lr.callbacks import metric_checks as checks
 from keras_lr.callbacks.metric_state import MetricState
 from keras_lr.callbacks.metrics import metric_number
@@ -204,11 +205,11 @@ class MetricDriven(MetricState):
 
     def _keep_if_best(self, rule: Any, metric: float) -> None:
         """Store the weights of an epoch that is better than all earlier ones, even outside of a `window`."""
-        best = self._best.metric(self.model, self._key)
+        best = best_weights.metric_of_best(self.OWNER, self.model, self._key)
         if best is None and self._key in of(self.model).arrays:  # from a file of version 0.1.0
             best = self.state.best
         if rule.improves(metric, best):
-            self._best.keep(self.model, self._key, metric)
+            best_weights.keep(self.model, self._key, metric)
 
     def _carry_out(self, factor: float, schedules: bool = True, numbers: bool = True) -> None:
         """Multiply the rates that are schedules, the rates that are numbers, or both."""
@@ -226,7 +227,7 @@ class MetricDriven(MetricState):
                 when = f"Epoch {self._last_epoch + 1}" if self.every is None else f"Step {rated.step()}"
                 say(f"\n{when}: {self.OWNER}: {rated.column} {rates[0]:.6g} -> {rates[1]:.6g}")
         if schedules and factor < 1.0 and self.restore_best_weights:
-            self._best.restore(model, self._key)
+            best_weights.restore(model, self._key)
             if self._refresher is not None:
                 self._refresher.refresh()
         if changed:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_lr.callbacks.best_weights import BestWeights
+from keras_lr.callbacks import best_weights
 from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.metric_options import MetricOptions
 from keras_lr.callbacks.metrics import metric_number
@@ -52,7 +52,6 @@ class MetricState(keras.callbacks.Callback):
         self._follower = Follower()
         self._session: Session | None = None
         self._key = options.key()
-        self._best = BestWeights(self.OWNER)
         # The current epoch, its logs so far, and the incomplete window of batches.
         self._epoch: int | None = None
         self._logs: dict[str, Any] = {}
@@ -89,14 +88,14 @@ class MetricState(keras.callbacks.Callback):
         entry = memory(model).get(self._key)
         if self.reset_on_train_begin:
             self._set(self._fresh())
-            self._best.forget(model, self._key)
+            best_weights.forget(model, self._key)
         elif self._given is not None:
             self._scale(self._given)
         elif met == Follower.LOADED and entry is not None:
             self._set(MetricEntry.from_json(self.OWNER, self.STATE, entry))
         elif met != Follower.SAME:
             self._set(self._fresh())
-            self._best.forget(model, self._key)
+            best_weights.forget(model, self._key)
         self._given = None
 
     def _fresh(self) -> MetricEntry:

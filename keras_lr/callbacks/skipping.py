@@ -8,7 +8,6 @@ epoch continues where the backup was made.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -123,8 +122,7 @@ class Skip:
 
     def _exchange(self) -> None:
         """Make the next call of the training function only take its batches from the data."""
-        take = _TAKE[keras.config.backend()]
-        training_step.replace_next_call(self._model, lambda *arguments: take(self, *arguments))
+        training_step.replace_next_call(self._model, getattr(self, f"_take_{keras.config.backend()}"))
 
     def _take_torch(self, data: Any) -> Any:
         return self._logs
@@ -156,13 +154,6 @@ class Skip:
                 "metrics to `compile`, or move the backup away to start again"
             ) from error
         self._logs = self._model.get_metrics_result()
-
-
-_TAKE: dict[str, Callable[..., Any]] = {
-    "torch": Skip._take_torch,
-    "jax": Skip._take_jax,
-    "tensorflow": Skip._take_tensorflow,
-}
 
 
 def _nothing(*_: Any, **__: Any) -> None:
