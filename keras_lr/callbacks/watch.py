@@ -163,13 +163,17 @@ class Watch:
 
     def _sources(self) -> list[Source]:
         """The sources of the rates in the last training step."""
-        ran = self.model.train_function if self._is_compiled else None
-        # Without a training function the user's own loop trains. It is not compiled, or reports that itself.
-        if ran is not None and self._traced is not None and self._traced[0] is ran:
-            return self._traced[1]
-        sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
-        self._traced = (ran, sources)
+        sources = self._traced_sources()
+        if sources is None:
+            sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
+            self._traced = (self.model.train_function, sources)
         return sources
+
+    def _traced_sources(self) -> list[Source] | None:
+        """The sources with which the compiled training step was traced; None if there is no such step yet."""
+        # Without a training function the user's own loop trains. It is not compiled, or reports that itself.
+        step = self.model.train_function if self._is_compiled else None
+        return self._traced[1] if step is not None and self._traced is not None and self._traced[0] is step else None
 
     def _hyperparameters(self) -> list[Hyperparameter]:
         """All hyperparameters with a column: those of optimizers, and numbers that callbacks compute from the step."""
@@ -194,9 +198,7 @@ class Watch:
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
         hyperparameters = self._hyperparameters()
-        sources = [it.source for it in hyperparameters]
-        if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
-            sources = self._traced[1]
+        sources = self._traced_sources() or [it.source for it in hyperparameters]
         metrics = self._wanted.metrics
         groups = group_columns(hyperparameters) if self._wanted.groups else []
         return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, metrics, groups, after)

@@ -14,7 +14,7 @@ from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training import batch_statistics
 from keras_lr.training.batches import inputs
-from keras_lr.training.snapshot import RandomSnapshot
+from keras_lr.training.snapshot import RandomSnapshot, host_copy
 
 OWNER = "refresh_batch_norm"
 KEY = "_keras_lr_refresh"
@@ -111,7 +111,7 @@ def _refresh(model: Any, data: Any, options: dict[str, Any]) -> int:
 @contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
     """A context that restores everything that a forward pass in training mode may change."""
-    before = batch_statistics.values_of(model.non_trainable_variables) if model.built else []
+    before = [(it, host_copy(it)) for it in model.non_trainable_variables] if model.built else []
     try:
         yield
     finally:
