@@ -11,44 +11,25 @@ from typing import Any
 
 from keras_lr.callbacks import best_weights
 from keras_lr.callbacks import metric_checks as checks
+from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.metric_state import MetricState
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import choice, install, lookup, training_step
-from keras_lr.optimizers.install import Bounds
+from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
-from keras_lr.training.saved_state import of
+from keras_lr.training.saved_state import memory, of
 from keras_lr.training.session import Session
 
 
 class MetricDriven(MetricState):
     """A callback that multiplies the rate by a factor when its rule decides so.
 
-    A subclass defines the attributes below and the rule.
+    A subclass defines the rule and the methods below.
     """
-
-    factor: float
-    patience: int
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None
-    eps: float
-    min_lr: float
-    verbose: int
-    start_after: Any
-    on_nan: str
-    restore_best_weights: bool = False
-    optimizers: Any = None
-    optimizer: Any
-    name: str | None
-    refresh_batch_norm: int | None = None
-    hyperparameter: str = "learning_rate"
 
     # What a subclass defines.
 
@@ -59,10 +40,6 @@ class MetricDriven(MetricState):
     def _after_change(self, rule: Any, factor: float) -> None:
         """Called after the rate was multiplied."""
         raise NotImplementedError
-
-    @property
-    def _bounds(self) -> Bounds:
-        return Bounds(self.min_lr, eps=self.eps)
 
     def _change(self, rated: RatedOptimizer, factor: float) -> tuple[float, float] | None:
         """Multiply one rate. Returns it before and after, or None if it is at its bound."""
@@ -94,9 +71,6 @@ class MetricDriven(MetricState):
         self._missing = checks.MissingMetric(self.OWNER, self.monitor, max(self.patience, 2))
         self._epoch, self._mean = None, None
         self._start: int | None = None
-        self._warned_of_own_loop = False
-        # Only if `fit` trains: the user's own loop may call the hooks without a step.
-        self._looked_for_idle = self._session.running is None
         of(model).hooks[self._key] = self._save
         self._take_up()
 
@@ -110,16 +84,14 @@ class MetricDriven(MetricState):
         of(self.model).hooks.pop(self._key, None)
         if self._mean is not None:
             self._unfinished = self._mean.unfinished()
-        if self._session is not None:
-            self._session.leave(self)
+        self._session.leave(self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # A later callback in the list may have loaded weights at the start of the training.
         if not self.reset_on_train_begin:
             self._take_up()
-        if self._session is not None:
-            # A late decision needs the schedule of this training.
-            self._session.begin(epoch)
+        # A late decision needs the schedule of this training.
+        self._session.begin(epoch)
         if self._start is None:
             self._start = checks.start_step(self.OWNER, self.start_after, self._session)
         if not self._started:
@@ -164,8 +136,8 @@ class MetricDriven(MetricState):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         self._ensure_rule()
-        if not self._looked_for_idle:
-            self._looked_for_idle = True
+        # Only if `fit` trains: the user's own loop may call the hooks without a step.
+        if self._session.running is not None and self._session.once((self, "idle")):
             idle.warn_of_unused(self.model)
         for rated in lookup.rated_optimizers(self.model):
             logs.setdefault(rated.column, rated.rate(max(rated.step() - 1, 0)))
@@ -180,6 +152,12 @@ class MetricDriven(MetricState):
         self._save()
 
     # Deciding.
+
+    def _resolve_pending(self, epoch: int) -> None:
+        """Decide on an epoch that was finished, but without a decision, when the file was written."""
+        pending = MetricEntry.pop_pending(self.OWNER, memory(self.model).get(self._key, {}))
+        if pending is not None and epoch > pending[0] > self._last_epoch:
+            self._finish(*pending)
 
     def _finish(self, epoch: int, metric: Any) -> None:
         """Decide on a finished epoch."""
@@ -232,8 +210,7 @@ class MetricDriven(MetricState):
                 self._refresher.refresh()
         if changed:
             training_step.retrace(model)
-            if not self._warned_of_own_loop:
-                self._warned_of_own_loop = checks.warn_of_own_loop(self.OWNER, model, self._session)
+            checks.warn_of_own_loop(self, self._session)
 
     def _carry_out_due(self) -> None:
         """Change the numbers after a decision within the epoch."""
@@ -250,9 +227,3 @@ class MetricDriven(MetricState):
         if self.rule is None:
             self.rule = self._options.rule(self.RULE, self.model)
         return self.rule
-
-    def _rated(self) -> list[RatedOptimizer]:
-        """The optimizers whose rates are changed."""
-        argument = "optimizer" if self.optimizers is None else "optimizers"
-        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
-        return choice.scheduled(self.OWNER, found, self.hyperparameter)
