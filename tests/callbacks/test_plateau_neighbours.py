@@ -212,7 +212,7 @@ def test_a_schedule_in_a_custom_loop(rate, how):
                 plateau.on_epoch_end(epoch, {"metric": 1.0})
             plateau.on_train_end()
     assert plateau.get_state()["n_reductions"] == 2
-    assert acts or len([warning for warning in caught if "loop of your own" in str(warning.message)]) == 1
+    assert acts or len([warning for warning in caught if "in your own training loop" in str(warning.message)]) == 1
 
 
 # The thresholds of torch and optax
