@@ -1,6 +1,6 @@
 """Checks whether a backup is complete, and to which training it belongs, before anything is loaded from it.
 
-A checksum follows the HDF5 data. HDF5 ignores bytes after its own end.
+The checksum follows the HDF5 data in the same file. HDF5 ignores bytes after its own end.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def entry_of(path: Path) -> dict[str, Any]:
 
 
 def _check_size(file: Any, size: int) -> None:
-    """Refuse values larger than the file. No backup has them, and a small file could fill the memory with them."""
+    """Refuse a file whose values take more bytes than the file itself. They could fill the memory."""
     import h5py
 
     sizes: list[int] = []
@@ -87,7 +87,8 @@ def _digest(file: IO[bytes], size: int) -> bytes:
 def optimizer_of(model: Any) -> str:
     """The optimizer of a model and the number of its variables, for an error text.
 
-    For several optimizers in attributes, only the classes: the unused default of `compile` gets its variables late.
+    For several optimizers in attributes, only their classes, since the number of variables is not fixed: the unused
+    default optimizer of `compile` gets its variables late.
     """
     names = []
     optimizer = model.optimizer

@@ -51,7 +51,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
 
     def __init__(self, filepath: str | os.PathLike[str], *, refresh_batch_norm: int | None = None) -> None:
         super().__init__()
-        # Absolute, since the process may go to another folder while it trains.
+        # Absolute, since the process may change its current folder while it trains.
         self.filepath: str = os.path.abspath(check(PATH, "SaveAtCycleEnds", "filepath", filepath))
         if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
             allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
@@ -77,7 +77,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         self._start: int | None = None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        # Not `self.model`: on JAX each access writes the whole state back to the variables.
         if self._start is None:
             self._start = self._counter - batch  # a resumed epoch may begin with a later batch
             self._begin()

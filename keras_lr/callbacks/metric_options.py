@@ -105,7 +105,7 @@ class MetricOptions:
             model: the model.
 
         Raises:
-            ValueError: `mode` is "auto", and the direction of the metric cannot be told.
+            ValueError: `mode` is "auto", and the direction of the metric is unknown.
         """
         given = self.arguments
         direction = required_direction(self._owner, model, given["monitor"], given["mode"])

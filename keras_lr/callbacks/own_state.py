@@ -1,7 +1,7 @@
-"""The own state of each process in a training: seeds of layers, sums of metrics, and random states.
+"""What differs between the processes of a training: seeds of layers, sums of metrics, and random states.
 
-The processes of `torch.distributed` have the same weights, but each has its own Dropout and its own part of the data.
-So the backup of the first process contains the own state of every process.
+The processes of `torch.distributed` have the same weights. But each has a different Dropout and a different part of
+the data. The first process writes the backup, which contains the state of every process.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def put(model: Any, entry: dict[str, Any], states: list[OwnState]) -> None:
 def take(model: Any, entry: dict[str, Any]) -> tuple[OwnState, bool]:
     """The state of this process in a loaded backup, and whether it is its own.
 
-    After a training with another number of processes, it is the state of the first one.
+    After a training with another number of processes, every process gets the state of the first one.
     """
     arrays, others, rank = of(model).arrays, entry.get("processes", []), processes.rank()
     state = OwnState(entry, arrays.pop(KEY, []))
