@@ -95,12 +95,10 @@ class Recording:
         epoch: int,
         first_batch: int,
         hyperparameters: list[Hyperparameter],
-        sources: list[Source],
         metrics: tuple[str, ...],
         groups: Sequence[GroupColumn] = (),
         after: Recording | None = None,
     ) -> None:
-        self.sources = sources
         self.optimizer = model.optimizer
         self._groups = groups
         self._epoch = epoch
@@ -114,7 +112,7 @@ class Recording:
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
-        self._meters = [_meter(model, source) for source in sources]
+        self._meters = [_meter(model, it.source) for it in hyperparameters]
         # The counter of the whole, since it may be unknown which optimizer of a `MultiOptimizer` trains something.
         counter = lookup.counter_of(model)
         self._counters = Snapshots(model, counter) if lookup.skips_updates(model) else None
@@ -124,10 +122,12 @@ class Recording:
 
     def _primary(self) -> RatedOptimizer:
         """The optimizer whose counter is the step. On TensorFlow it may be known only after the first batch."""
-        return lookup.primary([hyperparameter.rated for hyperparameter in self._hyperparameters])
+        return lookup.primary([it.rated for it in self._hyperparameters])
 
     def is_of(self, sources: list[Source]) -> bool:
-        return len(self.sources) == len(sources) and all(a is b for a, b in zip(self.sources, sources, strict=True))
+        """Whether the recorded rates come from these sources."""
+        own = [it.source for it in self._hyperparameters]
+        return len(own) == len(sources) and all(a is b for a, b in zip(own, sources, strict=True))
 
     @property
     def next_batch(self) -> int:
@@ -207,16 +207,16 @@ class Recording:
         if self._counters is not None and len(ends) and count != len(ends):
             batches = self._executed(ends)
         columns: dict[str, Floats] = {}
-        for hyperparameter, source, meter in zip(self._hyperparameters, self.sources, self._meters, strict=True):
-            start = self._first_steps[hyperparameter.rated]
-            if meter is None and hyperparameter.rated.is_idle:
-                columns[hyperparameter.column] = np.full(count, values_of(source, start))
-            elif meter is None:
-                # The user's own training step may call an optimizer several times in a batch.
-                each = max((hyperparameter.rated.step() - start) // count, 1) if hyperparameter.rated.attribute else 1
-                columns[hyperparameter.column] = values_of(source, np.arange(start, start + each * count, each))
+        for it, meter in zip(self._hyperparameters, self._meters, strict=True):
+            start = self._first_steps[it.rated]
+            if meter is not None:
+                columns[it.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+            elif it.rated.is_idle:
+                columns[it.column] = np.full(count, values_of(it.source, start))
             else:
-                columns[hyperparameter.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+                # The user's own training step may call an optimizer several times in a batch.
+                each = max((it.rated.step() - start) // count, 1) if it.rated.attribute else 1
+                columns[it.column] = values_of(it.source, np.arange(start, start + each * count, each))
         for group in self._groups:
             columns[group.column] = group.rates(columns, self._first_steps[group.rated])
         for name, values in self._metrics.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -165,7 +166,7 @@ class Watch:
         """The sources of the rates in the last training step."""
         sources = self._traced_sources()
         if sources is None:
-            sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
+            sources = [it.source for it in self._hyperparameters()]
             self._traced = (self.model.train_function, sources)
         return sources
 
@@ -198,7 +199,7 @@ class Watch:
 
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
         hyperparameters = self._hyperparameters()
-        sources = self._traced_sources() or [it.source for it in hyperparameters]
-        metrics = self._wanted.metrics
+        if traced := self._traced_sources():
+            hyperparameters = [replace(it, source=source) for it, source in zip(hyperparameters, traced, strict=True)]
         groups = group_columns(hyperparameters) if self._wanted.groups else []
-        return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, metrics, groups, after)
+        return Recording(self.model, self.epoch, first_batch, hyperparameters, self._wanted.metrics, groups, after)
