@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_lr.callbacks.backup_entry import BackupEntry
-from keras_lr.callbacks.backup_folder import BackupFolder, read_along
+from keras_lr.callbacks.backup_folder import BackupFolder
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import has_stopped, restore
 from keras_lr.callbacks.metric_options import EpochOrBatches
@@ -250,22 +250,19 @@ class BackupAndRestore(keras.callbacks.Callback):
         model = self.model
         others = self._session.others(self)
         entry = BackupEntry.capture(model, position, optimizer_of(model), others, self._random_of_epoch)
+        keep_latest = self.double_checkpoint and not self._damaged
+
+        def save(path: Path) -> None:
+            model.save_weights(path, overwrite=True)
+            seal(path)
+
         with entry.in_memory(model):
-            if processes.is_chief():
-                keep_latest = self.double_checkpoint and not self._damaged
-                self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)
-                self._damaged = False
-            elif keras.config.backend() == "jax":
-                read_along(model)
+            processes.let_chief_write(model, lambda: self._folder.write(save, keep_latest=keep_latest))
+        self._damaged = False
 
 
 class OtherTrainingError(ValueError):
     """A backup that is not damaged, but belongs to another training."""
-
-
-def _save(model: Any, path: Path) -> None:
-    model.save_weights(path, overwrite=True)
-    seal(path)
 
 
 def _save_freq(value: Any) -> int | str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
@@ -96,12 +94,6 @@ class BackupFolder:
 
     def _refuse(self, allowed: str) -> None:
         refuse("BackupAndRestore", "backup_dir", allowed, str(self.path))
-
-
-def read_along(model: Any) -> None:
-    """Read a model's variables, as the process does that saves them. On JAX all processes must read them."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_weights(Path(folder) / "same.weights.h5")
 
 
 def _reason(error: OSError) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from keras_lr.callbacks.backup_folder import read_along
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.fields import COUNT_OR_NONE, PATH
 from keras_lr.core.inner import cycle_end_after, earliest
@@ -142,14 +141,15 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         if self._refresher is not None:
             self._refresher.refresh()
         model = self.model
-        if processes.is_chief():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"part.{path.name}")  # so that `path` is never incomplete
-            save = model.save_weights if path.name.endswith(".weights.h5") else model.save
-            save(part, overwrite=True)
-            os.replace(part, path)
-        elif keras.config.backend() == "jax":
-            read_along(model)
+        processes.let_chief_write(model, lambda: _save(model, path))
+
+
+def _save(model: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"part.{path.name}")  # so that `path` is never incomplete
+    save = model.save_weights if path.name.endswith(".weights.h5") else model.save
+    save(part, overwrite=True)
+    os.replace(part, path)
 
 
 def _path(filepath: str, cycle: int, step: int) -> Path:

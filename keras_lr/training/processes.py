@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +22,15 @@ import numpy as np
 def is_chief() -> bool:
     """Whether this is the first process, which writes files and decides."""
     return rank() == 0
+
+
+def let_chief_write(model: Any, write: Callable[[], object]) -> None:
+    """Write a file of a model in the first process. On JAX, all other processes must read the variables as it does."""
+    if is_chief():
+        write()
+    elif keras.config.backend() == "jax":
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_weights(Path(folder) / "same.weights.h5")
 
 
 def rank() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, SupportsFloat
@@ -14,6 +13,7 @@ from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training import batch_statistics
 from keras_lr.training.batches import inputs
+from keras_lr.training.saved_state import reference
 from keras_lr.training.snapshot import RandomSnapshot, host_copy
 
 OWNER = "refresh_batch_norm"
@@ -173,18 +173,14 @@ class _Kept:
 
     def __init__(self, model: Any, layers: list[Any], function: Any) -> None:
         self.function = function
-        self._layers = [(weakref.ref(layer), layer.trainable) for layer in layers]
-        self._compilation = _reference(getattr(model, "_compile_config", None))
+        self._layers = [(reference(layer), layer.trainable) for layer in layers]
+        self._compilation = reference(getattr(model, "_compile_config", None))
 
     def is_of(self, model: Any, layers: list[Any]) -> bool:
         """Whether the step is still valid: nothing that was compiled into it has changed."""
         return [(layer(), trainable) for layer, trainable in self._layers] == [
             (layer, layer.trainable) for layer in layers
         ] and self._compilation() is getattr(model, "_compile_config", None)
-
-
-def _reference(thing: Any) -> Callable[[], Any]:
-    return (lambda: None) if thing is None else weakref.ref(thing)
 
 
 def _kept(model: Any, layers: list[Any]) -> Any:
