@@ -15,12 +15,13 @@ from keras_lr.optimizers import choice, install, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.saved_state import RATES, Follower, memory
+from keras_lr.training.session import Session
 
 
 class MetricState(keras.callbacks.Callback):
     """A callback with a rule whose state is saved with the model.
 
-    A subclass defines the attributes below, and decides.
+    A subclass defines `OWNER`, `STATE` and `RULE`, and decides.
     """
 
     OWNER: ClassVar[str]
@@ -55,6 +56,9 @@ class MetricState(keras.callbacks.Callback):
     name: str | None
     refresh_batch_norm: int | None = None
     hyperparameter: str = "learning_rate"
+
+    _session: Session
+    """What the callbacks of the running `fit` share. It exists from `on_train_begin` on."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
