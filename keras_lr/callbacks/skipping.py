@@ -110,7 +110,8 @@ class Skip:
             return
         if self._logs is None and _has_metrics(self._model):
             self._restore()
-        self._exchange()
+        # The next call of the training function only takes its batches from the data.
+        training_step.replace_next_call(self._model, getattr(self, f"_take_{keras.config.backend()}"))
 
     def _too_early(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.end()
@@ -118,11 +119,7 @@ class Skip:
             raise self._too_few("the data have come to their end before it")
         self._callbacks.on_epoch_end(epoch, logs)
 
-    # Replacement for the training function.
-
-    def _exchange(self) -> None:
-        """Make the next call of the training function only take its batches from the data."""
-        training_step.replace_next_call(self._model, getattr(self, f"_take_{keras.config.backend()}"))
+    # Replacements for the training function, one for each backend.
 
     def _take_torch(self, data: Any) -> Any:
         return self._logs
