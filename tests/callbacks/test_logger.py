@@ -372,15 +372,12 @@ def test_a_segment_that_begins_within_an_epoch():
     """And a step that is counted after the last batch, as TensorFlow does at the end of a data set."""
     model = model_with(0.5)
     model.optimizer.build(model.trainable_variables)
-    counter, channels = (
-        lookup.rated_optimizers(model)[0].counter,
-        lookup.hyperparameters(lookup.rated_optimizers(model)),
-    )
-    sources = [channel.source for channel in channels]
-    empty = Recording(model, 2, 3, channels, sources, ())
+    hyperparameters = lookup.hyperparameters(lookup.rated_optimizers(model))
+    counter = hyperparameters[0].rated.counter
+    empty = Recording(model, 2, 3, hyperparameters, ())
     counter.assign_add(1)
     assert empty.finish() is None
-    recording = Recording(model, 2, 3, channels, sources, ())
+    recording = Recording(model, 2, 3, hyperparameters, ())
     for batch, rate in ((3, 0.25), (4, 0.125)):
         model.optimizer.learning_rate = rate
         counter.assign_add(1)
