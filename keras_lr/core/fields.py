@@ -306,7 +306,8 @@ Points = Annotated[Numbers[Sequence[int]], _places("nearest", order=operator.lt)
 Boundaries = Annotated[Numbers[Sequence[int]], _places("up", at_least=0)]
 Shift = Annotated[Number[int], StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[Number[float], Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
-Share = Annotated[Number[float], Real("a number in [0, 1]", low=0.0, high=1.0)]
+SHARE = Real("a number in [0, 1]", low=0.0, high=1.0)
+Share = Annotated[Number[float], SHARE]
 MOMENTUM = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
 Momentum = Annotated[Number[float], MOMENTUM]
 NON_NEGATIVE = Real("a finite number >= 0", low=0.0)
@@ -321,8 +322,9 @@ COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
 Count = Annotated[Number[int], COUNT]
 COUNT_OR_NONE = OrNone(COUNT)
 CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
-CountOrZero = Annotated[Number[int], Whole("a whole number in [0, 2**31)", 0, steps=False)]
-StringOrNone = Annotated[str | None, OrNone(String())]
+COUNT_OR_ZERO = Whole("a whole number in [0, 2**31)", 0, steps=False)
+CountOrZero = Annotated[Number[int], COUNT_OR_ZERO]
+StringOrNone = Annotated[str | None, OrNone(STRING)]
 
 
 def one_of(choices: Any) -> OneOf:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
 from typing import Any, NamedTuple, SupportsFloat
 
 from keras_lr.core.duration import Duration
-from keras_lr.core.fields import FLAG, Real, Whole
+from keras_lr.core.fields import FLAG, NON_NEGATIVE, SHARE, Whole
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import check, refuse
 
@@ -37,7 +36,7 @@ def epochs(count: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, epochs(30)).bind(steps_per_epoch=100, epochs=90).duration
         3000
     """
-    return Duration(epochs=_amount("epochs", "count", count, math.inf))
+    return Duration(epochs=check(NON_NEGATIVE, "epochs", "count", count))
 
 
 def fraction(share: SupportsFloat) -> Any:
@@ -57,7 +56,7 @@ def fraction(share: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, fraction(0.1)).bind(steps_per_epoch=100, epochs=90).duration
         900
     """
-    return Duration(fraction=_amount("fraction", "share", share, 1.0))
+    return Duration(fraction=check(SHARE, "fraction", "share", share))
 
 
 def samples(count: SupportsFloat) -> Any:
@@ -81,7 +80,7 @@ def samples(count: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, samples(50_000)).bind(batch_size=100).duration
         500
     """
-    return Duration(samples=_amount("samples", "count", count, math.inf))
+    return Duration(samples=check(NON_NEGATIVE, "samples", "count", count))
 
 
 def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_last: bool = False) -> int:
@@ -160,7 +159,6 @@ def _samples(data: Any) -> _Samples | None:
 
 
 def _is_number(data: Any) -> bool:
-
     try:
         return isinstance(plain(data), numbers.Number)
     except NoNumberYetError:
@@ -204,15 +202,8 @@ def _length(data: Any) -> int:
 
 
 def _whole(name: str, value: Any) -> int:
-
     with suppress(NoNumberYetError):
         number = plain(value)
         if isinstance(number, numbers.Real) and number % 1 != 0:
             refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
     return int(check(Whole("a whole number >= 1", 1, 2**63, steps=False), "steps_per_epoch", name, value))
-
-
-def _amount(owner: str, name: str, value: Any, high: float) -> float:
-
-    allowed = "a finite number >= 0" if math.isinf(high) else "a number in [0, 1]"
-    return float(check(Real(allowed, 0.0, high), owner, name, value))
