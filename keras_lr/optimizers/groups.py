@@ -33,25 +33,27 @@ class Groups:
         stock.build(variables)
 
     def _multipliers(self) -> tuple[Multipliers, Multipliers]:
-        own = vars(self)
-        return own["_rate_multipliers"], own["_decay_multipliers"]
+        factors = vars(self)["_factors"]
+        return factors[RATE], factors[DECAY]
 
     def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
         """Set the factor of a pattern. A step that is compiled already still uses the old one."""
-        rate, decay = self._multipliers()
-        (rate if name == RATE else decay).factors[pattern] = factor
+        vars(self)["_factors"][name].factors[pattern] = factor
         vars(self)["_splits"] = {}
 
     # Values in a step.
 
     def _values(self) -> dict[Any, Any]:
-        """The scheduled hyperparameters by name, and the factors by argument and index of the pattern."""
+        """The scheduled hyperparameters by name, and the factors by argument and index of the pattern.
+
+        The rates of groups are added in the step, by index of the pattern (`_once`).
+        """
         values: dict[Any, Any] = super()._values()  # type: ignore[misc]
         this: Any = self
         for multipliers in self._multipliers():
             for place, factor in enumerate(multipliers.factors.values()):
                 key = multipliers.name, place
-                values[key] = factor.learning_rate if isinstance(factor, Constant) else this._factor_now(key, factor)
+                values[key] = factor.learning_rate if isinstance(factor, Constant) else this._value(key, factor)
         return values
 
     def _factor(self, name: str, place: int) -> Any:
@@ -67,19 +69,13 @@ class Groups:
 
     def _once(self, rate: Any, place: int, factor: Any) -> Any:
         """The rate times the factor of a group: the same product for all variables of the group in this step."""
-        products = vars(self)["_products"]
-        known = products.get(place)
+        if place < 0:
+            return rate
+        values = vars(self)["_values_now"]
+        known = values.get(place)
         if known is None or known[0] is not rate:
-            products[place] = known = (rate, _times(rate, factor))
+            values[place] = known = (rate, _times(rate, factor))
         return known[1]
-
-    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        stock: Any = super()
-        vars(self)["_products"] = {}
-        try:
-            stock.apply(grads, trainable_variables)
-        finally:
-            vars(self)["_products"] = {}
 
     def _split(self, by: str, variables: Sequence[Any]) -> list[tuple[tuple[int, int], list[int]]]:
         """The groups of variables: the indices of both factors, and the positions of the variables of each group.

@@ -81,31 +81,24 @@ class Step:
             own["_mirror"] = (mirror[0] + 1, mirror[1], mirror[1]._version)
 
     def _values(self) -> dict[str, Any]:
+        # Keras leaves out the slot if a momentum is 0. This number is 0 next to any float.
+        return {name: self._value(name, schedule, least=1e-30) for name, schedule in self.hyperparameters.items()}
+
+    def _value(self, key: Any, schedule: LearningRateSchedule, least: float = 0.0) -> Any:
+        """The value of a schedule in this step: a tensor, on torch a number that is at least `least`.
+
+        On torch the values of many steps are computed at once, which takes as long as computing one.
+        """
         counter: Any = self._iterations  # type: ignore[attr-defined]
         if keras.config.backend() != "torch":
             # A constant stays a number, so that the stock code computes exactly the same as without a schedule.
-            return {
-                name: schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
-                for name, schedule in self.hyperparameters.items()
-            }
+            return schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
         step = self._host_step(counter.value)
-        # Keras leaves out the slot if a momentum is 0. This number is 0 next to any float.
-        return {name: self._host_value(name, schedule, step) for name, schedule in self.hyperparameters.items()}
-
-    def _factor_now(self, key: Any, schedule: LearningRateSchedule) -> Any:
-        """The value of a scheduled factor in this step, which may be 0: a tensor, on torch a number."""
-        counter: Any = self._iterations  # type: ignore[attr-defined]
-        if keras.config.backend() != "torch":
-            return schedule(counter)
-        return self._host_value(key, schedule, self._host_step(counter.value), least=0.0)
-
-    def _host_value(self, name: Any, schedule: LearningRateSchedule, step: int, least: float = 1e-30) -> float:
-        """One value. Values of many steps are computed at once, which takes as long as computing one."""
         blocks = vars(self)["_blocks"]
-        known = blocks.get(name)
+        known = blocks.get(key)
         if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
             values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), least)
-            blocks[name] = known = (schedule, step, values.tolist())
+            blocks[key] = known = (schedule, step, values.tolist())
         return float(known[2][step - known[1]])
 
     def _host_step(self, counter: Any) -> int:
