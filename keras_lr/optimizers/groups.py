@@ -18,28 +18,27 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import Constant
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
+from keras_lr.optimizers.updates import Stock
 
 
-class Groups:
+class Groups(Stock):
     """Factors of the rate and of the weight decay. Comes before `Step` in the bases of a scheduled optimizer."""
 
     def build(self, variables: Any) -> None:
-        stock: Any = super()
-        this: Any = self
-        if not this.built:
-            vars(self)["_splits"] = {}
+        if not self.built:
+            self.__dict__["_splits"] = {}
             for multipliers in self._multipliers():
                 multipliers.resolve(variables)
-        stock.build(variables)
+        super().build(variables)
 
     def _multipliers(self) -> tuple[Multipliers, Multipliers]:
-        factors = vars(self)["_factors"]
+        factors = self.__dict__["_factors"]
         return factors[RATE], factors[DECAY]
 
     def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
         """Set the factor of a pattern. A step that is compiled already still uses the old one."""
-        vars(self)["_factors"][name].factors[pattern] = factor
-        vars(self)["_splits"] = {}
+        self.__dict__["_factors"][name].factors[pattern] = factor
+        self.__dict__["_splits"] = {}
 
     # Values in a step.
 
@@ -48,17 +47,16 @@ class Groups:
 
         The rates of groups are added in the step, by index of the pattern (`_once`).
         """
-        values: dict[Any, Any] = super()._values()  # type: ignore[misc]
-        this: Any = self
+        values: dict[Any, Any] = super()._values()
         for multipliers in self._multipliers():
             for place, factor in enumerate(multipliers.factors.values()):
                 key = multipliers.name, place
-                values[key] = factor.learning_rate if isinstance(factor, Constant) else this._value(key, factor)
+                values[key] = factor.learning_rate if isinstance(factor, Constant) else self._value(key, factor)
         return values
 
     def _factor(self, name: str, place: int) -> Any:
         """A factor in the current step: a number, or, if it follows a schedule, a tensor on TensorFlow and JAX."""
-        return 1.0 if place < 0 else vars(self)["_values_now"][name, place]
+        return 1.0 if place < 0 else self.__dict__["_values_now"][name, place]
 
     def _is_left_out(self, place: int) -> bool:
         """Whether the factor of the rate is the number 0. The update of such a variable is not computed."""
@@ -71,7 +69,7 @@ class Groups:
         """The rate times the factor of a group: the same product for all variables of the group in this step."""
         if place < 0:
             return rate
-        values = vars(self)["_values_now"]
+        values = self.__dict__["_values_now"]
         known = values.get(place)
         if known is None or known[0] is not rate:
             values[place] = known = (rate, _times(rate, factor))
@@ -83,11 +81,11 @@ class Groups:
         With `by` "rate" the factor of the weight decay is ignored, and variables that the number 0 freezes are in no
         group. The variables are the same in each step.
         """
-        splits, this = vars(self)["_splits"], self
+        splits = self.__dict__["_splits"]
         known = splits.get(by)
         if known is None or len(known[0]) != len(variables) or any(map(is_not, known[0], variables)):
-            indices = [this._get_variable_index(variable) for variable in variables]  # type: ignore[attr-defined]
-            count = len(this._trainable_variables)  # type: ignore[attr-defined]
+            indices = [self._get_variable_index(variable) for variable in variables]
+            count = len(self._trainable_variables)
             rates, decays = (multipliers.keys(count) for multipliers in self._multipliers())
             found: dict[tuple[int, int], list[int]] = {}
             for position, index in enumerate(indices):
@@ -101,40 +99,37 @@ class Groups:
     # The update.
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        stock: Any = super()
-        own, this = vars(self), self
+        own = self.__dict__
         rates = self._multipliers()[0]
         if not rates:
-            stock.update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, learning_rate)
             return
         if "keys" not in own["_splits"]:
-            own["_splits"]["keys"] = rates.keys(len(this._trainable_variables))  # type: ignore[attr-defined]
-        place = own["_splits"]["keys"][this._get_variable_index(variable)]  # type: ignore[attr-defined]
+            own["_splits"]["keys"] = rates.keys(len(self._trainable_variables))
+        place = own["_splits"]["keys"][self._get_variable_index(variable)]
         if self._is_left_out(place):
             return
         factor = self._factor(RATE, place)
         own["_moving"] = None if isinstance(factor, float) else factor
         try:
-            stock.update_step(gradient, variable, self._once(learning_rate, place, factor))
+            super().update_step(gradient, variable, self._once(learning_rate, place, factor))
         finally:
             own["_moving"] = None
 
     def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
         """The update of all variables in one call, on torch."""
-        stock: Any = super()
         if not self._multipliers()[0]:
-            stock._parallel_update_step(grads, variables, learning_rate)
+            super()._parallel_update_step(grads, variables, learning_rate)
             return
-        this: Any = self
         groups = self._split("rate", variables)
-        rate = this._rate_for_groups(learning_rate)
-        if len(groups) > 1 and this._update_of_groups is not None:
+        rate = self._rate_for_groups(learning_rate)
+        if len(groups) > 1 and self._update_of_groups is not None:
             order, begin, parts = [], 0, []
             for (place, _), positions in groups:
                 order += positions
                 parts.append((slice(begin, begin := begin + len(positions)), self._factor(RATE, place)))
-            indices = vars(self)["_splits"]["rate"][2]
-            this._update_of_groups(
+            indices = self.__dict__["_splits"]["rate"][2]
+            self._update_of_groups(
                 [grads[position] for position in order],
                 [variables[position] for position in order],
                 [indices[position] for position in order],
@@ -150,20 +145,19 @@ class Groups:
                 product.assign(before)
             factor = self._factor(RATE, place)
             group = [variables[position] for position in positions]
-            kept = [it.value.clone() for it in group] if factor == 0.0 and this._coasts() else []
-            stock._parallel_update_step([grads[position] for position in positions], group, _times(rate, factor))
+            kept = [it.value.clone() for it in group] if factor == 0.0 and self._coasts() else []
+            super()._parallel_update_step([grads[position] for position in positions], group, _times(rate, factor))
             for variable, value in zip(group, kept, strict=False):
                 variable.value.copy_(value)
 
     # The weight decay.
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        stock: Any = super()
         if not any(self._multipliers()):
-            stock._apply_weight_decay(variables)
+            super()._apply_weight_decay(variables)
             return
-        own, this = vars(self), self
-        if all(getattr(this, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
+        own = self.__dict__
+        if all(getattr(self, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
             return
         try:
             for (rate, decay), positions in self._split("decay", variables):
@@ -171,28 +165,27 @@ class Groups:
                 if isinstance(factor, float) and factor == 0.0:
                     continue
                 own["_decay_now"], own["_decay_rate"] = factor, None
-                stock._apply_weight_decay([variables[position] for position in positions])
+                super()._apply_weight_decay([variables[position] for position in positions])
         finally:
             own["_decay_now"] = own["_decay_rate"] = own["_decay_base"] = None
 
     def _decay_factor(self, rate: int, decay: int) -> Any:
         """The factor of `weight_decay`, besides the rate. Independent weight decay is 0 for a frozen variable."""
         of_rate, of_decay = self._factor(RATE, rate), self._factor(DECAY, decay)
-        if vars(self)["independent_weight_decay"]:
+        if self.__dict__["independent_weight_decay"]:
             is_number = isinstance(of_rate, float)
             of_rate = float(of_rate > 0.0) if is_number else ops.cast(ops.greater(of_rate, 0), keras.config.floatx())
         return _times(of_decay, of_rate)
 
     def _get_current_learning_rate(self) -> Any:
         """Keras asks for each variable that decays; a schedule is computed once, and multiplied once for each group."""
-        stock: Any = super()
-        own = vars(self)
+        own = self.__dict__
         factor = own.get("_decay_now")
         if factor is None:
-            return stock._get_current_learning_rate()
+            return super()._get_current_learning_rate()
         if own["_decay_rate"] is None:
             if own["_decay_base"] is None:
-                own["_decay_base"] = stock._get_current_learning_rate()
+                own["_decay_base"] = super()._get_current_learning_rate()
             own["_decay_rate"] = _times(own["_decay_base"], factor)
         return own["_decay_rate"]
 

@@ -23,7 +23,7 @@ from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
 from keras_lr.optimizers.groups import Groups
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
-from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, hyperparameter
+from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, Stock, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
@@ -158,7 +158,7 @@ def _check_options(
         refuse("Scheduled", "ema_momentum", allowed, schedules["ema_momentum"])
 
 
-class ScheduledOptimizer:
+class ScheduledOptimizer(Stock):
     """The base of all optimizers that `Scheduled` makes: hyperparameters on schedules, and their config."""
 
     hyperparameters: dict[str, LearningRateSchedule]
@@ -166,13 +166,13 @@ class ScheduledOptimizer:
     @property
     def multipliers(self) -> dict[str, Any]:
         """The factors of the rate by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = vars(self)["_factors"][RATE].shown()
+        factors: dict[str, Any] = self.__dict__["_factors"][RATE].shown()
         return factors
 
     @property
     def weight_decay_multipliers(self) -> dict[str, Any]:
         """The factors of the weight decay by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = vars(self)["_factors"][DECAY].shown()
+        factors: dict[str, Any] = self.__dict__["_factors"][DECAY].shown()
         return factors
 
     def get_config(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class ScheduledOptimizer:
             ValueError: single variables are excluded from weight decay (`var_list`), and the optimizer is not built.
             TypeError: the rate is a function that Keras cannot serialize.
         """
-        own = vars(self)
+        own = self.__dict__
         config = {**_arguments(self), **own["_as_given"], "learning_rate": _serialized_rate(self)}
         kind = type(self).__name__.removeprefix("Scheduled")
         stock = {"module": "keras.optimizers", "class_name": kind, "config": config, "registered_name": None}
@@ -192,7 +192,7 @@ class ScheduledOptimizer:
                 name: keras.saving.serialize_keras_object(schedule) for name, schedule in self.hyperparameters.items()
             },
             **{name: own[name] for name in OPTIONS},
-            **{it.name: it.get_config() for it in self._multipliers() if it},  # type: ignore[attr-defined]
+            **{it.name: it.get_config() for it in self._multipliers() if it},
             **exclusions(self),
         }
 
@@ -346,4 +346,4 @@ def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
 
 def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:
     """The factors of an optimizer's rate and of its weight decay; empty for a stock one."""
-    return optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]
+    return optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()
