@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, SupportsFloat
 
 from keras_lr.core.duration import Duration
 from keras_lr.core.fields import FLAG, NON_NEGATIVE, SHARE, Whole
@@ -111,35 +111,27 @@ def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_
         (32, 31)
     """
     check(FLAG, "steps_per_epoch", "drop_last", drop_last)
-    samples = _samples(data)
-    if samples is None:
+    is_number = _is_number(data)
+    rows = None if is_number else _samples(data)
+    if rows is None and not is_number:
         batches = _length(data)
         if batch_size is not None:
             allowed = "left out for a data set that is already in batches"
             refuse("steps_per_epoch", "batch_size", allowed, batch_size, TypeError)
     else:
         if batch_size is None:
-            what = "a number of samples" if samples.is_number else f"samples ({type(data).__name__})"
+            what = "a number of samples" if is_number else f"samples ({type(data).__name__})"
             refuse("steps_per_epoch", "batch_size", f"given with {what}", None, TypeError)
         size = _whole("batch_size", batch_size)
-        count = _whole("data", data) if samples.is_number else samples.rows
+        count = _whole("data", data) if rows is None else rows
         batches = count // size if drop_last else -(-count // size)
     if batches < 1:
         raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
     return batches
 
 
-class _Samples(NamedTuple):
-    """How many samples there are, and whether the data was just that number."""
-
-    rows: int
-    is_number: bool = False
-
-
-def _samples(data: Any) -> _Samples | None:
-    """The samples in the data, or None if the data is in batches."""
-    if _is_number(data):
-        return _Samples(0, is_number=True)
+def _samples(data: Any) -> int | None:
+    """How many samples the data has, or None if it is in batches."""
     allowed = "a data set, or samples: an array, or a dict or sequence of arrays that belong together"
     if isinstance(data, str | bytes | Set):
         refuse("steps_per_epoch", "data", allowed, data, TypeError)
@@ -150,12 +142,12 @@ def _samples(data: Any) -> _Samples | None:
             if not counts or len(set(counts)) > 1:
                 error = ValueError if counts else TypeError
                 refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, error)
-            return _Samples(counts[0])
-        return _Samples(len(data))
+            return counts[0]
+        return len(data)
     rows = _rows(data)
     if rows is not None:
-        return _Samples(rows)
-    return _Samples(_length(data)) if isinstance(data, range) or _is_torch_dataset(data) else None
+        return rows
+    return _length(data) if isinstance(data, range) or _is_torch_dataset(data) else None
 
 
 def _is_number(data: Any) -> bool:

@@ -46,7 +46,10 @@ def hyperparameter(name: str) -> property:
 
 
 Stock: Any = object
-"""What follows in the bases of a scheduled optimizer, the stock class. Keras has no type information."""
+"""What follows in the bases of a scheduled optimizer, the stock class. Keras has no type information.
+
+State that is no argument is written to `__dict__`, since TensorFlow would wrap a dict that is an attribute.
+"""
 
 
 class Step(Stock):
