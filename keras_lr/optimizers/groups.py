@@ -26,19 +26,18 @@ class Groups(Stock):
 
     def build(self, variables: Any) -> None:
         if not self.built:
-            self.__dict__["_splits"] = {}
+            self._state.splits = {}
             for multipliers in self._multipliers():
                 multipliers.resolve(variables)
         super().build(variables)
 
     def _multipliers(self) -> tuple[Multipliers, Multipliers]:
-        factors = self.__dict__["_factors"]
-        return factors[RATE], factors[DECAY]
+        return self._factors[RATE], self._factors[DECAY]
 
     def assign_multiplier(self, name: str, pattern: str, factor: LearningRateSchedule) -> None:
         """Set the factor of a pattern. A step that is compiled already still uses the old one."""
-        self.__dict__["_factors"][name].factors[pattern] = factor
-        self.__dict__["_splits"] = {}
+        self._factors[name].factors[pattern] = factor
+        self._state.splits = {}
 
     # Values in a step.
 
@@ -56,7 +55,7 @@ class Groups(Stock):
 
     def _factor(self, name: str, place: int) -> Any:
         """A factor in the current step: a number, or, if it follows a schedule, a tensor on TensorFlow and JAX."""
-        return 1.0 if place < 0 else self.__dict__["_values_now"][name, place]
+        return 1.0 if place < 0 else self._state.values[name, place]
 
     def _is_left_out(self, place: int) -> bool:
         """Whether the factor of the rate is the number 0. The update of such a variable is not computed."""
@@ -69,7 +68,7 @@ class Groups(Stock):
         """The rate times the factor of a group: the same product for all variables of the group in this step."""
         if place < 0:
             return rate
-        values = self.__dict__["_values_now"]
+        values = self._state.values
         known = values.get(place)
         if known is None or known[0] is not rate:
             values[place] = known = (rate, _times(rate, factor))
@@ -81,7 +80,7 @@ class Groups(Stock):
         With `by` "rate" the factor of the weight decay is ignored, and variables that the number 0 freezes are in no
         group. The variables are the same in each step.
         """
-        splits = self.__dict__["_splits"]
+        splits = self._state.splits
         known = splits.get(by)
         if known is None or len(known[0]) != len(variables) or any(map(is_not, known[0], variables)):
             indices = [self._get_variable_index(variable) for variable in variables]
@@ -99,22 +98,22 @@ class Groups(Stock):
     # The update.
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        own = self.__dict__
+        state = self._state
         rates = self._multipliers()[0]
         if not rates:
             super().update_step(gradient, variable, learning_rate)
             return
-        if "keys" not in own["_splits"]:
-            own["_splits"]["keys"] = rates.keys(len(self._trainable_variables))
-        place = own["_splits"]["keys"][self._get_variable_index(variable)]
+        if "keys" not in state.splits:
+            state.splits["keys"] = rates.keys(len(self._trainable_variables))
+        place = state.splits["keys"][self._get_variable_index(variable)]
         if self._is_left_out(place):
             return
         factor = self._factor(RATE, place)
-        own["_moving"] = None if isinstance(factor, float) else factor
+        state.moving = None if isinstance(factor, float) else factor
         try:
             super().update_step(gradient, variable, self._once(learning_rate, place, factor))
         finally:
-            own["_moving"] = None
+            state.moving = None
 
     def _parallel_update_step(self, grads: Any, variables: Any, learning_rate: Any) -> None:
         """The update of all variables in one call, on torch."""
@@ -128,7 +127,7 @@ class Groups(Stock):
             for (place, _), positions in groups:
                 order += positions
                 parts.append((slice(begin, begin := begin + len(positions)), self._factor(RATE, place)))
-            indices = self.__dict__["_splits"]["rate"][2]
+            indices = self._state.splits["rate"][2]
             self._update_of_groups(
                 [grads[position] for position in order],
                 [variables[position] for position in order],
@@ -156,7 +155,7 @@ class Groups(Stock):
         if not any(self._multipliers()):
             super()._apply_weight_decay(variables)
             return
-        own = self.__dict__
+        state = self._state
         if all(getattr(self, name, None) is None for name in ("weight_decay", "adam_weight_decay")):
             return
         try:
@@ -164,30 +163,30 @@ class Groups(Stock):
                 factor = self._decay_factor(rate, decay)
                 if isinstance(factor, float) and factor == 0.0:
                     continue
-                own["_decay_now"], own["_decay_rate"] = factor, None
+                state.decay_factor, state.decay_rate = factor, None
                 super()._apply_weight_decay([variables[position] for position in positions])
         finally:
-            own["_decay_now"] = own["_decay_rate"] = own["_decay_base"] = None
+            state.decay_factor = state.decay_rate = state.decay_base = None
 
     def _decay_factor(self, rate: int, decay: int) -> Any:
         """The factor of `weight_decay`, besides the rate. Independent weight decay is 0 for a frozen variable."""
         of_rate, of_decay = self._factor(RATE, rate), self._factor(DECAY, decay)
-        if self.__dict__["independent_weight_decay"]:
+        if self.independent_weight_decay:
             is_number = isinstance(of_rate, float)
             of_rate = float(of_rate > 0.0) if is_number else ops.cast(ops.greater(of_rate, 0), keras.config.floatx())
         return _times(of_decay, of_rate)
 
     def _get_current_learning_rate(self) -> Any:
         """Keras asks for each variable that decays; a schedule is computed once, and multiplied once for each group."""
-        own = self.__dict__
-        factor = own.get("_decay_now")
+        state = self._state
+        factor = state.decay_factor
         if factor is None:
             return super()._get_current_learning_rate()
-        if own["_decay_rate"] is None:
-            if own["_decay_base"] is None:
-                own["_decay_base"] = super()._get_current_learning_rate()
-            own["_decay_rate"] = _times(own["_decay_base"], factor)
-        return own["_decay_rate"]
+        if state.decay_rate is None:
+            if state.decay_base is None:
+                state.decay_base = super()._get_current_learning_rate()
+            state.decay_rate = _times(state.decay_base, factor)
+        return state.decay_rate
 
 
 def _times(value: Any, factor: Any) -> Any:

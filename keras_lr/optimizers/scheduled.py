@@ -23,7 +23,7 @@ from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
 from keras_lr.optimizers.groups import Groups
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
-from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, Stock, hyperparameter
+from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, StepState, Stock, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
@@ -166,13 +166,13 @@ class ScheduledOptimizer(Stock):
     @property
     def multipliers(self) -> dict[str, Any]:
         """The factors of the rate by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = self.__dict__["_factors"][RATE].shown()
+        factors: dict[str, Any] = self._factors[RATE].shown()
         return factors
 
     @property
     def weight_decay_multipliers(self) -> dict[str, Any]:
         """The factors of the weight decay by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = self.__dict__["_factors"][DECAY].shown()
+        factors: dict[str, Any] = self._factors[DECAY].shown()
         return factors
 
     def get_config(self) -> dict[str, Any]:
@@ -182,8 +182,7 @@ class ScheduledOptimizer(Stock):
             ValueError: single variables are excluded from weight decay (`var_list`), and the optimizer is not built.
             TypeError: the rate is a function that Keras cannot serialize.
         """
-        own = self.__dict__
-        config = {**_arguments(self), **own["_as_given"], "learning_rate": _serialized_rate(self)}
+        config = {**_arguments(self), **self._as_given, "learning_rate": _serialized_rate(self)}
         kind = type(self).__name__.removeprefix("Scheduled")
         stock = {"module": "keras.optimizers", "class_name": kind, "config": config, "registered_name": None}
         return {
@@ -191,7 +190,7 @@ class ScheduledOptimizer(Stock):
             "hyperparameters": {
                 name: keras.saving.serialize_keras_object(schedule) for name, schedule in self.hyperparameters.items()
             },
-            **{name: own[name] for name in OPTIONS},
+            **{name: getattr(self, name) for name in OPTIONS},
             **{it.name: it.get_config() for it in self._multipliers() if it},
             **exclusions(self),
         }
@@ -260,10 +259,7 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
     """
     made: Any = object.__new__(_classes[kind])
     own = vars(made)
-    own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
-    own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
-    own["_decay_now"], own["_decay_rate"], own["_decay_base"] = None, None, None
-    own["_moving"] = None
+    own["_state"] = StepState()
     with _strategy_scope(optimizer):
         STOCK[kind].__init__(made, learning_rate=_rate_of(optimizer), name=optimizer.name)  # type: ignore[misc]
         step = host_steps(optimizer._iterations)

@@ -10,6 +10,7 @@ the device.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ def hyperparameter(name: str) -> property:
 
     def read(self: Any) -> Any:
         own = self.__dict__
-        live = own.get("_values_now")
+        live = own["_state"].values
         if live is not None and name in live:
             return live[name]
         if f"_made_with_{name}" not in own:  # TensorFlow reads it before the first assignment
@@ -46,44 +47,69 @@ def hyperparameter(name: str) -> property:
 
 
 Stock: Any = object
-"""What follows in the bases of a scheduled optimizer, the stock class. Keras has no type information.
+"""What follows in the bases of a scheduled optimizer, the stock class. Keras has no type information."""
 
-State that is no argument is written to `__dict__`, since TensorFlow would wrap a dict that is an attribute.
-"""
+
+@dataclass(eq=False)
+class StepState:
+    """What a scheduled optimizer knows about its steps. Keras would track the dicts if they were its own attributes.
+
+    Attributes:
+        values: the hyperparameters and factors of this step, while `apply` runs.
+        depth: calls of `apply` that have not returned.
+        moving: the factor of the variable that is updated now, if it follows a schedule.
+        unit_rate: whether the rate counts as 1, for independent weight decay.
+        decay_factor, decay_base, decay_rate: the factor of the group that decays now, the rate, and their product.
+        mirror: on torch the step, the counter, and the version of the counter at that step.
+        blocks: on torch values of many steps, with the schedule and the first step.
+        splits: the groups of the variables, which are the same in each step.
+    """
+
+    values: dict[Any, Any] | None = None
+    depth: int = 0
+    moving: Any = None
+    unit_rate: bool = False
+    decay_factor: Any = None
+    decay_base: Any = None
+    decay_rate: Any = None
+    mirror: tuple[int, Any, int] | None = None
+    blocks: dict[Any, tuple[LearningRateSchedule, int, list[float]]] = field(default_factory=dict)
+    splits: dict[str, Any] = field(default_factory=dict)
 
 
 class Step(Stock):
     """The additions of a scheduled optimizer to the stock training step."""
 
     hyperparameters: dict[str, LearningRateSchedule]
+    _state: StepState
 
     def build(self, variables: Any) -> None:
-        own = self.__dict__
+        state = self._state
         # TensorFlow builds the optimizer in the first step. Which slots exist must not depend on its values.
-        values, own["_values_now"] = own["_values_now"], None
+        values, state.values = state.values, None
         try:
             super().build(variables)
         finally:
-            own["_values_now"] = values
+            state.values = values
 
     # The step.
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        own = self.__dict__
+        state = self._state
         # The replicas of MirroredStrategy enter in turns; the values of the first are used.
-        if own["_depth"] == 0:
-            own["_values_now"] = self._values()
-        own["_depth"] += 1
+        if state.depth == 0:
+            state.values = self._values()
+        state.depth += 1
         try:
             super().apply(grads, trainable_variables)
         finally:
-            own["_depth"] -= 1
-            if own["_depth"] == 0:
-                own["_values_now"] = None
-        mirror = own["_mirror"]
+            state.depth -= 1
+            if state.depth == 0:
+                state.values = None
+        mirror = state.mirror
         # Without a gradient Keras makes no update, and the counter stays.
         if mirror is not None and mirror[1]._version != mirror[2]:
-            own["_mirror"] = (mirror[0] + 1, mirror[1], mirror[1]._version)
+            state.mirror = (mirror[0] + 1, mirror[1], mirror[1]._version)
 
     def _values(self) -> dict[str, Any]:
         # Keras leaves out the slot if a momentum is 0. This number is 0 next to any float.
@@ -99,20 +125,18 @@ class Step(Stock):
             # A constant stays a number, so that the stock code computes exactly the same as without a schedule.
             return schedule.learning_rate if isinstance(schedule, Constant) else schedule(counter)
         step = self._host_step(counter.value)
-        blocks = self.__dict__["_blocks"]
-        known = blocks.get(key)
+        known = self._state.blocks.get(key)
         if known is None or known[0] is not schedule or not 0 <= step - known[1] < BLOCK:
             values = np.maximum(values_of(schedule, np.arange(step, step + BLOCK)), least)
-            blocks[key] = known = (schedule, step, values.tolist())
-        return float(known[2][step - known[1]])
+            self._state.blocks[key] = known = (schedule, step, values.tolist())
+        return known[2][step - known[1]]
 
     def _host_step(self, counter: Any) -> int:
         """Torch's counter without waiting for the device: it is counted on the host until other code writes to it."""
-        own = self.__dict__
-        mirror = own["_mirror"]
+        mirror = self._state.mirror
         if mirror is None or mirror[1] is not counter or mirror[2] != counter._version:
-            own["_mirror"] = mirror = (int(counter), counter, counter._version)
-        return int(mirror[0])
+            self._state.mirror = mirror = (int(counter), counter, counter._version)
+        return mirror[0]
 
     # For groups of variables with their own factors (`groups`).
 
@@ -133,7 +157,7 @@ class Step(Stock):
 
     def _moved(self, amount: Any) -> Any:
         """The amount by which a variable moves. It is 0 while the schedule of its factor is 0."""
-        factor = self.__dict__.get("_moving")
+        factor = self._state.moving
         if factor is None:
             return amount
         amount = ops.convert_to_tensor(amount)
@@ -157,25 +181,24 @@ class Step(Stock):
         return super()._clip_gradients(grads)
 
     def _apply_weight_decay(self, variables: Any) -> None:
-        own = self.__dict__
         # Keras calls torch's `_foreach_mul_`, which refuses an empty list.
         if keras.config.backend() == "torch" and not any(map(self._use_weight_decay, variables)):
             return
-        own["_unit_rate"] = own["independent_weight_decay"]
+        self._state.unit_rate = self.independent_weight_decay
         try:
             super()._apply_weight_decay(variables)
         finally:
-            own["_unit_rate"] = False
+            self._state.unit_rate = False
 
     def _get_current_learning_rate(self) -> Any:
-        return 1.0 if self.__dict__.get("_unit_rate") else super()._get_current_learning_rate()
+        return 1.0 if self._state.unit_rate else super()._get_current_learning_rate()
 
 
 class SGDStep(Step):
     """SGD: the momentum may be 0 for a while, and the velocity may be without the rate."""
 
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
-        if keras.config.backend() == "torch" and self.__dict__["momentum_correction"]:
+        if keras.config.backend() == "torch" and self.momentum_correction:
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 self.update_step(gradient, variable, learning_rate)
         else:
@@ -189,7 +212,7 @@ class SGDStep(Step):
         rate = ops.cast(learning_rate, variable.dtype)
         momentum = ops.cast(self.momentum, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        if self.__dict__["momentum_correction"]:
+        if self.momentum_correction:
             self.assign(velocity, ops.add(ops.multiply(velocity, momentum), gradient))
             step = ops.add(ops.multiply(velocity, momentum), gradient) if self.nesterov else velocity
             self.assign_sub(variable, ops.multiply(step, rate))
@@ -202,7 +225,7 @@ class SGDStep(Step):
             self.assign_add(variable, self._moved(velocity))
 
     def _coasts(self) -> bool:
-        return bool(self.momentums) and not self.__dict__["momentum_correction"]
+        return bool(self.momentums) and not self.momentum_correction
 
     def _rate_for_groups(self, learning_rate: Any) -> Any:
         # Keras's fused update needs a number. It is fetched once, not for each group.
@@ -260,7 +283,7 @@ class AdamStep(Step):
 
     def _as_tensor(self, factors: list[float]) -> Any:
         """Factors on the device, where they stay until one of them changes."""
-        splits = self.__dict__["_splits"]
+        splits = self._state.splits
         known = splits.get("factors")
         if known is None or known[0] != factors:
             splits["factors"] = known = (factors, ops.convert_to_tensor(factors))
@@ -271,7 +294,7 @@ class RMSpropStep(Step):
     """RMSprop: the momentum may be 0 for a while."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if "momentum" not in self.hyperparameters and (self.__dict__.get("_moving") is None or not self._coasts()):
+        if "momentum" not in self.hyperparameters and (self._state.moving is None or not self._coasts()):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
