@@ -18,11 +18,14 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import Constant
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers
-from keras_lr.optimizers.updates import Stock
+from keras_lr.optimizers.updates import StepState, Stock
 
 
 class Groups(Stock):
     """Factors of the rate and of the weight decay. Comes before `Step` in the bases of a scheduled optimizer."""
+
+    _factors: dict[str, Multipliers]
+    _state: StepState
 
     def build(self, variables: Any) -> None:
         if not self.built:

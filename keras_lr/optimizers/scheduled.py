@@ -162,18 +162,17 @@ class ScheduledOptimizer(Stock):
     """The base of all optimizers that `Scheduled` makes: hyperparameters on schedules, and their config."""
 
     hyperparameters: dict[str, LearningRateSchedule]
+    _factors: dict[str, Multipliers]
 
     @property
     def multipliers(self) -> dict[str, Any]:
         """The factors of the rate by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = self._factors[RATE].shown()
-        return factors
+        return self._factors[RATE].shown()
 
     @property
     def weight_decay_multipliers(self) -> dict[str, Any]:
         """The factors of the weight decay by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = self._factors[DECAY].shown()
-        return factors
+        return self._factors[DECAY].shown()
 
     def get_config(self) -> dict[str, Any]:
         """The optimizer and the schedules, as Keras serializes them.
@@ -336,8 +335,7 @@ keras.saving.register_keras_serializable("keras_lr", "Scheduled")(ScheduledOptim
 
 def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
     """The schedules of an optimizer's other hyperparameters; empty for a stock one."""
-    found: dict[str, LearningRateSchedule] = vars(optimizer).get("hyperparameters", {})
-    return found if isinstance(optimizer, ScheduledOptimizer) else {}
+    return optimizer.hyperparameters if isinstance(optimizer, ScheduledOptimizer) else {}
 
 
 def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:

@@ -32,10 +32,9 @@ def hyperparameter(name: str) -> property:
     """A hyperparameter: its value in the current step, and otherwise the argument of the optimizer."""
 
     def read(self: Any) -> Any:
-        own = self.__dict__
-        live = own["_state"].values
-        if live is not None and name in live:
-            return live[name]
+        own, now = self.__dict__, self._state.values
+        if name in now:
+            return now[name]
         if f"_made_with_{name}" not in own:  # TensorFlow reads it before the first assignment
             raise AttributeError(name)
         return own[f"_made_with_{name}"]
@@ -55,7 +54,7 @@ class StepState:
     """What a scheduled optimizer knows about its steps. Keras would track the dicts if they were its own attributes.
 
     Attributes:
-        values: the hyperparameters and factors of this step, while `apply` runs.
+        values: the hyperparameters and factors of this step, while `apply` runs; empty at other times.
         depth: calls of `apply` that have not returned.
         moving: the factor of the variable that is updated now, if it follows a schedule.
         unit_rate: whether the rate counts as 1, for independent weight decay.
@@ -65,7 +64,7 @@ class StepState:
         splits: the groups of the variables, which are the same in each step.
     """
 
-    values: dict[Any, Any] | None = None
+    values: dict[Any, Any] = field(default_factory=dict)
     depth: int = 0
     moving: Any = None
     unit_rate: bool = False
@@ -86,7 +85,7 @@ class Step(Stock):
     def build(self, variables: Any) -> None:
         state = self._state
         # TensorFlow builds the optimizer in the first step. Which slots exist must not depend on its values.
-        values, state.values = state.values, None
+        values, state.values = state.values, {}
         try:
             super().build(variables)
         finally:
@@ -105,7 +104,7 @@ class Step(Stock):
         finally:
             state.depth -= 1
             if state.depth == 0:
-                state.values = None
+                state.values = {}
         mirror = state.mirror
         # Without a gradient Keras makes no update, and the counter stays.
         if mirror is not None and mirror[1]._version != mirror[2]:
