@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import keras
@@ -298,12 +299,8 @@ class Chain(OneAfterAnother, Schedule):
             self.refuse("schedules", "schedules with fewer than 2**31 steps in total before the last one begins")
 
     def _boundaries(self) -> tuple[int, ...]:
-        boundaries = [0]
-        for schedule in self.schedules[:-1]:
-            length = length_of(schedule)
-            assert length is not None  # `validate` has refused it
-            boundaries.append(boundaries[-1] + length)
-        return tuple(boundaries[1:])
+        lengths: Any = map(length_of, self.schedules[:-1])  # none of them is None: `validate` has refused that
+        return tuple(accumulate(lengths))
 
 
 class Together:
