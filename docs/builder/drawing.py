@@ -7,13 +7,20 @@ import html
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.svg import axis_end, round_values, short
+from keras_lr import Schedule
+from keras_lr.core.presentation import evenly
+from keras_lr.core.svg import MOST_POINTS, axis_end, round_values, short
 
 WIDTH, HEIGHT = 360, 176
 LEFT, RIGHT, TOP, BOTTOM = 46, 338, 12, 142
-MOST_POINTS = 600
 DOTS = 48
 """Up to so many steps, each one is drawn as a dot as well."""
+
+
+def curve(schedule: Schedule, last: int) -> str:
+    """The curve of a schedule from step 0 to the last one."""
+    steps = evenly(last, MOST_POINTS)
+    return svg(steps, schedule.values(steps), f"Learning rate of {schedule!r} over the steps")
 
 
 def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str:
@@ -36,11 +43,6 @@ def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str
         dots = (f'<circle class="klr-dot" cx="{a:.1f}" cy="{b:.1f}" r="2.2"/>' for a, b in zip(x, y, strict=True))
         parts.extend(dots)
     return "".join([*parts, "</svg>"])
-
-
-def steps_to_draw(last: int) -> NDArray[np.int64]:
-    """Steps from 0 to the last one: all, or as many as can be told apart."""
-    return np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(np.int64))
 
 
 def is_staircase(rates: NDArray[np.float64]) -> bool:

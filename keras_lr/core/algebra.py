@@ -6,8 +6,11 @@ The algebra is closed: every operator returns a `Schedule`, which has the same o
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, SupportsFloat
 
 import keras
@@ -38,7 +41,6 @@ from keras_lr.core.inner import (
     cycle_end_after,
     cycle_end_in,
     earliest,
-    joined_cycle_end,
     length_of,
     rate_at,
     rate_of,
@@ -105,27 +107,23 @@ class Schedule(BaseSchedule, abstract=True):
         return Bound(self, steps_per_epoch, epochs, batch_size if is_in_samples else None)
 
     def __mul__(self, other: Schedule | SupportsFloat) -> Schedule:
-        product: Schedule = _combine(multiplied, "*", "factor", self, other)
-        return product
+        return multiplied(self, other) if _is_operand("*", "factor", other) else NotImplemented
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: SupportsFloat) -> Schedule:
-        if not _is_number(other):
-            left: Schedule = _not_combined("/", "divisor", "a number", other)
-            return left
+        if not _is_operand("/", "divisor", other, or_schedule=False):
+            return NotImplemented
         divisor: float = check(POSITIVE, "/", "divisor", other)
         return self * (1.0 / divisor)
 
     def __add__(self, other: Schedule | SupportsFloat) -> Schedule:
-        total: Schedule = _combine(added, "+", "schedules", self, other)
-        return total
+        return added(self, other) if _is_operand("+", "schedules", other) else NotImplemented
 
     __radd__ = __add__
 
     def __rshift__(self, other: Schedule | SupportsFloat) -> Schedule:
-        chain: Schedule = _combine(chained, ">>", "schedules", self, other)
-        return chain
+        return chained(self, other) if _is_operand(">>", "schedules", other) else NotImplemented
 
     def clip(self, low: SupportsFloat = 0.0, high: SupportsFloat | None = None) -> Schedule:
         """The schedule limited to the rates from `low` to `high`.
@@ -242,7 +240,33 @@ Schedules = Annotated[
 ]
 
 
-class Chain(Schedule):
+class OneAfterAnother:
+    """Schedules that follow one another, each from its own step 0."""
+
+    schedules: Schedules
+
+    def _boundaries(self) -> Sequence[int]:
+        """The steps at which the schedules after the first begin."""
+        raise NotImplementedError
+
+    def length(self) -> int | None:
+        last = length_of(self.schedules[-1])
+        return None if last is None else sum(self._boundaries()[-1:]) + last
+
+    def cycle_end_after(self, step: int) -> int | None:
+        boundaries = self._boundaries()
+        parts = zip(self.schedules, (0, *boundaries), (*boundaries, None), strict=True)
+        found = (cycle_end_in(part, step, start, end) for part, start, end in parts if end is None or end > step)
+        return next((end for end in found if end is not None), None)
+
+    def rate(self, step: Step) -> Value:
+        value = rate_of(self.schedules[0], step)
+        for boundary, schedule in zip(self._boundaries(), self.schedules[1:], strict=True):
+            value = where(step >= boundary, rate_of(schedule, since(step, boundary)), value)
+        return value
+
+
+class Chain(OneAfterAnother, Schedule):
     """Schedules one after another, each for its own duration: the result of ``a >> b``.
 
     f(t) = a(t) for t < n, then b(t − n), where n is the `duration` of a in steps
@@ -275,42 +299,25 @@ class Chain(Schedule):
             self.refuse("schedules", "schedules with fewer than 2**31 steps in total before the last one begins")
 
     def _boundaries(self) -> tuple[int, ...]:
-        boundaries = [0]
-        for schedule in self.schedules[:-1]:
-            length = length_of(schedule)
-            assert length is not None  # `validate` has refused it
-            boundaries.append(boundaries[-1] + length)
-        return tuple(boundaries[1:])
-
-    def length(self) -> int | None:
-        last = length_of(self.schedules[-1])
-        return None if last is None else sum(self._boundaries()[-1:]) + last
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return joined_cycle_end(self.schedules, self._boundaries(), step)
-
-    def rate(self, step: Step) -> Value:
-        return joined(self.schedules, self._boundaries(), step)
-
-
-def joined(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: Step) -> Value:
-    """The rate of schedules that follow one another, each from its boundary on."""
-    value = rate_of(schedules[0], step)
-    for boundary, schedule in zip(boundaries, schedules[1:], strict=True):
-        value = where(step >= boundary, rate_of(schedule, since(step, boundary)), value)
-    return value
+        lengths: Any = map(length_of, self.schedules[:-1])  # none of them is None: `validate` has refused that
+        return tuple(accumulate(lengths))
 
 
 class Together:
-    """Schedules that count together: the longest of them is the length."""
+    """Schedules that count together: their length is the longest, apart from constants, if all have an end."""
 
     schedules: Schedules
 
     def length(self) -> int | None:
-        return longest(self.schedules)
+        lengths = [length_of(schedule) for schedule in self.schedules if not isinstance(schedule, Constant)]
+        known = [length for length in lengths if length is not None]
+        return max(known) if known and len(known) == len(lengths) else None
 
     def cycle_end_after(self, step: int) -> int | None:
         return earliest(cycle_end_after(schedule, step) for schedule in self.schedules)
+
+    def _rates(self, step: Step) -> list[Value]:
+        return [rate_of(schedule, step) for schedule in self.schedules]
 
 
 class Product(Together, Schedule):
@@ -335,9 +342,7 @@ class Product(Together, Schedule):
     factor: NonNegative = 1.0
 
     def rate(self, step: Step) -> Value:
-        value = rate_of(self.schedules[0], step)
-        for schedule in self.schedules[1:]:
-            value = value * rate_of(schedule, step)
+        value = reduce(operator.mul, self._rates(step))
         return value if self.factor == 1.0 else self.factor * value
 
 
@@ -361,17 +366,7 @@ class Sum(Together, Schedule):
     schedules: Schedules
 
     def rate(self, step: Step) -> Value:
-        value = rate_of(self.schedules[0], step)
-        for schedule in self.schedules[1:]:
-            value = value + rate_of(schedule, step)
-        return value
-
-
-def longest(schedules: Sequence[Any]) -> int | None:
-    """Steps until all of several schedules have ended, apart from constants; None if one has no end."""
-    lengths = [length_of(schedule) for schedule in schedules if not isinstance(schedule, Constant)]
-    known = [length for length in lengths if length is not None]
-    return max(known) if known and len(known) == len(lengths) else None
+        return reduce(operator.add, self._rates(step))
 
 
 class Clip(FollowsInner, Schedule):
@@ -624,18 +619,17 @@ def shifted(schedule: Schedule, steps: SupportsFloat) -> Schedule:
     return moved
 
 
-def _combine(operation: Callable[[Any, Any], Any], sign: str, name: str, a: Any, b: Any) -> Any:
-    """Apply an operator. An operand that is neither a schedule nor a number is left to Python."""
-    if not (_is_number(b) or isinstance(b, LearningRateSchedule)):
-        return _not_combined(sign, name, "a number or a learning-rate schedule", b)
-    return operation(a, b)
+def _is_operand(sign: str, name: str, value: Any, *, or_schedule: bool = True) -> bool:
+    """Whether a value is a number or a schedule. Python asks the class of any other operand.
 
-
-def _not_combined(sign: str, name: str, allowed: str, other: Any) -> Any:
-    """Leave an operand to Python, which asks its class. A tensor is refused: its class would convert the schedule."""
-    if keras.ops.is_tensor(other) or isinstance(other, np.ndarray | Variable | keras.KerasTensor):
-        refuse(sign, name, f"{allowed} (for the rate at a step, call schedule(step))", other, TypeError)
-    return NotImplemented
+    A tensor is refused, since its class would convert the schedule.
+    """
+    if _is_number(value) or (or_schedule and isinstance(value, LearningRateSchedule)):
+        return True
+    if keras.ops.is_tensor(value) or isinstance(value, np.ndarray | Variable | keras.KerasTensor):
+        allowed = "a number or a learning-rate schedule" if or_schedule else "a number"
+        refuse(sign, name, f"{allowed} (for the rate at a step, call schedule(step))", value, TypeError)
+    return False
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ A schedule class consists of fields, a docstring, and one pure method of the ste
             return self.learning_rate * power(0.5 ** (1 / self.half_life), step)
 
 Everything else is derived from the fields, once for all schedules: the constructor and its checks, config,
-equality, hash, repr, both evaluations, and the registration with Keras.
+equality, hash, repr, both evaluations, and the registration with Keras. What else a class may define is in `Formula`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_lr.core import evaluation, serialization
-from keras_lr.core.curves import Step, Value
 from keras_lr.core.fields import Whole
 from keras_lr.core.frozen import Frozen
 from keras_lr.core.presentation import Presented
@@ -79,39 +78,8 @@ class BaseSchedule(Frozen, Presented, abstract=True):
         if self.is_bound:
             self.validate_steps()
 
-    # What a schedule class defines.
-
-    def rate(self, step: Step) -> Value:
-        """The formula of the schedule, which a subclass defines.
-
-        Args:
-            step: steps of any shape, as NumPy integers (on the host) or a backend integer tensor.
-
-        Returns:
-            The rates, of the same shape: float64 on the host, float32 in a tensor.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define `rate(self, step)`")
-
     def validate_steps(self) -> None:
         """Check fields against each other that must be in steps. Called when all durations are."""
-
-    def length(self) -> int | None:
-        """Steps until the curve has reached its end, or None. A schedule with an end overrides it."""
-        return None
-
-    def changes(self) -> tuple[int, ...]:
-        """Steps at which a rate that was flat until then first changes. The audit uses them."""
-        return ()
-
-    def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step, or None. A schedule with cycles overrides it.
-
-        The end is a number of updates. When so many have been made, the next update has the first
-        rate of the next cycle.
-        """
-        return None
-
-    # What every schedule gets.
 
     def __call__(self, step: Any) -> Any:
         """The rate at `step`, as a backend tensor in `floatx`, of the shape of `step`.

@@ -54,16 +54,12 @@ def where(condition: Any, a: Value, b: Value) -> Value:
 
 def minimum(a: Value, b: Value) -> Value:
     """Elementwise minimum."""
-    if on_host(a):
-        return np.minimum(a, b)
-    return ops.minimum(a, _whole(b, a) if is_whole(a) else b)
+    return np.minimum(a, b) if on_host(a) else ops.minimum(a, _beside(a, b))
 
 
 def maximum(a: Value, b: Value) -> Value:
     """Elementwise maximum."""
-    if on_host(a):
-        return np.maximum(a, b)
-    return ops.maximum(a, _whole(b, a) if is_whole(a) else b)
+    return np.maximum(a, b) if on_host(a) else ops.maximum(a, _beside(a, b))
 
 
 def is_whole(tensor: Any) -> bool:
@@ -71,13 +67,15 @@ def is_whole(tensor: Any) -> bool:
     return "int" in keras.backend.standardize_dtype(tensor.dtype)
 
 
-def _whole(number: Any, like: Any) -> Any:
-    """A number in the integer dtype of another tensor.
+def _beside(tensor: Any, number: Any) -> Any:
+    """A number for an operation with a tensor: in the dtype of the tensor if that holds integers.
 
     When Keras promotes an integer with a number, digits are lost: `ops.minimum` returns int32 for
     int64 on torch, and float32 for int32 on JAX if `floatx` is bfloat16.
     """
-    dtype = keras.backend.standardize_dtype(like.dtype)
+    if not is_whole(tensor):
+        return number
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
     if ops.is_tensor(number):
         return ops.cast(number, dtype)
     return by_backend.whole_number(number, dtype)

@@ -149,19 +149,18 @@ def _counted(value: int | float | Duration, noun: str) -> tuple[str, str]:
         return f"{value:,}" if isinstance(value, int) else number(value), noun
     if value.single is None:
         return _of_sum(value), ""
-    unit, amount = value.single
-    return (f"{100.0 * amount:.4g}", "% of the training") if unit == "fraction" else (number(amount), NOUNS[unit])
+    return _of_unit(*value.single)
+
+
+def _of_unit(unit: str, amount: float) -> tuple[str, str]:
+    return f"{100.0 * amount:.4g}" if unit == "fraction" else number(amount), NOUNS[unit]
 
 
 def _of_sum(duration: Duration) -> str:
     """A duration in several units."""
     text = ""
     for unit, amount in sorted(duration.amounts().items(), key=lambda item: item[1] < 0):
-        size = abs(amount)
-        noun = NOUNS[unit]
-        counted = (
-            f"{100.0 * size:.4g}" if unit == "fraction" else f"{int(size):,}" if size == int(size) else number(size)
-        )
+        counted, noun = _of_unit(unit, abs(amount))
         text += ("" if not text else " and " if amount > 0 else " less ") + f"{counted} {_unit(noun, counted)}"
     return text
 

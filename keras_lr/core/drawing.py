@@ -32,9 +32,7 @@ def axes(ax: Any) -> Axes:
     """The axes to draw on: the given ones, or new ones for None."""
     if ax is None:
         return new_axes()
-    kinds = getattr(
-        sys.modules.get("matplotlib.axes"), "Axes", ()
-    )  # while matplotlib is not imported, nothing is its axes
+    kinds = getattr(sys.modules.get("matplotlib.axes"), "Axes", ())  # none before matplotlib is imported
     if not isinstance(ax, kinds):
         refuse("plot", "ax", "matplotlib's axes, or None", ax, TypeError)
     given: Axes = ax

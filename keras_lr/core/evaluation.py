@@ -331,16 +331,15 @@ def _external_values(schedule: LearningRateSchedule, steps: NDArray[np.int64]) -
         return float(ops.convert_to_numpy(schedule(tensor(number))))
 
     flat = steps.reshape(-1)
-    if flat.size < 8:
-        return np.array([scalar(number) for number in flat.tolist()], np.float64).reshape(steps.shape)
-    probes = [0, flat.size // 2, flat.size - 1]
-    expected = [scalar(int(flat[probe])) for probe in probes]
-    ways: list[Callable[[Any], Any]] = [schedule, lambda numbers: ops.vectorized_map(schedule, numbers)]
-    for whole in ways:
-        try:
-            values = np.asarray(ops.convert_to_numpy(whole(tensor(flat))), np.float64)
-        except Exception:  # a scalar-only schedule may raise anything
-            continue
-        if values.shape == flat.shape and np.allclose(values[probes], expected, rtol=1e-6, atol=0.0, equal_nan=True):
-            return values.reshape(steps.shape)
+    if flat.size >= 8:
+        probes = [0, flat.size // 2, flat.size - 1]
+        expected = [scalar(int(flat[at])) for at in probes]
+        ways: list[Callable[[Any], Any]] = [schedule, lambda numbers: ops.vectorized_map(schedule, numbers)]
+        for whole in ways:
+            try:
+                values = np.asarray(ops.convert_to_numpy(whole(tensor(flat))), np.float64)
+            except Exception:  # a scalar-only schedule may raise anything
+                continue
+            if values.shape == flat.shape and np.allclose(values[probes], expected, 1e-6, atol=0.0, equal_nan=True):
+                return values.reshape(steps.shape)
     return np.array([scalar(number) for number in flat.tolist()], np.float64).reshape(steps.shape)

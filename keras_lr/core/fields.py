@@ -306,7 +306,8 @@ Points = Annotated[Numbers[Sequence[int]], _places("nearest", order=operator.lt)
 Boundaries = Annotated[Numbers[Sequence[int]], _places("up", at_least=0)]
 Shift = Annotated[Number[int], StepCount("a number of steps in (-2**31, 2**31)", 1 - STEP_LIMIT)]
 Factor = Annotated[Number[float], Real("a number in (0, 1]", low=0.0, high=1.0, open_low=True)]
-Share = Annotated[Number[float], Real("a number in [0, 1]", low=0.0, high=1.0)]
+SHARE = Real("a number in [0, 1]", low=0.0, high=1.0)
+Share = Annotated[Number[float], SHARE]
 MOMENTUM = Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0))
 Momentum = Annotated[Number[float], MOMENTUM]
 NON_NEGATIVE = Real("a finite number >= 0", low=0.0)

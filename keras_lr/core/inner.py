@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -78,14 +78,6 @@ def cycle_end_in(schedule: LearningRateSchedule, step: int, start: int = 0, end:
 def earliest(ends: Iterable[int | None]) -> int | None:
     """The first of several ends. Some may be None."""
     return min((end for end in ends if end is not None), default=None)
-
-
-def joined_cycle_end(schedules: Sequence[LearningRateSchedule], boundaries: Sequence[int], step: int) -> int | None:
-    """The first end of a cycle after a step, for schedules that follow one another at boundaries."""
-    starts, ends = (0, *boundaries), (*boundaries, None)
-    parts = zip(schedules, starts, ends, strict=True)
-    found = (cycle_end_in(part, step, start, end) for part, start, end in parts if end is None or end > step)
-    return next((end for end in found if end is not None), None)
 
 
 def values_of(schedule: LearningRateSchedule, steps: Any) -> NDArray[np.float64]:

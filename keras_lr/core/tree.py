@@ -57,7 +57,7 @@ class Cache:
 
 
 class Formula(LearningRateSchedule):
-    """The interface of a schedule of this package, for code that evaluates or describes it.
+    """The interface of a schedule of this package: what its class defines, and what other code uses of it.
 
     Names with an underscore are for `keras_lr.core` alone. They leave the other names free for fields of schedules.
     """
@@ -79,24 +79,39 @@ class Formula(LearningRateSchedule):
 
     _cache: Cache
 
+    # What the class of a schedule defines.
+
     def rate(self, step: Any) -> Any:
-        """The formula: rates from steps of any shape (NumPy integers or a backend integer tensor)."""
-        raise NotImplementedError
+        """The formula of the schedule, which a subclass defines.
+
+        Args:
+            step: steps of any shape, as NumPy integers (on the host) or a backend integer tensor.
+
+        Returns:
+            The rates, of the same shape: float64 on the host, float32 in a tensor.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `rate(self, step)`")
+
+    def length(self) -> int | None:
+        """Steps until the curve has reached its end, or None. A schedule with an end overrides it."""
+        return None
+
+    def changes(self) -> tuple[int, ...]:
+        """Steps at which a rate that was flat until then first changes. The audit uses them."""
+        return ()
+
+    def cycle_end_after(self, step: int) -> int | None:
+        """The first end of a cycle after a step, or None. A schedule with cycles overrides it.
+
+        The end is a number of updates. When so many have been made, the next update has the first
+        rate of the next cycle.
+        """
+        return None
+
+    # What every schedule gets.
 
     def values(self, steps: Any) -> NDArray[Any]:
         """The rates as float64, computed on the host."""
-        raise NotImplementedError
-
-    def length(self) -> int | None:
-        """Steps until the curve has reached its end; None if it has none."""
-        raise NotImplementedError
-
-    def cycle_end_after(self, step: int) -> int | None:
-        """The first end of a cycle after a step, as a number of updates, or None."""
-        raise NotImplementedError
-
-    def changes(self) -> tuple[int, ...]:
-        """Steps at which a rate that was flat until then first changes."""
         raise NotImplementedError
 
     def bind(self, *, steps_per_epoch: int, epochs: int) -> Formula:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, SupportsFloat
 
 from keras_lr.core.duration import Duration
-from keras_lr.core.fields import FLAG, Real, Whole
+from keras_lr.core.fields import FLAG, NON_NEGATIVE, SHARE, Whole
 from keras_lr.core.plain import NoNumberYetError, plain
 from keras_lr.core.refusals import check, refuse
 
@@ -37,7 +36,7 @@ def epochs(count: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, epochs(30)).bind(steps_per_epoch=100, epochs=90).duration
         3000
     """
-    return Duration(epochs=_amount("epochs", "count", count, math.inf))
+    return Duration(epochs=check(NON_NEGATIVE, "epochs", "count", count))
 
 
 def fraction(share: SupportsFloat) -> Any:
@@ -57,7 +56,7 @@ def fraction(share: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, fraction(0.1)).bind(steps_per_epoch=100, epochs=90).duration
         900
     """
-    return Duration(fraction=_amount("fraction", "share", share, 1.0))
+    return Duration(fraction=check(SHARE, "fraction", "share", share))
 
 
 def samples(count: SupportsFloat) -> Any:
@@ -81,7 +80,7 @@ def samples(count: SupportsFloat) -> Any:
         >>> LinearDecay(0.1, samples(50_000)).bind(batch_size=100).duration
         500
     """
-    return Duration(samples=_amount("samples", "count", count, math.inf))
+    return Duration(samples=check(NON_NEGATIVE, "samples", "count", count))
 
 
 def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_last: bool = False) -> int:
@@ -112,35 +111,27 @@ def steps_per_epoch(data: Any, batch_size: SupportsFloat | None = None, *, drop_
         (32, 31)
     """
     check(FLAG, "steps_per_epoch", "drop_last", drop_last)
-    samples = _samples(data)
-    if samples is None:
+    is_number = _is_number(data)
+    rows = None if is_number else _samples(data)
+    if rows is None and not is_number:
         batches = _length(data)
         if batch_size is not None:
             allowed = "left out for a data set that is already in batches"
             refuse("steps_per_epoch", "batch_size", allowed, batch_size, TypeError)
     else:
         if batch_size is None:
-            what = "a number of samples" if samples.is_number else f"samples ({type(data).__name__})"
+            what = "a number of samples" if is_number else f"samples ({type(data).__name__})"
             refuse("steps_per_epoch", "batch_size", f"given with {what}", None, TypeError)
         size = _whole("batch_size", batch_size)
-        count = _whole("data", data) if samples.is_number else samples.rows
+        count = _whole("data", data) if rows is None else rows
         batches = count // size if drop_last else -(-count // size)
     if batches < 1:
         raise ValueError(f"steps_per_epoch: `data` must have at least one batch, got {batches}")
     return batches
 
 
-class _Samples(NamedTuple):
-    """How many samples there are, and whether the data was just that number."""
-
-    rows: int
-    is_number: bool = False
-
-
-def _samples(data: Any) -> _Samples | None:
-    """The samples in the data, or None if the data is in batches."""
-    if _is_number(data):
-        return _Samples(0, is_number=True)
+def _samples(data: Any) -> int | None:
+    """How many samples the data has, or None if it is in batches."""
     allowed = "a data set, or samples: an array, or a dict or sequence of arrays that belong together"
     if isinstance(data, str | bytes | Set):
         refuse("steps_per_epoch", "data", allowed, data, TypeError)
@@ -151,16 +142,15 @@ def _samples(data: Any) -> _Samples | None:
             if not counts or len(set(counts)) > 1:
                 error = ValueError if counts else TypeError
                 refuse("steps_per_epoch", "data", f"{allowed}, all of one length", data, error)
-            return _Samples(counts[0])
-        return _Samples(len(data))
+            return counts[0]
+        return len(data)
     rows = _rows(data)
     if rows is not None:
-        return _Samples(rows)
-    return _Samples(_length(data)) if isinstance(data, range) or _is_torch_dataset(data) else None
+        return rows
+    return _length(data) if isinstance(data, range) or _is_torch_dataset(data) else None
 
 
 def _is_number(data: Any) -> bool:
-
     try:
         return isinstance(plain(data), numbers.Number)
     except NoNumberYetError:
@@ -204,15 +194,8 @@ def _length(data: Any) -> int:
 
 
 def _whole(name: str, value: Any) -> int:
-
     with suppress(NoNumberYetError):
         number = plain(value)
         if isinstance(number, numbers.Real) and number % 1 != 0:
             refuse("steps_per_epoch", name, "a whole number >= 1", value, TypeError)
     return int(check(Whole("a whole number >= 1", 1, 2**63, steps=False), "steps_per_epoch", name, value))
-
-
-def _amount(owner: str, name: str, value: Any, high: float) -> float:
-
-    allowed = "a finite number >= 0" if math.isinf(high) else "a number in [0, 1]"
-    return float(check(Real(allowed, 0.0, high), owner, name, value))

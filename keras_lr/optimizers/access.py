@@ -7,7 +7,7 @@ from typing import SupportsFloat
 import keras
 
 from keras_lr.core.algebra import SCHEDULE
-from keras_lr.core.fields import COUNT, RATE, Whole
+from keras_lr.core.fields import COUNT, COUNT_OR_ZERO, RATE
 from keras_lr.core.keras_versions import Variable
 from keras_lr.core.refusals import check
 from keras_lr.core.tree import LearningRateSchedule
@@ -16,8 +16,6 @@ from keras_lr.optimizers.choice import chosen_one
 from keras_lr.optimizers.install import replace
 from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, sync
 from keras_lr.optimizers.training_step import retrace
-
-STEP = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 
 def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float:
@@ -92,9 +90,9 @@ def set_step(
     if (step is None) == (epoch is None) or (epoch is None) != (steps_per_epoch is None):
         raise ValueError("set_step: pass either `step`, or `epoch` and `steps_per_epoch`")
     if step is None:
-        done = check(STEP, "set_step", "epoch", epoch)
+        done = check(COUNT_OR_ZERO, "set_step", "epoch", epoch)
         step = done * check(COUNT, "set_step", "steps_per_epoch", steps_per_epoch)
-    step = check(STEP, "set_step", "step", step)
+    step = check(COUNT_OR_ZERO, "set_step", "step", step)
     sync(model)
     own = [] if is_unused(model) else [optimizer_of(model)]
     for optimizer in [*own, *(rated.optimizer for rated in rated_optimizers(model))]:

@@ -7,6 +7,7 @@ Such a model overrides `compile` to accept several optimizers, and calls them in
 from __future__ import annotations
 
 import weakref
+from functools import cache
 from typing import Any
 
 import keras
@@ -74,10 +75,6 @@ def _is_default(optimizer: Any) -> bool:
     return bool(optimizer.get_config() | {"name": ""} == _default_config())
 
 
-_DEFAULT: dict[str, Any] = {}
-
-
+@cache
 def _default_config() -> dict[str, Any]:
-    if not _DEFAULT:
-        _DEFAULT.update(keras.optimizers.RMSprop().get_config(), name="")
-    return _DEFAULT
+    return {**keras.optimizers.RMSprop().get_config(), "name": ""}

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from keras_lr.core.refusals import refuse
+from keras_lr.optimizers.updates import Stock
 
 KEY = "excluded_from_weight_decay"
 
@@ -20,7 +21,7 @@ ALLOWED = (
 )
 
 
-class Exclusions:
+class Exclusions(Stock):
     """Exclusions from weight decay that a scheduled optimizer keeps in its config."""
 
     _saved_places: tuple[list[int], int] | None = None
@@ -28,15 +29,12 @@ class Exclusions:
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         """Exclude variables from weight decay, as in Keras. The call replaces earlier exclusions."""
-        stock: Any = super()
-        stock.exclude_from_weight_decay(var_list=var_list, var_names=var_names)
-        vars(self)["_saved_places"] = None
+        super().exclude_from_weight_decay(var_list=var_list, var_names=var_names)
+        self.__dict__["_saved_places"] = None
 
     def build(self, variables: Any) -> None:
-        stock: Any = super()
-        this: Any = self
-        if this.built:
-            stock.build(variables)
+        if self.built:
+            super().build(variables)
             return
         if self._saved_places is not None:
             places, count = self._saved_places
@@ -44,10 +42,10 @@ class Exclusions:
                 refuse(
                     "Scheduled", "variables", f"{count}, some of which are excluded from weight decay", len(variables)
                 )
-            this._exclude_from_weight_decay = {this._var_key(variables[place]) for place in places}
-            this._exclude_from_weight_decay_cache = {}
-            vars(self)["_saved_places"] = None
-        stock.build(variables)
+            self._exclude_from_weight_decay = {self._var_key(variables[place]) for place in places}
+            self._exclude_from_weight_decay_cache: dict[Any, bool] = {}
+            self.__dict__["_saved_places"] = None
+        super().build(variables)
 
 
 def exclusions(optimizer: Any) -> dict[str, Any]:

@@ -162,21 +162,14 @@ def set_scales(
     """
     changed = False
     for rated in optimizers:
-        if rated.column not in scales:
+        if rated.column not in scales or not is_schedule(rated.source):
             continue
         schedule = noted.get(rated.column, {}).get("schedule")
         if schedule is not None and schedule.get("class_name") != "Reduced":
-            name_reduction(rated, by, scales[rated.column])
-        if is_schedule(rated.source) and set_scale(model, rated, by, scales[rated.column], bounds):
+            assign_source(rated, with_key(rated.source, by, scales[rated.column]))
+        if set_scale(model, rated, by, scales[rated.column], bounds):
             changed = True
     return changed
-
-
-def name_reduction(rated: RatedOptimizer, by: str, scale: float) -> None:
-    """Set the key of the callback in the outermost reduction, for a model from a file of version 0.1.0."""
-    source = rated.source
-    if isinstance(source, LearningRateSchedule):
-        assign_source(rated, with_key(source, by, scale))
 
 
 def scales(model: Any, by: str) -> dict[str, float]:

@@ -117,7 +117,10 @@ class RatedOptimizer:
         """The rate of the next update, or at `step` if it comes from a schedule."""
         source = self.source
         if isinstance(source, LearningRateSchedule):
-            return _rate_at(source, self.step() if step is None else step)
+            at = self.step() if step is None else step
+            if isinstance(source, Formula) and source.is_bound and not source.has_external:
+                return value_at(source, at)  # from a block of steps that are computed at once
+            return float(values_of(source, at))
         return read_float(source() if is_function(source) else source)
 
 
@@ -155,13 +158,6 @@ def read_int(variable: Any) -> int:
     """The number in a counter, which may be mirrored over devices. On an accelerator this waits for the device."""
     known = host_steps(variable)
     return int(ops.convert_to_numpy(variable) if known is None else known)
-
-
-def _rate_at(schedule: LearningRateSchedule, step: int) -> float:
-    """The rate of any schedule at one step. A schedule of this package computes a block of steps at once."""
-    if isinstance(schedule, Formula) and schedule.is_bound and not schedule.has_external:
-        return value_at(schedule, step)
-    return float(values_of(schedule, step))
 
 
 def read_float(value: Any) -> float:

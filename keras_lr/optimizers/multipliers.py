@@ -67,9 +67,8 @@ class Multipliers:
         for pattern, factor in (given or {}).items():
             self._patterns.append(_compiled(name, pattern))
             self.factors[pattern] = check(FACTOR, "Scheduled", f"{name}[{pattern!r}]", factor)
-        self.places: list[int] | None = None
-        self._saved: tuple[str, list[int]] | None = None
-        self._fingerprint: str | None = None
+        self._found: tuple[str, list[int]] | None = None
+        """The fingerprint of the variables, and of each the index of its pattern, or −1; None until known."""
 
     def __bool__(self) -> bool:
         return bool(self.factors)
@@ -88,9 +87,8 @@ class Multipliers:
         """
         if not self.factors:
             return
-        self._fingerprint = _fingerprint(variables)
-        if self._saved is not None and self._saved[0] == self._fingerprint:
-            self.places = self._saved[1]
+        fingerprint = _fingerprint(variables)
+        if self._found is not None and self._found[0] == fingerprint:  # from a config
             return
         paths = [_path(variable) for variable in variables]
         found = [[place for place, it in enumerate(self._patterns) if it.search(path)] for path in paths]
@@ -105,29 +103,29 @@ class Multipliers:
                     f"Scheduled: {pattern!r} in `{self.name}` has no effect, since earlier patterns match all of its "
                     "variables: move it before them"
                 )
-        self.places = [matching[0] if matching else -1 for matching in found]
+        self._found = fingerprint, [matching[0] if matching else -1 for matching in found]
 
     def keys(self, count: int) -> list[int]:
         """The index of each variable's factor. Equal factors have the same index; −1 means 1.0."""
         if not self.factors:
             return [-1] * count
-        assert self.places is not None
+        assert self._found is not None
         firsts: dict[Any, int] = {1.0: -1}
         numbers = []
         for place, factor in enumerate(self.factors.values()):
             numbers.append(firsts.setdefault(number_or_schedule(factor), place))
-        return [-1 if place < 0 else numbers[place] for place in self.places]
+        return [-1 if place < 0 else numbers[place] for place in self._found[1]]
 
     # The config.
 
     def get_config(self) -> dict[str, Any]:
         """The factors as Keras serializes them, in order, and, once known, the positions of their variables."""
-        fingerprint, places = (self._fingerprint, self.places) if self.places is not None else self._saved or ("", None)
+        fingerprint, places = self._found or (None, [])
         factors = [
             [pattern, it if isinstance(it, float) else keras.saving.serialize_keras_object(it)]
             for pattern, it in self.shown().items()
         ]
-        return {"factors": factors, "variables": fingerprint or None, "places": places or []}
+        return {"factors": factors, "variables": fingerprint, "places": places}
 
     @classmethod
     def from_config(cls, name: str, config: Any) -> Multipliers:
@@ -148,7 +146,7 @@ class Multipliers:
         if not isinstance(places, list) or not all(type(place) is int and -1 <= place < len(pairs) for place in places):
             refuse("Scheduled", name, CONFIG, config)
         if isinstance(fingerprint, str):
-            made._saved = fingerprint, places
+            made._found = fingerprint, places
         return made
 
 

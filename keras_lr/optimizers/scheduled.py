@@ -23,7 +23,7 @@ from keras_lr.core.serialization import from_serialized
 from keras_lr.optimizers.exclusions import KEY, Exclusions, exclude, exclusions
 from keras_lr.optimizers.groups import Groups
 from keras_lr.optimizers.multipliers import DECAY, RATE, Multipliers, check_multipliers
-from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, hyperparameter
+from keras_lr.optimizers.updates import AdamStep, RMSpropStep, SGDStep, Step, StepState, Stock, hyperparameter
 
 EVERYWHERE = ("weight_decay", "ema_momentum", "clipnorm", "global_clipnorm")
 
@@ -44,15 +44,14 @@ OWN = available(
 STOCK: dict[str, type] = {name: type(kind.__new__(kind)) for name in OWN for kind in [getattr(keras.optimizers, name)]}
 """The class that each stock name creates. On torch, some optimizers have a special class."""
 
-REQUIRED = {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
+OPTIONS = ("momentum_correction", "independent_weight_decay")
+
+REQUIRED = {"optimizer", "hyperparameters", *OPTIONS}
 
 UNLIMITED = ("weight_decay", "adam_weight_decay", "clipnorm", "global_clipnorm")
 """Hyperparameters that may be above 1. The others are weights of moving averages, in [0, 1]."""
 
 SHARE = Real("a schedule of numbers in [0, 1]", low=0.0, high=1.0)
-
-# If one of these is 0, Keras's optimizers leave out a slot or a whole computation. A schedule may be 0 for a while.
-NEEDS_SLOT = ("momentum",)
 
 
 def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
@@ -132,13 +131,12 @@ def Scheduled(  # noqa: N802 - it makes an optimizer, and is called like one
     check_multipliers(kind, optimizer, rates, decays, set(schedules))
     made = _copy_of(optimizer, kind)
     own = vars(made)
-    own["_rate_multipliers"], own["_decay_multipliers"] = rates, decays
-    own["hyperparameters"] = schedules
-    own["momentum_correction"], own["independent_weight_decay"] = momentum_correction, independent_weight_decay
+    own.update(options, hyperparameters=schedules, _factors={RATE: rates, DECAY: decays})
     own["_as_given"] = {name: getattr(made, name) for name in schedules}
     for name, given in own["_as_given"].items():
-        # Decides only which slots exist, and whether the stock code uses it at all.
-        if name in NEEDS_SLOT and not given:
+        # Decides only which slots exist, and whether the stock code uses it at all. For a momentum of 0 there would
+        # be no slot, and a schedule may be 0 for a while.
+        if name == "momentum" and not given:
             setattr(made, name, 0.9)
         elif given is None:
             setattr(made, name, 1.0)
@@ -160,22 +158,21 @@ def _check_options(
         refuse("Scheduled", "ema_momentum", allowed, schedules["ema_momentum"])
 
 
-class ScheduledOptimizer:
+class ScheduledOptimizer(Stock):
     """The base of all optimizers that `Scheduled` makes: hyperparameters on schedules, and their config."""
 
     hyperparameters: dict[str, LearningRateSchedule]
+    _factors: dict[str, Multipliers]
 
     @property
     def multipliers(self) -> dict[str, Any]:
         """The factors of the rate by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = vars(self)["_rate_multipliers"].shown()
-        return factors
+        return self._factors[RATE].shown()
 
     @property
     def weight_decay_multipliers(self) -> dict[str, Any]:
         """The factors of the weight decay by pattern, numbers or schedules: a copy."""
-        factors: dict[str, Any] = vars(self)["_decay_multipliers"].shown()
-        return factors
+        return self._factors[DECAY].shown()
 
     def get_config(self) -> dict[str, Any]:
         """The optimizer and the schedules, as Keras serializes them.
@@ -184,8 +181,7 @@ class ScheduledOptimizer:
             ValueError: single variables are excluded from weight decay (`var_list`), and the optimizer is not built.
             TypeError: the rate is a function that Keras cannot serialize.
         """
-        own = vars(self)
-        config = {**_arguments(self), **own["_as_given"], "learning_rate": _serialized_rate(self)}
+        config = {**_arguments(self), **self._as_given, "learning_rate": _serialized_rate(self)}
         kind = type(self).__name__.removeprefix("Scheduled")
         stock = {"module": "keras.optimizers", "class_name": kind, "config": config, "registered_name": None}
         return {
@@ -193,9 +189,8 @@ class ScheduledOptimizer:
             "hyperparameters": {
                 name: keras.saving.serialize_keras_object(schedule) for name, schedule in self.hyperparameters.items()
             },
-            "momentum_correction": own["momentum_correction"],
-            "independent_weight_decay": own["independent_weight_decay"],
-            **{it.name: it.get_config() for it in self._multipliers() if it},  # type: ignore[attr-defined]
+            **{name: getattr(self, name) for name in OPTIONS},
+            **{it.name: it.get_config() for it in self._multipliers() if it},
             **exclusions(self),
         }
 
@@ -214,11 +209,10 @@ class ScheduledOptimizer:
         with keras.saving.custom_object_scope(custom_objects or {}):
             hyperparameters = {name: from_serialized(schedule) for name, schedule in given.items()}
             saved = {name: Multipliers.from_config(name, config[name]) for name in (RATE, DECAY) if name in config}
-        flags = {name: config[name] for name in ("momentum_correction", "independent_weight_decay")}
+        options = {name: config[name] for name in OPTIONS}
         factors = {name: it.factors for name, it in saved.items()}
-        made = Scheduled(optimizer, **{**flags, **factors, **hyperparameters})
-        for name, it in saved.items():
-            vars(made)["_rate_multipliers" if name == RATE else "_decay_multipliers"] = it
+        made = Scheduled(optimizer, **{**options, **factors, **hyperparameters})
+        vars(made)["_factors"].update(saved)
         if KEY in config:
             exclude(made, config[KEY])
         return made
@@ -264,15 +258,9 @@ def _copy_of(optimizer: Any, kind: str) -> Any:
     """
     made: Any = object.__new__(_classes[kind])
     own = vars(made)
-    own["_values_now"], own["_depth"], own["_unit_rate"] = None, 0, False
-    own["_mirror"], own["_blocks"], own["_splits"] = None, {}, {}
-    own["_decay_now"], own["_decay_rate"], own["_decay_base"] = None, None, None
-    own["_moving"], own["_products"] = None, {}
-    rate = optimizer._learning_rate
-    if isinstance(rate, Variable) or not callable(rate):
-        rate = float(ops.convert_to_numpy(rate))
+    own["_state"] = StepState()
     with _strategy_scope(optimizer):
-        STOCK[kind].__init__(made, learning_rate=rate, name=optimizer.name)  # type: ignore[misc]
+        STOCK[kind].__init__(made, learning_rate=_rate_of(optimizer), name=optimizer.name)  # type: ignore[misc]
         step = host_steps(optimizer._iterations)
         made._iterations.assign(optimizer._iterations if step is None else int(step))
     for name, value in vars(optimizer).items():
@@ -306,11 +294,17 @@ def _arguments(optimizer: Any) -> dict[str, Any]:
     return found
 
 
+def _rate_of(optimizer: Any) -> Any:
+    """The rate of an optimizer: a number, a schedule or a function."""
+    rate = optimizer._learning_rate
+    return float(ops.convert_to_numpy(rate)) if isinstance(rate, Variable) or not callable(rate) else rate
+
+
 def _serialized_rate(optimizer: Any) -> Any:
     """The rate of an optimizer in its config: a number, or a schedule or function as Keras serializes it."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, Variable) or not callable(rate):
-        return float(ops.convert_to_numpy(rate))
+    rate = _rate_of(optimizer)
+    if isinstance(rate, float):
+        return rate
     if isinstance(rate, LearningRateSchedule):
         return keras.saving.serialize_keras_object(rate)
     try:
@@ -341,10 +335,9 @@ keras.saving.register_keras_serializable("keras_lr", "Scheduled")(ScheduledOptim
 
 def schedules_of(optimizer: Any) -> dict[str, LearningRateSchedule]:
     """The schedules of an optimizer's other hyperparameters; empty for a stock one."""
-    found: dict[str, LearningRateSchedule] = vars(optimizer).get("hyperparameters", {})
-    return found if isinstance(optimizer, ScheduledOptimizer) else {}
+    return optimizer.hyperparameters if isinstance(optimizer, ScheduledOptimizer) else {}
 
 
 def multipliers_of(optimizer: Any) -> tuple[Multipliers, ...]:
     """The factors of an optimizer's rate and of its weight decay; empty for a stock one."""
-    return optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()  # type: ignore[attr-defined]
+    return optimizer._multipliers() if isinstance(optimizer, ScheduledOptimizer) else ()

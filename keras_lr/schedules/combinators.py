@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, SupportsFloat
 
-from keras_lr.core.algebra import SCHEDULE, AnySchedule, Schedule, Schedules, joined, multiplied
+from keras_lr.core.algebra import SCHEDULE, AnySchedule, OneAfterAnother, Schedule, Schedules, multiplied
 from keras_lr.core.curves import Step, Value, power, real
 from keras_lr.core.fields import Boundaries, Count, CountOrZero, Factor, Share, Steps, Whole, one_of
-from keras_lr.core.inner import FollowsInner, cycle_end_after, joined_cycle_end, length_of, rate_of
+from keras_lr.core.inner import FollowsInner, cycle_end_after, length_of, rate_of
 from keras_lr.core.refusals import check
 from keras_lr.core.units import epochs
 
@@ -16,7 +17,7 @@ BATCH = Whole("a whole number of examples in [1, 2**31)", 1, steps=False)
 Scaling = Literal["linear", "sqrt"]
 
 
-class Sequential(Schedule):
+class Sequential(OneAfterAnother, Schedule):
     """Schedules one after another, each from its own step 0, with given boundaries.
 
     f(t) = schedules[i](t − boundaries[i−1]),  i the number of boundaries ≤ t
@@ -45,15 +46,8 @@ class Sequential(Schedule):
         if len(self.boundaries) != len(self.schedules) - 1:
             self.refuse("boundaries", f"one fewer than there are `schedules` ({len(self.schedules) - 1})")
 
-    def length(self) -> int | None:
-        last = length_of(self.schedules[-1])
-        return None if last is None else sum(self.boundaries[-1:]) + last
-
-    def cycle_end_after(self, step: int) -> int | None:
-        return joined_cycle_end(self.schedules, self.boundaries, step)
-
-    def rate(self, step: Step) -> Value:
-        return joined(self.schedules, self.boundaries, step)
+    def _boundaries(self) -> Sequence[int]:
+        return self.boundaries
 
 
 class Repeat(Schedule):

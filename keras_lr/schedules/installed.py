@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_lr.core.algebra import AnySchedule, Bound, Schedule
 from keras_lr.core.curves import Step, Value, lookup_steps, maximum, minimum, segment, since
-from keras_lr.core.fields import STEP_LIMIT, STRING, Positive, Rate, Several, Share, Whole
+from keras_lr.core.fields import COUNT_OR_ZERO, STEP_LIMIT, STRING, Positive, Rate, Several, Share, Whole
 from keras_lr.core.inner import FollowsInner, cycle_end_after, rate_of
 from keras_lr.core.tree import LearningRateSchedule
 
@@ -32,12 +32,7 @@ StringOrEmpty = Annotated[str, STRING]
 MOST = 46_340
 """Largest numerator and denominator of a pace. Its square is below 2**31."""
 
-Counters = Annotated[
-    Sequence[int],
-    Several(
-        "a non-empty sequence of whole numbers in [0, 2**31)", Whole("a whole number in [0, 2**31)", 0, steps=False)
-    ),
-]
+Counters = Annotated[Sequence[int], Several("a non-empty sequence of whole numbers in [0, 2**31)", COUNT_OR_ZERO)]
 Parts = Annotated[
     Sequence[int],
     Several(
