@@ -91,8 +91,8 @@ def _cautions(runs: list[Run]) -> tuple[str, ...]:
     found = []
     if len(runs) == 1:
         found.append("one run hardly separates the effects of the sum of the rates and of their fall; add another run")
-    ends = [run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min() for run in runs]
-    for run, end in zip(runs, ends, strict=True):
+    for run in runs:
+        end = run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min()
         if end > 1.1:
             found.append(f"the loss of {run.name} ends {end - 1:.0%} above its lowest value, which no law describes")
     return tuple(found)

@@ -19,7 +19,7 @@ from keras_lr.tools.forecast import design, pictures
 from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
 from keras_lr.tools.forecast.laws import LAWS, Law
 from keras_lr.tools.forecast.runs import Reading
-from keras_lr.tools.forecast.sums import Floats, Steps, Sums, points_of, sums_of
+from keras_lr.tools.forecast.sums import Floats, Steps, points_of, sums_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,13 +99,10 @@ class Forecast:
         """The loss curve of a training with these rates."""
         import pandas as pd
 
-        curve, points = self._law.loss(self._values, sums_of(rates, points_of(rates, CURVE))), points_of(rates, BAND)
-        area = np.cumsum(rates)
-        steps_of, every = points_of(rates, CURVE), np.arange(len(rates))
-        loss = np.interp(every, steps_of, curve)
-        spread = np.interp(every, points, self._spread(rates, points))
-        loss[area < min(run.first_area for run in self.runs)] = np.nan
-        half = COVERAGE * spread
+        every, points, few = np.arange(len(rates)), points_of(rates, CURVE), points_of(rates, BAND)
+        loss = np.interp(every, points, self._law.loss(self._values, sums_of(rates, points)))
+        loss[np.cumsum(rates) < min(run.first_area for run in self.runs)] = np.nan
+        half = COVERAGE * np.interp(every, few, self._spread(rates, few))
         return pd.DataFrame(
             {
                 "step": every,
@@ -279,8 +276,8 @@ class Forecast:
 
     def _spread(self, rates: Floats, points: Steps) -> Floats:
         """Standard deviation of log(loss), from the draws and the noise."""
-        sums: Sums = sums_of(rates, points, BAND_GROUPS)
-        drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
+        sums = sums_of(rates, points, BAND_GROUPS)
+        drawn = np.array([self._law.log_loss(draw, sums) for draw in self._draws])
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
     def _fitted(self, owner: str, log: Any, running_mean: Any, skip: Any) -> tuple[FittedRun, ...]:
