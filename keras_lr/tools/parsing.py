@@ -85,7 +85,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
             tree = ast.parse(text.strip(), mode="eval")
         schedule = _Reader(known).value(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeEncodeError) as error:
-        reason = str(error)[:200]
+        reason = str(error)[:200] or "it is nested too deeply"  # Python's parser raises a bare `MemoryError` then
     except (NotPartOfScheduleError, OverflowError, ZeroDivisionError, AttributeError) as error:
         reason = str(error)[:200]
     except TypeError as error:
@@ -93,9 +93,9 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
             raise ValueError(str(error)) from None
         reason = str(error)[:200]
     else:
-        reason = "" if isinstance(schedule, LearningRateSchedule) else "this is something else"
-    if not reason:
-        return schedule
+        if isinstance(schedule, LearningRateSchedule):
+            return schedule
+        reason = "this is something else"
     return refuse("parse", "text", f"the source of a schedule, such as `CosineDecay(0.1, 1000)` ({reason})", text)
 
 
