@@ -7,11 +7,12 @@ import html
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.svg import axis_end, round_values, short
+from keras_lr import Schedule
+from keras_lr.core.presentation import evenly
+from keras_lr.core.svg import MOST_POINTS, axis_end, round_values, short
 
 WIDTH, HEIGHT = 360, 176
 LEFT, RIGHT, TOP, BOTTOM = 46, 338, 12, 142
-MOST_POINTS = 600
 DOTS = 48
 """Up to so many steps, each one is drawn as a dot as well."""
 
@@ -38,9 +39,10 @@ def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str
     return "".join([*parts, "</svg>"])
 
 
-def steps_to_draw(last: int) -> NDArray[np.int64]:
-    """Steps from 0 to the last one: all, or as many as can be told apart."""
-    return np.unique(np.linspace(0, last, min(last + 1, MOST_POINTS)).round().astype(np.int64))
+def of_schedule(schedule: Schedule, last: int) -> str:
+    """The curve of a schedule up to a step, of as many points as can be told apart."""
+    steps = evenly(last, MOST_POINTS)
+    return svg(steps, schedule.values(steps), f"Learning rate of {schedule!r} over the steps")
 
 
 def is_staircase(rates: NDArray[np.float64]) -> bool:

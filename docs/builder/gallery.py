@@ -50,9 +50,7 @@ HEROES = {
 def pages() -> dict[str, str]:
     """Path → Markdown of each page of the gallery."""
     for name, schedule in HEROES.items():
-        steps = drawing.steps_to_draw(1000)
-        text = f"Learning rate of {schedule!r} over the steps"
-        SVGS[f"KLR-CURVE-HERO-{name}-"] = drawing.svg(steps, schedule.values(steps), text)
+        SVGS[f"KLR-CURVE-HERO-{name}-"] = drawing.of_schedule(schedule, 1000)
     found = {"gallery/index.md": index()}
     for group in reference.FAMILIES:
         sections = "\n\n".join(section(name) for name in family(group))
@@ -140,8 +138,7 @@ def mark(row: Row) -> str:
 
 
 def curve(row: Row) -> str:
-    steps = drawing.steps_to_draw(last_step(row))
-    return drawing.svg(steps, row.schedule.values(steps), f"Learning rate of {row.schedule!r} over the steps")
+    return drawing.of_schedule(row.schedule, last_step(row))
 
 
 def last_step(row: Row) -> int:
