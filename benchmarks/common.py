@@ -118,3 +118,20 @@ def load(part: str) -> dict[str, Any]:
     path = RESULTS / f"{part}.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found
+
+
+def known_rows(part: str, key: str) -> list[dict[str, Any]]:
+    """The rows of one run in the part's file; none if it was not made."""
+    rows: list[dict[str, Any]] = load(part).get(key, {"rows": []})["rows"]
+    return rows
+
+
+def pyplot() -> Any:
+    """Matplotlib's `pyplot`, without a window, and with the same names in an SVG each time."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "keras_lr"
+    from matplotlib import pyplot
+
+    return pyplot

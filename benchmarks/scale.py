@@ -76,7 +76,7 @@ def measured(name: str, quick: bool) -> dict[str, Any]:
 def main(quick: bool = False, only: str = "") -> None:
     """All cases, or those whose name contains something; the rows of the others stay in the file."""
     chosen = [name for name in cases(quick) if only in name]
-    before = [] if quick else common.load("scale").get(common.backend(), {"rows": []})["rows"]
+    before = [] if quick else common.known_rows("scale", common.backend())
     rows = [row for row in before if only not in row["case"]]
     for name in chosen:
         row = common.in_new_process("scale", f"measured({name!r}, {quick})")
