@@ -103,7 +103,8 @@ def show(
         if csv and plot is not None:
             raise ValueError("--csv and --plot cannot be used together")
         parsed = _bound(schedule, epochs, steps_per_epoch, batch_size)
-        count = steps or _steps_of(parsed)
+        length = length_of(parsed)
+        count = steps or (ENDLESS if length is None else min(length + 1, STEP_LIMIT))
         if csv:
             _print_csv(parsed, count)
             return
@@ -129,12 +130,6 @@ def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_siz
     if batch_size is None and any(duration.samples for duration in units):
         raise ValueError("the schedule has durations in samples: pass --batch-size")
     return parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
-
-
-def _steps_of(schedule: Any) -> int:
-    """The number of steps to show: to the end of the schedule, or a thousand."""
-    length = length_of(schedule)
-    return ENDLESS if length is None else min(length + 1, STEP_LIMIT)
 
 
 def _print_csv(schedule: Any, count: int) -> None:

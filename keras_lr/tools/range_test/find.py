@@ -1,8 +1,7 @@
 """`find_learning_rate`: Smith's range test, which does not change the model.
 
 Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3 (arXiv 1506.01186):
-train with a rising rate, and look where the loss begins to fall and where it diverges. Here the
-rates rise by equal factors, i = 0 … steps − 1:  rate_i = min_rate · (max_rate/min_rate)^(i/(steps − 1)).
+train with a rising rate, and look where the loss begins to fall and where it diverges.
 
 The sweep is a schedule in the compiled training step. The step also resets the metrics before every
 batch, so that it reports the loss of the batch, not Keras's mean over the epoch.
