@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -61,6 +62,23 @@ def interleaved(
             gc.enable()
     gc.unfreeze()
     return {name: seconds[warm:] for name, seconds in taken.items()}
+
+
+def stretches(works: list[Callable[[], Any]], turns: int, clock: Callable[[], float]) -> np.ndarray:
+    """What a clock counts of each work, turns × works, in an order drawn anew each time, after two turns to warm up."""
+    draw = np.random.default_rng(0)
+    taken = np.zeros((turns + 2, len(works)))
+    for turn in taken:
+        for which in draw.permutation(len(works)):
+            begin = clock()
+            works[which]()
+            turn[which] = clock() - begin
+    return taken[2:]
+
+
+def peak_mib() -> float:
+    """The peak of this process's memory so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def ratio(ours: np.ndarray, base: np.ndarray) -> dict[str, float]:
