@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, SupportsFloat
 
 from keras_lr.core.algebra import Constant, Schedule
-from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
+from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
@@ -23,7 +23,7 @@ from keras_lr.schedules.warmup import Warmup
 
 __all__ = ["FAMILIES", "schedule"]
 
-STEPS = Whole("a whole number of steps in [10, 2**31)", 10, steps=False)
+STEPS = whole(10, of="steps")
 
 
 def _stable(peak: float, warmup: int, length: int) -> Schedule:

@@ -9,13 +9,13 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import SCHEDULE, Schedule
-from keras_lr.core.fields import NON_NEGATIVE, Whole
+from keras_lr.core.fields import NON_NEGATIVE, whole
 from keras_lr.core.inner import length_of, values_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import is_bound
 
 MOST = 10_000_000
-STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
+STEPS = whole(1, MOST, "steps")
 
 WITHOUT_END = 10_000
 """Steps to compare if neither schedule has an end."""

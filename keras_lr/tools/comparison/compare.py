@@ -15,7 +15,7 @@ import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import SCHEDULE, Schedule
-from keras_lr.core.fields import FLAG, PATH, POSITIVE, OrNone, Whole
+from keras_lr.core.fields import FLAG, PATH, POSITIVE, OrNone, Whole, whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.tools.comparison import trials
@@ -28,7 +28,7 @@ from keras_lr.tools.comparison.trials import Outcome, Trial
 ALLOWED_SEEDS = "a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)"
 SEEDS = Whole(ALLOWED_SEEDS, 1, 10_001, steps=False)
 SEED = Whole(ALLOWED_SEEDS, 0, steps=False)
-WORKERS = OrNone(Whole("a whole number in [1, 4096]", 1, 4097, steps=False))
+WORKERS = OrNone(whole(1, 4096))
 
 
 def compare(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import numpy as np
 
 from keras_lr.core.algebra import Schedule
-from keras_lr.core.fields import FLAG, OrNone, Whole
+from keras_lr.core.fields import FLAG, OrNone, Whole, whole
 from keras_lr.core.inner import values_of
 from keras_lr.core.presentation import MOST_STEPS
 from keras_lr.core.refusals import check, refuse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
-STEPS = Whole(f"a whole number of steps in [2, {MOST_STEPS}]", 2, high=MOST_STEPS + 1, steps=False)
+STEPS = whole(2, MOST_STEPS, "steps")
 SKIP = OrNone(Whole("a whole number of steps >= 0", 0, steps=False))
 
 CURVE = 500
@@ -236,8 +236,7 @@ class Forecast:
         most = total - design.LEAST
         if most < (usual if warmup_steps is None else 0):
             refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
-        kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
-        warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
+        warmup = check(whole(0, most, "steps"), "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
         return design.best(design.plan_of(self._law, self._values, total, warmup, self.runs), peak, family)
 
     def to_json(self) -> str:

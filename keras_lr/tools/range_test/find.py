@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import choice, lookup
@@ -30,11 +30,11 @@ OWNER = "find_learning_rate"
 FIELDS: dict[str, Kind] = {
     "min_rate": POSITIVE,
     "max_rate": POSITIVE,
-    "steps": Whole("a whole number of batches in [10, 1000000]", 10, 1_000_001, steps=False),
+    "steps": whole(10, 1_000_000, "batches"),
     "smoothing": Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0)),
     "divergence": Real("a number > 1", low=1.0, open_low=True),
-    "repeats": Whole("a whole number in [1, 1000]", 1, 1001, steps=False),
-    "seed": OrNone(Whole("a whole number in [0, 2**31)", 0, steps=False)),
+    "repeats": whole(1, 1000),
+    "seed": OrNone(whole(0)),
 }
 
 
