@@ -107,15 +107,16 @@ def _class(cls: type[klr.Schedule], example: klr.Schedule) -> dict[str, Any]:
 
 
 def _argument(cls: type[klr.Schedule], name: str, size: Any) -> dict[str, Any]:
-    told = {"name": name, "help": _described(cls)[name], **_kind(declared_arguments(cls)[name].kind)}
+    text = argument_texts(cls)[name].rstrip(".").replace("``", "`")
+    told = {"name": name, "help": text, **_kind(declared_arguments(cls)[name].kind)}
     return told | _slider(told, size) if told["type"] == "number" and not told["whole"] else told
 
 
-def _described(cls: type[klr.Schedule]) -> dict[str, str]:
-    """The sentence of each argument in the docstring."""
+def argument_texts(cls: type[klr.Schedule]) -> dict[str, str]:
+    """The text of each argument in the docstring."""
     section = re.search(r"^Args:\n(.*?)(?:^\S|\Z)", inspect.getdoc(cls) or "", re.DOTALL | re.MULTILINE)
     found = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", section[1] if section else "", re.DOTALL | re.MULTILINE)
-    return {name: " ".join(text.split()).rstrip(".").replace("``", "`") for name, text in found}
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _kind(kind: Kind) -> dict[str, Any]:
