@@ -20,6 +20,7 @@ from keras_lr.core.algebra import Inner
 from keras_lr.core.fields import FLOAT32_MAX, FLOAT32_TINY, Flag, OneOf, OrNone, Real, Several, StepCount, String, Whole
 from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.refusals import Kind
+from keras_lr.tools import parsing
 
 TARGET = Path(__file__).parent / "javascripts" / "playground_spec.js"
 
@@ -57,12 +58,11 @@ NO_FIELD = {("CosineDecay", "warmup_target"), ("CosineDecay", "warmup_steps")}
 
 def on_the_page() -> dict[str, type[klr.Schedule]]:
     """The schedule classes that are not made of other schedules, by name."""
-    public = {name: getattr(klr, name) for name in klr.__all__}
     return {
         name: cls
-        for name, cls in sorted(public.items())
-        if inspect.isclass(cls) and issubclass(cls, klr.Schedule) and cls is not klr.Schedule and name not in LEFT_OUT
-        if not any(_holds_schedules(argument.kind) for argument in declared_arguments(cls).values())
+        for name, cls in sorted(parsing.classes().items())
+        if name not in LEFT_OUT
+        and not any(_holds_schedules(argument.kind) for argument in declared_arguments(cls).values())
     }
 
 

@@ -22,6 +22,7 @@ from support.catalogue import ROWS, Row
 
 import keras_lr
 from keras_lr.core.frozen import declared_arguments
+from keras_lr.tools import parsing
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -49,7 +50,7 @@ def pages() -> dict[str, str]:
 
 
 def family(group: reference.Group) -> list[str]:
-    return [name for name in reference.members(group) if name in reference.schedules()]
+    return [name for name in reference.members(group) if name in parsing.classes()]
 
 
 def index() -> str:
@@ -69,7 +70,7 @@ def index() -> str:
 
 
 def _card(group: reference.Group, name: str) -> str:
-    text = docstrings.linked(reference.summary(reference.schedules()[name]), name)
+    text = docstrings.linked(reference.summary(parsing.classes()[name]), name)
     link = f"[{name}]({group.page}.md#{name.lower()})"
     return f'<div class="klr-card" markdown>\n\n{mark(rows(name)[0])}\n\n**{link}**\n\n{text}\n\n</div>'
 
@@ -88,7 +89,7 @@ def rows(name: str) -> list[Row]:
 
 def section(name: str) -> str:
     """One schedule."""
-    schedule_class = reference.schedules()[name]
+    schedule_class = parsing.classes()[name]
     panels = "\n".join(
         f'<div class="klr-panel" markdown>\n\n{mark(row)}\n\n```python\n{row.schedule!r}\n```\n\n</div>'
         for row in rows(name)

@@ -94,16 +94,6 @@ BESIDE = {"tools": ("keras_lr.tuning.schedule",)}
 """Documented names that are no part of `keras_lr` itself, since they need an extra."""
 
 
-def schedules() -> dict[str, type[keras_lr.Schedule]]:
-    """Every public schedule, by name."""
-    found = {name: getattr(keras_lr, name) for name in keras_lr.__all__}
-    return {
-        name: thing
-        for name, thing in found.items()
-        if inspect.isclass(thing) and issubclass(thing, keras_lr.Schedule) and thing is not keras_lr.Schedule
-    }
-
-
 def group_of(name: str) -> Group:
     """The group of a public name.
 
