@@ -17,6 +17,12 @@ DOTS = 48
 """Up to so many steps, each one is drawn as a dot as well."""
 
 
+def curve(schedule: Schedule, last: int) -> str:
+    """The curve of a schedule from step 0 to the last one."""
+    steps = evenly(last, MOST_POINTS)
+    return svg(steps, schedule.values(steps), f"Learning rate of {schedule!r} over the steps")
+
+
 def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str:
     """The curve with its axes, as an element for the page."""
     last, top = int(steps[-1]), axis_end(float(rates.max()))
@@ -37,12 +43,6 @@ def svg(steps: NDArray[np.int64], rates: NDArray[np.float64], title: str) -> str
         dots = (f'<circle class="klr-dot" cx="{a:.1f}" cy="{b:.1f}" r="2.2"/>' for a, b in zip(x, y, strict=True))
         parts.extend(dots)
     return "".join([*parts, "</svg>"])
-
-
-def of_schedule(schedule: Schedule, last: int) -> str:
-    """The curve of a schedule up to a step, of as many points as can be told apart."""
-    steps = evenly(last, MOST_POINTS)
-    return svg(steps, schedule.values(steps), f"Learning rate of {schedule!r} over the steps")
 
 
 def is_staircase(rates: NDArray[np.float64]) -> bool:

@@ -41,7 +41,7 @@ HEROES = {
 def pages() -> dict[str, str]:
     """Path → Markdown of each page of the gallery."""
     for name, schedule in HEROES.items():
-        SVGS[f"KLR-CURVE-HERO-{name}-"] = drawing.of_schedule(schedule, 1000)
+        SVGS[f"KLR-CURVE-HERO-{name}-"] = drawing.curve(schedule, 1000)
     found = {"gallery/index.md": index()}
     for group in reference.FAMILIES:
         sections = "\n\n".join(section(name) for name in family(group))
@@ -124,12 +124,8 @@ def in_playground(row: Row) -> str:
 def mark(row: Row) -> str:
     """A place in the page for the curve of a row."""
     key = f"KLR-CURVE-{row.id}-"
-    SVGS[key] = curve(row)
+    SVGS[key] = drawing.curve(row.schedule, last_step(row))
     return key
-
-
-def curve(row: Row) -> str:
-    return drawing.of_schedule(row.schedule, last_step(row))
 
 
 def last_step(row: Row) -> int:

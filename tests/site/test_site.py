@@ -167,7 +167,7 @@ def test_curves_are_the_values_of_the_schedule(builder):
     np.testing.assert_allclose(steps, np.arange(41), atol=0.01)
     np.testing.assert_allclose(rates, schedule.values(range(41)), atol=0.001)
     assert picture.count('class="klr-dot"') == 41
-    assert all("polyline" in gallery.curve(row) for row in gallery.ROWS)
+    assert all("polyline" in drawing.curve(row.schedule, gallery.last_step(row)) for row in gallery.ROWS)
 
 
 def test_every_public_name_is_in_the_reference(builder):
