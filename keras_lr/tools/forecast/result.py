@@ -303,7 +303,8 @@ def _fields_in(text: str) -> dict[str, Any]:
     """The fields of a forecast from the text of `to_json`."""
     try:
         found = json.loads(text)
-        found["runs"] = tuple(FittedRun.from_dict(run) for run in found["runs"])
+        runs: Any = [{k: tuple(v) if isinstance(v, list) else v for k, v in run.items()} for run in found["runs"]]
+        found["runs"] = tuple(FittedRun(**run) for run in runs)
         found["draws"] = tuple(tuple(map(float, draw)) for draw in found["draws"])
         found["cautions"] = tuple(found["cautions"])
         if tuple(found["parameters"]) != LAWS[found["law"]].names:
