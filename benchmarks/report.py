@@ -394,8 +394,10 @@ def filled(text: str) -> str:
 
 
 def write() -> None:
-    """Bring pages and figure up to date."""
+    """Bring pages and figures up to date."""
     figure()
+    if common.load("forecast"):
+        forecast_report.figure()
     for page in PAGES:
         if page.exists():
             page.write_text(filled(page.read_text()))
