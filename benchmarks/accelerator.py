@@ -173,29 +173,13 @@ def range_test(size: Size, seconds: float, turns: int) -> list[dict[str, Any]]:
     """A batch of the range test, relative to one of `fit`: the difference of two lengths of both."""
     import keras
 
-    import keras_lr as klr
+    from benchmarks.range_test import compared
 
     model = model_of(keras.optimizers.SGD(1e-5, momentum=0.9), size)
     few = max(size.steps // 4, 10)  # the least that a range test takes
     many = max(size.steps, 2 * few)
-    x, y = data_of(size, many)
-
-    def fit(count: int) -> None:
-        model.fit(x[: count * size.batch], y[: count * size.batch], batch_size=size.batch, verbose=0)
-        block(model)
-
-    def test(count: int) -> None:
-        klr.find_learning_rate(model, x, y, batch_size=size.batch, steps=count, max_rate=1e-5, progress=False)
-        block(model)
-
-    works = {
-        "fit, few": lambda: fit(few),
-        "fit, many": lambda: fit(many),
-        "test, few": lambda: test(few),
-        "test, many": lambda: test(many),
-    }
-    taken = common.interleaved(works, turns, 1, seconds)
-    found = common.ratio(taken["test, many"] - taken["test, few"], taken["fit, many"] - taken["fit, few"])
+    data, counts = data_of(size, many), (few, many)
+    found, _ = compared(model, *data, size.batch, counts, turns, seconds, lambda: block(model))
     return [{"kind": "range_test", "size": size.name, **found}]
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import common
+from benchmarks.tables import SYSTEMS, ratio, table
+from benchmarks.waits import END, STEP, THREAD
 
-NAMES = {"jax": "JAX", "torch": "torch", "tensorflow": "TensorFlow"}
-WHEN = ("in a step", "in a thread beside it", "at the end of an epoch")
-
-
-def _table(head: list[str], body: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *body])
+WHEN = (STEP, THREAD, END)
 
 
 def waits() -> str:
@@ -21,7 +18,7 @@ def waits() -> str:
         [case, *(" + ".join(f"{rows[case][when]:.0f}" for when in WHEN) for rows in runs.values())]
         for case in next(iter(runs.values()))
     ]
-    return _table(["waits of a step: " + " + ".join(WHEN), *(NAMES[backend] for backend in runs)], body)
+    return table(["waits of a step: " + " + ".join(WHEN), *(SYSTEMS[backend] for backend in runs)], body)
 
 
 def measured(runs: dict[str, Any]) -> str:
@@ -36,18 +33,14 @@ def _of_backend(backend: str, run: dict[str, Any]) -> str:
     for row in rows:
         if row["kind"] == "step":
             base = "microseconds" in row
-            found = f"{row['microseconds']:,.0f} µs" if base else _ratio(row)
+            found = f"{row['microseconds']:,.0f} µs" if base else ratio(row, 3)
             body.append([f"{row['case']}, {row['size']}, {row['mode']}", found])
         elif row["kind"] == "range_test":
-            body.append([f"a batch of the range test, of one of `fit`, {row['size']}", _ratio(row)])
+            body.append([f"a batch of the range test, of one of `fit`, {row['size']}", ratio(row, 3)])
         elif row["kind"] == "waits":
             cuda = f"; CUDA reports {row['CUDA']:.1f}" if "CUDA" in row else ""
-            body.append([f"waits in a step, {row['case']}", f"{row['in a step']:.0f}{cuda}"])
+            body.append([f"waits in a step, {row['case']}", f"{row[STEP]:.0f}{cuda}"])
         else:
             body.append([row["what"], f"not measured: {row['why']}"])
-    head = [f"{NAMES[backend]} on {run['device']}, {run['date']}", "of a constant rate's step"]
-    return _table(head, body)
-
-
-def _ratio(row: dict[str, Any]) -> str:
-    return f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    head = [f"{SYSTEMS[backend]} on {run['device']}, {run['date']}", "of a constant rate's step"]
+    return table(head, body)

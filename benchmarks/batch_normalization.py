@@ -230,12 +230,7 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def draw() -> None:
     """Draw the two pictures, and print the figures that the page has."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    pyplot.rcParams["svg.hashsalt"] = "keras_lr"
+    pyplot = common.pyplot()
     found = common.load(PART)
     cycle = [run["epochs"] for run in found["one-cycle"]["rows"]]
     arms = {

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -61,6 +62,23 @@ def interleaved(
             gc.enable()
     gc.unfreeze()
     return {name: seconds[warm:] for name, seconds in taken.items()}
+
+
+def stretches(works: list[Callable[[], Any]], turns: int, clock: Callable[[], float]) -> np.ndarray:
+    """What a clock counts of each work, turns × works, in an order drawn anew each time, after two turns to warm up."""
+    draw = np.random.default_rng(0)
+    taken = np.zeros((turns + 2, len(works)))
+    for turn in taken:
+        for which in draw.permutation(len(works)):
+            begin = clock()
+            works[which]()
+            turn[which] = clock() - begin
+    return taken[2:]
+
+
+def peak_mib() -> float:
+    """The peak of this process's memory so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def ratio(ours: np.ndarray, base: np.ndarray) -> dict[str, float]:
@@ -118,3 +136,20 @@ def load(part: str) -> dict[str, Any]:
     path = RESULTS / f"{part}.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return found
+
+
+def known_rows(part: str, key: str) -> list[dict[str, Any]]:
+    """The rows of one run in the part's file; none if it was not made."""
+    rows: list[dict[str, Any]] = load(part).get(key, {"rows": []})["rows"]
+    return rows
+
+
+def pyplot() -> Any:
+    """Matplotlib's `pyplot`, without a window, and with the same names in an SVG each time."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "keras_lr"
+    from matplotlib import pyplot
+
+    return pyplot

@@ -1,10 +1,11 @@
-"""The table of the counts."""
+"""The tables of the counts, and of what is large: schedules, models, processes and trainings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from benchmarks import common
+from benchmarks.tables import SYSTEMS, rows_of, table
 
 COLUMNS = {"jax": "JAX: kernels", "tensorflow": "TensorFlow: operations", "torch": "torch: Python calls"}
 PRECISE = {
@@ -17,14 +18,6 @@ PRECISE = {
 """The rows of the part `precision` for some cases: ours, and Keras's."""
 
 
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _table(head: list[str], body: list[list[str]]) -> str:
-    return "\n".join(map(_line, [head, ["---"] * len(head), *body]))
-
-
 def _rows(kind: str | None) -> dict[str, dict[str, dict[str, Any]]]:
     """Backend → case → row; None for the rows of schedules, whose unit is the backend's own."""
     return {
@@ -34,7 +27,7 @@ def _rows(kind: str | None) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _errors() -> dict[tuple[str, str], float]:
-    rows = common.load("precision").get("jax", {"rows": []})["rows"]
+    rows = common.known_rows("precision", "jax")
     return {(row["system"], row["case"]): row["of_value"] for row in rows}
 
 
@@ -47,7 +40,7 @@ def schedules() -> str:
         names = PRECISE.get(case)
         both = [] if names is None else [errors.get(("keras_lr", names[0])), errors.get(("Keras", names[1]))]
         body.append([case, *cells, " / ".join(f"{error:.1e}" for error in both if error is not None)])
-    return _table(["ours / Keras's nearest", *COLUMNS.values(), "error of the value on JAX"], body)
+    return table(["ours / Keras's nearest", *COLUMNS.values(), "error of the value on JAX"], body)
 
 
 def updates() -> str:
@@ -57,7 +50,7 @@ def updates() -> str:
         [case, *(f"{rows[backend][case]['count']:.0f} ({rows[backend][case]['more']:+.0f})" for backend in COLUMNS)]
         for case in next(iter(rows.values()))
     ]
-    return _table(["an update of four variables", *COLUMNS.values()], body)
+    return table(["an update of four variables", *COLUMNS.values()], body)
 
 
 def batches() -> str:
@@ -68,23 +61,20 @@ def batches() -> str:
         for case in next(iter(rows.values()))
         if case != "constant"
     ]
-    names = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "torch"}
-    return _table(["Python calls of a batch of `fit`", *names.values()], body)
+    return table(["Python calls of a batch of `fit`", *(SYSTEMS[backend] for backend in COLUMNS)], body)
 
 
-def table() -> str:
+def counts() -> str:
     return "\n\n".join([schedules(), updates(), batches()])
 
 
 def scale() -> str:
     """The time until the first step, and the memory, of large schedules and models."""
-    names = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "torch"}
     body = [
-        [row["case"], names[backend], f"{row['first_seconds']:.1f}", f"{row['peak_mib']:,.0f}"]
-        for backend, run in common.load("scale").items()
-        for row in run["rows"]
+        [row["case"], SYSTEMS[row["backend"]], f"{row['first_seconds']:.1f}", f"{row['peak_mib']:,.0f}"]
+        for row in rows_of("scale")
     ]
-    return _table(["", "", "first step, s", "peak memory, MiB"], body)
+    return table(["", "", "first step, s", "peak memory, MiB"], body)
 
 
 def processes() -> str:
@@ -92,17 +82,16 @@ def processes() -> str:
     names = {"jax": "two processes of `jax.distributed`", "torch": "two processes of `torch.distributed` (DDP)"}
     body = [
         [
-            names[backend],
+            names[row["backend"]],
             f"{row['steps']:,}",
             str(row["epochs"]),
             str(row["reductions"]),
             "the same" if row["alike"] else "different",
             " and ".join(map(str, row["messages"])),
         ]
-        for backend, run in common.load("processes").items()
-        for row in run["rows"]
+        for row in rows_of("processes")
     ]
-    return _table(["", "steps", "epochs", "reductions", "rates and state in both", "messages of each"], body)
+    return table(["", "steps", "epochs", "reductions", "rates and state in both", "messages of each"], body)
 
 
 def many_trainings() -> str:
@@ -113,10 +102,9 @@ def many_trainings() -> str:
             f"{row['seconds']:,.0f}",
             f"{row['trained_again']}: {'the same losses' if row['alike'] else 'other losses'}",
         ]
-        for run in common.load("many_trainings").values()
-        for row in run["rows"]
+        for row in rows_of("many_trainings")
     ]
-    return _table(["trainings", "seconds", "trained again on processes"], body)
+    return table(["trainings", "seconds", "trained again on processes"], body)
 
 
 def worst_of_steps() -> list[tuple[str, str, str]]:

@@ -119,13 +119,7 @@ def interval(values):
 
 def draw_curves(curves):
     """The mean accuracy over the steps, for each strategy."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "keras_lr"
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axes = common.pyplot().subplots(figsize=(7, 3.6), layout="constrained")
     for strategy, values in curves.items():
         axes.plot(np.minimum(np.arange(len(values[0])) * EVERY, STEPS), np.mean(values, axis=0), label=strategy)
     axes.set(xlabel="step", ylabel="accuracy on images not trained with", ylim=(0.1, 1))

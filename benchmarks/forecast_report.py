@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common
+from benchmarks import common, tables
+from benchmarks.forecast import FITTED, LONG, TASKS
+from keras_lr.tools.forecast.laws import LAWS
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 FIGURES = {IMAGES / "forecast.svg": "default", IMAGES / "forecast_dark.svg": "dark_background"}
 """The pictures, each with matplotlib's style."""
-FITTED = ("cosine", "warmup-stable-decay")
-TASKS = ("characters", "images", "regression")
 Row = dict[str, Any]
 
 
@@ -71,31 +71,20 @@ def signed(part: Any) -> str:
     return f"{part:+.1%}".replace("-", "−")
 
 
-def lines(head: list[str], body: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *body)]
-
-
 def table() -> str:
     """The tables, and the conditions."""
     head = ["task", "peak", "law", "median error", "worst error", "median error, fitted to one seed"]
     head += ["noise of one seed, of the mean of three", "noise of the evaluation", "rank correlation"]
-    found = lines(head, [cells(row) for row in rows()])
-    long = [f"{name}, three times the length" for name in ("linear", "warmup-stable-decay")]
+    found = [tables.table(head, map(cells, rows()))]
+    long = [f"{name}, three times the length" for name in LONG]
     head = ["task", "law", *long, "best of the eight, fresh seeds", "designed, fresh seeds", "more"]
-    found += ["", *lines(head, [ahead(row) for row in rows() if "designed" in row])]
+    found.append(tables.table(head, [ahead(row) for row in rows() if "designed" in row]))
     run = common.load("forecast")["speed"]
     speed = run["rows"][0]
-    times = [
-        [law, f"{speed[law]['fit']:.1f} s", f"{speed[law]['forecast']:.1f} s"] for law in ("multi-power", "annealing")
-    ]
-    found += ["", *lines(["law", "fit of two logs of 100,000 rows", "forecast of a million steps"], times)]
-    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    found += [
-        "",
-        f"Joining falls of the rate changed no loss by more than {speed['thinning_error']:.1e} of it. "
-        f"{run['date']}, Python {run['python']}, {versions}; {run['machine']}, shared with other work.",
-    ]
-    return "\n".join(found)
+    times = [[law, f"{speed[law]['fit']:.1f} s", f"{speed[law]['forecast']:.1f} s"] for law in LAWS]
+    found.append(tables.table(["law", "fit of two logs of 100,000 rows", "forecast of a million steps"], times))
+    thinned = f"Joining falls of the rate changed no loss by more than {speed['thinning_error']:.1e} of it."
+    return "\n\n".join([*found, f"{thinned} {tables.made_with(run)}"])
 
 
 def figure() -> None:

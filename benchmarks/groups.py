@@ -10,6 +10,7 @@ turn. CPU time, of all threads of the process, is what other work on the machine
 The operations of an update are also counted, as in the part `counts`. A count is the same in each run.
 """
 
+import functools
 import time
 
 import keras
@@ -56,17 +57,12 @@ def first_step(model, x):
 
 def times(kind, layers, turns, steps):
     """CPU seconds of each stretch, turns × (stock, stock again, groups), and the bytes of the optimizers' variables."""
-    draw = np.random.default_rng(0)
-    x = draw.normal(size=(steps * BATCH, UNITS)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(steps * BATCH, UNITS)).astype("float32")
     models = [model_of(make, layers) for make in (stock(kind), stock(kind), grouped(kind, layers))]
-    taken = np.zeros((turns + 2, len(models)))
-    for turn in taken:
-        for which in draw.permutation(len(models)):
-            begin = time.process_time()
-            models[which].fit(x, x, batch_size=BATCH, epochs=1, verbose=0, shuffle=False)
-            turn[which] = time.process_time() - begin
+    fits = [functools.partial(model.fit, x, x, BATCH, verbose=0, shuffle=False) for model in models]
+    taken = common.stretches(fits, turns, time.process_time)
     sizes = [sum(int(np.prod(it.shape)) * 4 for it in model.optimizer.variables) for model in models]
-    return taken[2:], sizes
+    return taken, sizes
 
 
 def starts(kind, layers, count):

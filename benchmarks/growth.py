@@ -70,7 +70,7 @@ def by_variables(variables: Sequence[int], turns: int) -> dict[str, list[float]]
     for count in variables:
         works = {}
         for name, rate in RATES.items():
-            model = model_of(rate(), count, common.backend() == "jax")
+            model = model_of(keras.optimizers.AdamW(rate()), count, common.backend() == "jax")
             works[name] = lambda model=model: model.fit(x, x[:, :1], batch_size=32, verbose=0, shuffle=False)
         for name, seconds in common.interleaved(works, turns).items():
             taken[name].append(float(seconds.min() / 20 * 1e3))

@@ -8,7 +8,6 @@ reported is by how much its peak of memory rises from the first epoch to the las
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -21,11 +20,6 @@ from benchmarks import common
 from benchmarks.logger import model_with
 
 EPOCH, KEEP = 10_000, 100_000
-
-
-def peak() -> float:
-    """MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measured(batches: int, keep: int | None) -> dict[str, Any]:
@@ -46,7 +40,7 @@ def measured(batches: int, keep: int | None) -> dict[str, Any]:
                 log.on_train_batch_end(batch, {})
             model.optimizer._iterations.assign(EPOCH * (epoch + 1))
             log.on_epoch_end(epoch, {})
-            before = before or peak()
+            before = before or common.peak_mib()
         log.on_train_end()
         taken = time.process_time() - begin
         size = path.stat().st_size / 2**20
@@ -57,7 +51,7 @@ def measured(batches: int, keep: int | None) -> dict[str, Any]:
         "batches": batches,
         "keep": keep,
         "rows_in_memory": len(log.to_frame()) if keep else batches,
-        "more_mib": peak() - before,
+        "more_mib": common.peak_mib() - before,
         "file_mib": size,
         "microseconds": taken / batches * 1e6,
     }

@@ -10,7 +10,6 @@ value must be noted after each batch; here for fewer batches, since each is a co
 from __future__ import annotations
 
 import gc
-import resource
 import tempfile
 import time
 import tracemalloc
@@ -77,7 +76,7 @@ def measured(name: str, rate: Any, epochs: int, batches: int) -> dict[str, Any]:
         "to_frame_seconds": table,
         "parquet_seconds": file,
         "hooks_microseconds": hooks / count * 1e6,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": common.peak_mib(),
     }
 
 

@@ -7,6 +7,9 @@ Both begin with a model that has trained already: `fit` has compiled its step, t
 The difference of two lengths of both takes that compilation out; it is printed by itself.
 """
 
+import functools
+import math
+
 import keras
 import numpy as np
 
@@ -25,24 +28,33 @@ def model_and_data():
     return model, x, x[:, :1]
 
 
-def main(quick=False):
-    turns, short, long = (1, 10, 20) if quick else (TURNS, SHORT, LONG)
-    model, x, y = model_and_data()
-    model.fit(x[: 2 * BATCH], y[: 2 * BATCH], batch_size=BATCH, verbose=0)
+def compared(model, x, y, batch, counts, turns, seconds=math.inf, finish=lambda: None):
+    """A batch of the range test, relative to one of `fit`, and the seconds of its start and end.
+
+    Both are trained for two numbers of batches. `finish` waits until the device has finished.
+    """
 
     def fit(count):
-        model.fit(x[: count * BATCH], y[: count * BATCH], batch_size=BATCH, verbose=0)
+        model.fit(x[: count * batch], y[: count * batch], batch_size=batch, verbose=0)
+        finish()
 
     def test(count):
-        klr.find_learning_rate(model, x, y, batch_size=BATCH, steps=count, max_rate=1e-5, progress=False)
+        klr.find_learning_rate(model, x, y, batch_size=batch, steps=count, max_rate=1e-5, progress=False)
+        finish()
 
-    works = {
-        (work, count): (lambda work=work, count=count: work(count)) for work in (fit, test) for count in (short, long)
-    }
-    taken = common.interleaved(works, turns)
-    batch = taken[test, long] - taken[test, short]
-    figures = common.ratio(batch, taken[fit, long] - taken[fit, short])
-    start = float(np.median(taken[test, short] - batch * short / (long - short)))
+    short, long = counts
+    works = {(work, count): functools.partial(work, count) for work in (fit, test) for count in counts}
+    taken = common.interleaved(works, turns, seconds=seconds)
+    of_batches = taken[test, long] - taken[test, short]
+    start = float(np.median(taken[test, short] - of_batches * short / (long - short)))
+    return common.ratio(of_batches, taken[fit, long] - taken[fit, short]), start
+
+
+def main(quick=False):
+    turns, counts = (1, (10, 20)) if quick else (TURNS, (SHORT, LONG))
+    model, x, y = model_and_data()
+    model.fit(x[: 2 * BATCH], y[: 2 * BATCH], batch_size=BATCH, verbose=0)
+    figures, start = compared(model, x, y, BATCH, counts, turns)
     print(
         f"{common.backend():10} a batch of the range test: {figures['median']:.3f} of one of fit; start and end "
         f"(compilation, keeping and putting back): {start:.2f} s"

@@ -18,6 +18,7 @@ import numpy as np
 
 import keras_lr as klr
 from benchmarks import common
+from benchmarks.logger import model_with
 from benchmarks.steps import five
 
 stock = keras.optimizers.schedules
@@ -25,13 +26,6 @@ stock = keras.optimizers.schedules
 
 def number(rate: Any) -> float:
     return float(keras.ops.convert_to_numpy(rate))
-
-
-def optimizer_with(rate: Any) -> Any:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(rate), loss="mse")
-    model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def cases() -> dict[str, tuple[Any, Any]]:
@@ -49,7 +43,7 @@ def cases() -> dict[str, tuple[Any, Any]]:
     }
     found = {}
     for name, schedule in {**ours, **theirs}.items():
-        model = optimizer_with(schedule)
+        model = model_with(schedule)
         found[f"{name}, eagerly"] = (model, lambda model=model: number(model.optimizer.learning_rate))
         if name in ours:
             found[f"{name}, get_learning_rate"] = (model, lambda model=model: klr.get_learning_rate(model))

@@ -6,54 +6,20 @@ A table stands between ``<!-- benchmark: NAME -->`` and ``<!-- end -->``; what s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import accelerator_report, common, counts_report, forecast_report
+from benchmarks.tables import SYSTEMS, Rows, made_with, pivot, ratio, rows_of, table
 from benchmarks.training import CONSTANT, LONG, SHORT, first_at
 
 ROOT = Path(__file__).parents[1]
 FILLED = ("benchmarks", "fine_tuning", "forecast", "scale")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in FILLED))
 FIGURE = ROOT / "docs" / "images" / "training.svg"
-SYSTEMS = {"tensorflow": "TensorFlow", "tensorflow, XLA": "TensorFlow, XLA", "jax": "JAX", "torch": "torch"}
-
-Rows = list[dict[str, Any]]
-
-
-def table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
-    lines = [list(head), *map(list, body)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def rows_of(part: str) -> Rows:
-    """The rows of all backends, each with its backend."""
-    return [{"backend": key, **row} for key, run in common.load(part).items() for row in run["rows"]]
-
-
-def made_with(part: str) -> str:
-    """A line with date, versions and the class of machine."""
-    runs = common.load(part)
-    if not runs:
-        return "(not measured yet)"
-    run = max(runs.values(), key=lambda run: run["date"])
-    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    return f"{run['date']}, Python {run['python']}, {versions}; {run['machine']}, shared with other work."
-
-
-def ratio(row: dict[str, Any]) -> str:
-    return f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-
-
-def pivot(rows: Rows, line: str, column: str, cell: Callable[[dict[str, Any]], str], first: str) -> str:
-    """A table with a line and a column for each value of two keys, in the order in which they come."""
-    lines, columns = list(dict.fromkeys(r[line] for r in rows)), list(dict.fromkeys(r[column] for r in rows))
-    found = {(r[line], r[column]): cell(r) for r in rows}
-    return table([first, *map(str, columns)], [[str(a), *(found.get((a, b), "") for b in columns)] for a in lines])
 
 
 def steps() -> str:
@@ -62,7 +28,7 @@ def steps() -> str:
         row["column"] = f"{SYSTEMS[row['variant']]}, {row['variables']}"
     order = {name: index for index, name in enumerate(SYSTEMS.values())}
     rows.sort(key=lambda row: (order[SYSTEMS[row["variant"]]], row["variables"]))
-    return pivot(rows, "case", "column", ratio, "variables of the model") + "\n\n" + made_with("steps")
+    return pivot(rows, "case", "column", ratio, "variables of the model")
 
 
 def scheduled_step() -> str:
@@ -70,7 +36,7 @@ def scheduled_step() -> str:
     for row in rows:
         row["line"] = f"{row['kind']}, {row['variables']} variables, {row['case']}"
         row["column"] = SYSTEMS[row["backend"]]
-    return pivot(rows, "line", "column", ratio, "") + "\n\n" + made_with("scheduled_step")
+    return pivot(rows, "line", "column", ratio, "")
 
 
 def reads() -> str:
@@ -78,7 +44,7 @@ def reads() -> str:
     for row in rows:
         row["column"] = SYSTEMS[row["backend"]] + ", µs"
     cell = lambda row: f"{row['microseconds']:,.0f}"  # noqa: E731
-    return pivot(rows, "case", "column", cell, "") + "\n\n" + made_with("reads")
+    return pivot(rows, "case", "column", cell, "")
 
 
 def preview() -> str:
@@ -88,7 +54,7 @@ def preview() -> str:
     names = ["the fastest of ours", f"the middle one of ours ({len(ours)})", "the slowest of ours"]
     body = [[f"{name}: {row['case']}", f"{row['milliseconds']:,.0f}"] for name, row in zip(names, shown, strict=True)]
     body += [[row["case"], f"{row['milliseconds']:,.0f}"] for row in rows if not row["ours"] or row["foreign"]]
-    return table(["1,000,000 rates", "ms"], body) + "\n\n" + made_with("preview")
+    return table(["1,000,000 rates", "ms"], body)
 
 
 def logger() -> str:
@@ -101,14 +67,14 @@ def logger() -> str:
         ]
         for row in rows_of("logger")
     ]
-    return table(["", "bytes a batch", "`to_frame`, s", "Parquet, s"], body) + "\n\n" + made_with("logger")
+    return table(["", "bytes a batch", "`to_frame`, s", "Parquet, s"], body)
 
 
 def importing() -> str:
     body = [
         [f"{row['keras_milliseconds']:,.0f}", f"{row['keras_lr_milliseconds']:.0f}"] for row in rows_of("importing")
     ]
-    return table(["`import keras`, ms", "`import keras_lr` after it, ms"], body) + "\n\n" + made_with("importing")
+    return table(["`import keras`, ms", "`import keras_lr` after it, ms"], body)
 
 
 def precision() -> str:
@@ -125,7 +91,7 @@ def precision() -> str:
             body.append(
                 [f"{row['system']}'s {row['case']}{where}{upto}", f"{row['of_peak']:.1e}", f"{row['of_value']:.1e}"]
             )
-    return table(["steps to 2**31", "error, of the peak", "of the value"], body) + "\n\n" + made_with("precision")
+    return table(["steps to 2**31", "error, of the peak", "of the value"], body)
 
 
 def growth() -> str:
@@ -140,13 +106,13 @@ def growth() -> str:
         ]
         for row in rows
     ]
-    return table(["", "", "size: time", "exponent"], body) + "\n\n" + made_with("growth")
+    return table(["", "", "size: time", "exponent"], body)
 
 
 def range_test() -> str:
     body = [[SYSTEMS[row["backend"]], ratio(row), f"{row['start_seconds']:.1f}"] for row in rows_of("range_test")]
     head = ["", "a batch of the range test, of one of `fit`", "start and end, s"]
-    return table(head, body) + "\n\n" + made_with("range_test")
+    return table(head, body)
 
 
 def cells() -> dict[tuple[str, str], Rows]:
@@ -161,8 +127,6 @@ def training() -> str:
     columns = {
         f"{task}, {'SGD' if optimizer == 'sgd' else 'AdamW'}": rows for (task, optimizer), rows in cells().items()
     }
-    if not columns:
-        return "(not measured yet)"
     some = next(iter(columns.values()))
     short, long = some[0]["epochs"], some[-1]["epochs"]
     body = []
@@ -172,7 +136,7 @@ def training() -> str:
     goal = [reached(rows) for rows in columns.values()]
     body.append([f"epochs to the best accuracy of the constant rate in {long}", *goal])
     head = [f"test accuracy, % ({short} epochs)", *columns]
-    return table(head, body) + "\n\n" + made_with("training")
+    return table(head, body)
 
 
 def further() -> str:
@@ -220,12 +184,7 @@ def figure() -> None:
     found = cells()
     if not found:
         return
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "keras_lr"
-    from matplotlib import pyplot
-
+    pyplot = common.pyplot()
     count = len(found)
     lines = (count + 1) // 2
     grid, axes = pyplot.subplots(lines, 2, figsize=(10, 3.2 * lines), layout="constrained", squeeze=False)
@@ -380,8 +339,7 @@ def fine_tuning() -> str:
         [row["strategy"], f"{row['peak']:g}", f"{100.0 * row['accuracy'][0]:.1f} %", change(row)]
         for row in rows_of("fine_tuning")
     ]
-    made = table(["strategy", "peak rate", "accuracy", "over one rate, in points (95 %)"], lines)
-    return f"{made}\n\n{made_with('fine_tuning')}"
+    return table(["strategy", "peak rate", "accuracy", "over one rate, in points (95 %)"], lines)
 
 
 def groups_counted() -> str:
@@ -389,31 +347,30 @@ def groups_counted() -> str:
         [row["kind"], SYSTEMS[row["backend"]], f"{row['stock']:,.0f}", f"{row['groups']:,.0f}", row["unit"]]
         for row in rows_of("groups_counted")
     ]
-    made = table(["optimizer", "backend", "stock", "12 groups", "counted"], sorted(lines))
-    return f"{made}\n\n{made_with('groups_counted')}"
+    return table(["optimizer", "backend", "stock", "12 groups", "counted"], sorted(lines))
 
 
 def groups() -> str:
     cases = {"groups": "12 groups", "stock again": "stock again", "first step": "12 groups, the first step"}
 
-    def cells(row: dict[str, Any]) -> list[str]:
-        ratio = f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-        return [row["kind"], SYSTEMS[row["backend"]], cases[row["case"]], ratio, f"{row['bytes']:.2f}"]
-
+    lines = [
+        [row["kind"], SYSTEMS[row["backend"]], cases[row["case"]], ratio(row, 3), f"{row['bytes']:.2f}"]
+        for row in rows_of("groups")
+    ]
     heads = ["optimizer", "backend", "what", "CPU time, of the stock optimizer's (95 %)", "bytes of the optimizer"]
-    return f"{table(heads, [cells(row) for row in rows_of('groups')])}\n\n{made_with('groups')}"
+    return table(heads, lines)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "fine_tuning": fine_tuning,
     "groups": groups,
     "groups_counted": groups_counted,
-    "scale": lambda: counts_report.scale() + "\n\n" + made_with("scale"),
-    "processes": lambda: counts_report.processes() + "\n\n" + made_with("processes"),
-    "many_trainings": lambda: counts_report.many_trainings() + "\n\n" + made_with("many_trainings"),
+    "scale": counts_report.scale,
+    "processes": counts_report.processes,
+    "many_trainings": counts_report.many_trainings,
     "accelerator": lambda: accelerator_report.measured(common.load("accelerator")),
-    "waits": lambda: accelerator_report.waits() + "\n\n" + made_with("waits"),
-    "counts": lambda: counts_report.table() + "\n\n" + made_with("counts"),
+    "waits": accelerator_report.waits,
+    "counts": counts_report.counts,
     "forecast": forecast_report.table,
     "short": short,
     "goals": goals,
@@ -434,21 +391,34 @@ TABLES: dict[str, Callable[[], str]] = {
 ALWAYS = ("short", "goals", "accelerator")
 """The tables that have no file of their own, or say themselves that there is none."""
 
+COMPLETE = (*ALWAYS, "forecast")
+"""Those that say themselves what they were made with, if at all."""
+
+
+def entry(name: str) -> str:
+    """A table, with what it was made with."""
+    runs = common.load(name)
+    if not runs and name not in ALWAYS:
+        return "(not measured yet)"
+    made = TABLES[name]()
+    return made if name in COMPLETE else f"{made}\n\n{made_with(max(runs.values(), key=lambda run: run['date']))}"
+
 
 def filled(text: str) -> str:
     """A page with its tables made anew."""
 
     def replaced(match: re.Match[str]) -> str:
         name = match.group(1)
-        made = TABLES[name]() if name in ALWAYS or common.load(name) else "(not measured yet)"
-        return f"<!-- benchmark: {name} -->\n\n{made}\n\n<!-- end -->"
+        return f"<!-- benchmark: {name} -->\n\n{entry(name)}\n\n<!-- end -->"
 
     return re.sub(r"<!-- benchmark: (\w+) -->.*?<!-- end -->", replaced, text, flags=re.DOTALL)
 
 
 def write() -> None:
-    """Bring pages and figure up to date."""
+    """Bring pages and figures up to date."""
     figure()
+    if common.load("forecast"):
+        forecast_report.figure()
     for page in PAGES:
         if page.exists():
             page.write_text(filled(page.read_text()))

@@ -8,7 +8,6 @@ the same model, stands beside it.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -91,14 +90,13 @@ def measured(name: str, quick: bool) -> dict[str, Any]:
     begin = time.process_time()
     model.fit(x[:1], x[:1], batch_size=1, verbose=0)
     first = time.process_time() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"case": name, "made_seconds": made, "first_seconds": first, "peak_mib": peak}
+    return {"case": name, "made_seconds": made, "first_seconds": first, "peak_mib": common.peak_mib()}
 
 
 def main(quick: bool = False, only: str = "") -> None:
     """All cases, or those whose name contains something; the rows of the others stay in the file."""
     chosen = [name for name in cases(quick) if only in name]
-    before = [] if quick else common.load("scale").get(common.backend(), {"rows": []})["rows"]
+    before = [] if quick else common.known_rows("scale", common.backend())
     rows = [row for row in before if only not in row["case"]]
     for name in chosen:
         row = common.in_new_process("scale", f"measured({name!r}, {quick})")

@@ -7,6 +7,7 @@ two with the stock optimizer and one with the schedule. The figures are medians 
 one turn: scheduled over stock, and as the measure's own error the second stock model over the first.
 """
 
+import functools
 import time
 
 import keras
@@ -14,8 +15,9 @@ import numpy as np
 
 import keras_lr as klr
 from benchmarks import common
+from benchmarks.steps import BATCH, WIDTH, model_of
 
-TURNS, STEPS, BATCH = 60, 40, 32
+TURNS, STEPS = 60, 40
 SCHEDULE = klr.CosineDecay(0.9, 10_000)
 
 
@@ -31,26 +33,12 @@ def scheduled(kind):
     return klr.Scheduled(keras.optimizers.AdamW(1e-3), beta_1=SCHEDULE, weight_decay=SCHEDULE)
 
 
-def model_of(optimizer, variables):
-    """An MLP with that many variables (two of a layer)."""
-    layers = [keras.layers.Dense(64, "relu") for _ in range(variables // 2 - 1)]
-    model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(1)])
-    model.compile(optimizer, loss="mse")
-    return model
-
-
 def times(kind, variables, turns, steps):
     """Seconds of each stretch: turns × (stock, stock again, scheduled)."""
-    draw = np.random.default_rng(0)
-    x = draw.normal(size=(steps * BATCH, 64)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(steps * BATCH, WIDTH)).astype("float32")
     models = [model_of(optimizer, variables) for optimizer in (stock(kind), stock(kind), scheduled(kind))]
-    taken = np.zeros((turns + 2, len(models)))
-    for turn in taken:
-        for which in draw.permutation(len(models)):
-            begin = time.perf_counter()
-            models[which].fit(x, x[:, :1], batch_size=BATCH, epochs=1, verbose=0, shuffle=False)
-            turn[which] = time.perf_counter() - begin
-    return taken[2:]
+    fits = [functools.partial(model.fit, x, x[:, :1], BATCH, verbose=0, shuffle=False) for model in models]
+    return common.stretches(fits, turns, time.perf_counter)
 
 
 def main(quick=False):

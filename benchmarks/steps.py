@@ -113,11 +113,11 @@ SHORTLIST = (
 QUICK = (CONSTANT, "plateau on a cosine", "logger with loss, cosine", "a rate set before each batch")
 
 
-def model_of(rate: Any, variables: int, xla: bool) -> Any:
-    """An MLP with that many variables, two of a layer, and AdamW."""
+def model_of(optimizer: Any, variables: int, jit_compile: Any = "auto") -> Any:
+    """An MLP with that many variables, two of a layer."""
     layers = [keras.layers.Dense(WIDTH, "relu") for _ in range(variables // 2 - 1)]
     model = keras.Sequential([keras.Input((WIDTH,)), *layers, keras.layers.Dense(1)])
-    model.compile(keras.optimizers.AdamW(rate), loss="mse", jit_compile=xla)
+    model.compile(optimizer, loss="mse", jit_compile=jit_compile)
     return model
 
 
@@ -133,7 +133,7 @@ def measured(names: tuple[str, ...], variables: int, xla: bool, turns: int, step
     data, works = (x, x[:, :1]), {}
     for name in names:
         rate, callbacks = CASES[name]
-        model, chosen = model_of(rate(), variables, xla), callbacks()
+        model, chosen = model_of(keras.optimizers.AdamW(rate()), variables, xla), callbacks()
 
         def work(model: Any = model, chosen: Any = chosen) -> None:
             model.fit(*data, batch_size=BATCH, epochs=1, verbose=0, shuffle=False, callbacks=chosen)

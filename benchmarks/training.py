@@ -181,7 +181,7 @@ def first_at(curve: list[float], target: float) -> int | None:
 def main(quick: bool = False, tasks: tuple[str, ...] = TASKS) -> None:
     """Some tasks, or all; the rows of the others stay in the file of results."""
     tasks = ("digits-mlp",) if quick else tasks
-    before = [] if quick else common.load("training").get(common.backend(), {"rows": []})["rows"]
+    before = [] if quick else common.known_rows("training", common.backend())
     rows = [row for row in before if row["task"] not in tasks]
     for task in tasks:
         for optimizer in list(PEAKS)[: 1 if quick else None]:

@@ -20,6 +20,7 @@ from keras_lr.core.algebra import Inner
 from keras_lr.core.fields import FLOAT32_MAX, FLOAT32_TINY, Flag, OneOf, OrNone, Real, Several, StepCount, String, Whole
 from keras_lr.core.frozen import declared_arguments
 from keras_lr.core.refusals import Kind
+from keras_lr.tools import parsing
 
 TARGET = Path(__file__).parent / "javascripts" / "playground_spec.js"
 
@@ -57,12 +58,11 @@ NO_FIELD = {("CosineDecay", "warmup_target"), ("CosineDecay", "warmup_steps")}
 
 def on_the_page() -> dict[str, type[klr.Schedule]]:
     """The schedule classes that are not made of other schedules, by name."""
-    public = {name: getattr(klr, name) for name in klr.__all__}
     return {
         name: cls
-        for name, cls in sorted(public.items())
-        if inspect.isclass(cls) and issubclass(cls, klr.Schedule) and cls is not klr.Schedule and name not in LEFT_OUT
-        if not any(_holds_schedules(argument.kind) for argument in declared_arguments(cls).values())
+        for name, cls in sorted(parsing.classes().items())
+        if name not in LEFT_OUT
+        and not any(_holds_schedules(argument.kind) for argument in declared_arguments(cls).values())
     }
 
 
@@ -107,15 +107,16 @@ def _class(cls: type[klr.Schedule], example: klr.Schedule) -> dict[str, Any]:
 
 
 def _argument(cls: type[klr.Schedule], name: str, size: Any) -> dict[str, Any]:
-    told = {"name": name, "help": _described(cls)[name], **_kind(declared_arguments(cls)[name].kind)}
+    text = argument_texts(cls)[name].rstrip(".").replace("``", "`")
+    told = {"name": name, "help": text, **_kind(declared_arguments(cls)[name].kind)}
     return told | _slider(told, size) if told["type"] == "number" and not told["whole"] else told
 
 
-def _described(cls: type[klr.Schedule]) -> dict[str, str]:
-    """The sentence of each argument in the docstring."""
+def argument_texts(cls: type[klr.Schedule]) -> dict[str, str]:
+    """The text of each argument in the docstring."""
     section = re.search(r"^Args:\n(.*?)(?:^\S|\Z)", inspect.getdoc(cls) or "", re.DOTALL | re.MULTILINE)
     found = re.findall(r"^    (\w+): (.*?)(?=^    \w|\Z)", section[1] if section else "", re.DOTALL | re.MULTILINE)
-    return {name: " ".join(text.split()).rstrip(".").replace("``", "`") for name, text in found}
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _kind(kind: Kind) -> dict[str, Any]:

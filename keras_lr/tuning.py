@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, SupportsFloat
 
 from keras_lr.core.algebra import Constant, Schedule
-from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, Whole
+from keras_lr.core.fields import NON_NEGATIVE, POSITIVE, STRING, OneOf, Several, whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.schedules.decay import CosineDecay, ExponentialDecay, LinearDecay
 from keras_lr.schedules.recipes import OneCycle, WarmupStableDecay
@@ -23,7 +23,7 @@ from keras_lr.schedules.warmup import Warmup
 
 __all__ = ["FAMILIES", "schedule"]
 
-STEPS = Whole("a whole number of steps in [10, 2**31)", 10, steps=False)
+STEPS = whole(10, of="steps")
 
 
 def _stable(peak: float, warmup: int, length: int) -> Schedule:
@@ -88,11 +88,11 @@ def schedule(
     if warm[1] > 0.9:
         refuse(owner, "warmup", "a range within [0, 0.9]", warmup)
     long = _range(owner, "length", length, POSITIVE)
-    choose = _chooser(tuner)
+    choose = _Chooser(tuner)
     family = choose.one_of(f"{prefix}_family", list(families))
     rate = choose.real(f"{prefix}_peak", low, high, log=True)
-    share = choose.real(f"{prefix}_warmup", *warm, log=False)
-    steps = max(round(total * choose.real(f"{prefix}_length", *long, log=False)), 2)
+    share = choose.real(f"{prefix}_warmup", *warm)
+    steps = max(round(total * choose.real(f"{prefix}_length", *long)), 2)
     before = min(round(share * total), steps - 1)
     return FAMILIES[family](rate, before, steps - before)
 
@@ -106,33 +106,24 @@ def _range(owner: str, name: str, value: Any, kind: Any) -> tuple[float, float]:
     return low, high
 
 
-def _chooser(tuner: Any) -> _KerasTuner | _Optuna:
-    if hasattr(tuner, "suggest_categorical"):
-        return _Optuna(tuner)
-    if not (hasattr(tuner, "Choice") and hasattr(tuner, "Float")):
-        refuse("tuning.schedule", "tuner", "KerasTuner's `hp` or Optuna's `trial`", tuner, TypeError)
-    return _KerasTuner(tuner)
+class _Chooser:
+    """The choices of a tuner. A choice with one possible value is not made, so the tuner does not search it."""
 
-
-class _KerasTuner:
-    def __init__(self, hp: Any) -> None:
-        self._hp = hp
+    def __init__(self, tuner: Any) -> None:
+        self._tuner = tuner
+        self._is_optuna = hasattr(tuner, "suggest_categorical")
+        if not self._is_optuna and not (hasattr(tuner, "Choice") and hasattr(tuner, "Float")):
+            refuse("tuning.schedule", "tuner", "KerasTuner's `hp` or Optuna's `trial`", tuner, TypeError)
 
     def one_of(self, name: str, choices: list[str]) -> str:
-        return choices[0] if len(choices) == 1 else str(self._hp.Choice(name, choices))
+        if len(choices) == 1:
+            return choices[0]
+        choose = self._tuner.suggest_categorical if self._is_optuna else self._tuner.Choice
+        return str(choose(name, choices))
 
-    def real(self, name: str, low: float, high: float, *, log: bool) -> float:
+    def real(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         if low == high:
             return low
-        return float(self._hp.Float(name, low, high, sampling="log" if log else "linear"))
-
-
-class _Optuna:
-    def __init__(self, trial: Any) -> None:
-        self._trial = trial
-
-    def one_of(self, name: str, choices: list[str]) -> str:
-        return choices[0] if len(choices) == 1 else str(self._trial.suggest_categorical(name, choices))
-
-    def real(self, name: str, low: float, high: float, *, log: bool) -> float:
-        return low if low == high else float(self._trial.suggest_float(name, low, high, log=log))
+        if self._is_optuna:
+            return float(self._tuner.suggest_float(name, low, high, log=log))
+        return float(self._tuner.Float(name, low, high, sampling="log" if log else "linear"))

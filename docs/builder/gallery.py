@@ -7,12 +7,11 @@ appears by itself.
 from __future__ import annotations
 
 import html
-import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import docstrings
@@ -23,19 +22,11 @@ from support.catalogue import ROWS, Row
 
 import keras_lr
 from keras_lr.core.frozen import declared_arguments
+from keras_lr.tools import parsing
 
+sys.path.append(str(Path(__file__).parents[1]))
 
-def _playground_spec() -> Any:
-    """docs/playground_spec.py, which is not on the path."""
-    spec = importlib.util.spec_from_file_location("playground_spec", Path(__file__).parents[1] / "playground_spec.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-playground_spec = _playground_spec()
+import playground_spec
 
 SVGS: dict[str, str] = {}
 """Marks in the Markdown → curves; `hooks.py` puts them into the finished page."""
@@ -59,7 +50,7 @@ def pages() -> dict[str, str]:
 
 
 def family(group: reference.Group) -> list[str]:
-    return [name for name in reference.members(group) if name in reference.schedules()]
+    return [name for name in reference.members(group) if name in parsing.classes()]
 
 
 def index() -> str:
@@ -79,7 +70,7 @@ def index() -> str:
 
 
 def _card(group: reference.Group, name: str) -> str:
-    text = docstrings.linked(reference.summary(reference.schedules()[name]), name)
+    text = docstrings.linked(reference.summary(parsing.classes()[name]), name)
     link = f"[{name}]({group.page}.md#{name.lower()})"
     return f'<div class="klr-card" markdown>\n\n{mark(rows(name)[0])}\n\n**{link}**\n\n{text}\n\n</div>'
 
@@ -98,7 +89,7 @@ def rows(name: str) -> list[Row]:
 
 def section(name: str) -> str:
     """One schedule."""
-    schedule_class = reference.schedules()[name]
+    schedule_class = parsing.classes()[name]
     panels = "\n".join(
         f'<div class="klr-panel" markdown>\n\n{mark(row)}\n\n```python\n{row.schedule!r}\n```\n\n</div>'
         for row in rows(name)
@@ -169,22 +160,13 @@ def source(schedule_class: type[keras_lr.Schedule]) -> str:
 
 def arguments(schedule_class: type[keras_lr.Schedule]) -> str:
     """A table of the arguments: what they may be, and what they mean."""
-    meanings = argument_texts(schedule_class)
+    meanings = playground_spec.argument_texts(schedule_class)
     rows = ["| argument | default | what | must be |", "| --- | --- | --- | --- |"]
     for name, parameter in schedule_class._signature.parameters.items():
         default = "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
         meaning = docstrings.linked(meanings[name], schedule_class.__name__)
         rows.append(f"| `{name}` | {default} | {meaning} | {declared_arguments(schedule_class)[name].kind.allowed} |")
     return "\n".join(rows)
-
-
-def argument_texts(schedule_class: type[keras_lr.Schedule]) -> dict[str, str]:
-    """Argument → its text in the docstring."""
-    told = inspect.cleandoc(schedule_class.__doc__ or "").split("Args:\n", 1)[1]
-    block = re.split(r"\n\n|\n(?=\S)", told)[0]
-    entries = re.split(r"\n(?=    \w+: )", "\n" + block)[1:]
-    pairs = (entry.strip().split(": ", 1) for entry in entries)
-    return {name: " ".join(meaning.split()) for name, meaning in pairs}
 
 
 def elsewhere(name: str) -> str:

@@ -38,12 +38,10 @@ FIRST_EXAMPLES = (
 LONG = 20
 """Characters of code from which a narrow column would break it within words."""
 
-OPTIONAL = ("playground.md", "reliability.md", "benchmarks.md")
-
 
 def on_config(config: Any) -> None:
     """Fill in the parts of the navigation that the code decides."""
-    config.nav = [_filled(entry, Path(config.docs_dir)) for entry in config.nav if _is_there(entry, config.docs_dir)]
+    config.nav = [_filled(entry) for entry in config.nav]
 
 
 def on_files(files: Any, config: Any) -> None:
@@ -80,19 +78,12 @@ def _with_heads(table: str) -> str:
     return re.sub("<td", lambda _: f'<td data-head="{next(columns)}"', table)
 
 
-def _is_there(entry: Any, docs: str) -> bool:
-    path = next(iter(entry.values()))
-    return path not in OPTIONAL or (Path(docs) / path).exists()
-
-
-def _filled(entry: dict[str, Any], docs: Path) -> dict[str, Any]:
+def _filled(entry: dict[str, Any]) -> dict[str, Any]:
     title, content = next(iter(entry.items()))
     if isinstance(content, str) and content in GENERATED:
         folder, groups = GENERATED[content]
         return {title: [f"{folder}/index.md", *({group.title: f"{folder}/{group.page}.md"} for group in groups)]}
-    if isinstance(content, list):
-        content = [part for part in content if _is_there(part, str(docs))]
-    return {title: content}
+    return entry
 
 
 def _changelog() -> str:

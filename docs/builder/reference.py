@@ -90,18 +90,8 @@ GROUPS = (
 PLACED = {"Schedule": "schedule", "Constant": "stepwise", **dict.fromkeys(MADE_FOR_YOU, "installed")}
 """Names that are looked for on another page than that of their module."""
 
-BESIDE = {"tools": ("keras_lr.tuning.schedule",), "schedule": ()}
+BESIDE = {"tools": ("keras_lr.tuning.schedule",)}
 """Documented names that are no part of `keras_lr` itself, since they need an extra."""
-
-
-def schedules() -> dict[str, type[keras_lr.Schedule]]:
-    """Every public schedule, by name."""
-    found = {name: getattr(keras_lr, name) for name in keras_lr.__all__}
-    return {
-        name: thing
-        for name, thing in found.items()
-        if inspect.isclass(thing) and issubclass(thing, keras_lr.Schedule) and thing is not keras_lr.Schedule
-    }
 
 
 def group_of(name: str) -> Group:
@@ -110,13 +100,11 @@ def group_of(name: str) -> Group:
     Raises:
         LookupError: its module belongs to none.
     """
-    module = getattr(keras_lr, name).__module__.removeprefix("keras_lr.")
-    for group in GROUPS:
-        if PLACED.get(name) == group.page:
-            return group
-    for group in GROUPS:
-        if module in group.modules:
-            return group
+    module = _module(name)
+    there = [group for group in GROUPS if PLACED.get(name) == group.page]
+    there += [group for group in GROUPS if module in group.modules]
+    if there:
+        return there[0]
     raise LookupError(
         f"`{name}` of keras_lr.{module} has no page in the reference: add its module to GROUPS in {__file__}"
     )

@@ -14,6 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_lr.command import render
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.inner import length_of
+from keras_lr.core.presentation import ENDLESS
+from keras_lr.core.tree import durations, is_bound
+from keras_lr.schedules.installed import MADE_FOR_YOU
+from keras_lr.tools import parsing
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learning-rate scheduling for Keras 3.")
 
@@ -30,15 +36,12 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
-        text = render.printable(f"keras-lr: {error}")
-        Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False, highlight=False)
+        render.say(Console(stderr=True, soft_wrap=True), f"keras-lr: {error}", "red")
         raise typer.Exit(2) from None
 
 
 def example_of(schedule_class: type) -> tuple[Any, int | None]:
     """The schedule in the example of a class's docstring (None if it cannot be parsed), and the last step there."""
-    from keras_lr.tools import parsing
-
     for line in re.findall(r"^\s*>>> (.*)$", schedule_class.__doc__ or "", re.MULTILINE):
         asked = re.search(r"\.values\(\[(?:.*, )?(\d+)\]", line)
         for text in (re.split(r"\.(?:values|bind|duration|momentum)\b", line)[0], line.split(" = ", 1)[-1]):
@@ -69,19 +72,14 @@ def _options(
 @app.command("list")
 def list_schedules() -> None:
     """List every schedule, with a sparkline of its example and a description of the curve."""
-    from keras_lr.schedules.installed import MADE_FOR_YOU
-    from keras_lr.tools import parsing
-
     table = Table("schedule", "example", "curve", title="Schedules of keras_lr", title_justify="left")
     for name, schedule_class in sorted(parsing.classes().items()):
         if name in MADE_FOR_YOU:
             continue
         example, last = example_of(schedule_class)
-        line = (
-            ""
-            if example is None
-            else render.sparkline(render.curve(example, 16, None if render.has_end(example) else last)[1])
-        )
+        line = ""
+        if example is not None:
+            line = render.sparkline(render.curve(example, 16, None if render.has_end(example) else last)[1])
         table.add_row(name, line, (schedule_class.__doc__ or "").strip().splitlines()[0].replace("``", "`"))
     Console().print(table)
 
@@ -105,7 +103,8 @@ def show(
         if csv and plot is not None:
             raise ValueError("--csv and --plot cannot be used together")
         parsed = _bound(schedule, epochs, steps_per_epoch, batch_size)
-        count = steps or _steps_of(parsed)
+        length = length_of(parsed)
+        count = steps or (ENDLESS if length is None else min(length + 1, STEP_LIMIT))
         if csv:
             _print_csv(parsed, count)
             return
@@ -122,9 +121,6 @@ def show(
 
 def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_size: int | None) -> Any:
     """The schedule in a text, with its durations in steps."""
-    from keras_lr.core.tree import durations, is_bound
-    from keras_lr.tools import parsing
-
     parsed: Any = parsing.parse(text)
     if is_bound(parsed):
         return parsed
@@ -134,15 +130,6 @@ def _bound(text: str, epochs: int | None, steps_per_epoch: int | None, batch_siz
     if batch_size is None and any(duration.samples for duration in units):
         raise ValueError("the schedule has durations in samples: pass --batch-size")
     return parsed.bind(steps_per_epoch=steps_per_epoch, epochs=epochs, batch_size=batch_size)
-
-
-def _steps_of(schedule: Any) -> int:
-    """The number of steps to show: to the end of the schedule, or a thousand."""
-    from keras_lr.core.fields import STEP_LIMIT
-    from keras_lr.core.inner import length_of
-
-    length = length_of(schedule)
-    return render.ENDLESS if length is None else min(length + 1, STEP_LIMIT)
 
 
 def _print_csv(schedule: Any, count: int) -> None:

@@ -27,10 +27,6 @@ LIGHT, DARK = "learning_rate.png", "learning_rate_dark.png"
 """The pictures, for light and for dark pages."""
 
 
-NOTHING: dict[str, list[Any]] = {"epochs": [], "reduced_after": [], "best": [], "resumed_at": []}
-"""The history before the first epoch."""
-
-
 def require_libraries() -> None:
     """Check before the training that the libraries for the data and the picture are installed."""
     optional.require("sklearn", "demo", "the demo", package="scikit-learn")
@@ -42,7 +38,6 @@ def require_libraries() -> None:
 def run(out: Path, epochs: int, seed: int) -> int:
     """Train the first half, save, train the rest in a new process, report. Returns the exit status."""
     console = Console()
-    out.mkdir(parents=True, exist_ok=True)
     for name in ("log.csv", "history.json", "model.keras", LIGHT, DARK):
         (out / name).unlink(missing_ok=True)
     set_random_seed(seed)
@@ -148,7 +143,9 @@ def train(model: keras.Model, out: Path, epochs: range, seed: int) -> None:
             callbacks=[plateau, logger, watch, _Bar(progress, len(epochs))],
         ).history
     path = out / "history.json"
-    before = json.loads(path.read_text()) if path.exists() else dict(NOTHING)
+    before: dict[str, list[Any]] = {"epochs": [], "reduced_after": [], "best": [], "resumed_at": []}
+    if path.exists():
+        before = json.loads(path.read_text())
     rows = [
         {"epoch": epoch, **{name: float(values[index]) for name, values in history.items()}}
         for index, epoch in enumerate(epochs)
@@ -237,15 +234,11 @@ def draw(log: Any, history: dict[str, Any], step: int, path: Path, style: str) -
         bottom.grid(visible=True, alpha=0.3)
         right = bottom.twinx()
         accuracy = [row["val_accuracy"] for row in history["epochs"]]
-        line = right.plot([ends[row["epoch"]] for row in history["epochs"]], accuracy, color="tab:green", marker=".")
+        at = [ends[row["epoch"]] for row in history["epochs"]]
+        line = right.plot(at, accuracy, color="tab:green", marker=".", label="accuracy on held-out digits")
         right.set_ylabel("held-out accuracy", color="tab:green")
-        bottom.legend(
-            [*bottom.get_lines(), *line],
-            ["loss of each batch", "its median over an epoch", "accuracy on held-out digits"],
-            loc="center right",
-            bbox_to_anchor=(1.0, 0.72),
-            fontsize="small",
-        )
+        lines = [*bottom.get_lines(), *line]
+        bottom.legend(handles=lines, loc="center right", bbox_to_anchor=(1.0, 0.72), fontsize="small")
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
 

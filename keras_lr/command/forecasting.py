@@ -13,6 +13,8 @@ from rich.text import Text
 
 from keras_lr.command import render
 from keras_lr.command.app import Log, app, user_errors
+from keras_lr.core.tree import is_bound
+from keras_lr.tools.parsing import parse
 
 CURVE = 400
 
@@ -56,9 +58,6 @@ def _parsed(texts: list[str]) -> dict[str, Any]:
     Raises:
         ValueError: a text is not a schedule, or its durations are not in steps.
     """
-    from keras_lr.core.tree import is_bound
-    from keras_lr.tools.parsing import parse
-
     schedules = {text: parse(text) for text in texts}
     for text, parsed in schedules.items():
         if not is_bound(parsed):

@@ -64,7 +64,8 @@ def comparison(frames: dict[str, Any], width: int) -> Iterator[str]:
     if others:
         yield ""
     for name, frame in zip(names[1:], others, strict=True):
-        yield from _wrapped(f"Rates of {name} and run 1: {_parting(first, frame, rates)}.", width)
+        text = printable(f"Rates of {name} and run 1: {_parting(first, frame, rates)}.")
+        yield from textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False)
 
 
 def _table(names: list[str], labels: list[str], cells: list[list[str]], width: int) -> Iterator[str]:
@@ -83,10 +84,6 @@ def _row(label: str, cells: Sequence[str], left: int) -> str:
     label = printable(label)
     start = f"{label}\n{'':{left}}" if len(label) > left else f"{label:{left}}"
     return start + "".join(f"{cell:>{COLUMN}}" for cell in cells)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(printable(text), max(width, 20), subsequent_indent="  ", break_long_words=False)
 
 
 def _metrics(frames: dict[str, Any], rates: list[str]) -> list[str]:

@@ -9,22 +9,22 @@ import numpy as np
 from rich.console import Console
 
 from keras_lr.core import optional
+from keras_lr.core.algebra import Schedule
+from keras_lr.core.fields import STEP_LIMIT
+from keras_lr.core.inner import length_of, values_of
+from keras_lr.core.presentation import ENDLESS, EXAMPLE
 
 BARS = "▁▂▃▄▅▆▇█"
-
-ENDLESS = 1000
-"""Number of steps that are drawn of a schedule without an end."""
 
 
 def printable(text: str) -> str:
     """A text in one line, without control sequences for the terminal: files may contain anything."""
-    shown = ("\\x1b" if char == "\x1b" else char if char.isprintable() else " " for char in text)
-    return "".join(shown)
+    return "".join("\\x1b" if char == "\x1b" else char if char.isprintable() else " " for char in text)
 
 
-def say(console: Console, text: str) -> None:
+def say(console: Console, text: str, style: str | None = None) -> None:
     """Print a text without markup and without control sequences for the terminal."""
-    console.print(printable(text), markup=False, highlight=False)
+    console.print(printable(text), style=style, markup=False, highlight=False)
 
 
 def sparkline(rates: Any) -> str:
@@ -41,15 +41,11 @@ def has_end(schedule: Any) -> bool:
 
 def bound(schedule: Any) -> Any:
     """A schedule bound to an example of a training."""
-    return schedule.bind(steps_per_epoch=100, epochs=10, batch_size=32)
+    return schedule.bind(**EXAMPLE, batch_size=32)
 
 
 def curve(schedule: Any, count: int, steps: int | None = None) -> tuple[Any, Any]:
     """Some steps of a schedule up to its end, and the rates at these steps."""
-    from keras_lr.core.algebra import Schedule
-    from keras_lr.core.fields import STEP_LIMIT
-    from keras_lr.core.inner import length_of
-
     if isinstance(schedule, Schedule) and not schedule.is_bound:
         schedule = bound(schedule)
     length = steps or length_of(schedule) or ENDLESS
@@ -63,8 +59,6 @@ def rates_at(schedule: Any, steps: Any) -> Any:
     Raises:
         ValueError: a schedule of Keras cannot be evaluated, or its rates are not finite.
     """
-    from keras_lr.core.inner import values_of
-
     try:
         rates = np.asarray(values_of(schedule, steps))
     except Exception as error:  # Keras does not check the arguments of its schedules

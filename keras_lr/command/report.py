@@ -11,10 +11,11 @@ import numpy as np
 from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.plateau_rule import PlateauState
 from keras_lr.command.inspection import Inspection, Rate
-from keras_lr.command.render import ENDLESS, rates_at
+from keras_lr.command.render import rates_at
 from keras_lr.core.algebra import Schedule
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import length_of
+from keras_lr.core.presentation import ENDLESS
 from keras_lr.core.tree import is_bound
 
 LONGEST_ENTRY = 400

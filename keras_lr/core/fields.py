@@ -47,7 +47,6 @@ STEP_LIMIT = 2**31
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FLOAT32_TINY = float(np.finfo(np.float32).tiny)
 
-
 LONGEST_PATH = 4096
 
 
@@ -100,6 +99,14 @@ class Whole(Kind):
         if number != int(number):
             raise self.wrong_value()
         return int(number)
+
+
+def whole(low: int, high: int | None = None, of: str = "") -> Whole:
+    """The kind of a whole number of something from `low` to `high`, or below 2**31, without other units."""
+    what = f"a whole number of {of}" if of else "a whole number"
+    if high is None:
+        return Whole(f"{what} in [{low}, 2**31)", low, steps=False)
+    return Whole(f"{what} in [{low}, {high}]", low, high + 1, steps=False)
 
 
 ROUNDINGS: dict[str, Callable[[Ratio], int]] = {"nearest": nearest, "up": math.ceil, "down": math.floor}

@@ -14,10 +14,8 @@ from keras.optimizers.schedules import LearningRateSchedule
 from numpy.typing import NDArray
 
 from keras_lr.core.by_backend import counter_dtype
-from keras_lr.core.fields import Whole
+from keras_lr.core.fields import COUNT
 from keras_lr.core.refusals import check, refuse
-
-STEPS = Whole("a whole number in [1, 2**31)", 1, steps=False)
 
 MOST = 33
 """How many steps are tried, spread evenly from the first to the last."""
@@ -50,7 +48,7 @@ def check_schedule(schedule: LearningRateSchedule, steps: SupportsFloat = 1000) 
     """
     if not isinstance(schedule, LearningRateSchedule):
         refuse("check_schedule", "schedule", "a LearningRateSchedule", schedule, TypeError)
-    count = check(STEPS, "check_schedule", "steps", steps)
+    count = check(COUNT, "check_schedule", "steps", steps)
     tried = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(np.int64))
     try:
         rates = _rates(schedule, tried)

@@ -9,13 +9,13 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import SCHEDULE, Schedule
-from keras_lr.core.fields import NON_NEGATIVE, Whole
+from keras_lr.core.fields import NON_NEGATIVE, whole
 from keras_lr.core.inner import length_of, values_of
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.tree import is_bound
 
 MOST = 10_000_000
-STEPS = Whole("a whole number of steps in [1, 10000000]", 1, MOST + 1, steps=False)
+STEPS = whole(1, MOST, "steps")
 
 WITHOUT_END = 10_000
 """Steps to compare if neither schedule has an end."""
@@ -125,11 +125,9 @@ def _arguments(a: Any, b: Any, path: str) -> list[tuple[str, Any, Any]]:
     """The different arguments, including those of inner schedules of the same class."""
     if isinstance(a, Schedule) and type(a) is type(b):
         others = b.arguments()
-        parts = [_arguments(value, others[name], f"{path}.{name}") for name, value in a.arguments().items()]
-        return [found for part in parts for found in part]
-    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
-        parts = [
-            _arguments(one, other, f"{path}[{index}]") for index, (one, other) in enumerate(zip(a, b, strict=True))
-        ]
-        return [found for part in parts for found in part]
-    return [] if a == b else [(path.lstrip(".") or "schedule", a, b)]
+        parts = [(value, others[name], f"{path}.{name}") for name, value in a.arguments().items()]
+    elif isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        parts = [(one, other, f"{path}[{index}]") for index, (one, other) in enumerate(zip(a, b, strict=True))]
+    else:
+        return [] if a == b else [(path.lstrip(".") or "schedule", a, b)]
+    return [found for part in parts for found in _arguments(*part)]

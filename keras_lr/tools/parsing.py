@@ -23,6 +23,7 @@ from keras_lr.core.serialization import UNITS, is_stock
 from keras_lr.core.tree import LearningRateSchedule
 
 LONGEST = 20_000
+STOCK = "keras.optimizers.schedules"
 METHODS = ("from_endpoints", "untuned", "from_step", "clip", "cooldown", "bind", "momentum")
 OF_CLASSES = ("from_endpoints", "untuned")
 """Methods of the class, not of an instance."""
@@ -85,7 +86,7 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
             tree = ast.parse(text.strip(), mode="eval")
         schedule = _Reader(known).value(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeEncodeError) as error:
-        reason = str(error)[:200]
+        reason = str(error)[:200] or "it is nested too deeply"  # Python's parser raises a bare `MemoryError` then
     except (NotPartOfScheduleError, OverflowError, ZeroDivisionError, AttributeError) as error:
         reason = str(error)[:200]
     except TypeError as error:
@@ -93,9 +94,9 @@ def parse(text: str, custom_objects: Mapping[str, type] | None = None) -> Any:
             raise ValueError(str(error)) from None
         reason = str(error)[:200]
     else:
-        reason = "" if isinstance(schedule, LearningRateSchedule) else "this is something else"
-    if not reason:
-        return schedule
+        if isinstance(schedule, LearningRateSchedule):
+            return schedule
+        reason = "this is something else"
     return refuse("parse", "text", f"the source of a schedule, such as `CosineDecay(0.1, 1000)` ({reason})", text)
 
 
@@ -152,10 +153,8 @@ class _Reader:
             name = shown(node.id)
             raise NotPartOfScheduleError(f"there is no schedule {name}; `keras-lr list` shows all schedules")
         if isinstance(node, ast.Attribute):
-            path = _text(node)
-            prefix = "keras.optimizers.schedules."
-            is_named = path == prefix + node.attr
-            if is_named and is_stock({"module": "keras.optimizers.schedules", "class_name": node.attr}):
+            is_named = _text(node) == f"{STOCK}.{node.attr}"
+            if is_named and is_stock({"module": STOCK, "class_name": node.attr}):
                 return getattr(keras.optimizers.schedules, node.attr)
             if node.attr in METHODS:
                 owner = self._function(node.value) if isinstance(node.value, ast.Name) else self.value(node.value)

@@ -116,6 +116,7 @@ def test_operators_and_methods_are_parsed():
         "a" * 30000,
         "Constant(" * 3000 + "0.1" + ")" * 3000,
         "-" * 5000 + "Constant(0.1)",
+        "-" * 19_000 + "Constant(0.1)",  # Python's parser raises a `MemoryError` without a text
         "\x00",
         "",
     ],

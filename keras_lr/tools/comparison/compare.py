@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import Any, SupportsFloat
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr.core.algebra import SCHEDULE, Schedule
-from keras_lr.core.fields import FLAG, PATH, POSITIVE, OrNone, Whole
+from keras_lr.core.fields import FLAG, PATH, POSITIVE, OrNone, Whole, whole
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.tools.comparison import trials
@@ -25,12 +25,10 @@ from keras_lr.tools.comparison.peaks import LENGTHS, peak_of
 from keras_lr.tools.comparison.result import Comparison
 from keras_lr.tools.comparison.trials import Outcome, Trial
 
-if TYPE_CHECKING:
-    pass
-
-SEEDS = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 1, 10_001, steps=False)
-SEED = Whole("a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)", 0, steps=False)
-WORKERS = OrNone(Whole("a whole number in [1, 4096]", 1, 4097, steps=False))
+ALLOWED_SEEDS = "a number of seeds in [1, 10000], or a sequence of seeds in [0, 2**31)"
+SEEDS = Whole(ALLOWED_SEEDS, 1, 10_001, steps=False)
+SEED = Whole(ALLOWED_SEEDS, 0, steps=False)
+WORKERS = OrNone(whole(1, 4096))
 
 
 def compare(
@@ -91,10 +89,9 @@ def compare(
         refuse("compare", "executor", "a `concurrent.futures.Executor`, or None", executor, TypeError)
     processes: int | None = check(WORKERS, "compare", "workers", workers)
     wanted = {trial.key(): trial for trial in trials_of(schedules, _seeds(seeds), rates, _length(fit))}
-    outcomes = {}
     book = None if journal is None else Journal(Path(check(PATH, "compare", "journal", journal)))
-    if book is not None:
-        outcomes = {key: outcome for key, outcome in book.read().items() if key in wanted and not outcome.error}
+    known = {} if book is None else book.read()
+    outcomes = {key: outcome for key, outcome in known.items() if key in wanted and not outcome.error}
     payloads = {key: trials.packed(trial, build_model, fit) for key, trial in wanted.items() if key not in outcomes}
     display = Display(wanted, outcomes, visible=progress)
     if executor is None:
@@ -120,13 +117,11 @@ def _result(names: tuple[str, ...], wanted: dict[str, Trial], outcomes: dict[str
             failures.append({**who, "error": outcome.error})
         else:
             rows += [{**who, **row} for row in outcome.rows]
-    if not rows:
-        raise RuntimeError(f"compare: every training failed, the first one with {failures[0]['error']}")
     if failures:
-        message = (
-            f"compare: {len(failures)} of {len(wanted)} trainings failed, the first one with {failures[0]['error']}"
-        )
-        warn_user(message)
+        failed = f"failed, the first one with {failures[0]['error']}"
+        if not rows:
+            raise RuntimeError(f"compare: every training {failed}")
+        warn_user(f"compare: {len(failures)} of {len(wanted)} trainings {failed}")
     frame = pd.DataFrame(rows).astype({"seed": "int64", "epoch": "int64"})
     return Comparison(names, frame, pd.DataFrame(failures, columns=["schedule", "peak", "seed", "error"]))
 

@@ -23,7 +23,7 @@ from keras_lr.core.algebra import Schedule
 from keras_lr.core.evaluation import external_rate
 from keras_lr.core.fields import STEP_LIMIT, OrNone, Several, StepCount
 from keras_lr.core.frozen import declared_arguments
-from keras_lr.core.inner import values_of
+from keras_lr.core.inner import length_of, values_of
 from keras_lr.core.tree import LearningRateSchedule, durations, walk
 from keras_lr.schedules import combinators, cyclical, decay, installed, stepwise, warmup
 from keras_lr.tools.comparison.turning_points import TURNS, following
@@ -88,7 +88,7 @@ def _highest(schedule: LearningRateSchedule) -> float:
     slow = any(map(_takes_one_step, unknown))
     last, length = STEP_LIMIT - 1, None
     if unknown or any(isinstance(part, combinators.Noise) for part in inside):
-        length = schedule.length() if isinstance(schedule, Schedule) else None
+        length = length_of(schedule)
         last = min(last, length or sum(map(_steps_in, inside)) + (SHORT if slow else LONG))
     is_mixed = any(not isinstance(part, Schedule) for part in inside)
     size = FEW if slow or (is_mixed and not unknown) else BLOCK
@@ -125,7 +125,7 @@ def ceiling(schedule: LearningRateSchedule, first: int, last: int) -> float:
         return LIMITS[type(twin)](twin, first, last)
     if type(twin) in TURNS:
         return _highest_at(twin, TURNS[type(twin)](twin, first), first, last)
-    length = schedule.length() if isinstance(schedule, Schedule) else None
+    length = length_of(schedule)
     return _rate(schedule, length) if length is not None and first >= length else math.inf
 
 
@@ -164,7 +164,7 @@ def _twin(schedule: LearningRateSchedule) -> LearningRateSchedule:
 def _is_unknown(part: LearningRateSchedule) -> bool:
     """Whether nothing is known about a schedule, not even its end."""
     is_known = type(_twin(part)) in LIMITS or type(_twin(part)) in TURNS
-    return not is_known and (not isinstance(part, Schedule) or part.length() is None)
+    return not is_known and length_of(part) is None
 
 
 def _takes_one_step(part: LearningRateSchedule) -> bool:

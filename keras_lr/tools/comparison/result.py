@@ -111,11 +111,43 @@ class Comparison:
             TypeError, ValueError: an argument is not allowed.
             ImportError: matplotlib is missing.
         """
-        return _draw(self, self._metric(metric), self.summary(metric, mode=mode), ax)
+        summary = self.summary(metric, mode=mode)
+        ax = drawing.axes(ax)
+        from matplotlib.ticker import MaxNLocator
+
+        for label, curve in self._curves(summary):
+            (line,) = ax.plot(curve.index, curve["mean"], label=label)
+            ax.fill_between(curve.index, curve["low"], curve["high"], color=line.get_color(), alpha=0.15, linewidth=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(summary.attrs["metric"])
+        ax.grid(visible=True, alpha=0.3)
+        ax.legend(fontsize="small", title="schedule (peak rate)")
+        return ax
 
     def _repr_html_(self) -> str:
-        """A sentence and the curves of the metric, as HTML for a notebook."""
-        return _html(self)
+        """A sentence with the best schedule, and the curves of the metric, as HTML for a notebook."""
+        count = len(self.failures)
+        failed = f" {count:,} training{'s' if count > 1 else ''} failed." if count else ""
+        if not len(self.frame):
+            return svg.without_chart(f"A comparison without results.{failed}")
+        summary = self.summary()
+        metric, best = summary.attrs["metric"], summary.iloc[0]
+        spread = f" ± {best['std']:.2g}" if math.isfinite(best["std"]) else ""
+        sentence = f"{len(summary)} schedules. Best in {metric}: {best['schedule']}, {best['mean']:.4g}{spread}."
+        lines = [
+            svg.Line(curve.index.to_numpy(), curve["mean"].to_numpy(), label, band=(curve["low"], curve["high"]))
+            for label, curve in self._curves(summary)
+        ]
+        return svg.figure(sentence + failed, lines, svg.Axes("epoch", metric))
+
+    def _curves(self, summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+        """For each row of a summary: its label, and mean, low and high (one standard deviation) by epoch."""
+        for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
+            part = self.frame[(self.frame["schedule"] == name) & (self.frame["peak"] == peak)]
+            curve = part.groupby("epoch")[summary.attrs["metric"]].agg(["mean", "std"]).fillna({"std": 0.0})
+            low, high = curve["mean"] - curve["std"], curve["mean"] + curve["std"]
+            yield f"{name} ({peak:.3g})", curve.assign(low=low, high=high)
 
     def _metric(self, metric: str | None) -> str:
         names = list(self.frame.columns)[6:]
@@ -162,52 +194,8 @@ class _Group:
         }
 
 
-def _curves(result: Comparison, metric: str, summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For each row of a summary: its label, and mean, low and high (one standard deviation) of the metric by epoch."""
-    frame = result.frame
-    for name, peak in zip(summary["schedule"], summary["peak"], strict=True):
-        part = frame[(frame["schedule"] == name) & (frame["peak"] == peak)]
-        curve = part.groupby("epoch")[metric].agg(["mean", "std"]).fillna({"std": 0.0})
-        yield (
-            f"{name} ({peak:.3g})",
-            curve.assign(low=curve["mean"] - curve["std"], high=curve["mean"] + curve["std"]),
-        )
-
-
-def _draw(result: Comparison, metric: str, summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw a metric over the epochs for the rows of a summary: means, in bands of one standard deviation."""
-    ax = drawing.axes(ax)
-    from matplotlib.ticker import MaxNLocator
-
-    for label, curve in _curves(result, metric, summary):
-        (line,) = ax.plot(curve.index, curve["mean"], label=label)
-        ax.fill_between(curve.index, curve["low"], curve["high"], color=line.get_color(), alpha=0.15, linewidth=0)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(metric)
-    ax.grid(visible=True, alpha=0.3)
-    ax.legend(fontsize="small", title="schedule (peak rate)")
-    return ax
-
-
-def _html(result: Comparison) -> str:
-    """A sentence with the best schedule, and the curves as SVG."""
-    count = len(result.failures)
-    failed = f" {count:,} training{'s' if count > 1 else ''} failed." if count else ""
-    if not len(result.frame):
-        return svg.without_chart(f"A comparison without results.{failed}")
-    summary = result.summary()
-    metric, best = str(summary.attrs["metric"]), summary.iloc[0]
-    spread = f" ± {best['std']:.2g}" if math.isfinite(best["std"]) else ""
-    sentence = f"{len(summary)} schedules. Best in {metric}: {best['schedule']}, {best['mean']:.4g}{spread}.{failed}"
-    lines = [
-        svg.Line(curve.index.to_numpy(), curve["mean"].to_numpy(), label, band=(curve["low"], curve["high"]))
-        for label, curve in _curves(result, metric, summary)
-    ]
-    return svg.figure(sentence, lines, svg.Axes("epoch", metric))
-
-
 def direction_of(metric: str, mode: Mode) -> str:
+    """Whether a metric should be high or low: "max" or "min"."""
     check(one_of(Mode), "summary", "mode", mode)
     if mode != "auto":
         return mode

@@ -28,6 +28,12 @@ START_HINT = (
     'In a script, `compare` must be called under `if __name__ == "__main__":`, since each worker imports the script.'
 )
 
+POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -109,11 +115,11 @@ def packed(trial: Trial, build_model: Any, fit: Any) -> bytes:
 
 
 def _model(build_model: Callable[..., Any], rate: Any) -> Any:
-    if _positional(build_model) == 0:
-        model = build_model()
-        access.set_learning_rate(model, rate)
-        return model
-    return build_model(rate)
+    if any(parameter.kind in POSITIONAL for parameter in inspect.signature(build_model).parameters.values()):
+        return build_model(rate)
+    model = build_model()
+    access.set_learning_rate(model, rate)
+    return model
 
 
 def _train(fit: Any, model: Any, callbacks: list[Any]) -> None:
@@ -121,16 +127,6 @@ def _train(fit: Any, model: Any, callbacks: list[Any]) -> None:
         model.fit(**{"verbose": 0, **fit, "callbacks": [*callbacks, *fit.get("callbacks", [])]})
     else:
         fit(model, callbacks)
-
-
-def _positional(function: Callable[..., Any]) -> int:
-    """How many positional arguments a function accepts."""
-    kinds = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
-    return sum(parameter.kind in kinds for parameter in inspect.signature(function).parameters.values())
 
 
 def on_executor(executor: Executor, payloads: dict[str, bytes]) -> Iterator[tuple[str, Outcome]]:

@@ -6,7 +6,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from keras_lr.core.fields import FLAG, STRING, OrNone, Whole, one_of
+from keras_lr.core.fields import FLAG, STRING, OrNone, Whole, one_of, whole
 from keras_lr.core.refusals import check
 from keras_lr.tools.forecast import fitting
 from keras_lr.tools.forecast.fitted import fitted_run
@@ -14,7 +14,7 @@ from keras_lr.tools.forecast.laws import LAWS, LawName
 from keras_lr.tools.forecast.result import SKIP, Forecast
 from keras_lr.tools.forecast.runs import Reading, Run
 
-DRAWS = Whole("a whole number in [0, 10000]", 0, high=10_001, steps=False)
+DRAWS = whole(0, 10_000)
 SEED = Whole("a whole number >= 0", 0, steps=False)
 
 
@@ -91,8 +91,8 @@ def _cautions(runs: list[Run]) -> tuple[str, ...]:
     found = []
     if len(runs) == 1:
         found.append("one run hardly separates the effects of the sum of the rates and of their fall; add another run")
-    ends = [run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min() for run in runs]
-    for run, end in zip(runs, ends, strict=True):
+    for run in runs:
+        end = run.losses[-max(len(run.losses) // 10, 1) :].mean() / run.losses.min()
         if end > 1.1:
             found.append(f"the loss of {run.name} ends {end - 1:.0%} above its lowest value, which no law describes")
     return tuple(found)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_lr.tools.forecast.laws import Law
 from keras_lr.tools.forecast.runs import Run
 from keras_lr.tools.forecast.sums import Floats
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 
 PARTS = 20
 """Into so many parts a run is cut, to see how steeply its rate falls: over one part, and not between two steps."""
@@ -37,12 +32,6 @@ class FittedRun:
     loss_steps: tuple[int, ...]
     losses: tuple[float, ...]
     fitted: tuple[float, ...]
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Self:
-        """The run with the fields from JSON."""
-        whole: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        return cls(**whole)
 
 
 def fitted_run(run: Run, law: Law, parameters: Floats) -> FittedRun:

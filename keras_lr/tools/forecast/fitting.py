@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lr.core import optional
-from keras_lr.tools.forecast.laws import Law
-from keras_lr.tools.forecast.runs import Run, names_of
+from keras_lr.core.refusals import shown
+from keras_lr.tools.forecast.laws import LOWEST, Law
+from keras_lr.tools.forecast.runs import Run
 from keras_lr.tools.forecast.sums import Floats, Sums, sums_of
 
 DELTA = 1e-3
@@ -29,6 +30,9 @@ POWERS = (0.15, 0.4, 1.0)
 
 LEAST = 12
 """Smallest number of losses of a run for a fit."""
+
+SMALLEST_AREA = 1e-12
+"""Used instead of a smaller area for the start of a fit, in scaled units."""
 
 SEEN_FALL = 0.1
 """The rate must fall by this fraction of the highest rate in at least one run."""
@@ -61,9 +65,10 @@ def refuse_unfit(owner: str, runs: list[Run]) -> None:
     if max(falls) < SEEN_FALL:
         highest = max(run.rates.max() for run in runs)
         steps = max(len(run.rates) for run in runs)
+        names = ", ".join(shown(run.name) for run in runs)
         raise ValueError(
             f"{owner}: a run at a constant rate does not show the effect of a decay, and the rate is constant in "
-            f"{names_of(runs)}; add a run whose rate falls, such as CosineDecay({highest:.4g}, {steps})"
+            f"{names}; add a run whose rate falls, such as CosineDecay({highest:.4g}, {steps})"
         )
 
 
@@ -135,21 +140,20 @@ class _Problem:
 
     def logs(self, point: Floats) -> list[Floats]:
         """The logarithm of the law's loss at the points of each run."""
-        return [_log(self._law.loss(self.parameters(point), sums)) for sums in self._sums]
+        return [self._law.log_loss(self.parameters(point), sums) for sums in self._sums]
 
     def starts(self, observed: list[Floats]) -> list[Floats]:
         """The best points of a grid over the exponents. The other parameters follow from linear least squares."""
         from scipy.optimize import nnls
 
         weights = np.concatenate([np.exp(-it) for it in observed])
+        area = np.concatenate([sums.area for sums in self._sums])
         found: list[tuple[float, Floats]] = []
         for shape in self._law.shapes(self._steps):
             gain = np.concatenate([self._law.gain(np.array(shape), sums) for sums in self._sums])
             for power in POWERS:
-                area = np.concatenate([sums.area for sums in self._sums])
-                columns = (
-                    np.stack([np.ones_like(area), np.maximum(area, TINY) ** -power, -gain], axis=1) * weights[:, None]
-                )
+                fall = np.maximum(area, SMALLEST_AREA) ** -power
+                columns = np.stack([np.ones_like(area), fall, -gain], axis=1) * weights[:, None]
                 linear, error = nnls(columns, np.ones(len(area)))
                 lowest, height, size = np.maximum(linear, [0.0, 1e-6, 1e-6])
                 found.append((error, np.array([lowest, *np.log([height, power, size, *shape])])))
@@ -189,7 +193,9 @@ class _Problem:
 
         def slopes(point: Floats) -> Floats:
             parts = [self._law.slopes(self.parameters(point), sums) for sums in self._sums]
-            of_logs = [np.where(loss[:, None] > TINY, it / _floor(loss)[:, None], 0.0) for loss, it in parts]
+            of_logs = [
+                np.where(loss[:, None] > LOWEST, it / np.maximum(loss, LOWEST)[:, None], 0.0) for loss, it in parts
+            ]
             beyond = whole if float(point @ whole) > most else 0.0 * whole
             return np.concatenate([*of_logs, np.diag(self._weight), beyond[None, :]])
 
@@ -207,14 +213,3 @@ class _Problem:
             low[4], high[4] = np.log(0.02), np.log(10.0)  # β
             low[5], high[5] = np.log(0.001), np.log(2.0)  # γ
         return np.concatenate([[0.0], low]), np.concatenate([[highest], high])
-
-
-TINY = 1e-12
-
-
-def _floor(loss: Floats) -> Floats:
-    return np.maximum(loss, TINY)
-
-
-def _log(loss: Floats) -> Floats:
-    return np.asarray(np.log(_floor(loss)))

@@ -106,7 +106,7 @@ class Forecaster(keras.callbacks.Callback):
         self.every: int = check(COUNT, owner, "every", every)
         self.verbose: bool = check(FLAG, owner, "verbose", verbose)
         self.outlooks: list[Outlook] = []
-        self._refused: str | None = None
+        self._has_refused = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         lookup.at_least_one(lookup.rated_optimizers(self.model))
@@ -119,8 +119,9 @@ class Forecaster(keras.callbacks.Callback):
             them = {**self._earlier, f"run {len(self.logs) + 1}": frame}
             forecast = fit_forecast(them, self.law, self.loss, draws=DRAWS)
         except ValueError as error:
-            self._say(f"no forecast yet: {error}" if self._refused is None else None)
-            self._refused = str(error)
+            if not self._has_refused:
+                self._say(f"no forecast yet: {error}")
+            self._has_refused = True
             return
         outlook = self._outlook(forecast, int(frame["step"].iloc[-1]) + 1)
         self.outlooks.append(outlook)
@@ -173,8 +174,8 @@ class Forecaster(keras.callbacks.Callback):
         parts.append(f"a cooldown started now would end at {_interval(outlook.cooldown)}")
         return f"by the {self.law} law, at step {outlook.step:,}: " + "; ".join(parts)
 
-    def _say(self, text: str | None) -> None:
-        if self.verbose and text is not None:
+    def _say(self, text: str) -> None:
+        if self.verbose:
             print(f"Forecaster: {text}")
 
 

@@ -15,6 +15,9 @@ from keras_lr.tools.forecast.sums import Floats, Sums
 SMALLEST = 1e-12
 """Smaller rates count as this fraction of the highest rate, so that their powers stay finite."""
 
+LOWEST = 1e-12
+"""Used instead of a lower loss, which a law may have, so that it has a logarithm."""
+
 TINY = 1e-100
 """Used instead of an area of 0, when no rate has been above 0 yet."""
 
@@ -56,6 +59,10 @@ class Law(ABC):
         return np.asarray(
             lowest + height * np.maximum(sums.area, TINY) ** -power - size * self.gain(np.array(shape), sums)
         )
+
+    def log_loss(self, parameters: Floats, sums: Sums) -> Floats:
+        """The logarithm of the loss at the points of a run."""
+        return np.asarray(np.log(np.maximum(self.loss(parameters, sums), LOWEST)))
 
     def slopes(self, parameters: Floats, sums: Sums) -> tuple[Floats, Floats]:
         """The loss at the points, and its slopes in L0 and in the logarithms of the other parameters."""

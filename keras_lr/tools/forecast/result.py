@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import numpy as np
 
 from keras_lr.core.algebra import Schedule
-from keras_lr.core.fields import FLAG, OrNone, Whole
+from keras_lr.core.fields import FLAG, OrNone, Whole, whole
 from keras_lr.core.inner import values_of
 from keras_lr.core.presentation import MOST_STEPS
 from keras_lr.core.refusals import check, refuse
@@ -19,14 +19,14 @@ from keras_lr.tools.forecast import design, pictures
 from keras_lr.tools.forecast.fitted import FittedRun, fitted_run
 from keras_lr.tools.forecast.laws import LAWS, Law
 from keras_lr.tools.forecast.runs import Reading
-from keras_lr.tools.forecast.sums import Floats, Steps, Sums, points_of, sums_of
+from keras_lr.tools.forecast.sums import Floats, Steps, points_of, sums_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
-STEPS = Whole(f"a whole number of steps in [2, {MOST_STEPS}]", 2, high=MOST_STEPS + 1, steps=False)
+STEPS = whole(2, MOST_STEPS, "steps")
 SKIP = OrNone(Whole("a whole number of steps >= 0", 0, steps=False))
 
 CURVE = 500
@@ -99,13 +99,10 @@ class Forecast:
         """The loss curve of a training with these rates."""
         import pandas as pd
 
-        curve, points = self._law.loss(self._values, sums_of(rates, points_of(rates, CURVE))), points_of(rates, BAND)
-        area = np.cumsum(rates)
-        steps_of, every = points_of(rates, CURVE), np.arange(len(rates))
-        loss = np.interp(every, steps_of, curve)
-        spread = np.interp(every, points, self._spread(rates, points))
-        loss[area < min(run.first_area for run in self.runs)] = np.nan
-        half = COVERAGE * spread
+        every, points, few = np.arange(len(rates)), points_of(rates, CURVE), points_of(rates, BAND)
+        loss = np.interp(every, points, self._law.loss(self._values, sums_of(rates, points)))
+        loss[np.cumsum(rates) < min(run.first_area for run in self.runs)] = np.nan
+        half = COVERAGE * np.interp(every, few, self._spread(rates, few))
         return pd.DataFrame(
             {
                 "step": every,
@@ -239,8 +236,7 @@ class Forecast:
         most = total - design.LEAST
         if most < (usual if warmup_steps is None else 0):
             refuse("best", "total_steps", f"at least {design.LEAST} steps after the warmup", total)
-        kind = Whole(f"a whole number of steps in [0, {most}]", 0, high=most + 1, steps=False)
-        warmup = check(kind, "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
+        warmup = check(whole(0, most, "steps"), "best", "warmup_steps", usual if warmup_steps is None else warmup_steps)
         return design.best(design.plan_of(self._law, self._values, total, warmup, self.runs), peak, family)
 
     def to_json(self) -> str:
@@ -279,8 +275,8 @@ class Forecast:
 
     def _spread(self, rates: Floats, points: Steps) -> Floats:
         """Standard deviation of log(loss), from the draws and the noise."""
-        sums: Sums = sums_of(rates, points, BAND_GROUPS)
-        drawn = np.log(np.maximum([self._law.loss(draw, sums) for draw in self._draws], 1e-12))
+        sums = sums_of(rates, points, BAND_GROUPS)
+        drawn = np.array([self._law.log_loss(draw, sums) for draw in self._draws])
         return np.asarray(np.sqrt(drawn.var(axis=0) + self.noise**2))
 
     def _fitted(self, owner: str, log: Any, running_mean: Any, skip: Any) -> tuple[FittedRun, ...]:
@@ -307,7 +303,8 @@ def _fields_in(text: str) -> dict[str, Any]:
     """The fields of a forecast from the text of `to_json`."""
     try:
         found = json.loads(text)
-        found["runs"] = tuple(FittedRun.from_dict(run) for run in found["runs"])
+        runs: Any = [{k: tuple(v) if isinstance(v, list) else v for k, v in run.items()} for run in found["runs"]]
+        found["runs"] = tuple(FittedRun(**run) for run in runs)
         found["draws"] = tuple(tuple(map(float, draw)) for draw in found["draws"])
         found["cautions"] = tuple(found["cautions"])
         if tuple(found["parameters"]) != LAWS[found["law"]].names:

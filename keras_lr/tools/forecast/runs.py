@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,14 +139,13 @@ def _run(reading: Reading, name: str, frame: Any) -> Run:
         there = ", ".join(map(str, frame.columns))
         raise ValueError(f"{owner}: `loss` must be a column of every log, got {shown(loss)}; {name} has {there}")
     losses = column_of(owner, reading.argument, name, frame, loss)
+    counts = np.ones(len(losses))
     # `LearningRateLogger` records the values that Keras reports after a batch: means over the epoch so far.
     running_mean = reading.running_mean
     if running_mean is None:
         running_mean = loss == "loss" and {"epoch", "batch"} <= set(frame.columns)
     if running_mean:
         losses, counts = _of_batches(reading, name, frame, losses)
-    else:
-        counts = np.ones(len(losses))
     if skip is not None and skip >= len(rates):
         refuse(owner, "skip", f"less than the {len(rates):,} steps of {name}", skip)
     first = max(warmup_of(rates), int(SKIPPED * len(rates))) if skip is None else skip
@@ -205,7 +204,3 @@ def _smoothed(steps: Steps, losses: Floats, counts: Floats) -> tuple[Steps, Floa
     total = np.add.reduceat(counts, edges)
     means = np.add.reduceat(losses * counts, edges) / total
     return np.rint(np.add.reduceat(steps * counts, edges) / total).astype(np.int64), means
-
-
-def names_of(runs: Iterable[Run]) -> str:
-    return ", ".join(shown(run.name) for run in runs)

@@ -1,8 +1,7 @@
 """`find_learning_rate`: Smith's range test, which does not change the model.
 
 Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3 (arXiv 1506.01186):
-train with a rising rate, and look where the loss begins to fall and where it diverges. Here the
-rates rise by equal factors, i = 0 … steps − 1:  rate_i = min_rate · (max_rate/min_rate)^(i/(steps − 1)).
+train with a rising rate, and look where the loss begins to fall and where it diverges.
 
 The sweep is a schedule in the compiled training step. The step also resets the metrics before every
 batch, so that it reports the loss of the batch, not Keras's mean over the epoch.
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, FLAG, NON_NEGATIVE, POSITIVE, STRING, OrNone, Real, Several, whole
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import choice, lookup
@@ -31,11 +30,11 @@ OWNER = "find_learning_rate"
 FIELDS: dict[str, Kind] = {
     "min_rate": POSITIVE,
     "max_rate": POSITIVE,
-    "steps": Whole("a whole number of batches in [10, 1000000]", 10, 1_000_001, steps=False),
+    "steps": whole(10, 1_000_000, "batches"),
     "smoothing": Real("a number in [0, 1)", low=0.0, high=math.nextafter(1.0, 0.0)),
     "divergence": Real("a number > 1", low=1.0, open_low=True),
-    "repeats": Whole("a whole number in [1, 1000]", 1, 1001, steps=False),
-    "seed": OrNone(Whole("a whole number in [0, 2**31)", 0, steps=False)),
+    "repeats": whole(1, 1000),
+    "seed": OrNone(whole(0)),
 }
 
 

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_lr.core import drawing, svg
 from keras_lr.core.fields import one_of
 from keras_lr.core.refusals import check
 from keras_lr.core.warning import warn_user
 from keras_lr.tools.range_test import suggestions as rules
+from keras_lr.tools.range_test.suggestions import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-Floats = NDArray[np.float64]
 
 DECADE = 10.0
 
@@ -103,6 +101,8 @@ class RangeTest:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the smoothed loss over the rate with matplotlib, with the suggestions of the rules.
 
+        Several runs are drawn as one line (their median) in a band from the lowest to the highest.
+
         Args:
             ax: the axes to draw on; those of a new figure by default.
 
@@ -113,11 +113,36 @@ class RangeTest:
             TypeError: `ax` is not matplotlib's axes.
             ImportError: matplotlib is missing.
         """
-        return _draw(self, ax)
+        ax, picture = drawing.axes(ax), _picture_of(self)
+        rates = picture.rates
+        if picture.band is None:
+            ax.plot(rates, self.sweeps[0].loss[: len(rates)], ".", color="0.7", markersize=3, label="loss of the batch")
+        else:
+            ax.fill_between(rates, *picture.band, color="tab:blue", alpha=0.2, linewidth=0)
+        ax.plot(rates, picture.middle, color="tab:blue", label="smoothed loss")
+        for rule, (rate, height) in picture.marks.items():
+            ax.plot(rate, height, "o", label=f"{rule}: {rate:.2g}")
+        ax.set_xscale("log")
+        if picture.limits is not None:
+            ax.set_ylim(*picture.limits)
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("loss")
+        ax.grid(visible=True, alpha=0.3)
+        ax.legend(fontsize="small")
+        return ax
 
     def _repr_html_(self) -> str:
         """A sentence, and the curve with the suggestions of the rules, as HTML for a notebook."""
-        return _html(self)
+        picture = _picture_of(self)
+        answers = ", ".join(f"{rate:.2g} ({rule})" for rule, (rate, _) in picture.marks.items())
+        batches = sum(len(sweep.loss) for sweep in self.sweeps)
+        low, high = picture.rates[0], picture.rates[-1]
+        sentence = f"A range test of {batches:,} batches, with rates from {low:.2g} to {high:.2g}. "
+        sentence += f"Suggested learning rates: {answers}." if answers else "No rule suggests a learning rate."
+        line = svg.Line(picture.rates, picture.middle, "smoothed loss", band=picture.band)
+        marks = [svg.Line([x], [y], f"{rule}: {x:.2g}", "marks") for rule, (x, y) in picture.marks.items()]
+        axes = svg.Axes("learning rate", "loss", log_x=True, y_range=picture.limits)
+        return svg.figure(sentence, [line, *marks], axes)
 
     def _suggest(self, rule: str) -> rules.Suggestion:
         check(one_of(rules.Rule), "suggestion", "rule", rule)
@@ -175,41 +200,3 @@ def _picture_of(test: RangeTest) -> _Picture:
         margin = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
         limits = (float(low - margin), float(high + 2.0 * margin))
     return _Picture(rates, middle, band, marks, limits)
-
-
-def _draw(test: RangeTest, ax: Axes | None = None) -> Axes:
-    """Draw the smoothed losses of a range test over the rate, and the suggestions of the rules.
-
-    Several runs are drawn as one line (their median) in a band from the lowest to the highest.
-    """
-    ax, picture = drawing.axes(ax), _picture_of(test)
-    rates = picture.rates
-    if picture.band is None:
-        ax.plot(rates, test.sweeps[0].loss[: len(rates)], ".", color="0.7", markersize=3, label="loss of the batch")
-    else:
-        ax.fill_between(rates, *picture.band, color="tab:blue", alpha=0.2, linewidth=0)
-    ax.plot(rates, picture.middle, color="tab:blue", label="smoothed loss")
-    for rule, (rate, height) in picture.marks.items():
-        ax.plot(rate, height, "o", label=f"{rule}: {rate:.2g}")
-    ax.set_xscale("log")
-    if picture.limits is not None:
-        ax.set_ylim(*picture.limits)
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("loss")
-    ax.grid(visible=True, alpha=0.3)
-    ax.legend(fontsize="small")
-    return ax
-
-
-def _html(test: RangeTest) -> str:
-    """A sentence, and the plot as SVG."""
-    picture = _picture_of(test)
-    answers = ", ".join(f"{rate:.2g} ({rule})" for rule, (rate, _) in picture.marks.items())
-    batches = sum(len(sweep.loss) for sweep in test.sweeps)
-    low, high = picture.rates[0], picture.rates[-1]
-    sentence = f"A range test of {batches:,} batches, with rates from {low:.2g} to {high:.2g}. "
-    sentence += f"Suggested learning rates: {answers}." if answers else "No rule suggests a learning rate."
-    line = svg.Line(picture.rates, picture.middle, "smoothed loss", band=picture.band)
-    marks = [svg.Line([x], [y], f"{rule}: {x:.2g}", "marks") for rule, (x, y) in picture.marks.items()]
-    axes = svg.Axes("learning rate", "loss", log_x=True, y_range=picture.limits)
-    return svg.figure(sentence, [line, *marks], axes)
