@@ -35,7 +35,7 @@ def by_epoch(epoch):
 
 
 def scheduler(epoch, lr):
-    """The example in the docstring of Keras's callback."""
+    """The function from the docstring of Keras's callback."""
     return lr if epoch < 2 else lr * float(np.exp(-0.1))
 
 

@@ -1,4 +1,4 @@
-"""Models whose `compile` takes several optimizers and whose `train_step` calls them, as in Keras's examples of a GAN."""
+"""Models whose `compile` accepts several optimizers and whose `train_step` uses them, as in Keras's GAN examples."""
 
 import keras
 import numpy as np
@@ -132,7 +132,9 @@ def test_an_optimizer_that_is_called_several_times_in_a_batch():
 def test_the_state_is_saved_and_resumed(tmp_path):
     whole, first, again = pair(), pair(), pair()
     for model in (first, again):
-        model.optimizer.build(model.trainable_variables)  # the one that is not used; only TensorFlow leaves it as it is
+        model.optimizer.build(
+            model.trainable_variables
+        )  # this optimizer is not used, and only TensorFlow does not build it
     fit(whole, Metric([1.0] * 9), plateau(), epochs=6)
     fit(first, Metric([1.0] * 9), plateau(), epochs=4)
     first.save_weights(tmp_path / "x.weights.h5")
@@ -160,7 +162,7 @@ def test_a_backup_is_resumed(tmp_path):
 
 
 def test_the_optimizer_of_compile_beside_another():
-    """It is meant, unless others are named, until the next `compile`."""
+    """By default a callback uses it alone. Named optimizers count until the next `compile`."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
     assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
     model.optimizer.build([model.d.kernel])
@@ -209,7 +211,7 @@ def test_something_else_than_an_optimizer_is_refused(wrong, error):
 
 
 class Hidden(Pair):
-    """Stores its optimizers where they are not found."""
+    """Stores its optimizers in a dict, where the package does not look."""
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         keras.Model.compile(self, **kwargs)

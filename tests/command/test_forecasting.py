@@ -40,7 +40,7 @@ def options(*schedules, loss="held_out"):
 def test_a_table_and_a_curve(files):
     text = run(*files, *options(STAIRS, LINEAR))
     assert "<Forecast of 'held_out' by the annealing law: L0=" in text
-    assert text.index(f"│ {LINEAR}") < text.index(f"│ {STAIRS}")  # the lower one first
+    assert text.index(f"│ {LINEAR}") < text.index(f"│ {STAIRS}")  # the lower loss comes first
     assert "100%" in text
 
 

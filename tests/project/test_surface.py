@@ -18,7 +18,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 
-# Besides the schedules, whose list is the catalogue: `test_every_exported_schedule_has_a_row`.
+# All public names but the schedules. `test_every_exported_schedule_has_a_row` compares those with the catalogue.
 NAMES = [
     "BackupAndRestore",
     "BatchNormMomentum",
@@ -112,12 +112,12 @@ def test_type_checkers_see_what_is_imported_later():
     assert set(seen) <= set(keras_lr.__all__) & set(dir(keras_lr))
 
 
-def test_a_name_that_does_not_exist():
+def test_a_name_that_does_not_exist_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'keras_lr' has no attribute 'CosineDecy'"):
         keras_lr.CosineDecy  # noqa: B018
 
 
-# What the README, the docs, the examples and the strings of the package spell.
+# Names in the README, the docs, the examples and the strings of the package
 
 DOTTED = re.compile(r"(?<![\w./-])(?:keras_lr|klr)(?:\.[A-Za-z_]\w*)+")
 IMPORT = re.compile(r"^[ >]*from (keras_lr[\w.]*) import (\([^)]*\)|[^\n#]*)", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`refine`, against algorithm 1 of arXiv 2310.07831 written as loops."""
+"""`refine` is compared with algorithm 1 of arXiv 2310.07831, written as loops."""
 
 import sys
 
@@ -45,7 +45,7 @@ def test_equal_norms_give_a_line_and_high_ones_at_first_a_warmup():
     assert warm[-1] == 0.0
 
 
-def test_tiny_and_huge_norms():
+def test_tiny_and_huge_norms_do_not_overflow():
     for scale in (1e-200, 1e200):
         np.testing.assert_allclose(
             refine(log(np.full(40, scale))).values(np.arange(40)), 0.3 * np.arange(39, -1, -1) / 39
@@ -91,7 +91,7 @@ def test_what_is_refused(norms, options, message):
     ],
     ids=["zero", "nan", "no rate", "file", "schedule"],
 )
-def test_something_else_than_a_log(made, message):
+def test_an_object_that_is_no_log_is_refused(made, message):
     with pytest.raises((TypeError, ValueError), match="^refine: " + message):
         refine(made)
 

@@ -1,4 +1,4 @@
-"""Round trips of models: the same schedule, counter and next rate, also in a fresh process."""
+"""A loaded model has the same schedule, counter and next rate, also in a new process."""
 
 import copy
 import os
@@ -96,7 +96,7 @@ def test_a_file_with_state_loads_without_the_package_and_no_state_writes_nothing
     import h5py
 
     def written(file):
-        """The arrays in the file that are ours. Before Keras 3.10 there is a group without any where nothing is saved."""
+        """The arrays of this package in the file. Keras before 3.10 writes an empty group where nothing is saved."""
         names = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         return [name for name in names if name.startswith("keras_lr_state/")]
