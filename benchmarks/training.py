@@ -85,10 +85,12 @@ def network(task: str) -> list[Any]:
     return [keras.Input((data(task.split("-")[0])[0].shape[1],)), *(layers.Dense(100, "relu") for _ in range(2))]
 
 
-def build(task: str, optimizer: str, rate: Any) -> Any:
+def build(task: str, optimizer: str, rate: Any, weight_decay: float | None = None) -> Any:
     """A compiled model; `rate` is a schedule, or the number that a plateau begins with."""
-    kind = keras.optimizers.SGD if optimizer == "sgd" else keras.optimizers.AdamW
-    made = kind(rate, momentum=0.9) if optimizer == "sgd" else kind(rate, weight_decay=0.01)
+    if optimizer == "sgd":
+        made = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=weight_decay)
+    else:
+        made = keras.optimizers.AdamW(rate, weight_decay=0.01 if weight_decay is None else weight_decay)
     if isinstance(rate, klr.OneCycle):
         name = "momentum" if optimizer == "sgd" else "beta_1"
         made = klr.Scheduled(made, **{name: rate.momentum(0.85, 0.95)})

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 import time
 import warnings
 from fractions import Fraction
@@ -435,6 +436,33 @@ def test_a_used_up_time_budget_ends_with_the_epoch(monkeypatch):
 
     history = fit(model_with(0.3), Slow(), BindSchedule(60), epochs=10)
     assert len(history.epoch) == 3
+
+
+def test_a_schedule_that_has_ended_is_reported_at_the_start(monkeypatch):
+    """The clock of the first training stays. One sentence for each schedule that cannot change any more."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    model = model_with(klr.LinearDecay(0.3, 100, 0.003))
+    drive(model, Tick(clock), BindSchedule(60), epochs=200)
+    assert source(model).pieces()["numerators"] != [1]
+    step = int(model.optimizer.iterations)
+    text = (
+        f"BindSchedule: the schedule of `learning_rate` ended at step {step} already, so this training stays at 0.003: "
+        "compile the model again, or set another schedule with `set_learning_rate`"
+    )
+    with pytest.warns(klr.ScheduleWarning, match=f"^{re.escape(text)}$") as caught:
+        drive(model, Tick(clock), BindSchedule(60), epochs=1)
+    assert [type(it.message) for it in caught] == [klr.ScheduleWarning]
+
+
+def test_a_schedule_that_has_not_ended_is_not_reported(monkeypatch):
+    """As in a new training, at a rate that is a number, and without a clock."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    for rate in (klr.LinearDecay(0.3, 1000), 0.1):
+        model = model_with(rate)
+        drive(model, Tick(clock), BindSchedule(600), epochs=4)
+        drive(model, Tick(clock), BindSchedule(600), epochs=1)
 
 
 def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):

@@ -313,6 +313,32 @@ TABLE = [
     (lambda: klr.LinearDecay(0.1, 5).clip(0.2, 0.1), ValueError, "Clip: `high` must be at least `low` (0.2), got 0.1"),
     (lambda: klr.LinearDecay(0.1, 5) * -1, ValueError, "*: `factor` must be a finite number >= 0, got -1"),
     (lambda: klr.LinearDecay(0.1, 5) / 0, ValueError, "/: `divisor` " + POSITIVE + "0"),
+    (
+        lambda: klr.LinearDecay(0.1, 5) / np.array([2.0, 3.0]),
+        TypeError,
+        "/: `divisor` must be a number (for the rate at a step, call schedule(step)), got array([2., 3.])",
+    ),
+    (lambda: klr.LinearDecay(0.1, 5) / "2", TypeError, "unsupported operand type(s) for /: 'LinearDecay' and 'str'"),
+    (
+        lambda: klr.HyperbolicLR(0.1, 60, 100, shape="exponential"),
+        ValueError,
+        "HyperbolicLR: `infimum_learning_rate` must be above 0 when `shape` is 'exponential', got 0.0",
+    ),
+    (
+        lambda: klr.HyperbolicLR(0.1, 60, 59),
+        ValueError,
+        "HyperbolicLR: `upper_bound` must be at least `decay_steps` (60), got 59",
+    ),
+    (
+        lambda: klr.Tabulated([0.1, 0.2], every=2**30),
+        ValueError,
+        "Tabulated: `every` must be so short that the table has fewer than 2**31 steps, got 1073741824",
+    ),
+    (
+        lambda: klr.Rescaled(0.1, 2.0, min_lr=0.2, max_lr=0.1),
+        ValueError,
+        "Rescaled: `max_lr` must be at least `min_lr` (0.2), got 0.1",
+    ),
     (lambda: klr.Repeat(0.1, 0), ValueError, "Repeat: `every` " + STEPS + "0"),
     (
         lambda: klr.PerUpdate(0.1, 0),
