@@ -14,6 +14,7 @@ from keras_lr import ReduceOnPlateau
 from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.callbacks.plateau_window import WindowMean, unfinished_window
+from keras_lr.optimizers.lookup import step_of
 from keras_lr.training.saved_state import memory, of
 
 
@@ -174,7 +175,7 @@ def test_a_reduction_restores_the_best_weights(rate):
     # After the fourth epoch the weights are those of the end of the second. The step is not reset.
     base = np.full(25, 0.32) if isinstance(rate, float) else rate.values(range(25))
     assert weight.seen[21] == pytest.approx(ends[1] - 0.5 * base[20], rel=1e-5)
-    assert klr.optimizers.lookup.rated_optimizers(model)[0].step() == 25
+    assert step_of(model) == 25
 
 
 def test_the_best_weights_come_back_with_the_model(tmp_path):

@@ -1,15 +1,13 @@
 """With `Scheduled` the weights equal those of Keras's optimizers that are given the value of each step."""
 
 import inspect
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from support.backend import BACKEND
 from support.needs import needs
+from support.processes import printed_lines
 from support.training import Weight, prediction_sum, saved_and_loaded
 
 import keras_lr as klr
@@ -279,10 +277,7 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
         f"optimizer = keras.models.load_model({str(tmp_path / 'model.keras')!r}).optimizer\n"
         "print(isinstance(optimizer, keras.optimizers.SGD), optimizer.hyperparameters, optimizer.momentum_correction)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ.copy()
-    )
-    assert done.stdout.strip().splitlines()[-1] == f"True {{'momentum': {FALL!r}}} True"
+    assert printed_lines(code)[-1] == f"True {{'momentum': {FALL!r}}} True"
 
 
 def test_a_config_without_schedules_by_name_is_refused():

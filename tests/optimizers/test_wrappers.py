@@ -34,6 +34,11 @@ def wrapped(wrapper, rate, other=None):
     return model
 
 
+def rates_of(rate, count):
+    rate = RATES[rate]()
+    return np.full(count, rate) if isinstance(rate, float) else rate.values(range(count))
+
+
 def columns(wrapper):
     # Keras's `MultiOptimizer` has the default optimizer last.
     return ["learning_rate_fast", "learning_rate_slow"] if "multi" in wrapper else ["learning_rate"]
@@ -61,7 +66,7 @@ def test_the_logger_under_every_wrapper(wrapper, rate):
     fit(wrapped(wrapper, RATES[rate]()), log, weights)
     frame = log.to_frame()
     assert [name for name in frame.columns if name.startswith("learning_rate")] == columns(wrapper)
-    base = np.full(15, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(15))
+    base = rates_of(rate, 15)
     for name in columns(wrapper):
         np.testing.assert_allclose(frame[name], base, rtol=1e-6)
     np.testing.assert_allclose(weights.applied, np.stack([base, base], axis=1), rtol=2e-5)
@@ -83,7 +88,7 @@ def test_a_plateau_under_every_wrapper(wrapper, rate):
     log, weights = klr.LearningRateLogger(audit=False), Weights()
     plateau = klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fit(wrapped(wrapper, RATES[rate]()), Metric([1.0] * 6), plateau, log, weights, epochs=6)
-    base = np.full(30, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(30))
+    base = rates_of(rate, 30)
     expected = base * np.where(np.arange(30) < 15, 1.0, np.where(np.arange(30) < 25, 0.5, 0.25))
     np.testing.assert_allclose(weights.applied, np.stack([expected, expected], axis=1), rtol=5e-5)
     for name in columns(wrapper):
@@ -108,7 +113,7 @@ def test_plateau_on_named_optimizers(wrapper, rate):
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", optimizers=["fast"])
     model = wrapped(wrapper, RATES[rate]())
     fit(model, Metric([1.0] * 3), plateau, weights)
-    base = np.full(15, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(15))
+    base = rates_of(rate, 15)
     cut = np.where(np.arange(15) < 10, 1.0, 0.5)
     np.testing.assert_allclose(weights.applied, np.stack([base, base * cut], axis=1), rtol=5e-5)
 
