@@ -167,7 +167,7 @@ def test_only_the_first_process_writes_and_deletes(tmp_path, monkeypatch):
     assert not (tmp_path / "new").exists()
 
 
-def test_two_callbacks_on_one_folder(tmp_path):
+def test_two_callbacks_on_one_folder_resume_and_delete_it(tmp_path):
     folder, weight = tmp_path / "run", Weight()
     pair = [klr.BackupAndRestore(folder), klr.BackupAndRestore(folder, save_freq=2)]
     killed((1, 3), *pair)
@@ -177,7 +177,7 @@ def test_two_callbacks_on_one_folder(tmp_path):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_second_callback_whose_folder_is_empty(tmp_path, order):
+def test_a_second_callback_with_an_empty_folder_does_not_prevent_the_resume(tmp_path, order):
     killed((1, 3), klr.BackupAndRestore(tmp_path / "a", save_freq=2))
     weight = Weight()
     pair = [klr.BackupAndRestore(tmp_path / "a", save_freq=2), klr.BackupAndRestore(tmp_path / "b")]
@@ -321,7 +321,7 @@ def test_a_second_fit_begins_at_the_epoch_of_the_user(tmp_path, freq):
     assert step_of(model) == 30
 
 
-def test_a_fit_after_one_that_was_resumed_and_killed(tmp_path):
+def test_a_fit_after_a_resumed_and_killed_one_begins_at_its_own_epoch(tmp_path):
     backup, seen = klr.BackupAndRestore(tmp_path, 1), Batches()
     killed((1, 3), backup)
     model = model_with(0.1)

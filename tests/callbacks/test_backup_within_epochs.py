@@ -118,7 +118,7 @@ def test_a_kill_at_any_batch_changes_nothing(tmp_path, case):
 @pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("freq", [2, 3, 4])
-def test_backups_every_few_batches(tmp_path, freq):
+def test_a_kill_changes_nothing_with_backups_every_few_batches(tmp_path, freq):
     """Some of these backups are due at the last batch of an epoch."""
     case = (lambda: 0.05, ("plateau", "backup", "log"), 3)
     assert_same(*run_and_kill(tmp_path, [(1, 1), (2, 0)], *case, freq=freq))
@@ -127,7 +127,7 @@ def test_backups_every_few_batches(tmp_path, freq):
 @pytest.mark.few(1)
 @no_executions
 @pytest.mark.parametrize("case", list(CASES)[1:3])
-def test_steps_per_execution_with_a_backup(tmp_path, case):
+def test_a_kill_changes_nothing_with_steps_per_execution(tmp_path, case):
     """Executions end with batches 1, 3 and 4. The last one has only one batch."""
     whole, resumed = run_and_kill(tmp_path, [(0, 3), (1, 1), (2, 3)], *CASES[case], freq=2, steps_per_execution=2)
     assert_same(whole, resumed)
@@ -143,7 +143,7 @@ def test_seeds_of_layers_continue_at_the_end_of_an_epoch(tmp_path):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="`tf.data` shuffles by states that nobody can read")
 @pytest.mark.few(1)
 @pytest.mark.parametrize("kill", [(1, 2), (2, 0)])
-def test_arrays_that_fit_shuffles(tmp_path, kill):
+def test_a_kill_changes_nothing_for_arrays_that_fit_shuffles(tmp_path, kill):
     case = (lambda: 0.05, ("backup", "plateau", "log"), "epoch")
     assert_same(*run_and_kill(tmp_path, [kill], *case, arguments={"shuffle": True}))
 
@@ -189,7 +189,7 @@ def generated():
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_data_of_unknown_length(tmp_path):
+def test_a_kill_changes_nothing_for_data_of_unknown_length(tmp_path):
     """A generator lasts for one epoch."""
     weights = []
     for folder, kill in (("whole", []), ("killed", [Kill(0, 3)]), ("killed", [])):
@@ -271,7 +271,7 @@ def test_an_error_among_the_skipped_batches_leaves_a_model_that_trains(tmp_path)
     assert step_of(model) == 5
 
 
-def test_a_keyboard_interrupt(tmp_path):
+def test_a_keyboard_interrupt_can_be_resumed(tmp_path):
     killed((1, 3), klr.BackupAndRestore(tmp_path / "run", 2), error=KeyboardInterrupt)
     assert names(tmp_path / "run") == ["latest.weights.h5"]
     weight = Weight()
@@ -306,7 +306,7 @@ def within(tmp_path):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-def test_fewer_batches_than_before_the_backup(within, batches):
+def test_fewer_batches_than_before_the_backup_are_refused(within, batches):
     model = model_with(0.1)
     sentence = (
         rf"made after batch 3 of epoch 0 \(the first one is 0\), but an epoch has {batches} now; pass the same data"
@@ -317,7 +317,7 @@ def test_fewer_batches_than_before_the_backup(within, batches):
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-def test_data_of_unknown_length_that_end_before_the_backup(within, batches):
+def test_data_that_end_before_the_backup_are_refused(within, batches):
     def few():
         for _ in range(batches):
             yield np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")

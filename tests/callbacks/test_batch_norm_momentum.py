@@ -107,7 +107,7 @@ class Half(keras.layers.Layer):
         return self.norm(x, training=training)
 
 
-def test_nested_frozen_and_mixed_precision_layers():
+def test_nested_and_mixed_precision_layers_are_scheduled_and_frozen_ones_not():
     half = Half()
     precision = "float32" if keras.config.backend() == "jax" else "float64"  # JAX has no float64 by default
     double = keras.layers.BatchNormalization(dtype=precision, name="double")
@@ -140,7 +140,7 @@ def test_a_failed_training_restores_the_momentum():
     np.testing.assert_allclose(mean_of(model), moving([0.99] * 4, before), rtol=1e-5)
 
 
-def test_several_optimizers():
+def test_the_momentum_is_scheduled_with_several_optimizers():
     parts = keras.optimizers.OptimizerMap(
         keras.optimizers.SGD(0.01, name="a"), {".*kernel": keras.optimizers.SGD(0.1, name="b")}
     )
@@ -162,6 +162,6 @@ def test_several_optimizers():
     ],
 )
 @pytest.mark.once
-def test_what_is_refused(make, text):
+def test_wrong_arguments_are_refused(make, text):
     with pytest.raises((TypeError, ValueError), match=f"^BatchNormMomentum: {text}"):
         make()

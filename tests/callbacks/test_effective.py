@@ -151,7 +151,7 @@ def test_the_effective_rate_is_drawn_on_a_separate_axis():
 
 
 @pytest.mark.once
-def test_what_is_refused():
+def test_wrong_patterns_and_models_without_such_kernels_are_refused():
     bare = model_of(L.Dense(1))
     with pytest.raises(
         ValueError, match="^LearningRateLogger: `effective` must be patterns of paths, since .*, got True$"

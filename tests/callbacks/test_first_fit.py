@@ -94,7 +94,7 @@ def test_the_direction_of_metrics_of_several_outputs(monitor, better):
 
 
 @pytest.mark.parametrize("monitor", ["accuracy", "mae", "weighted_accuracy", "loss"])
-def test_windows_of_batches_in_the_first_fit(monitor):
+def test_windows_of_batches_reduce_in_the_first_fit(monitor):
     """Each epoch has two windows. None improves on the first by more than `min_delta`."""
     model = one_output(metrics=["accuracy", "mae"], weighted_metrics=["accuracy"])
     plateau = ReduceOnPlateau(monitor, 0.5, 3, every=2, min_delta=9.0)
@@ -119,7 +119,7 @@ def test_the_mean_of_the_first_window_is_that_of_its_batches():
     assert [best for batch, best in seen] == [None, pytest.approx(0.125), pytest.approx(0.125), pytest.approx(0.75)]
 
 
-def test_windows_of_a_metric_that_is_not_a_mean():
+def test_windows_of_a_metric_that_is_not_a_mean_are_refused():
     with pytest.raises(ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'AUC'"):
         first_fit(one_output(metrics=["AUC"]), ReduceOnPlateau("AUC", every=2))
 
@@ -147,7 +147,7 @@ class Reward(keras.metrics.Mean):
         return super().update_state(prediction)
 
 
-def test_a_metric_without_a_direction():
+def test_a_metric_without_a_direction_needs_a_mode():
     model = one_output(metrics=[Reward(name="reward")])
     with pytest.raises(ValueError, match="cannot tell whether 'reward' should fall or rise; pass `mode='min'` or"):
         first_fit(model, ReduceOnPlateau("reward"))
@@ -167,20 +167,20 @@ def test_a_metric_without_a_direction():
     ],
     ids=str,
 )
-def test_a_metric_that_is_not_a_number(value, what):
+def test_a_metric_that_is_not_a_number_is_refused(value, what):
     message = f"^ReduceOnPlateau: the metric 'metric' must be one number in the logs, got {what}$"
     with pytest.raises(TypeError, match=message):
         fit(model_with(0.5), Metric([value]), ReduceOnPlateau("metric", mode="min"), epochs=1)
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.ones((1, 1)) / 2, keras.ops.convert_to_tensor([0.5])], ids=type)
-def test_a_metric_that_is_one_number_in_another_form(value):
+def test_a_metric_may_be_one_number_in_any_form(value):
     plateau = ReduceOnPlateau("metric", mode="min")
     fit(model_with(0.5), Metric([value]), plateau, epochs=1)
     assert plateau.state.best == 0.5
 
 
-def test_a_logged_metric_that_is_not_a_number():
+def test_a_logged_metric_that_is_not_a_number_is_refused():
     class Spoil(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             logs["metric"] = [1.0, 2.0]

@@ -82,7 +82,7 @@ def test_the_norm_includes_the_rows_of_an_embedding():
     assert log.to_frame()["gradient_norm"].item() == pytest.approx(np.sqrt(2 * (0.25 + 2 * 0.0625)))
 
 
-def test_what_is_refused():
+def test_a_loss_scale_optimizer_and_a_wrong_argument_are_refused():
     scaled = weighted(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
     with pytest.raises(ValueError, match="`gradient_norm` must be False with LossScaleOptimizer"):
         recorded(scaled)

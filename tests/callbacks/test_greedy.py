@@ -90,7 +90,7 @@ def test_a_reset_restores_the_initial_rate(rate):
 
 
 @pytest.mark.parametrize("rate", ["number", "schedule"])
-def test_windows_of_batches(rate):
+def test_each_window_of_batches_can_raise_the_rate(rate):
     """The loss falls with the weight at each batch, so each window of two batches improves."""
     callback = GreedyLearningRate("loss", 0.5, 0, every=2, max_lr=1.5)
     fit(model_with(RATES[rate]()), weight := Weight(), callback, epochs=2, batches=4)
@@ -98,7 +98,7 @@ def test_windows_of_batches(rate):
 
 
 @pytest.mark.once
-def test_real_metrics_by_name_on_a_fresh_model():
+def test_real_metrics_raise_the_rate_of_a_new_model():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
@@ -157,7 +157,7 @@ def test_verbose_prints_the_rates(capsys):
 
 
 @pytest.mark.once
-def test_metrics_that_are_not_finite():
+def test_on_nan_decides_about_metrics_that_are_not_finite():
     def rates(on_nan, metrics, **options):
         fit(model_with(0.5), weight := Weight(), Metric(metrics), greedy(on_nan=on_nan, **options), epochs=len(metrics))
         return weight.applied[::5].round(4).tolist()

@@ -159,7 +159,7 @@ def test_a_batch_is_logged_although_a_callback_before_the_logger_raised(tmp_path
     pd.testing.assert_frame_equal(read_frame(path), frame)
 
 
-def test_a_training_interrupted_right_after_an_update(monkeypatch):
+def test_an_update_before_an_interrupt_is_logged(monkeypatch):
     """Ctrl-C may come after the update and before any callback."""
     trained, log = model(klr.LinearDecay(0.1, 100)), logger(None, ("loss",))
 
@@ -288,7 +288,7 @@ def test_a_new_training_keeps_the_existing_log(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_two_models_in_turn(tmp_path, ending):
+def test_two_models_in_turn_have_separate_rows(tmp_path, ending):
     """Two models are trained in turn with one logger. Each has its own steps and can be resumed."""
     path = tmp_path / f"log.{ending}"
     log, first, second = logger(path), model(0.5), model(0.25)

@@ -165,7 +165,7 @@ def test_all_destinations_in_every_order(tmp_path):
         assert names == {f"{rate:.3f}.weights.h5" for rate in SCHEDULE.values(LAST)}
 
 
-def test_two_loggers_and_a_plateau(tmp_path):
+def test_two_loggers_show_the_rate_before_a_reduction(tmp_path):
     """The rate of an epoch does not include a reduction at its end."""
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
     history = keras.callbacks.History()
@@ -221,7 +221,7 @@ def test_a_training_that_failed_leaves_one_callback_at_each_end():
     assert running.callbacks == [fail, history, log, count]
 
 
-def test_a_loop_that_calls_the_hooks_itself():
+def test_a_custom_loop_gets_the_rate_in_its_logs():
     """Without a `CallbackList`, the rate is put into the logs that the loop passes."""
     model, log, logs = model_with(SCHEDULE), logger(), {}
     x, y = data(1)

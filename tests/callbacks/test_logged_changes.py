@@ -36,7 +36,7 @@ class Change(keras.callbacks.Callback):
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_rate_that_is_set_within_an_epoch(tmp_path, case, hook, first, metrics):
+def test_a_rate_that_is_set_within_an_epoch_is_logged(tmp_path, case, hook, first, metrics):
     before, after = CHANGES[case]
     log, weight = klr.LearningRateLogger(metrics, tmp_path / "log.csv", audit=False), Weight()
     change = Change(hook, after)
@@ -51,7 +51,7 @@ def test_a_rate_that_is_set_within_an_epoch(tmp_path, case, hook, first, metrics
 
 
 @pytest.mark.parametrize("case", ["number to number", "number to schedule", "schedule to schedule"])
-def test_the_users_own_eager_loop(case):
+def test_rates_in_an_eager_custom_loop_are_logged(case):
     """The user calls the hooks around an update that is not compiled, and changes the rate between epochs."""
     before, after = CHANGES[case]
     model = model_with(before)
@@ -88,7 +88,7 @@ def test_a_loop_without_the_first_hook_is_refused():
         log.on_epoch_begin(0)
 
 
-def test_a_number_of_one_of_two_optimizers_becomes_a_schedule():
+def test_rates_are_logged_when_the_number_of_one_optimizer_becomes_a_schedule():
     """On JAX the optimizer then has one variable fewer, which changes the positions of later variables."""
     inputs = keras.Input((1,))
     parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]

@@ -168,7 +168,7 @@ def test_not_finite_metrics_are_bad_and_never_the_best():
     assert rates_after(flat(), model_with(0.5), [math.nan] * 4)[1] == 0.25
 
 
-def test_relative_threshold_for_negative_metrics():
+def test_a_relative_threshold_is_right_for_negative_metrics():
     options = {"min_delta": 0.1, "threshold_mode": "rel"}
     flat_negative = rates_after(flat(**options), model_with(0.5), [-1.0] * 3)
     assert flat_negative[-1] == 0.25
@@ -264,7 +264,7 @@ def test_the_state_continues_after_a_load(tmp_path, rate, form, after):
 @pytest.mark.few(3)
 @pytest.mark.parametrize("rate", [0.5, klr.LinearDecay(0.5, 100)], ids=["number", "schedule"])
 @pytest.mark.parametrize("crash", range(1, 7))
-def test_a_crash_with_backup_and_restore(tmp_path, rate, crash):
+def test_a_crash_changes_nothing_with_keras_backup_and_restore(tmp_path, rate, crash):
     class Crash(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == crash:
@@ -363,7 +363,7 @@ def test_the_rule_equals_an_independent_model(metrics, direction, patience, min_
         ({"reset_on_train_begin": 1}, TypeError, "`reset_on_train_begin` must be True or False, got 1"),
     ],
 )
-def test_wrong_arguments(args, error, message):
+def test_wrong_arguments_are_refused(args, error, message):
     with pytest.raises(error) as caught:
         ReduceOnPlateau(**args)
     assert str(caught.value) == "ReduceOnPlateau: " + message

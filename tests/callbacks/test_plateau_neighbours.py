@@ -71,7 +71,7 @@ def test_a_metric_missing_in_a_validation_warns_at_once(eager):
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
+def test_bind_schedule_provides_the_length_of_an_epoch_for_the_start(eager, order):
     x, y = data(3)
 
     def three():
@@ -194,7 +194,7 @@ def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
 
 @pytest.mark.parametrize("how", ["compiled", "eager", "fit"])
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
-def test_a_schedule_in_a_custom_loop(rate, how):
+def test_a_custom_loop_warns_if_the_compiled_step_misses_a_reduction(rate, how):
     model, plateau = model_with(rate, run_eagerly=how == "eager"), flat()
     model.optimizer.build(model.trainable_variables)
     acts = how != "compiled" or isinstance(rate, float) or BACKEND == "torch"
@@ -221,7 +221,7 @@ def test_a_schedule_in_a_custom_loop(rate, how):
 @pytest.mark.once
 @pytest.mark.parametrize("direction", ["min", "max"])
 @pytest.mark.parametrize(("atol", "rtol"), [(0.0, 0.1), (0.5, 0.0), (0.5, 0.1)])
-def test_both_tolerances_of_optax(direction, atol, rtol):
+def test_both_tolerances_are_those_of_optax(direction, atol, rtol):
     """In optax.contrib.reduce_on_plateau, better means ``value < (1 - rtol) * best - atol``."""
     rule = PlateauRule(direction, 1, atol, "abs", 0, rtol=rtol)
     sign = 1.0 if direction == "min" else -1.0

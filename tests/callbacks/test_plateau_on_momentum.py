@@ -53,7 +53,7 @@ def test_a_reduced_momentum_continues_after_a_load(tmp_path, kind, form):
     assert again.get_weights()[0] == pytest.approx(whole.get_weights()[0], rel=1e-6)
 
 
-def test_together_with_a_plateau_on_the_rate():
+def test_plateaus_on_rate_and_momentum_work_together():
     model, rate = model_with(0.1, sgd(0.8)), klr.ReduceOnPlateau("metric", 0.1, 1, mode="min")
     fit(model, Metric(FLAT), plateau(min_lr=0.3), rate, epochs=4)
     assert model.optimizer.hyperparameters["momentum"].values(20) == pytest.approx(0.3)

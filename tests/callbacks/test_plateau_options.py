@@ -84,7 +84,7 @@ def test_a_window_forgets_the_best_value_before_a_spike():
 @pytest.mark.parametrize(
     ("on_nan", "expected"), [("count", [2, 4]), ("stop", [2, 4]), ("ignore", [5]), ("reduce", [1, 2, 4])]
 )
-def test_the_effect_of_a_nan(on_nan, expected):
+def test_on_nan_decides_about_a_nan(on_nan, expected):
     assert reductions(rule(2, on_nan=on_nan), [1.0, math.nan, math.inf, 1.5, math.nan, 1.5]) == expected
 
 
@@ -124,7 +124,7 @@ class Means(ReduceOnPlateau):
 @pytest.mark.parametrize("rate", [0.02, klr.LinearDecay(0.02, 1000)], ids=["number", "schedule"])
 @pytest.mark.parametrize("first", ["plateau", "log"])
 @pytest.mark.parametrize("every", [3, 5, 7])
-def test_windows_of_batches(rate, first, every):
+def test_a_window_of_batches_has_their_mean_and_can_reduce(rate, first, every):
     """The loss of a batch is the weight before it, so the mean of each window follows from the weights."""
     weight, means = Weight(), []
     plateau = Means(means, "loss", 0.5, 2, mode="max", every=every)
@@ -238,7 +238,7 @@ def test_early_stopping_that_comes_first_warns(monitor, patience, warns, order):
         ({"optimizers": []}, ValueError, "`optimizers` must be a non-empty sequence of names, or None, got []"),
     ],
 )
-def test_wrong_arguments(args, error, message):
+def test_wrong_arguments_are_refused(args, error, message):
     with pytest.raises(error) as caught:
         ReduceOnPlateau("loss", **args)
     assert str(caught.value) == "ReduceOnPlateau: " + message
@@ -319,7 +319,7 @@ def test_at_min_lr_the_weights_stay():
     assert plateau.state.n_reductions == 0
 
 
-def test_an_epoch_without_logs():
+def test_an_epoch_without_logs_warns():
     plateau = ReduceOnPlateau("metric", mode="min")
     plateau.set_model(model_with(0.1))
     plateau.on_train_begin()
@@ -416,7 +416,7 @@ def test_a_window_without_weight_has_no_mean():
 
 
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
-def test_a_pending_epoch_in_a_saved_state(metric):
+def test_a_pending_epoch_must_be_whole_and_have_a_metric(metric):
     """The metric may be any number. The epoch must be whole."""
     assert str(MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3, "metric": metric}})) == str(
         (3, float(metric))
@@ -449,7 +449,7 @@ def test_an_unfinished_window_continues():
 
 
 @pytest.mark.parametrize("name", "ab")
-def test_windows_of_a_metric_that_exists_only_after_the_start(name):
+def test_windows_work_for_a_metric_that_exists_only_after_the_start(name):
     """The direction for "auto" is determined at the first window."""
     model = two_means("ab")
     means, model.means = model.means, []
@@ -466,7 +466,7 @@ def test_windows_of_a_metric_that_exists_only_after_the_start(name):
     assert plateau.state.n_reductions == (name == "b")
 
 
-def test_a_callback_before_its_first_training():
+def test_a_callback_has_a_new_state_before_its_first_training():
     plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fresh = {
         "best": None, "wait": 0, "cooldown_counter": 0, "n_reductions": 0, "recent": [], "last_epoch": -1, "scales": {},

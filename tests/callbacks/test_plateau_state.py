@@ -122,7 +122,7 @@ def test_loading_the_same_model_again_restores_its_state():
 
 
 @pytest.mark.parametrize("epoch", [0, 4])
-def test_weights_loaded_after_the_training_began(epoch):
+def test_weights_that_are_loaded_after_the_start_provide_the_state(epoch):
     """A later callback in the list may load them, or a callback within the training."""
     model, plateau = model_with(0.5), falling()
     begin(plateau, model)
@@ -212,7 +212,7 @@ def test_two_callbacks_on_one_metric_have_the_same_state():
 
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize("then", ["the same", "a new one", "loaded", "given"])
-def test_a_decision_within_a_failed_epoch(rate, then):
+def test_a_decision_within_a_failed_epoch_applies_only_to_that_model(rate, then):
     """Such a decision applies only to the model of that epoch."""
     model, plateau, weight = model_with(rate), ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=2), Weight()
     with pytest.raises(RuntimeError, match="out of power"):
@@ -260,7 +260,7 @@ def test_an_epoch_is_decided_on_once_and_only_if_it_was_over(last, at, is_decide
         ({"epochs": 5}, True, False),
     ],
 )
-def test_a_training_with_only_a_decision_left(params, reset, is_decided):
+def test_a_finished_training_only_makes_the_pending_decision(params, reset, is_decided):
     plateau, model = falling(reset_on_train_begin=reset), loaded(model_with(0.5), saved(pending=PENDING))
     plateau.set_model(model)
     plateau.set_params(params)
@@ -272,7 +272,7 @@ def test_a_training_with_only_a_decision_left(params, reset, is_decided):
         assert memory(model)[KEY] == plateau.get_state()
 
 
-def test_a_finished_first_epoch():
+def test_a_pending_first_epoch_sets_the_best_value():
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved(FRESH, pending={"epoch": 0, "metric": 2.0})), epochs=1)
     plateau.on_train_end()
@@ -296,7 +296,7 @@ def test_an_unfinished_epoch_is_not_decided_on():
     assert plateau.get_state() == FRESH
 
 
-def test_a_batch_without_logs():
+def test_a_batch_without_logs_is_no_error():
     plateau = falling()
     begin(plateau, model_with(0.5))
     plateau.on_epoch_begin(0)
@@ -415,7 +415,7 @@ def test_a_mismatch_warns_once(recwarn):
     assert "0.25" in message
 
 
-def test_evaluating_with_the_same_callbacks():
+def test_evaluating_outside_of_an_epoch_leaves_no_pending_metric():
     model, plateau = model_with(0.5, metrics=["mae"]), ReduceOnPlateau("val_mae", 0.5, 2, mode="min")
     x, y = data()
     model.evaluate(x, y, verbose=0, callbacks=[plateau])

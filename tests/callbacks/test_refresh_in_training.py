@@ -160,7 +160,7 @@ def batches():
 
 
 @pytest.mark.once
-def test_what_is_refused():
+def test_wrong_arguments_and_models_are_refused():
     bare = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     bare.compile("sgd", "mse")
     text = "^ReduceOnPlateau: `refresh_batch_norm` must be None without a model with a BatchNormalization, got 4$"

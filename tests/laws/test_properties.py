@@ -113,7 +113,7 @@ def test_compiled_equals_host(made):
 @pytest.mark.slow
 @in_a_trace
 @given(schedules(), st.integers(0, LAST))
-def test_a_call_with_one_step_equals_host(made, step):
+def test_a_call_equals_host(made, step):
     schedule = made.bound
     for call in (schedule, compiled(schedule)):
         got = call(counter(step))

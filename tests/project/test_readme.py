@@ -125,11 +125,11 @@ def own_schedule():
     return names["HalfLife"]
 
 
-def test_a_schedule_of_your_own():
+def test_the_schedule_of_your_own_has_no_problems():
     assert klr.check_schedule(own_schedule()(0.4, 100)) == []
 
 
-def test_your_own_schedule_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
+def test_your_own_schedule_works_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
     """The quick start with the README's own schedule, which a plateau reduces."""
     code = OWN_SCHEDULE + QUICK_START
     for line, other in {
@@ -172,7 +172,7 @@ def test_the_table_has_five_rows():
     ]
 
 
-def test_a_plateau_on_a_schedule():
+def test_a_plateau_on_a_schedule_raises_in_keras_and_works_here():
     options = {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 100.0}
     theirs = keras.optimizers.schedules.ExponentialDecay(1e-3, 1000, 1.0)
     with pytest.raises(TypeError):
@@ -182,7 +182,7 @@ def test_a_plateau_on_a_schedule():
     assert klr.get_learning_rate(model) == pytest.approx(1e-3 * 0.25)
 
 
-def test_durations_in_epochs():
+def test_ten_epochs_are_ten_steps_in_keras_and_a_thousand_here():
     theirs = keras.optimizers.schedules.CosineDecay(0.1, 10)
     assert float(theirs(10)) == pytest.approx(0.0, abs=1e-9)
     ours = klr.CosineDecay(0.1, epochs(10)).bind(steps_per_epoch=100, epochs=10)
@@ -211,7 +211,7 @@ def test_the_rate_of_a_batch_is_that_in_the_log():
 
 
 @pytest.mark.parametrize("ours", [False, True], ids=["Keras", "here"])
-def test_the_patience_after_a_resume(tmp_path, ours):
+def test_the_patience_after_a_resume_is_lost_in_keras_and_kept_here(tmp_path, ours):
     """Three epochs are trained at once, or two, and one with a new model and new callbacks, as in a new process."""
 
     def callbacks(folder):
@@ -237,7 +237,7 @@ def test_the_patience_after_a_resume(tmp_path, ours):
     assert rate(tmp_path / "killed", True) == pytest.approx(0.5e-3 if ours else 1e-3)
 
 
-def test_momentum_and_layers_here():
+def test_the_momentum_in_the_table_is_scheduled():
     (cell,) = [row[2] for row in rows("Five things that hurt") if row[0] == "Momentum and layers"]
     cycle = klr.OneCycle(0.01, 16)
     model = model_with(keras.optimizers.SGD(0.1))

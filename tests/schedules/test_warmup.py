@@ -39,7 +39,7 @@ def test_every_shape_and_overlap_begins_and_ends_at_the_right_rate(shape, overla
     assert (jump < -0.05) == (overlap == "replace")
 
 
-def test_a_warmup_that_falls():
+def test_a_warmup_may_fall():
     """YOLO starts its biases at 0.1 and lowers the rate to 0.01."""
     assert klr.Warmup(0.01, 9, start_learning_rate=0.1).values([0, 3, 9]).round(9).tolist() == [0.1, 0.07, 0.01]
     falling = klr.Warmup(0.01, 2, start_learning_rate=0.09, shape="exponential").values([0, 1, 2])
@@ -51,7 +51,7 @@ def test_an_exponential_warmup_to_0_is_finite():
     assert warmup.values(range(6)).tolist() == [0.1, 0, 0, 0, 0, 0]
 
 
-def test_a_warmup_around_a_schedule_of_keras():
+def test_a_warmup_joins_a_schedule_of_keras():
     stock = keras.optimizers.schedules.PolynomialDecay(0.8, 100, 0.0)
     values = klr.Warmup(stock, 20, start_learning_rate=0.1, shape="exponential", overlap="join").values([0, 10, 20, 60])
     np.testing.assert_allclose(values, [0.1, math.sqrt(0.1 * 0.64), 0.64, 0.32], rtol=1e-6)

@@ -324,7 +324,7 @@ def test_arguments_that_contradict_each_other_have_no_line(driver, url, there):
     assert picture(driver)["curves"] == {}
 
 
-def test_durations_in_epochs(driver):
+def test_durations_can_be_switched_to_epochs_and_back(driver):
     choose(driver, "b", "MultiStepDecay")
     before = python(driver), python(driver, "b")
     in_steps = picture(driver)["curves"]
@@ -360,7 +360,7 @@ def test_epochs_that_are_not_whole_come_back_as_the_same_steps(driver, url):
     assert field(driver, "shown").get_attribute("value") == "1234"
 
 
-def test_the_values_under_the_cursor(driver, url):
+def test_the_readout_shows_the_values_under_the_cursor(driver, url):
     follow(driver, url, address("CosineDecay", {"decay_steps": "900"}, b="StepDecay"))
     readout = one(driver, ".pg-readout")
     cosine, stairs = klr.CosineDecay(0.1, 900), klr.StepDecay(0.1, 250)
@@ -396,7 +396,7 @@ def test_a_second_curve_can_be_added_and_removed(driver):
     assert "b" not in dict(part.split("=") for part in driver.current_url.split("#")[1].split("&"))
 
 
-def test_the_logarithmic_axis(driver, url):
+def test_the_curve_is_right_on_a_logarithmic_axis(driver, url):
     follow(driver, url, address("ExponentialDecay", {}, log=1))
     check_drawn(driver)
     field(driver, "log").click()

@@ -131,7 +131,7 @@ class Batches(keras.utils.PyDataset):
         raise AssertionError("no batch is needed to count them")
 
 
-def test_steps_per_epoch():
+def test_steps_per_epoch_are_counted():
     assert [steps_per_epoch(n, 8) for n in (1, 7, 8, 9)] == [1, 1, 1, 2]
     assert [steps_per_epoch(n, 8, drop_last=True) for n in (8, 9, 16)] == [1, 1, 2]
     assert steps_per_epoch(np.int64(100), np.int32(32)) == 4
@@ -228,13 +228,13 @@ def test_batches_take_no_batch_size():
         ({1, 2}, TypeError),
     ],
 )
-def test_data_that_are_not_samples(data, error):
+def test_data_that_are_not_samples_are_refused(data, error):
     with pytest.raises(error, match="^steps_per_epoch: `data` must be a data set, or samples"):
         steps_per_epoch(data, 2)
 
 
 @needs("torch", "tensorflow")
-def test_steps_per_epoch_of_other_frameworks():
+def test_steps_per_epoch_of_data_sets_of_other_frameworks_are_counted():
     import tensorflow as tf
     import torch
 

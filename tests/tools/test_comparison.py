@@ -254,7 +254,7 @@ def test_a_training_that_raises_does_not_end_the_others():
         here(build_model, {"fast": 0.9}, failing, seeds=1)
 
 
-def test_arguments_of_fit_and_a_builder_without_arguments():
+def test_fit_may_be_a_dict_and_the_builder_may_take_no_rate():
     x, y = digits()
 
     def build():
@@ -299,7 +299,7 @@ def crafted():
     return klr.Comparison(("a", "b"), pd.DataFrame(rows), pd.DataFrame())
 
 
-def test_the_summary():
+def test_the_summary_has_the_best_peak_of_each_schedule():
     summary = crafted().summary()
     assert summary.attrs == {"metric": "val_accuracy", "target": pytest.approx(0.6)}
     assert summary["schedule"].tolist() == ["b", "a"]
@@ -314,7 +314,7 @@ def test_the_summary():
     assert (b["seeds"], a["seeds"]) == (2, 2)
 
 
-def test_other_summaries():
+def test_a_summary_may_have_another_metric_target_or_all_peaks():
     result = crafted()
     lower = result.summary("val_loss", target=0.32)
     assert lower["schedule"].tolist() == ["b", "a"]
@@ -330,7 +330,7 @@ def test_other_summaries():
         result.summary(mode="best")
 
 
-def test_in_a_notebook():
+def test_a_notebook_shows_the_curves_of_a_comparison():
     result = crafted()
     html, best = result._repr_html_(), result.summary().iloc[0]
     names = result.summary()["schedule"]
@@ -414,7 +414,7 @@ def test_a_schedule_without_a_highest_rate_is_trained_as_it_is():
         ),
     ],
 )
-def test_wrong_arguments(change, error, sentence):
+def test_wrong_arguments_are_refused(change, error, sentence):
     arguments = {"build_model": build_model, "schedules": PICKLABLE, "fit": fit, **change}
     with pytest.raises(error, match=sentence):
         klr.compare(**arguments)

@@ -117,7 +117,7 @@ def test_schedules_are_compared_in_the_right_order(law, forecast):
         assert row.loss == pytest.approx(forecast.loss(HELD_OUT[row.schedule], STEPS)["loss"].iloc[-1], rel=1e-4)
 
 
-def test_residuals_of_a_run_that_was_not_fitted(law, forecast):
+def test_residuals_of_runs_are_small(law, forecast):
     own = forecast.residuals()
     assert own["run"].unique().tolist() == ["constant", "cosine"]
     assert own["residual"].std() == pytest.approx(forecast.noise, rel=0.05)
@@ -310,7 +310,7 @@ def test_cautions_are_listed():
     assert "caution: one run" in repr(one)
 
 
-def test_a_missing_scipy_is_one_line(monkeypatch):
+def test_a_missing_scipy_is_named_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(ImportError, match=r'^a forecast needs scipy: pip install "keras-lr\[forecast\]"$'):
         fit_forecast(cosine(), loss="held_out")
@@ -319,7 +319,7 @@ def test_a_missing_scipy_is_one_line(monkeypatch):
 # The object.
 
 
-def test_it_is_frozen_and_goes_through_json(forecast):
+def test_a_forecast_is_frozen_and_can_be_saved_as_json(forecast):
     with pytest.raises(dataclasses.FrozenInstanceError):
         forecast.law = "other"
     again = Forecast.from_json(forecast.to_json())
@@ -328,7 +328,7 @@ def test_it_is_frozen_and_goes_through_json(forecast):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": [], "draws": [], "law": "multi-power"}', "null"])
-def test_a_text_that_is_not_a_forecast(text):
+def test_a_text_that_is_not_a_forecast_is_refused(text):
     with pytest.raises(ValueError, match="^from_json: `text` must be the JSON text of `to_json`"):
         Forecast.from_json(text)
 
@@ -373,12 +373,12 @@ def test_the_repr_names_the_law_and_the_trainings(law, forecast):
         ),
     ],
 )
-def test_wrong_arguments(multi_power, call, message):
+def test_wrong_arguments_are_refused(multi_power, call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call(multi_power)
 
 
-def test_in_a_notebook(multi_power):
+def test_a_notebook_shows_the_curves_of_a_forecast(multi_power):
     html = multi_power._repr_html_()
     assert sentence(html) == "A forecast of held_out by the multi-power law, fitted to 2 trainings."
     assert legend(html) == ["constant, measured", "constant, fitted", "cosine, measured", "cosine, fitted"]
@@ -392,7 +392,7 @@ def test_in_a_notebook(multi_power):
 
 
 @needs("matplotlib")
-def test_the_picture(multi_power):
+def test_the_plot_has_a_line_for_each_run_and_schedule(multi_power):
     ax = multi_power.plot(schedules={"linear": HELD_OUT["linear"]})
     labels = [line.get_label() for line in ax.get_lines() if not line.get_label().startswith("_")]
     assert labels == ["constant", "cosine", "linear"]
@@ -410,7 +410,7 @@ def test_the_picture(multi_power):
     "family",
     [klr.LinearDecay, klr.CosineDecay, klr.PolynomialDecay, klr.ExponentialDecay, klr.REXDecay, klr.WarmupStableDecay],
 )
-def test_the_best_of_a_family(multi_power, family):
+def test_the_best_of_a_family_is_at_least_as_good_as_a_fixed_one(multi_power, family):
     found = multi_power.best(STEPS, family=family)
     inner = found.schedule if isinstance(found, klr.Warmup) else found
     assert type(inner) is family
@@ -431,7 +431,7 @@ def test_the_best_of_a_family(multi_power, family):
         assert known <= multi_power.compare({"fixed": fixed[family]}, STEPS)["loss"][0] * (1 + 1e-4)
 
 
-def test_a_free_schedule_beats_the_others_in_truth(multi_power):
+def test_a_free_schedule_is_better_than_the_others_by_the_known_law(multi_power):
     found = multi_power.best(STEPS)
     assert isinstance(found.schedule, klr.PiecewiseInterpolation)
     assert eval(repr(found), vars(klr).copy()) == found
@@ -493,7 +493,7 @@ def test_the_steepest_fall_of_rates(rates, expected):
     assert fitted.steepest_fall(rates) == pytest.approx(expected, rel=0.01)
 
 
-def test_without_a_warmup_and_with_another_length(multi_power):
+def test_a_design_may_have_no_warmup_and_another_length(multi_power):
     found = multi_power.best(4_000, warmup_steps=0, family=klr.LinearDecay)
     assert found == klr.LinearDecay(PEAK, 4_000, found.end_learning_rate)
 
@@ -504,7 +504,7 @@ def test_a_peak_outside_of_the_range_warns(multi_power):
     assert found.values(np.arange(STEPS)).max() == pytest.approx(10 * PEAK)
 
 
-def test_the_best_of_several_peaks_that_were_seen():
+def test_the_best_of_several_fitted_peaks_is_chosen():
     low = 5e-4
     logs = [
         log("multi-power", warm(klr.CosineDecay(peak, REST, alpha=0.1)), STEPS, WARM, seed=seed)

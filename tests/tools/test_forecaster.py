@@ -84,7 +84,7 @@ def test_a_real_training_is_forecast(decaying):
         (lambda log: Forecaster(log, every=0), "`every` must be a whole number in"),
     ],
 )
-def test_wrong_arguments(make, message):
+def test_wrong_arguments_are_refused(make, message):
     with pytest.raises((TypeError, ValueError), match="^Forecaster: " + message):
         make(LearningRateLogger(("loss",)))
 

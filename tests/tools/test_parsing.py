@@ -227,7 +227,7 @@ def test_json_of_another_class_is_refused():
         "CosineDecay(0.1, 5 + fraction(1.0) - epochs(1))",
     ],
 )
-def test_durations_add_subtract_and_scale(text):
+def test_sums_and_multiples_of_durations_are_parsed(text):
     schedule = eval(text, vars(klr))
     assert klr.parse(text) == schedule
     assert klr.parse(repr(schedule)) == schedule

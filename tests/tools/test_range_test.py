@@ -237,7 +237,7 @@ def test_other_ways_to_compile(jit_compile):
     assert model.steps_per_execution == executions
 
 
-def test_several_optimizers():
+def test_the_rates_of_chosen_optimizers_are_swept():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dense(1)])
     first, second = (
         keras.optimizers.SGD(0.25 / 16, name="first"),
@@ -353,7 +353,7 @@ def small_model():
     return model
 
 
-def test_arrays_over_several_epochs_and_weights():
+def test_sample_weights_scale_the_loss_over_several_epochs():
     model = small_model()
     plain = klr.find_learning_rate(
         model, X, Y, batch_size=32, steps=20, progress=False, shuffle=False, max_rate=1e-6
@@ -373,7 +373,7 @@ def test_arrays_over_several_epochs_and_weights():
     np.testing.assert_allclose(weighted["loss"], 3.0 * plain["loss"], rtol=2e-4)
 
 
-def test_class_weight():
+def test_class_weights_scale_the_loss():
     labels = (X[:, 0] > 0).astype("int32")
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, "softmax")])
     model.compile("sgd", loss="sparse_categorical_crossentropy")
@@ -401,7 +401,7 @@ def test_a_generator_is_asked_for_as_many_batches_as_there_are_steps():
     assert 15 <= len(asked) < 30
 
 
-def test_a_generator_that_ends_early():
+def test_a_generator_that_ends_early_warns():
     generator = ((X[:16], Y[:16]) for _ in range(12))
     with pytest.warns(
         UserWarning, match="ran out of data|the data ended after"
@@ -443,7 +443,7 @@ def test_a_dict_of_inputs():
     assert len(klr.find_learning_rate(model, inputs, Y, steps=20, max_rate=0.1, progress=False).to_frame()) == 20
 
 
-def test_a_custom_training_step():
+def test_losses_of_a_custom_training_step_are_no_running_means():
     class Own(keras.Model):
         def __init__(self):
             super().__init__()
@@ -585,7 +585,7 @@ def test_the_plot_marks_the_suggestions():
     matplotlib.pyplot.close("all")
 
 
-def test_in_a_notebook():
+def test_a_notebook_shows_the_curve_and_the_suggestions():
     test = result_of(RATES, BOWL)
     html = test._repr_html_()
     minimum = test.suggestion("minimum")
@@ -628,7 +628,7 @@ def test_a_result_is_frozen():
         ({"class_weight": {0: "much"}}, TypeError, "`class_weight` must be a dict of weights"),
     ],
 )
-def test_wrong_arguments(arguments, error, sentence):
+def test_wrong_arguments_are_refused(arguments, error, sentence):
     with pytest.raises(error, match=sentence):
         klr.find_learning_rate(small_model(), X, Y, **arguments)
 

@@ -94,7 +94,7 @@ def test_a_chosen_schedule_trains():
         ({"length": (0.0, 1.0)}, ValueError, "`length` must be"),
     ],
 )
-def test_wrong_arguments(change, error, sentence):
+def test_wrong_arguments_are_refused(change, error, sentence):
     with pytest.raises(error, match=sentence):
         tuning.schedule(optuna.trial.FixedTrial({}), **{"total_steps": 100, **change})
 

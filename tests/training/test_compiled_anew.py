@@ -98,7 +98,7 @@ def test_the_best_weights_of_an_old_task_do_not_come_back(tmp_path, way):
 
 
 @pytest.mark.parametrize("way", [from_keras_file, the_same_model])
-def test_several_optimizers(tmp_path, way):
+def test_a_new_task_with_several_optimizers_begins_at_its_own_rates(tmp_path, way):
     model = two_optimizers(0.5, klr.LinearDecay(0.5, 1000))
     fit(model, Metric([0.01, 1.0, 1.0]), plateau(), epochs=3)
     with warnings.catch_warnings():
@@ -111,7 +111,7 @@ def test_several_optimizers(tmp_path, way):
     assert klr.get_learning_rate(model, "schedule") == pytest.approx(0.5 * 0.98)
 
 
-def test_another_compile_with_the_same_optimizer():
+def test_another_compile_with_the_same_optimizer_keeps_its_scale():
     """The optimizer keeps its reduced rate, but the best value is dropped."""
     model = trained(klr.LinearDecay(0.5, 1000))
     model.compile(model.optimizer, prediction_sum)
@@ -212,14 +212,14 @@ def test_a_budget_that_is_left_continues_with_its_callback(clock, ends):
     assert budgeted(model, clock, callback) == 15
 
 
-def test_a_schedule_that_is_over_when_another_budget_begins(clock):
+def test_a_schedule_that_is_over_when_another_budget_begins_warns(clock):
     model = model_with(klr.LinearDecay(0.5, 1000))
     drive(model, Tick(clock), BindSchedule(100), epochs=100)
     with pytest.warns(ScheduleWarning, match=r"of `learning_rate` ended at step 200 already, .* stays at 0:"):
         fit(model, Tick(clock), BindSchedule(100), epochs=1)
 
 
-def test_the_audit_looks_again_at_another_schedule():
+def test_the_audit_checks_another_schedule_again():
     model = model_with(klr.LinearDecay(0.5, 15))
     fit(model, BindSchedule())
     model.compile(keras.optimizers.SGD(klr.LinearDecay(0.5, 5)), prediction_sum)

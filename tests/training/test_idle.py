@@ -200,7 +200,7 @@ def chosen_by_a_function(rate, *, input_first=True):
     return model
 
 
-def test_a_function_that_chooses_the_optimizer():
+def test_optimizers_chosen_by_a_function_are_bound_reduced_and_logged():
     model, log = chosen_by_a_function(klr.LinearDecay(0.2, klr.fraction(1.0))), klr.LearningRateLogger()
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", optimizers=["other"])
     assert warned(model, klr.BindSchedule(), Metric([1.0] * 3), plateau, log) == []
@@ -209,7 +209,7 @@ def test_a_function_that_chooses_the_optimizer():
     np.testing.assert_allclose(rows.learning_rate_other, np.repeat([0.1, 0.1, 0.05], 5), rtol=1e-6)
 
 
-def test_a_function_and_a_model_that_the_first_batch_builds():
+def test_optimizers_chosen_by_a_function_need_a_built_model_on_tensorflow():
     model, log = chosen_by_a_function(SCHEDULE, input_first=False), klr.LearningRateLogger(audit=False)
     if BACKEND == "tensorflow":
         with pytest.raises(
@@ -221,7 +221,7 @@ def test_a_function_and_a_model_that_the_first_batch_builds():
     assert len(log.to_frame()) == 15
 
 
-def test_a_range_test_with_a_function():
+def test_a_range_test_works_with_optimizers_chosen_by_a_function():
     model, x = chosen_by_a_function(0.1), np.ones((40, 1))
     model.set_weights([np.full((1, 1), 2.0), np.full((1, 1), 3.0)])
     args = {"steps": 10, "max_rate": 0.1, "batch_size": 4, "progress": False}

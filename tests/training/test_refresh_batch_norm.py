@@ -237,7 +237,7 @@ def test_a_layer_that_is_called_twice_has_the_statistics_of_both_calls():
     np.testing.assert_allclose(statistics(norm), [both.mean(axis=0), both.var(axis=0)], rtol=1e-5)
 
 
-def test_images_axes_and_masks():
+def test_statistics_of_images_axes_and_masks_are_right():
     images = np.random.default_rng(2).normal(1.0, 3.0, (6, 5, 2, 3)).astype("float32")
     norm = keras.layers.BatchNormalization(axis=1)
     refresh_batch_norm(network(norm, shape=(5, 2, 3)), images, batch_size=4)
@@ -262,7 +262,7 @@ def test_batch_renormalization_gets_its_standard_deviation_too():
     np.testing.assert_array_equal(host(norm.renorm_mean), 0.0)
 
 
-def test_mixed_precision():
+def test_statistics_in_mixed_precision_are_right():
     norm = keras.layers.BatchNormalization(dtype="mixed_float16")
     model = compiled(network(norm, keras.layers.Dense(1, dtype="mixed_float16")), run_eagerly=BACKEND != "jax")
     model.fit(X, Y, verbose=0)

@@ -126,7 +126,7 @@ def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("every", [5, 7])
 @pytest.mark.parametrize("order", [("backup", "plateau", "log"), ("log", "plateau", "backup")])
-def test_windows_of_batches_go_on_over_a_resume(tmp_path, rate, every, order):
+def test_windows_of_batches_continue_after_a_resume(tmp_path, rate, every, order):
     """Windows of 7 batches span epochs of 5. Windows of 5 end with an epoch, and a number changes at the next batch."""
 
     def run(folder, *crash):
@@ -206,7 +206,7 @@ def test_weights_that_are_not_a_backup_are_refused(tmp_path):
         fit(model_with(0.1), backup)
 
 
-def test_wrong_arguments_of_the_backup():
+def test_wrong_arguments_of_the_backup_are_refused():
     with pytest.raises(TypeError, match="`backup_dir` must be a path, got 3"):
         klr.BackupAndRestore(3)
     with pytest.raises(ValueError, match="`backup_dir` must be a path, got ''"):

@@ -129,7 +129,7 @@ def test_a_schedule_is_evaluated_and_traced_in_many_threads():
             np.testing.assert_allclose(values, want, rtol=1e-5, atol=1e-7)
 
 
-def test_schedules_are_made_and_compared_in_many_threads():
+def test_schedules_can_be_made_and_compared_in_many_threads():
     def make():
         made = [eval(repr(SCHEDULE), vars(klr)) for _ in range(40)]
         config = keras.saving.serialize_keras_object(SCHEDULE)
