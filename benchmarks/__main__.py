@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "range_test": BACKENDS,
     "forecast": ("jax",),
     "training": ("jax",),
+    "training_further": ("jax",),
 }
 """The parts, and the backends on which each is run; what does not depend on it has one."""
 

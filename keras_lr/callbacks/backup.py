@@ -1,4 +1,4 @@
-"""`BackupAndRestore`: a training that was killed at any moment continues at its last backup."""
+"""`BackupAndRestore`: a training that was killed at any moment continues from its last backup."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import keras
 import numpy as np
 
 from keras_lr.callbacks.backup_entry import BackupEntry
-from keras_lr.callbacks.backup_folder import BackupFolder, read_along
+from keras_lr.callbacks.backup_folder import BackupFolder
 from keras_lr.callbacks.backup_seal import entry_of, optimizer_of, seal
 from keras_lr.callbacks.keras_state import has_stopped, restore
+from keras_lr.callbacks.metric_options import EpochOrBatches
 from keras_lr.callbacks.skipping import Skip, assign
-from keras_lr.core.fields import FLAG, PATH, Whole
+from keras_lr.core.fields import FLAG, PATH
 from keras_lr.core.refusals import check, refuse
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
@@ -26,37 +27,38 @@ from keras_lr.training.session import Session
 from keras_lr.training.snapshot import seeds_of
 
 MOST_TEXT = 300
-"""Longest reason in an error, in characters."""
+"""How many characters of a reason an error shows."""
 
-SAVE_FREQ = Whole('"epoch", or a whole number of batches in [1, 2**31)', 1, steps=False)
+SAVE_FREQ = EpochOrBatches()
 
 
 class BackupAndRestore(keras.callbacks.Callback):
     """Save the whole training at intervals, and resume it at the start of `fit`.
 
-    `keras.callbacks.BackupAndRestore` with the same arguments, and these differences:
+    The arguments are those of `keras.callbacks.BackupAndRestore`. The differences are:
 
     - A backup is one file with the weights, the optimizer, the step, the seeds of layers, the epoch
       and the state of this package's callbacks. It replaces the previous backup in one operation.
-      Keras writes weights and epoch to two files. If it is killed between them, it repeats an epoch
-      with the weights and the step of its end.
+      Keras writes weights and epoch to two files. If it is killed between the two writes,
+      it repeats an epoch, beginning with the weights and the step from the end of that epoch.
     - A backup within an epoch is exact: training continues with the next batch, and the metrics
       are means over the whole epoch. Keras repeats the epoch from its first batch.
-    - At the end only the backup is deleted, and the folder if nothing else is in it.
+    - At the end only the backup is deleted. If nothing else is in the folder, it is deleted too.
 
-    To resume, run the same script again. The callback may be anywhere in the list, but after those
-    that add metrics to the epoch's logs. In a training of several processes, the first one writes
-    and all of them read.
+    To resume, run the same script again. Put the callback after those that add metrics to the
+    epoch's logs. Apart from that, it may be anywhere in the list. In a training of several processes,
+    the first one writes the backup, and all of them read it.
 
-    When a training is resumed within an epoch, the earlier batches are taken from the data, but not
-    trained on, and no hooks are called for them. So the data must have the same order as in the
-    interrupted training: use `fit(shuffle=False)`, or an order that depends only on the epoch.
+    When a training is resumed within an epoch, the earlier batches of this epoch are taken from the
+    data again. The model is not trained on them, and no hooks are called for them. So the data must
+    have the same order as in the interrupted training: use `fit(shuffle=False)`, or an order that
+    depends only on the epoch.
 
     Args:
         backup_dir: a folder for the backup. It may contain other files.
-        save_freq: "epoch", or a number of batches. A backup is then made when so many batches have
-            been trained since the last one: before the next batch, or after the last batch of an
-            epoch at its end. As in Keras, the count continues from epoch to epoch.
+        save_freq: "epoch", or a number of batches. With a number, a backup is made after so many
+            batches: before the next batch begins, or at the end of the epoch. As in Keras, the count
+            continues from epoch to epoch.
         double_checkpoint: whether to keep the previous backup too. If the latest one is damaged,
             training continues from the previous one, with a warning.
         delete_checkpoint: whether to delete the backups at the end of the training. If that fails,
@@ -77,7 +79,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        # Absolute, since the process may go to another folder while it trains.
+        # Absolute, since the process may change its current folder while it trains.
         self.backup_dir = Path(os.path.abspath(check(PATH, "BackupAndRestore", "backup_dir", backup_dir)))
         self.save_freq: int | str = _save_freq(save_freq)
         self.double_checkpoint: bool = check(FLAG, "BackupAndRestore", "double_checkpoint", double_checkpoint)
@@ -91,7 +93,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         """The file of the latest backup, a `Path`. It need not exist."""
         return self._folder.latest
 
-    # Hooks of Keras. There is none for the end of a batch: Keras would then wait for each batch.
+    # Hooks of Keras. There is none for the end of a batch, because Keras would then wait for each batch.
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
@@ -112,27 +114,27 @@ class BackupAndRestore(keras.callbacks.Callback):
             # Keras's own callback passes the first epoch to `fit` in this way.
             self._loaded = self._load()
             model._initial_epoch = self._first_epoch(self._loaded)
-        # Keras's callbacks forget their state in `on_train_begin`: it is given back after that.
-        session.first.add(self, on_epoch_begin=self._give_back_states, on_train_end=self._give_back_states)
-        # A backup is not written before all callbacks have decided about the epoch.
+        # Keras's callbacks reset their state in `on_train_begin`, so it is restored after that.
+        session.first.add(self, on_epoch_begin=self._restore_states, on_train_end=self._restore_states)
+        # A backup is written after all callbacks have seen the end of the epoch.
         session.last.add(self, on_epoch_end=self._write_epoch)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch, 0
         if not self._begun and self._loaded is not None and self._has_loaded(memory(self._net).get(KEY)):
-            # `fit` has read it. Otherwise the next `fit` would begin there too.
+            # `fit` has read it by now. Otherwise the next `fit` would begin there too.
             self._net._initial_epoch = None
             self._go_on(epoch, self._loaded)
         self._begun = True
         self._random_of_epoch = capture() if self.save_freq != "epoch" else {}
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        # Not `self.model`: on JAX each access writes the whole state back to the variables.
         if batch > self._batch:
             forget(self._net)
             self._seen += batch - self._batch
             self._batch = batch
-        # Before a batch, not after one: then some callbacks have not seen it yet.
+        # Before a batch. After one, some callbacks have not seen its end yet.
         if self._is_due():
             self._write(Position(self._epoch, batch, (self.params or {}).get("steps")))
 
@@ -154,16 +156,16 @@ class BackupAndRestore(keras.callbacks.Callback):
     # Resuming.
 
     def _is_of_another(self, entry: Any) -> bool:
-        """Whether another such callback has just loaded a backup. The last one in the list with a backup is used."""
+        """Whether another callback of this class loaded the entry. The last one in the list with a backup is used."""
         backups = [other for other in self._session.others(self) if isinstance(other, BackupAndRestore)]
         return any(other._has_loaded(entry) for other in backups)
 
     def _has_loaded(self, entry: Any) -> bool:
-        """Whether this callback has taken up the backup whose entry is in the model's memory."""
+        """Whether an entry of the model's memory is the one that this callback loaded."""
         return self._loaded is not None and self._loaded.saved is entry
 
     def _first_epoch(self, loaded: BackupEntry) -> int:
-        """The epoch at which `fit` continues: its end, if `EarlyStopping` had stopped the training."""
+        """The epoch at which `fit` continues. If `EarlyStopping` had stopped the training, nothing is left to train."""
         position = loaded.position
         epochs: int = (self.params or {}).get("epochs", position.epoch)
         return epochs if has_stopped(loaded.callbacks[0], position.epoch) else position.epoch
@@ -192,7 +194,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _load_from(self, path: Path) -> BackupEntry:
         model = self._net
-        # A counter of 0 in the model would look like the start of a training.
+        # An optimizer without variables loads nothing, and its counter of 0 looks like the start of a training.
         lookup.build_optimizer(model)
         forget(model)
         entry = entry_of(path)
@@ -228,8 +230,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._skip = Skip(self._net, callbacks, position, loaded.metrics, random)
         self._batch = position.batch
 
-    def _give_back_states(self, *_: Any) -> None:
-        """Restore the state of Keras's callbacks, which have reset themselves by now."""
+    def _restore_states(self, *_: Any) -> None:
+        """Restore the states of Keras's callbacks. By now they have reset them."""
         if self._loaded is not None and self._session.once((self, "states")):
             restore(self._session.others(self), *self._loaded.callbacks)
             self._loaded.callbacks[1].clear()  # which may be as large as the model
@@ -248,31 +250,26 @@ class BackupAndRestore(keras.callbacks.Callback):
         model = self.model
         others = self._session.others(self)
         entry = BackupEntry.capture(model, position, optimizer_of(model), others, self._random_of_epoch)
+        keep_latest = self.double_checkpoint and not self._damaged
+
+        def save(path: Path) -> None:
+            model.save_weights(path, overwrite=True)
+            seal(path)
+
         with entry.in_memory(model):
-            if processes.is_chief():
-                keep_latest = self.double_checkpoint and not self._damaged
-                self._folder.write(lambda path: _save(model, path), keep_latest=keep_latest)
-                self._damaged = False
-            elif keras.config.backend() == "jax":
-                read_along(model)
+            processes.let_chief_write(model, lambda: self._folder.write(save, keep_latest=keep_latest))
+        self._damaged = False
 
 
 class OtherTrainingError(ValueError):
     """A backup that is not damaged, but belongs to another training."""
 
 
-def _save(model: Any, path: Path) -> None:
-    model.save_weights(path, overwrite=True)
-    seal(path)
-
-
 def _save_freq(value: Any) -> int | str:
-    if isinstance(value, str) and str(value) == "epoch":
-        return "epoch"
     if isinstance(value, bool | np.bool_):
         allowed = f"{SAVE_FREQ.allowed}; whether to delete the backup is `delete_checkpoint=`"
         refuse("BackupAndRestore", "save_freq", allowed, value, TypeError)
-    freq: int = check(SAVE_FREQ, "BackupAndRestore", "save_freq", value)
+    freq: int | str = check(SAVE_FREQ, "BackupAndRestore", "save_freq", value)
     return freq
 
 
@@ -284,7 +281,7 @@ def _names(errors: list[tuple[Path, Exception]]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """An error in one line. For a list of errors that Keras collected, its example."""
+    """An error in one line. If Keras has collected several errors, the one that it shows as an example."""
     paragraphs = [" ".join(part.split()) for part in str(error).split("\n\n") if part.strip()]
     is_list = len(paragraphs) > 1 and paragraphs[0].startswith("A total of ")
     return (paragraphs[is_list] if paragraphs else type(error).__name__)[:MOST_TEXT]

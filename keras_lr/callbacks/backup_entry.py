@@ -22,14 +22,14 @@ CALLBACKS = "backup of callbacks"
 
 @dataclass(frozen=True)
 class BackupEntry:
-    """The entry of a backup.
+    """What a backup contains in addition to the weights and the optimizer.
 
     Attributes:
         position: the epoch and the batch of the training at which it was made.
         optimizer: a description of the model's optimizer.
         callbacks: states of Keras's callbacks, as `keras_state.capture` returns them.
-        own: the own state of each process. A loaded entry has only the state of one process.
-        is_own: whether that state belongs to this process.
+        own: the state of each process by itself. A loaded entry has only one of them.
+        is_own: whether that one is the state of this process.
         saved: for a loaded entry, the dict in the model's memory.
     """
 
@@ -87,9 +87,10 @@ class BackupEntry:
 
     @property
     def seeds(self) -> Arrays | None:
-        """The seeds of layers for this process; None if the backup is from an earlier version, without seeds.
+        """The seeds of layers for this process; None if the backup has none for it.
 
-        On torch every process has its own seeds, and must not get those of the first process.
+        A backup of an earlier version has no seeds. On torch every process has different seeds. There, a process must
+        not get those of another one.
         """
         is_there = "seeds" in self.own[0].entry and (self.is_own or keras.config.backend() != "torch")
         return self.own[0].seeds if is_there else None

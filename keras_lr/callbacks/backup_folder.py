@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from keras_lr.core.refusals import refuse
 from keras_lr.core.warning import warn_user
@@ -31,7 +29,7 @@ class BackupFolder:
         return [path for path in (self.latest, self.previous) if path.exists()]
 
     def prepare(self) -> None:
-        """Create the folder, check that it can be written, and remove what a killed write left.
+        """Create the folder, check that files can be written to it, and remove the incomplete file of a killed write.
 
         Raises:
             ValueError: it cannot be written, or contains something else with the name of a backup.
@@ -60,7 +58,7 @@ class BackupFolder:
         with self._part.open("r+b") as file:
             os.fsync(file.fileno())
         if keep_latest and self.latest.exists():
-            # If it is killed between the two, the training continues from `previous`.
+            # If the process is killed between the two operations, training continues from `previous`.
             os.replace(self.latest, self.previous)
         os.replace(self._part, self.latest)
 
@@ -87,7 +85,7 @@ class BackupFolder:
                 raise
 
     def _is_in_use(self) -> bool:
-        """Whether it is the current folder, or the home of the user."""
+        """Whether it is the current folder, or the user's home."""
         places = Path(), Path(os.path.expanduser("~"))
         return any(place.exists() and self.path.samefile(place) for place in places)
 
@@ -96,12 +94,6 @@ class BackupFolder:
 
     def _refuse(self, allowed: str) -> None:
         refuse("BackupAndRestore", "backup_dir", allowed, str(self.path))
-
-
-def read_along(model: Any) -> None:
-    """Read a model's variables, as the process that saves it does. On JAX all processes must do so."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_weights(Path(folder) / "same.weights.h5")
 
 
 def _reason(error: OSError) -> str:

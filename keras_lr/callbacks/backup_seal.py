@@ -1,6 +1,6 @@
 """Checks whether a backup is complete, and to which training it belongs, before anything is loaded from it.
 
-A checksum follows the HDF5 data. HDF5 ignores bytes after its own end.
+The checksum follows the HDF5 data in the same file. HDF5 ignores bytes after its own end.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,10 +24,8 @@ BLOCK = 2**20
 def seal(path: Path) -> None:
     """Append the checksum of a file to it."""
     with path.open("r+b") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(BLOCK), b""):
-            digest.update(block)
-        file.write(MARK + digest.hexdigest().encode())
+        digest = _digest(file, path.stat().st_size)
+        file.write(MARK + digest)
 
 
 def entry_of(path: Path) -> dict[str, Any]:
@@ -52,43 +50,45 @@ def entry_of(path: Path) -> dict[str, Any]:
 
 
 def _check_size(file: Any, size: int) -> None:
-    """Refuse values larger than the file. No backup has them, and a small file could fill the memory with them."""
+    """Refuse a file whose values take more bytes than the file itself. They could fill the memory."""
     import h5py
 
-    found = [0]
-
-    def add(_: str, value: Any) -> None:
-        if isinstance(value, h5py.Dataset):
-            found[0] += value.nbytes
-
-    file.visititems(add)
-    if found[0] > size:
-        raise ValueError(f"its values would take {found[0]:,} bytes, but it has only {size:,}")
+    sizes: list[int] = []
+    file.visititems(lambda _, value: sizes.append(value.nbytes) if isinstance(value, h5py.Dataset) else None)
+    if sum(sizes) > size:
+        raise ValueError(f"its values would take {sum(sizes):,} bytes, but it has only {size:,}")
 
 
 def _is_sealed(path: Path) -> bool:
     """Whether there is a checksum. A wrong one is refused."""
     size = path.stat().st_size - LENGTH
+    if size < 0:
+        return False
     with path.open("rb") as file:
-        if size < 0 or not (file.seek(size), file.read(LENGTH))[1].startswith(MARK):
-            return False
         file.seek(size)
-        noted = file.read(LENGTH)[len(MARK) :]
-        file.seek(0)
-        found = hashlib.sha256()
-        while size:
-            block = file.read(min(size, 1 << 20))
-            found.update(block)
-            size -= len(block)
-    if found.hexdigest().encode() != noted:
-        raise ValueError("its checksum does not match its content")
+        ending = file.read(LENGTH)
+        if not ending.startswith(MARK):
+            return False
+        if _digest(file, size) != ending.removeprefix(MARK):
+            raise ValueError("its checksum does not match its content")
     return True
+
+
+def _digest(file: IO[bytes], size: int) -> bytes:
+    """The checksum of the first bytes of a file, as text. The position is then after them."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(min(size, BLOCK)):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()
 
 
 def optimizer_of(model: Any) -> str:
     """The optimizer of a model and the number of its variables, for an error text.
 
-    For several optimizers in attributes, only the classes: the unused default of `compile` gets its variables late.
+    For several optimizers in attributes, only their classes, since the number of variables is not fixed: the unused
+    default optimizer of `compile` gets its variables late.
     """
     names = []
     optimizer = model.optimizer

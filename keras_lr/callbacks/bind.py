@@ -100,7 +100,7 @@ class BindSchedule(keras.callbacks.Callback):
         self._net = self.model
         lookup.build(self._net)
         self._rated()  # refuses an unknown name
-        self._session: Session | None = Session.join(self)
+        self._session = Session.join(self)
         self._session.binders.append(self._begin)
         if self.steps_per_epoch is not None:
             self._session.steps_per_epoch = self.steps_per_epoch
@@ -108,7 +108,6 @@ class BindSchedule(keras.callbacks.Callback):
             self._session.epochs = self._session.declared_epochs = self.epochs
         if self.batch_size is not None:
             self._session.declared_batch_size = self.batch_size
-        self._looked_for_idle = not self.audit
         self._pacing: TimeBudget | None = None
         self._steps = self.steps_per_epoch or (self.params or {}).get("steps")
         units = list(self._units())
@@ -127,8 +126,7 @@ class BindSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Only now the first epoch of a resumed training is known.
-        if self._session is not None:
-            self._session.begin(epoch)
+        self._session.begin(epoch)
 
     def _begin(self, epoch: int) -> None:
         """Bind the schedules and check whether they fit. Called once, before the first epoch."""
@@ -139,7 +137,9 @@ class BindSchedule(keras.callbacks.Callback):
         if any(changed):
             training_step.retrace(self._net)
         if self.time_budget is not None:
-            self._pacing = TimeBudget(self._net, self.time_budget, epochs * (self._steps or NOMINAL), self._continues())
+            # The time used before counts after a load, and in another `fit` with this callback.
+            continues = self._follower.meet(self._net) != Follower.NEW
+            self._pacing = TimeBudget(self._net, self.time_budget, epochs * (self._steps or NOMINAL), continues)
             if self.audit:
                 self._pacing.warn_if_over()
         elif self.audit:
@@ -150,8 +150,7 @@ class BindSchedule(keras.callbacks.Callback):
             self._pacing.before_batch()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._looked_for_idle:
-            self._looked_for_idle = True
+        if self.audit and self._session.once((self, "idle")):
             idle.warn(self._net)
         if self._pacing is not None and self._pacing.after_batch():
             self._net.stop_training = True
@@ -163,12 +162,7 @@ class BindSchedule(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._pacing is not None:
             self._pacing.end()
-        if self._session is not None:
-            self._session.leave(self)
-
-    def _continues(self) -> bool:
-        """Whether the time used before counts: after a load, and in another `fit` with this callback."""
-        return self._follower.meet(self._net) != Follower.NEW
+        self._session.leave(self)
 
     def _rated(self) -> list[RatedOptimizer]:
         return choice.chosen("BindSchedule", self._net, self.optimizer)

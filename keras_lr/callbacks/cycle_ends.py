@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_lr.callbacks.backup_folder import read_along
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.fields import COUNT_OR_NONE, PATH
 from keras_lr.core.inner import cycle_end_after, earliest
 from keras_lr.core.refusals import check, refuse
-from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.core.warning import warn_user
 from keras_lr.optimizers import lookup
 from keras_lr.optimizers.lookup import RatedOptimizer
@@ -53,7 +50,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
 
     def __init__(self, filepath: str | os.PathLike[str], *, refresh_batch_norm: int | None = None) -> None:
         super().__init__()
-        # Absolute, since the process may go to another folder while it trains.
+        # Absolute, since the process may change its current folder while it trains.
         self.filepath: str = os.path.abspath(check(PATH, "SaveAtCycleEnds", "filepath", filepath))
         if not self.filepath.endswith(SUFFIXES) or _path(self.filepath, 1, 1) == _path(self.filepath, 2, 2):
             allowed = "a path with {cycle} or {step} that ends in .keras or .weights.h5"
@@ -79,7 +76,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         self._start: int | None = None
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        # Not `self.model`: on JAX each access writes the whole state back to the variables.
         if self._start is None:
             self._start = self._counter - batch  # a resumed epoch may begin with a later batch
             self._begin()
@@ -106,12 +103,10 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
             found = sources[0] if len(sources) == 1 else sources
             refuse("SaveAtCycleEnds", "learning_rate", "a schedule with cycles", found)
 
-    def _schedules(self) -> Sequence[LearningRateSchedule]:
-        """The current schedules, which other callbacks may have changed."""
-        return [rated.source for rated in self._optimizers if lookup.is_schedule(rated.source)]
-
     def _end_after(self, step: int) -> int | None:
-        return earliest(cycle_end_after(schedule, step) for schedule in self._schedules())
+        """The next end of a cycle in the current schedules, which other callbacks may have changed."""
+        sources = [rated.source for rated in self._optimizers]
+        return earliest(cycle_end_after(source, step) for source in sources if lookup.is_schedule(source))
 
     def _due(self, step: int, following: int) -> int | None:
         """The end of a cycle at this step, or before the next step at which the model can be saved."""
@@ -146,14 +141,15 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         if self._refresher is not None:
             self._refresher.refresh()
         model = self.model
-        if processes.is_chief():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"part.{path.name}")  # so that `path` is never incomplete
-            save = model.save_weights if path.name.endswith(".weights.h5") else model.save
-            save(part, overwrite=True)
-            os.replace(part, path)
-        elif keras.config.backend() == "jax":
-            read_along(model)
+        processes.let_chief_write(model, lambda: _save(model, path))
+
+
+def _save(model: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"part.{path.name}")  # so that `path` is never incomplete
+    save = model.save_weights if path.name.endswith(".weights.h5") else model.save
+    save(part, overwrite=True)
+    os.replace(part, path)
 
 
 def _path(filepath: str, cycle: int, step: int) -> Path:

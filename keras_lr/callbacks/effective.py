@@ -84,15 +84,12 @@ class EffectiveRates:
         """The segment with these columns: values in the row of the first update of an epoch, NaN in the others."""
         rates = next(iter(segment.columns.values()))
         row = self._step - segment.first_step
-        is_there = 0 <= row < len(segment) and self._updates is not None
-        norms = _norms(self._before) if is_there else None
-        found: dict[str, NDArray[np.float64]] = {}
-        for place, kernel in enumerate(self._kernels):
-            for name in COLUMNS:
-                found[f"{name}{kernel.path}]"] = np.full(len(segment), np.nan)
-            if norms is not None and self._updates is not None:
-                norm, rate = norms[place], rates[row] * self._factor(kernel)
-                numbers = (norm, rate / norm**2 if norm else np.inf, self._updates[place] / norm if norm else np.inf)
+        names = [f"{name}{kernel.path}]" for kernel in self._kernels for name in COLUMNS]
+        found = {name: np.full(len(segment), np.nan) for name in names}
+        if self._updates is not None and 0 <= row < len(segment):
+            for kernel, norm, update in zip(self._kernels, _norms(self._before), self._updates, strict=True):
+                rate = rates[row] * self._factor(kernel)
+                numbers = (norm, rate / norm**2 if norm else np.inf, update / norm if norm else np.inf)
                 for name, number in zip(COLUMNS, numbers, strict=True):
                     found[f"{name}{kernel.path}]"][row] = number
         return replace(segment, columns={**segment.columns, **found})

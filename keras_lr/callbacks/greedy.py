@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, SupportsFloat
 
-from keras_lr.callbacks.greedy_options import OWNER, GreedyOptions
 from keras_lr.callbacks.greedy_rule import STAY, UP, GreedyRule, GreedyState
 from keras_lr.callbacks.metric_driven import MetricDriven
 from keras_lr.optimizers import install
@@ -76,14 +75,13 @@ class GreedyLearningRate(MetricDriven):
             known, `mode` is "auto" and the direction of the metric is unknown.
     """
 
-    OWNER = OWNER
+    OWNER = "GreedyLearningRate"
     STATE = GreedyState
+    RULE = GreedyRule
 
     warmup: int
     max_lr: float
     reset_start: int | None
-    restore_best_weights = False
-    optimizers = None
 
     def __init__(
         self,
@@ -109,8 +107,7 @@ class GreedyLearningRate(MetricDriven):
         eps: SupportsFloat = 1e-8,
         optimizer: Any = None,
     ) -> None:
-        arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
-        super().__init__(GreedyOptions(**arguments))
+        super().__init__({key: value for key, value in locals().items() if key not in ("self", "__class__")})
 
     @property
     def _bounds(self) -> Bounds:

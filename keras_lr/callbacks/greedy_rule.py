@@ -56,14 +56,7 @@ class GreedyRule(MetricRule):
     reduction at once, unless bad epochs do not count ("reduce").
     """
 
-    direction: str
-    patience: int
-    min_delta: float
-    threshold_mode: str
-    warmup: int
-    cooldown: int
-    window: int | None = None
-    on_nan: str = "count"
+    warmup: int = 0
 
     def observe(self, state: GreedyState, metric: float) -> tuple[GreedyState, int]:
         """The state after an epoch with this metric, and the decision: `UP`, `DOWN` or `STAY`."""

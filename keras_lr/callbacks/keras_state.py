@@ -15,7 +15,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
-"""The attributes in which these callbacks keep numbers from epoch to epoch."""
+"""The attributes in which each of these callbacks stores its state."""
 
 WEIGHTS = "best_weights"
 Arrays = list[NDArray[Any]]
@@ -33,7 +33,7 @@ def capture(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Arrays]:
 
 
 def check(entries: Any, arrays: Arrays) -> None:
-    """Refuse everything that `capture` would not return.
+    """Refuse values that `capture` would not return.
 
     Raises:
         ValueError: the states are not valid.
@@ -76,7 +76,7 @@ def restore(callbacks: list[Any], entries: list[dict[str, Any]], arrays: Arrays)
 
 
 def has_stopped(entries: list[dict[str, Any]], epochs: int) -> bool:
-    """Whether an `EarlyStopping` stopped a training of so many epochs at the end of the last one."""
+    """Whether an `EarlyStopping` stopped the training after this number of epochs."""
     return any(entry["state"].get("stopped_epoch") == epochs - 1 > 0 for entry in entries)
 
 

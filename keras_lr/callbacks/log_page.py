@@ -41,7 +41,7 @@ def _sentence(frame: Any, columns: list[str], metrics: list[str]) -> str:
     told = f"{_count(len(frame), 'update')} in {_count(epochs, 'epoch')}"
     if np.isfinite(rates).any():
         low, high = float(np.nanmin(rates)), float(np.nanmax(rates))
-        told += f", with learning rates from {_short(low)} to {_short(high)}"
+        told += f", with learning rates from {number(low, 4)} to {number(high, 4)}"
     for name in metrics:
         values = frame[name].dropna().tolist() if name in frame else []
         if values:
@@ -51,7 +51,3 @@ def _sentence(frame: Any, columns: list[str], metrics: list[str]) -> str:
 
 def _count(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
-
-
-def _short(value: float) -> str:
-    return number(value, 4)

@@ -60,7 +60,8 @@ class Logbook:
         file = self._opened()
         self.training = self._number(memory(model).get(key), step, file)
         memory(model)[key] = {"training": self.training}
-        self.segments = [kept for it in self.segments if (kept := self._before(it, step)) is not None]
+        parts = (it.until(step) if it.training == self.training else it for it in self.segments)
+        self.segments = [part for part in parts if part is not None]
         if file is None:
             return
         last = file.cut(self.training, step) if self.training in file.last else None
@@ -122,9 +123,6 @@ class Logbook:
             return 0
         # A checkpoint without the number of its training.
         return max(there, default=0)
-
-    def _before(self, segment: Segment, step: int) -> Segment | None:
-        return segment if segment.training != self.training else segment.until(step)
 
 
 def _checked(entry: Any) -> int:

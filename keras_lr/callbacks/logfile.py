@@ -271,9 +271,8 @@ class ParquetLog(LogFile):
             except Exception as error:  # pandas and pyarrow raise errors of many classes for damaged files
                 raise self._damaged(first_line(error)) from error
             for name in (STEP, TRAINING):
-                if (name in rows.columns or name == STEP) and (
-                    name not in rows.columns or rows[name].dtype.kind not in "iu"
-                ):
+                is_there = name in rows.columns
+                if (name == STEP and not is_there) or (is_there and rows[name].dtype.kind not in "iu"):
                     raise self._damaged(f"it has no column `{name}` of whole numbers")
             if not _is_in_order(rows):
                 raise self._damaged("its steps do not rise")

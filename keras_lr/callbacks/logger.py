@@ -121,7 +121,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         self.gradient_norm: bool = check(FLAG, "LearningRateLogger", "gradient_norm", gradient_norm)
         if self.gradient_norm:
             self.metrics = (*self.metrics, GRADIENT_NORM)
-        # Absolute, since the process may go to another folder while it trains.
+        # Absolute, since the process may change its current folder while it trains.
         self.path = None if path is None else Path(os.path.abspath(check(PATH, "LearningRateLogger", "path", path)))
         if self.path is not None and self.path.suffix not in (".csv", ".parquet"):
             refuse("LearningRateLogger", "path", "a file ending in .csv or .parquet", str(path))
@@ -205,7 +205,7 @@ class LearningRateLogger(keras.callbacks.Callback):
         fit.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # No `self.model` here: on JAX it would reattach the whole state at every batch.
+        # Not `self.model`: on JAX each access writes the whole state back to the variables.
         fit = self._running()
         if fit.once("audit") and self.audit:
             # Not before the first batch, since a callback may bind the schedule until then.

@@ -41,7 +41,7 @@ def check_rates(owner: str, optimizers: list[RatedOptimizer]) -> None:
             )
 
 
-def start_step(owner: str, start_after: Any, session: Session | None) -> int:
+def start_step(owner: str, start_after: Any, session: Session) -> int:
     """`start_after` as a step, with the numbers of this `fit`.
 
     Raises:
@@ -49,15 +49,15 @@ def start_step(owner: str, start_after: Any, session: Session | None) -> int:
     """
     if not isinstance(start_after, Duration):
         return int(start_after)
-    steps_per_epoch = session.steps_per_epoch if session is not None else None
-    batch_size = session.batch_size if session is not None and start_after.samples else None
+    steps_per_epoch = session.steps_per_epoch
+    batch_size = session.batch_size if start_after.samples else None
     if steps_per_epoch is None and start_after.needs_epochs:
         allowed = "in steps for a data set of unknown length, unless `BindSchedule` gets `steps_per_epoch`"
         refuse(owner, "start_after", allowed, start_after)
     if batch_size is None and start_after.samples:
         allowed = "in steps if the batch size of the data is unknown, unless `BindSchedule` gets `batch_size`"
         refuse(owner, "start_after", allowed, start_after)
-    return start_after.steps(steps_per_epoch, None if session is None else session.epochs, batch_size)
+    return start_after.steps(steps_per_epoch, session.epochs, batch_size)
 
 
 def warn_at_start(callback: Any, optimizers: list[RatedOptimizer], others: list[Any]) -> None:
@@ -97,18 +97,20 @@ def _is_of_epoch_alone(function: Any) -> bool:
     return False
 
 
-def warn_of_own_loop(owner: str, model: Any, session: Session | None) -> bool:
-    """Warn that a compiled step in the user's own loop does not use a scaled schedule. Returns whether it warned."""
-    is_in_fit = session is not None and session.running is not None and model.train_function is not None
+def warn_of_own_loop(callback: Any, session: Session) -> None:
+    """Warn, once, that a compiled step in the user's own loop does not use a scaled schedule."""
+    model = callback.model
+    is_in_fit = session.running is not None and model.train_function is not None
     if is_in_fit or keras.config.backend() == "torch" or model.run_eagerly:
-        return False
+        return
+    if not session.once((callback, "own loop")):
+        return
     compiled = "tf.function" if keras.config.backend() == "tensorflow" else "jax.jit"
     warn_user(
-        f"{owner}: the schedule is scaled from now on, but in your own training loop a step under `{compiled}` "
-        f"keeps the schedule that it was traced with: call `{compiled}` again after each change of "
+        f"{callback.OWNER}: the schedule is scaled from now on, but in your own training loop a step under "
+        f"`{compiled}` keeps the schedule that it was traced with: call `{compiled}` again after each change of "
         "`model.optimizer._learning_rate`, give the optimizer a number, or train with `fit`",
     )
-    return True
 
 
 class MissingMetric:

@@ -9,45 +9,27 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from keras_lr.callbacks import best_weights
 from keras_lr.callbacks import metric_checks as checks
+from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.metric_state import MetricState
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.plateau_window import WindowMean
 from keras_lr.callbacks.refreshing import RefreshBatchNorm
 from keras_lr.core.messages import say
 from keras_lr.core.refusals import refuse
-from keras_lr.optimizers import choice, install, lookup, training_step
-from keras_lr.optimizers.install import Bounds
+from keras_lr.optimizers import install, lookup, training_step
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training import checkpoint_rates, idle, processes
-from keras_lr.training.saved_state import of
+from keras_lr.training.saved_state import memory, of
 from keras_lr.training.session import Session
 
 
 class MetricDriven(MetricState):
     """A callback that multiplies the rate by a factor when its rule decides so.
 
-    A subclass defines the attributes below and the rule.
+    A subclass defines the rule and the methods below.
     """
-
-    factor: float
-    patience: int
-    mode: str
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None
-    eps: float
-    min_lr: float
-    verbose: int
-    start_after: Any
-    on_nan: str
-    restore_best_weights: bool
-    optimizers: Any
-    optimizer: Any
-    name: str | None
-    refresh_batch_norm: int | None = None
-    hyperparameter: str = "learning_rate"
 
     # What a subclass defines.
 
@@ -58,10 +40,6 @@ class MetricDriven(MetricState):
     def _after_change(self, rule: Any, factor: float) -> None:
         """Called after the rate was multiplied."""
         raise NotImplementedError
-
-    @property
-    def _bounds(self) -> Bounds:
-        return Bounds(self.min_lr)
 
     def _change(self, rated: RatedOptimizer, factor: float) -> tuple[float, float] | None:
         """Multiply one rate. Returns it before and after, or None if it is at its bound."""
@@ -88,14 +66,11 @@ class MetricDriven(MetricState):
         elif not self._session.claim(self._key):
             refuse(self.OWNER, "name", "different for each of these callbacks", self.name)
         # The metrics for "auto" may exist only after the very first batch, as on TensorFlow.
-        self.rule: Any = self._options.rule(model) if lookup.step_of(model) > 0 else None
+        self.rule: Any = self._options.rule(self.RULE, model) if lookup.step_of(model) > 0 else None
         self._started = False
         self._missing = checks.MissingMetric(self.OWNER, self.monitor, max(self.patience, 2))
         self._epoch, self._mean = None, None
         self._start: int | None = None
-        self._warned_of_own_loop = False
-        # Only if `fit` trains: the user's own loop may call the hooks without a step.
-        self._looked_for_idle = self._session.running is None
         of(model).hooks[self._key] = self._save
         self._take_up()
 
@@ -109,16 +84,14 @@ class MetricDriven(MetricState):
         of(self.model).hooks.pop(self._key, None)
         if self._mean is not None:
             self._unfinished = self._mean.unfinished()
-        if self._session is not None:
-            self._session.leave(self)
+        self._session.leave(self)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # A later callback in the list may have loaded weights at the start of the training.
         if not self.reset_on_train_begin:
             self._take_up()
-        if self._session is not None:
-            # A late decision needs the schedule of this training.
-            self._session.begin(epoch)
+        # A late decision needs the schedule of this training.
+        self._session.begin(epoch)
         if self._start is None:
             self._start = checks.start_step(self.OWNER, self.start_after, self._session)
         if not self._started:
@@ -163,8 +136,8 @@ class MetricDriven(MetricState):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
         self._ensure_rule()
-        if not self._looked_for_idle:
-            self._looked_for_idle = True
+        # Only if `fit` trains: the user's own loop may call the hooks without a step.
+        if self._session.running is not None and self._session.once((self, "idle")):
             idle.warn_of_unused(self.model)
         for rated in lookup.rated_optimizers(self.model):
             logs.setdefault(rated.column, rated.rate(max(rated.step() - 1, 0)))
@@ -179,6 +152,12 @@ class MetricDriven(MetricState):
         self._save()
 
     # Deciding.
+
+    def _resolve_pending(self, epoch: int) -> None:
+        """Decide on an epoch that was finished, but without a decision, when the file was written."""
+        pending = MetricEntry.pop_pending(self.OWNER, memory(self.model).get(self._key, {}))
+        if pending is not None and epoch > pending[0] > self._last_epoch:
+            self._finish(*pending)
 
     def _finish(self, epoch: int, metric: Any) -> None:
         """Decide on a finished epoch."""
@@ -204,11 +183,11 @@ class MetricDriven(MetricState):
 
     def _keep_if_best(self, rule: Any, metric: float) -> None:
         """Store the weights of an epoch that is better than all earlier ones, even outside of a `window`."""
-        best = self._best.metric(self.model, self._key)
+        best = best_weights.metric_of_best(self.OWNER, self.model, self._key)
         if best is None and self._key in of(self.model).arrays:  # from a file of version 0.1.0
             best = self.state.best
         if rule.improves(metric, best):
-            self._best.keep(self.model, self._key, metric)
+            best_weights.keep(self.model, self._key, metric)
 
     def _carry_out(self, factor: float, schedules: bool = True, numbers: bool = True) -> None:
         """Multiply the rates that are schedules, the rates that are numbers, or both."""
@@ -226,13 +205,12 @@ class MetricDriven(MetricState):
                 when = f"Epoch {self._last_epoch + 1}" if self.every is None else f"Step {rated.step()}"
                 say(f"\n{when}: {self.OWNER}: {rated.column} {rates[0]:.6g} -> {rates[1]:.6g}")
         if schedules and factor < 1.0 and self.restore_best_weights:
-            self._best.restore(model, self._key)
+            best_weights.restore(model, self._key)
             if self._refresher is not None:
                 self._refresher.refresh()
         if changed:
             training_step.retrace(model)
-            if not self._warned_of_own_loop:
-                self._warned_of_own_loop = checks.warn_of_own_loop(self.OWNER, model, self._session)
+            checks.warn_of_own_loop(self, self._session)
 
     def _carry_out_due(self) -> None:
         """Change the numbers after a decision within the epoch."""
@@ -247,11 +225,5 @@ class MetricDriven(MetricState):
     def _ensure_rule(self) -> Any:
         """The rule. With "auto", its direction must be known now."""
         if self.rule is None:
-            self.rule = self._options.rule(self.model)
+            self.rule = self._options.rule(self.RULE, self.model)
         return self.rule
-
-    def _rated(self) -> list[RatedOptimizer]:
-        """The optimizers whose rates are changed."""
-        argument = "optimizer" if self.optimizers is None else "optimizers"
-        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
-        return choice.scheduled(self.OWNER, found, self.hyperparameter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from keras_lr.callbacks.plateau_rule import is_finite
+from keras_lr.callbacks.metric_rule import is_finite
 from keras_lr.callbacks.plateau_window import NOTHING, unfinished_window
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.refusals import refuse

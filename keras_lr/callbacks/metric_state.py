@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_lr.callbacks.best_weights import BestWeights
+from keras_lr.callbacks import best_weights
 from keras_lr.callbacks.metric_entry import MetricEntry
+from keras_lr.callbacks.metric_options import MetricOptions
 from keras_lr.callbacks.metrics import metric_number
 from keras_lr.callbacks.plateau_window import NOTHING, WindowMean
-from keras_lr.optimizers import install, training_step
+from keras_lr.optimizers import choice, install, training_step
 from keras_lr.optimizers.install import Bounds
 from keras_lr.optimizers.lookup import RatedOptimizer
 from keras_lr.training.saved_state import RATES, Follower, memory
@@ -20,7 +21,7 @@ from keras_lr.training.session import Session
 class MetricState(keras.callbacks.Callback):
     """A callback with a rule whose state is saved with the model.
 
-    A subclass defines the attributes below, and decides.
+    A subclass defines `OWNER`, `STATE` and `RULE`, and decides.
     """
 
     OWNER: ClassVar[str]
@@ -29,14 +30,40 @@ class MetricState(keras.callbacks.Callback):
     STATE: ClassVar[Any]
     """The class of the rule's state."""
 
-    monitor: str
-    every: int | None
-    reset_on_train_begin: bool
+    RULE: ClassVar[Any]
+    """The class of the rule, whose state it is."""
 
-    def __init__(self, options: Any) -> None:
+    # The arguments.
+
+    monitor: str
+    factor: float
+    patience: int
+    mode: str
+    min_delta: float
+    threshold_mode: str
+    cooldown: int
+    window: int | None
+    eps: float
+    min_lr: float
+    verbose: int
+    start_after: Any
+    every: int | None
+    on_nan: str
+    restore_best_weights: bool = False
+    optimizers: Any = None
+    optimizer: Any
+    reset_on_train_begin: bool
+    name: str | None
+    refresh_batch_norm: int | None = None
+    hyperparameter: str = "learning_rate"
+
+    _session: Session
+    """What the callbacks of the running `fit` share. It exists from `on_train_begin` on."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
         super().__init__()
-        self._options = options
-        self.__dict__.update(options.arguments(), every=options.batches)
+        options = self._options = MetricOptions(self.OWNER, arguments)
+        self.__dict__.update(options.arguments, every=options.batches)
         self.state = self.STATE()
         self._last_epoch = -1
         self._unfinished = NOTHING
@@ -46,31 +73,25 @@ class MetricState(keras.callbacks.Callback):
         self._given: dict[str, float] | None = None
         # The training of this state.
         self._follower = Follower()
-        self._session: Session | None = None
         self._key = options.key()
-        self._best = BestWeights(self.OWNER)
         # The current epoch, its logs so far, and the incomplete window of batches.
         self._epoch: int | None = None
         self._logs: dict[str, Any] = {}
         self._mean: WindowMean | None = None
 
-    # What a subclass defines.
-
     @property
     def _bounds(self) -> Bounds:
         """The bounds of the rate."""
-        raise NotImplementedError
+        return Bounds(self.min_lr, eps=self.eps)
 
     def _rated(self) -> list[RatedOptimizer]:
         """The optimizers whose rates are changed."""
-        raise NotImplementedError
-
-    def _finish(self, epoch: int, metric: Any) -> None:
-        """Decide on a finished epoch."""
-        raise NotImplementedError
+        argument = "optimizer" if self.optimizers is None else "optimizers"
+        found = choice.chosen(self.OWNER, self.model, getattr(self, argument), argument)
+        return choice.scheduled(self.OWNER, found, self.hyperparameter)
 
     def _carry_out_due(self) -> None:
-        """Change the numbers after a decision within the epoch."""
+        """Change the numbers after a decision within the epoch. A subclass defines it."""
         raise NotImplementedError
 
     # Which state is used.
@@ -85,14 +106,14 @@ class MetricState(keras.callbacks.Callback):
         entry = memory(model).get(self._key)
         if self.reset_on_train_begin:
             self._set(self._fresh())
-            self._best.forget(model, self._key)
+            best_weights.forget(model, self._key)
         elif self._given is not None:
             self._scale(self._given)
         elif met == Follower.LOADED and entry is not None:
             self._set(MetricEntry.from_json(self.OWNER, self.STATE, entry))
         elif met != Follower.SAME:
             self._set(self._fresh())
-            self._best.forget(model, self._key)
+            best_weights.forget(model, self._key)
         self._given = None
 
     def _fresh(self) -> MetricEntry:
@@ -116,7 +137,7 @@ class MetricState(keras.callbacks.Callback):
         A resume then knows from its first epoch whether this epoch was finished.
         """
         self._carry_out_due()
-        pending, logs = None, self._logs | ({} if self._session is None else self._session.logs)
+        pending, logs = None, self._logs | self._session.logs
         if self._epoch is not None and self.every is None and self.monitor in logs:
             pending = (self._epoch, metric_number(self.OWNER, self.monitor, logs[self.monitor]))
         unfinished = None if self._mean is None else self._mean.unfinished()
@@ -127,12 +148,6 @@ class MetricState(keras.callbacks.Callback):
         if scales is None:
             scales = {} if model is None or model.optimizer is None else install.scales(model, self._key)
         return MetricEntry(self.state, self._last_epoch, scales)
-
-    def _resolve_pending(self, epoch: int) -> None:
-        """Decide on an epoch that was finished, but without a decision, when the file was written."""
-        pending = MetricEntry.pop_pending(self.OWNER, memory(self.model).get(self._key, {}))
-        if pending is not None and epoch > pending[0] > self._last_epoch:
-            self._finish(*pending)
 
     def get_state(self) -> dict[str, Any]:
         """The whole state as JSON values.

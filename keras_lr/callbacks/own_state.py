@@ -1,7 +1,7 @@
-"""The own state of each process in a training: seeds of layers, sums of metrics, and random states.
+"""What differs between the processes of a training: seeds of layers, sums of metrics, and random states.
 
-The processes of `torch.distributed` have the same weights, but each has its own Dropout and its own part of the data.
-So the backup of the first process contains the own state of every process.
+The processes of `torch.distributed` have the same weights. But each has a different Dropout and a different part of
+the data. The first process writes the backup, which contains the state of every process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keras_lr.training import processes
 from keras_lr.training.position import KEY
 from keras_lr.training.random_state import capture as capture_random
 from keras_lr.training.saved_state import of
-from keras_lr.training.snapshot import seeds_of
+from keras_lr.training.snapshot import host_copy, seeds_of
 
 Arrays = list[NDArray[Any]]
 OTHERS = f"{KEY} of process "
@@ -38,7 +38,7 @@ class OwnState(NamedTuple):
     @classmethod
     def capture(cls, model: Any, random_of_epoch: dict[str, Any] | None) -> OwnState:
         """The state of this process. Metrics are included only within an epoch, when `random_of_epoch` is given."""
-        seeds = values_of(seeds_of(model))
+        seeds = [host_copy(seed) for seed in seeds_of(model)]
         entry: dict[str, Any] = {"seeds": len(seeds), "random": capture_random()}
         if random_of_epoch is None:
             return cls(entry, seeds)
@@ -73,7 +73,7 @@ def put(model: Any, entry: dict[str, Any], states: list[OwnState]) -> None:
 def take(model: Any, entry: dict[str, Any]) -> tuple[OwnState, bool]:
     """The state of this process in a loaded backup, and whether it is its own.
 
-    After a training with another number of processes, it is the state of the first one.
+    After a training with another number of processes, every process gets the state of the first one.
     """
     arrays, others, rank = of(model).arrays, entry.get("processes", []), processes.rank()
     state = OwnState(entry, arrays.pop(KEY, []))
@@ -91,15 +91,9 @@ def drop(model: Any) -> None:
         del arrays[key]
 
 
-def values_of(variables: list[Any]) -> Arrays:
-    """Copies of the values of variables."""
-    # The variable, not its `value`: reading a metric that is mirrored over devices sums it up.
-    return [np.array(keras.ops.convert_to_numpy(variable), copy=True) for variable in variables]
-
-
 def parts_of(variable: Any) -> Arrays:
     """The value of a variable, or the values of its replicas if each holds a part of a sum."""
-    return [np.array(part, copy=True) for part in _replicas(variable)] or values_of([variable])
+    return [np.array(part, copy=True) for part in _replicas(variable)] or [host_copy(variable)]
 
 
 def assign_parts(variable: Any, parts: Arrays) -> None:

@@ -6,9 +6,7 @@ from typing import Any, Literal, SupportsFloat
 
 from keras_lr.callbacks.metric_driven import MetricDriven
 from keras_lr.callbacks.metric_options import Mode, OnNan, ThresholdMode
-from keras_lr.callbacks.plateau_options import OWNER, PlateauOptions
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
-from keras_lr.optimizers.install import Bounds
 
 
 class ReduceOnPlateau(MetricDriven):
@@ -86,8 +84,9 @@ class ReduceOnPlateau(MetricDriven):
             `mode` is "auto" and the direction of the metric is unknown.
     """
 
-    OWNER = OWNER
+    OWNER = "ReduceOnPlateau"
     STATE = PlateauState
+    RULE = PlateauRule
 
     rtol: float
 
@@ -117,12 +116,7 @@ class ReduceOnPlateau(MetricDriven):
         refresh_batch_norm: SupportsFloat | None = None,
         hyperparameter: str = "learning_rate",
     ) -> None:
-        arguments = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
-        super().__init__(PlateauOptions(**arguments))
-
-    @property
-    def _bounds(self) -> Bounds:
-        return Bounds(self.min_lr, eps=self.eps)
+        super().__init__({key: value for key, value in locals().items() if key not in ("self", "__class__")})
 
     def _judge(self, rule: PlateauRule, metric: float) -> float | None:
         self.state, due = rule.observe(self.state, metric)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras_lr.callbacks.metric_rule import MetricRule
 
@@ -32,7 +31,6 @@ class PlateauState:
     recent: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
 class PlateauRule(MetricRule):
     """When to reduce.
 
@@ -45,15 +43,6 @@ class PlateauRule(MetricRule):
     not finite makes a bad epoch (`on_nan` "count", "stop"), is ignored ("ignore"), or leads to a
     reduction at once ("reduce").
     """
-
-    direction: str
-    patience: int
-    min_delta: float
-    threshold_mode: str
-    cooldown: int
-    window: int | None = None
-    on_nan: str = "count"
-    rtol: float = 0.0
 
     def observe(self, state: PlateauState, metric: float) -> tuple[PlateauState, bool]:
         """The state after an epoch with this metric, and whether to reduce now."""
@@ -77,7 +66,3 @@ class PlateauRule(MetricRule):
     def reduced(self, state: PlateauState) -> PlateauState:
         """The state after a reduction."""
         return replace(state, wait=0, cooldown_counter=self.cooldown, n_reductions=state.n_reductions + 1)
-
-
-def is_finite(number: Any) -> bool:
-    return type(number) in (float, int) and abs(number) <= sys.float_info.max

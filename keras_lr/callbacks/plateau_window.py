@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from keras_lr.callbacks.metric_rule import is_finite
 from keras_lr.callbacks.metrics import named_metrics
-from keras_lr.callbacks.plateau_rule import is_finite
 from keras_lr.core.keras_versions import last_batch
 from keras_lr.core.refusals import refuse
 from keras_lr.optimizers import lookup

@@ -95,22 +95,24 @@ class Recording:
         epoch: int,
         first_batch: int,
         hyperparameters: list[Hyperparameter],
-        sources: list[Source],
         metrics: tuple[str, ...],
         groups: Sequence[GroupColumn] = (),
         after: Recording | None = None,
     ) -> None:
-        self.sources = sources
         self.optimizer = model.optimizer
         self._groups = groups
         self._epoch = epoch
         self._first_batch = first_batch
         self._hyperparameters = hyperparameters
-        self._first_steps = _first_steps(hyperparameters) if after is None else after.steps_after(hyperparameters)
+        self._first_steps = (
+            {it.rated: it.rated.step() for it in hyperparameters}
+            if after is None
+            else after.steps_after(hyperparameters, model.steps_per_execution)
+        )
         self._last_batch = first_batch - 1
         self._last_batches: list[int] = []
         self._metrics: dict[str, list[Any]] = {name: [] for name in metrics}
-        self._meters = [_meter(model, source) for source in sources]
+        self._meters = [_meter(model, it.source) for it in hyperparameters]
         # The counter of the whole, since it may be unknown which optimizer of a `MultiOptimizer` trains something.
         counter = lookup.counter_of(model)
         self._counters = Snapshots(model, counter) if lookup.skips_updates(model) else None
@@ -120,10 +122,12 @@ class Recording:
 
     def _primary(self) -> RatedOptimizer:
         """The optimizer whose counter is the step. On TensorFlow it may be known only after the first batch."""
-        return lookup.primary([hyperparameter.rated for hyperparameter in self._hyperparameters])
+        return lookup.primary([it.rated for it in self._hyperparameters])
 
     def is_of(self, sources: list[Source]) -> bool:
-        return len(self.sources) == len(sources) and all(a is b for a, b in zip(self.sources, sources, strict=True))
+        """Whether the recorded rates come from these sources."""
+        own = [it.source for it in self._hyperparameters]
+        return len(own) == len(sources) and all(a is b for a, b in zip(own, sources, strict=True))
 
     @property
     def next_batch(self) -> int:
@@ -179,14 +183,16 @@ class Recording:
         """The counter of the whole after the last recorded batch. It is needed when loss scaling skips batches."""
         return self._first_count if self._counters is None else self._counters.last(self._first_count)
 
-    def steps_after(self, hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
-        """The counters after the last recorded batch."""
+    def steps_after(self, hyperparameters: list[Hyperparameter], executed: int) -> dict[RatedOptimizer, int]:
+        """The counters after the last recorded batch, when the batches of one more execution are trained already."""
         before = {id(rated.optimizer): step for rated, step in self._first_steps.items()}
-        made = self._made()
-        return {
-            it.rated: before.get(id(it.rated.optimizer), it.rated.step() - made) + (0 if it.rated.is_idle else made)
-            for it in hyperparameters
-        }
+        made, steps = self._made(), {}
+        for rated in (it.rated for it in hyperparameters):
+            # An optimizer that the model did not have before has trained only in that execution.
+            start = before.get(id(rated.optimizer))
+            first, moved = (rated.step(), -executed) if start is None else (start, made)
+            steps[rated] = first if rated.is_idle else max(first + moved, 0)
+        return steps
 
     def finish(self, training: int = 0) -> Segment | None:
         """Fetch the recorded values and return the rows; None if no update was made."""
@@ -201,16 +207,16 @@ class Recording:
         if self._counters is not None and len(ends) and count != len(ends):
             batches = self._executed(ends)
         columns: dict[str, Floats] = {}
-        for hyperparameter, source, meter in zip(self._hyperparameters, self.sources, self._meters, strict=True):
-            start = self._first_steps[hyperparameter.rated]
-            if meter is None and hyperparameter.rated.is_idle:
-                columns[hyperparameter.column] = np.full(count, values_of(source, start))
-            elif meter is None:
-                # The user's own training step may call an optimizer several times in a batch.
-                each = max((hyperparameter.rated.step() - start) // count, 1) if hyperparameter.rated.attribute else 1
-                columns[hyperparameter.column] = values_of(source, np.arange(start, start + each * count, each))
+        for it, meter in zip(self._hyperparameters, self._meters, strict=True):
+            start = self._first_steps[it.rated]
+            if meter is not None:
+                columns[it.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+            elif it.rated.is_idle:
+                columns[it.column] = np.full(count, values_of(it.source, start))
             else:
-                columns[hyperparameter.column] = np.repeat(np.array(meter.numbers()), np.diff(ends, prepend=0))[:count]
+                # The user's own training step may call an optimizer several times in a batch.
+                each = max((it.rated.step() - start) // count, 1) if it.rated.attribute else 1
+                columns[it.column] = values_of(it.source, np.arange(start, start + each * count, each))
         for group in self._groups:
             columns[group.column] = group.rates(columns, self._first_steps[group.rated])
         for name, values in self._metrics.items():
@@ -232,10 +238,6 @@ class Recording:
         made = np.diff(ends, prepend=0)
         last = np.array(self._last_batches, np.int64)
         return np.concatenate([np.arange(end - n + 1, end + 1) for end, n in zip(last, made, strict=True)])
-
-
-def _first_steps(hyperparameters: list[Hyperparameter]) -> dict[RatedOptimizer, int]:
-    return {it.rated: it.rated.step() for it in hyperparameters}
 
 
 def _meter(model: Any, source: Source) -> Snapshots | _Calls | None:

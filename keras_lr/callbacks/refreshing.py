@@ -52,7 +52,10 @@ class RefreshBatchNorm(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self.model
         if model.built and not norms.batch_norms(model):
-            refuse(self._owner, self._argument if self._by else "model", self._allowed(), self._given())
+            needed = "a model with a BatchNormalization"
+            if self._by is None:
+                refuse(OWNER, "model", needed, model)
+            refuse(self._owner, self._argument, f"None without {needed}", self.batches)
         data = fit_data(self._owner, self._argument, model) if self.x is None else FitData(self.x, None)
         self._data = FitData(data.x, self.batch_size or data.batch_size)
         # Last, so that all callbacks that swap or restore weights have done so.
@@ -100,10 +103,3 @@ class RefreshBatchNorm(keras.callbacks.Callback):
         alike = [it for it in getattr(running, "callbacks", ()) if isinstance(it, RefreshBatchNorm)]
         alike = [it for it in alike if it._is_for_validation or not self._is_for_validation]
         return not alike or alike[-1] is self
-
-    def _allowed(self) -> str:
-        needed = "a model with a BatchNormalization"
-        return needed if self._by is None else f"None without {needed}"
-
-    def _given(self) -> Any:
-        return self.model if self._by is None else self.batches

@@ -8,7 +8,6 @@ epoch continues where the backup was made.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -111,7 +110,8 @@ class Skip:
             return
         if self._logs is None and _has_metrics(self._model):
             self._restore()
-        self._exchange()
+        # The next call of the training function only takes its batches from the data.
+        training_step.replace_next_call(self._model, getattr(self, f"_take_{keras.config.backend()}"))
 
     def _too_early(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.end()
@@ -119,12 +119,7 @@ class Skip:
             raise self._too_few("the data have come to their end before it")
         self._callbacks.on_epoch_end(epoch, logs)
 
-    # Replacement for the training function.
-
-    def _exchange(self) -> None:
-        """Make the next call of the training function only take its batches from the data."""
-        take = _TAKE[keras.config.backend()]
-        training_step.replace_next_call(self._model, lambda *arguments: take(self, *arguments))
+    # Replacements for the training function, one for each backend.
 
     def _take_torch(self, data: Any) -> Any:
         return self._logs
@@ -156,13 +151,6 @@ class Skip:
                 "metrics to `compile`, or move the backup away to start again"
             ) from error
         self._logs = self._model.get_metrics_result()
-
-
-_TAKE: dict[str, Callable[..., Any]] = {
-    "torch": Skip._take_torch,
-    "jax": Skip._take_jax,
-    "tensorflow": Skip._take_tensorflow,
-}
 
 
 def _nothing(*_: Any, **__: Any) -> None:

@@ -56,16 +56,12 @@ class TimeBudget:
         self._measured_from: float | None = None
         self._compilation = 0.0
         self._due = [share * budget for share in CHECKPOINTS if share * budget > self._used_before]
-        self._resume()
-
-    def _resume(self) -> None:
-        """Restore the clocks after only weights were loaded."""
         changed = [self._restore(rated) for rated in self._optimizers]
         if any(changed):
-            training_step.retrace(self._model)
+            training_step.retrace(model)
 
     def _restore(self, rated: RatedOptimizer) -> bool:
-        """Restore the clock of a schedule. Returns whether it had none."""
+        """Restore the clock of a schedule after only weights were loaded. Returns whether it had none."""
         pieces = self._clocks.get(rated.column)
         if not pieces or not isinstance(rated.source, LearningRateSchedule):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -12,9 +13,9 @@ from keras_lr.callbacks.group_columns import group_columns
 from keras_lr.callbacks.logbook import Logbook
 from keras_lr.callbacks.recording import Recording, Segment
 from keras_lr.core.keras_versions import last_batch
-from keras_lr.optimizers import choice, lookup
+from keras_lr.optimizers import attributes, choice, lookup
 from keras_lr.optimizers.gradient_norm import GradientNorm
-from keras_lr.optimizers.lookup import Hyperparameter, Source
+from keras_lr.optimizers.lookup import Hyperparameter, RatedOptimizer, Source
 from keras_lr.training.session import Session
 
 GRADIENT_NORM = "gradient_norm"
@@ -57,8 +58,11 @@ class Watch:
         self._norm = GradientNorm(model) if wanted.gradient_norm else None
         self._effective = EffectiveRates(model, wanted.effective) if wanted.effective else None
         self._open: Recording | None = None
-        self._is_running = False
+        self._is_running = self._has_trained = False
         self._logs: dict[str, Any] = {}
+        # The optimizers that are recorded, and what they depend on.
+        self._optimizers: list[RatedOptimizer] = []
+        self._optimizers_of: Any = None
         # On TensorFlow and JAX a compiled step keeps the rate with which it was traced.
         self._traced: tuple[Any, list[Source]] | None = None
 
@@ -70,6 +74,7 @@ class Watch:
         self.close()
         self.epoch = epoch
         self._logs = {}
+        self._optimizers_of = None
         if self._effective is not None:
             self._effective.begin_epoch()
         self._open = self._recording(0)
@@ -84,7 +89,7 @@ class Watch:
         """Record a batch, if it was not recorded yet. No rate has changed since its update."""
         if not self._is_running:
             return
-        self._is_running = False
+        self._is_running, self._has_trained = False, True
         self._logs = logs or {}
         if self._norm is not None:
             logs = {**(logs or {}), GRADIENT_NORM: self._norm.now()}
@@ -159,29 +164,42 @@ class Watch:
 
     def _sources(self) -> list[Source]:
         """The sources of the rates in the last training step."""
-        ran = self.model.train_function if self._is_compiled else None
-        # Without a training function the user's own loop trains. It is not compiled, or reports that itself.
-        if ran is not None and self._traced is not None and self._traced[0] is ran:
-            return self._traced[1]
-        sources = [hyperparameter.source for hyperparameter in self._hyperparameters()]
-        self._traced = (ran, sources)
+        sources = self._traced_sources()
+        if sources is None:
+            sources = [it.source for it in self._hyperparameters()]
+            self._traced = (self.model.train_function, sources)
         return sources
+
+    def _traced_sources(self) -> list[Source] | None:
+        """The sources with which the compiled training step was traced; None if there is no such step yet."""
+        # Without a training function the user's own loop trains. It is not compiled, or reports that itself.
+        step = self.model.train_function if self._is_compiled else None
+        return self._traced[1] if step is not None and self._traced is not None and self._traced[0] is step else None
 
     def _hyperparameters(self) -> list[Hyperparameter]:
         """All hyperparameters with a column: those of optimizers, and numbers that callbacks compute from the step."""
-        chosen = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
-        found = lookup.hyperparameters(chosen)
+        self._survey()
+        found = lookup.hyperparameters(self._optimizers)
         schedules = self.session.schedules
         if schedules and found:
             rated = lookup.primary([it.rated for it in found])
             found += [Hyperparameter(column, rated, schedule) for column, schedule in schedules.items()]
         return found
 
+    def _survey(self) -> None:
+        """Find the optimizers in each epoch, after the first batch, and whenever the model has others than before.
+
+        Not in each batch: to find out whether the optimizer of `compile` is used, its counter is read, which waits for
+        the device.
+        """
+        there = self._has_trained, self.model.optimizer, attributes.attributes(self.model)
+        if there != self._optimizers_of:
+            self._optimizers_of = there
+            self._optimizers = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)
+
     def _recording(self, first_batch: int, after: Recording | None = None) -> Recording:
         hyperparameters = self._hyperparameters()
-        sources = [it.source for it in hyperparameters]
-        if self._traced is not None and self._traced[0] is not None and self._traced[0] is self.model.train_function:
-            sources = self._traced[1]
-        metrics = self._wanted.metrics
+        if traced := self._traced_sources():
+            hyperparameters = [replace(it, source=source) for it, source in zip(hyperparameters, traced, strict=True)]
         groups = group_columns(hyperparameters) if self._wanted.groups else []
-        return Recording(self.model, self.epoch, first_batch, hyperparameters, sources, metrics, groups, after)
+        return Recording(self.model, self.epoch, first_batch, hyperparameters, self._wanted.metrics, groups, after)

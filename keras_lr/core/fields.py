@@ -321,8 +321,9 @@ COUNT = Whole("a whole number in [1, 2**31)", 1, steps=False)
 Count = Annotated[Number[int], COUNT]
 COUNT_OR_NONE = OrNone(COUNT)
 CountOrNone = Annotated[Number[int] | None, COUNT_OR_NONE]
-CountOrZero = Annotated[Number[int], Whole("a whole number in [0, 2**31)", 0, steps=False)]
-StringOrNone = Annotated[str | None, OrNone(String())]
+COUNT_OR_ZERO = Whole("a whole number in [0, 2**31)", 0, steps=False)
+CountOrZero = Annotated[Number[int], COUNT_OR_ZERO]
+StringOrNone = Annotated[str | None, OrNone(STRING)]
 
 
 def one_of(choices: Any) -> OneOf:

@@ -46,8 +46,8 @@ def findings(
 ) -> list[str]:
     """Sentences about everything in the schedules that does not fit the training.
 
-    A `fit` that continues after an earlier one at epoch 0 may be one of many in a loop. Then the end of the training is
-    unknown, and there is no finding for a schedule that ends later.
+    If the model was trained before and this `fit` begins at epoch 0, it may be one of many calls in a loop. Then the
+    end of the training is unknown, and there is no finding for a schedule that ends later.
 
     Args:
         model: a compiled model.
@@ -76,7 +76,7 @@ def findings(
 
 
 def _lengths(rated: lookup.RatedOptimizer, schedule: Schedule, begun: int, end: int, is_in_loop: bool) -> list[str]:
-    """Findings about a schedule and the steps at which this `fit` begins and training ends."""
+    """Findings about the length of a schedule, if this `fit` begins at step `begun` and training ends at `end`."""
     if is_in_loop and (schedule.duration is None or schedule.duration >= EARLY * end):
         return []
     duration, accumulation = schedule.duration, rated.accumulation

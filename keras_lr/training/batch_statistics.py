@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
@@ -28,9 +27,8 @@ def collecting(layers: Sequence[Any]) -> Iterator[Callable[[], dict[str, Rows]]]
     Yields:
         A function that returns the rows so far, by the index of the layer.
     """
-    thread = (
-        threading.get_ident()
-    )  # TensorFlow's distribution strategies trace each replica in its own thread, in turns
+    # TensorFlow's distribution strategies trace each replica in its own thread, in turns.
+    thread = threading.get_ident()
     found = [vars(layer).setdefault("_moments", _Noting(layer)).begin(thread) for layer in layers]
     try:
         yield lambda: {str(place): _stacked(rows) for place, rows in enumerate(found) if rows}
@@ -101,8 +99,3 @@ def assign(layer: Any, statistics: Statistics) -> None:
     if layer.renorm:
         # Keras stores √(σ² + ε), and computes the moving variance from it.
         layer.moving_stddev.assign(np.sqrt(variance + layer.epsilon))
-
-
-def values_of(variables: Sequence[Any]) -> list[tuple[Any, NDArray[Any]]]:
-    """Variables and copies of their values on the host."""
-    return [(it, np.array(keras.ops.convert_to_numpy(it.value), copy=True)) for it in variables]

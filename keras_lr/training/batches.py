@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import tree
+from numpy.typing import NDArray
 
 
 class Inputs(keras.utils.PyDataset):
@@ -23,9 +24,8 @@ class Inputs(keras.utils.PyDataset):
         super().__init__()
         self._arrays = tree.map_structure(_host, arrays)
         self._size = batch_size
-        count = len(tree.flatten(self._arrays)[0])
-        order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
-        self._order = order if steps is None else order[: steps * batch_size]
+        samples = _order(len(tree.flatten(self._arrays)[0]), seed)
+        self._order = samples if steps is None else samples[: steps * batch_size]
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._size)
@@ -47,9 +47,7 @@ class Picked(keras.utils.PyDataset):
     def __init__(self, batches: Any, steps: int | None, seed: int | None) -> None:
         super().__init__()
         self._batches = batches
-        count = batches.num_batches
-        order = np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
-        self._order = order[:steps]
+        self._order = _order(batches.num_batches, seed)[:steps]
 
     def __len__(self) -> int:
         return len(self._order)
@@ -66,6 +64,11 @@ def inputs(x: Any, batch_size: int | None, steps: int | None, seed: int | None) 
     if parts and all(hasattr(part, "shape") and not callable(part.shape) and hasattr(part, "dtype") for part in parts):
         return Inputs(x, batch_size or 32, steps, seed)
     return x
+
+
+def _order(count: int, seed: int | None) -> NDArray[np.int64]:
+    """The numbers below `count`, in a random order unless `seed` is None."""
+    return np.arange(count) if seed is None else np.random.default_rng(seed).permutation(count)
 
 
 def _host(array: Any) -> Any:

@@ -19,15 +19,14 @@ def warn(model: Any) -> None:
 
 def warn_of_unused(model: Any) -> None:
     """Warn if the optimizer of `compile` makes no step, once per training. To be called after the first batch."""
-    found = unused(model)
-    if found:
-        _warn_once(model, found)
+    _warn_once(model, unused(model))
 
 
 def _warn_once(model: Any, found: list[str]) -> None:
     session = of(model).session
-    for finding in found if session is None or session.once("idle") else ():
-        warn_user(finding, ScheduleWarning)
+    if found and (session is None or session.once("idle")):
+        for finding in found:
+            warn_user(finding, ScheduleWarning)
 
 
 def findings(model: Any) -> list[str]:

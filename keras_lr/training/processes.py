@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,22 +24,34 @@ def is_chief() -> bool:
     return rank() == 0
 
 
+def let_chief_write(model: Any, write: Callable[[], object]) -> None:
+    """Write a file of a model in the first process. On JAX, all other processes must read the variables as it does."""
+    if is_chief():
+        write()
+    elif keras.config.backend() == "jax":
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_weights(Path(folder) / "same.weights.h5")
+
+
 def rank() -> int:
     """The index of this process; 0 if there is only one."""
-    backend = keras.config.backend()
-    if backend == "torch":
-        distributed = _torch_distributed()
-        return int(distributed.get_rank()) if distributed is not None else 0
-    return int(sys.modules["jax"].process_index()) if backend == "jax" else 0
+    return _place()[0]
 
 
 def count() -> int:
     """How many processes train together."""
+    return _place()[1]
+
+
+def _place() -> tuple[int, int]:
+    """The index of this process, and the number of processes."""
     backend = keras.config.backend()
-    if backend == "torch":
-        distributed = _torch_distributed()
-        return int(distributed.get_world_size()) if distributed is not None else 1
-    return int(sys.modules["jax"].process_count()) if backend == "jax" else 1
+    if backend == "torch" and (distributed := _torch_distributed()) is not None:
+        return int(distributed.get_rank()), int(distributed.get_world_size())
+    if backend == "jax":
+        jax = sys.modules["jax"]
+        return int(jax.process_index()), int(jax.process_count())
+    return 0, 1
 
 
 def from_chief(number: float) -> float:

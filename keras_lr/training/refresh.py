@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, SupportsFloat
 
 import keras
 
-from keras_lr.core.fields import COUNT_OR_NONE, FLAG, Whole
+from keras_lr.core.fields import COUNT_OR_NONE, COUNT_OR_ZERO, FLAG
 from keras_lr.core.refusals import check, refuse
 from keras_lr.optimizers import lookup, norms, training_step
 from keras_lr.training import batch_statistics
 from keras_lr.training.batches import inputs
-from keras_lr.training.snapshot import RandomSnapshot
+from keras_lr.training.saved_state import reference
+from keras_lr.training.snapshot import RandomSnapshot, host_copy
 
 OWNER = "refresh_batch_norm"
 KEY = "_keras_lr_refresh"
-SEED = Whole("a whole number in [0, 2**31)", 0, steps=False)
 
 
 def refresh_batch_norm(
@@ -80,7 +79,7 @@ def refresh_batch_norm(
     """
     size: int | None = check(COUNT_OR_NONE, OWNER, "batch_size", batch_size)
     count: int | None = check(COUNT_OR_NONE, OWNER, "steps", steps)
-    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(SEED, OWNER, "seed", seed)
+    shuffle, first = check(FLAG, OWNER, "shuffle", shuffle), check(COUNT_OR_ZERO, OWNER, "seed", seed)
     progress = check(FLAG, OWNER, "progress", progress)
     if not isinstance(model, keras.Model):
         refuse(OWNER, "model", "a Keras model", model, TypeError)
@@ -112,7 +111,7 @@ def _refresh(model: Any, data: Any, options: dict[str, Any]) -> int:
 @contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
     """A context that restores everything that a forward pass in training mode may change."""
-    before = batch_statistics.values_of(model.non_trainable_variables) if model.built else []
+    before = [(it, host_copy(it)) for it in model.non_trainable_variables] if model.built else []
     try:
         yield
     finally:
@@ -174,18 +173,14 @@ class _Kept:
 
     def __init__(self, model: Any, layers: list[Any], function: Any) -> None:
         self.function = function
-        self._layers = [(weakref.ref(layer), layer.trainable) for layer in layers]
-        self._compilation = _reference(getattr(model, "_compile_config", None))
+        self._layers = [(reference(layer), layer.trainable) for layer in layers]
+        self._compilation = reference(getattr(model, "_compile_config", None))
 
     def is_of(self, model: Any, layers: list[Any]) -> bool:
         """Whether the step is still valid: nothing that was compiled into it has changed."""
         return [(layer(), trainable) for layer, trainable in self._layers] == [
             (layer, layer.trainable) for layer in layers
         ] and self._compilation() is getattr(model, "_compile_config", None)
-
-
-def _reference(thing: Any) -> Callable[[], Any]:
-    return (lambda: None) if thing is None else weakref.ref(thing)
 
 
 def _kept(model: Any, layers: list[Any]) -> Any:

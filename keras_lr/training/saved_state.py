@@ -59,7 +59,7 @@ class TrainingState(_Saveable):
     def __init__(self, model: Any = None) -> None:
         self.hooks: dict[str, Callable[[], None]] = {}
         self.session: Any = None
-        self._model = weakref.ref(model) if model is not None else lambda: None
+        self._model = reference(model)
         self._begin(None)
 
     def _begin(self, compilation: Any) -> None:
@@ -71,7 +71,7 @@ class TrainingState(_Saveable):
         self.audited: tuple[int, int, int] | None = None
         self.has_warned_of_loop = False
         self.training = object()
-        self._compilation = weakref.ref(compilation) if compilation is not None else lambda: None
+        self._compilation = reference(compilation)
 
     def follow(self, model: Any) -> None:
         """Drop all state if the model was compiled since the last call."""
@@ -138,6 +138,11 @@ class TrainingState(_Saveable):
         }
         self.entries = entries
         self.loads += 1
+
+
+def reference(thing: Any) -> Callable[[], Any]:
+    """A weak reference to an object, or one that always gives None."""
+    return weakref.ref(thing) if thing is not None else lambda: None
 
 
 def _check_rates(rates: dict[str, Any]) -> None:

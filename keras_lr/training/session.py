@@ -145,10 +145,9 @@ class Session:
     def key(self, base: str) -> str:
         """A key for the saved state of a callback: the base itself, for the second callback ``base/2``, and so on."""
         key, number = base, 1
-        while key in self._keys:
+        while not self.claim(key):
             number += 1
             key = f"{base}/{number}"
-        self._keys.add(key)
         return key
 
     def claim(self, key: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_lr.optimizers import install, lookup
 
@@ -34,7 +35,7 @@ class ModelSnapshot:
     def __init__(self, model: Any) -> None:
         lookup.sync(model)
         self._model = model
-        self._values = [(variable, _value(variable)) for variable in lookup.variables_of(model)]
+        self._values = [(variable, host_copy(variable)) for variable in lookup.variables_of(model)]
         self._sources = [(rated, rated.source) for rated in lookup.rated_optimizers(model)]
 
     def restore(self) -> None:
@@ -67,7 +68,7 @@ class RandomSnapshot:
         self._numpy = np.random.get_state()  # noqa: NPY002 - Keras shuffles with it
         self._keras = {name: global_state.get_global_attribute(name) for name in KERAS_RANDOM}
         generator = self._keras["global_seed_generator"]
-        self._drawn = None if generator is None else _value(generator.state)
+        self._drawn = None if generator is None else host_copy(generator.state)
         torch = sys.modules.get("torch")
         self._torch = None if torch is None else torch.get_rng_state()
         self._cuda = torch.cuda.get_rng_state_all() if torch is not None and torch.cuda.is_initialized() else None
@@ -100,8 +101,10 @@ def seeds_of(model: Any) -> list[Any]:
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
-def _value(variable: Any) -> Any:
-    return np.array(keras.ops.convert_to_numpy(variable.value), copy=True)
+def host_copy(variable: Any) -> NDArray[Any]:
+    """A copy of the value of a variable on the host."""
+    # Of the variable, not of its `value`: reading a metric that is mirrored over devices sums it up.
+    return np.array(keras.ops.convert_to_numpy(variable), copy=True)
 
 
 def _tensorflow_context() -> Any:

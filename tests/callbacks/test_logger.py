@@ -372,15 +372,12 @@ def test_a_segment_that_begins_within_an_epoch():
     """After its last batch a further step is counted, as on TensorFlow at the end of a data set."""
     model = model_with(0.5)
     model.optimizer.build(model.trainable_variables)
-    counter, hyperparameters = (
-        lookup.rated_optimizers(model)[0].counter,
-        lookup.hyperparameters(lookup.rated_optimizers(model)),
-    )
-    sources = [one.source for one in hyperparameters]
-    empty = Recording(model, 2, 3, hyperparameters, sources, ())
+    hyperparameters = lookup.hyperparameters(lookup.rated_optimizers(model))
+    counter = hyperparameters[0].rated.counter
+    empty = Recording(model, 2, 3, hyperparameters, ())
     counter.assign_add(1)
     assert empty.finish() is None
-    recording = Recording(model, 2, 3, hyperparameters, sources, ())
+    recording = Recording(model, 2, 3, hyperparameters, ())
     for batch, rate in ((3, 0.25), (4, 0.125)):
         model.optimizer.learning_rate = rate
         counter.assign_add(1)

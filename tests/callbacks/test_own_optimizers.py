@@ -7,7 +7,7 @@ from support.backend import BACKEND
 from support.training import Metric, fit
 
 import keras_lr as klr
-from keras_lr.optimizers import choice, lookup
+from keras_lr.optimizers import attributes, choice, lookup
 
 in_fit = pytest.mark.skipif(
     BACKEND == "jax", reason="Keras on JAX gives `train_step` the variables of the optimizer of `compile` only"
@@ -126,6 +126,47 @@ def test_an_optimizer_that_steps_several_times_in_a_batch_has_the_rates_of_its_o
     assert frame.step.tolist() == list(range(10))
     np.testing.assert_allclose(frame.learning_rate_g_optimizer, line.values(range(10)), rtol=1e-6)
     np.testing.assert_allclose(frame.learning_rate_d_optimizer, line.values(range(0, 30, 3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("choice", [None, "d_optimizer"])
+def test_the_optimizers_are_not_looked_for_in_each_batch(monkeypatch, choice):
+    """Whether that of `compile` is used follows from its counter, and to read it waits for the device."""
+
+    def looked(batches):
+        calls = []
+        with monkeypatch.context() as patch:
+            survey = attributes.survey
+            patch.setattr(attributes, "survey", lambda model: calls.append(model) or survey(model))
+            loop(pair(), klr.LearningRateLogger(optimizer=choice, audit=False), epochs=2, batches=batches)
+        return len(calls)
+
+    assert 0 < looked(4) == looked(40)
+
+
+def test_an_optimizer_that_is_exchanged_within_an_epoch():
+    model, log = pair(), klr.LearningRateLogger(audit=False)
+
+    class Exchange(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                model.d_optimizer = keras.optimizers.SGD(0.125)
+                model.d_optimizer.build([model.d.kernel])
+
+    loop(model, log, Exchange(), epochs=1)
+    frame = log.to_frame()
+    assert frame.learning_rate_d_optimizer.tolist() == [0.5] * 3 + [0.125] * 2
+    assert model.fallen()[0] == 0.5 * 3 + 0.125 * 2
+
+
+def test_the_default_optimizer_beside_others_that_are_not_used():
+    """Only after the first batch it is known that the default optimizer of `compile` trains."""
+    model, log = pair(), klr.LearningRateLogger(audit=False)
+    model.optimizer.build([model.d.kernel])
+    model.step = lambda: model.optimizer.apply([keras.ops.ones((1, 1))], [model.d.kernel])
+    loop(model, log, epochs=2)
+    frame = log.to_frame()
+    assert [name for name in frame if name.startswith("learning_rate")] == ["learning_rate"]
+    assert frame.step.tolist() == list(range(10))
 
 
 @in_fit

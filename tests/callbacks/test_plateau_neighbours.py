@@ -10,6 +10,7 @@ from support.backend import BACKEND
 from support.training import Metric, data, fit, model_with
 
 import keras_lr as klr
+from keras_lr.callbacks.best_weights import metric_of_best
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 
 SILENT = contextlib.nullcontext
@@ -161,7 +162,7 @@ def test_the_best_epoch_is_that_of_all_epochs(tmp_path, window, resumed):
     assert plateau.get_state()["n_reductions"] >= 1
     # A reduction at the end of an epoch restores the weights of epoch 1.
     assert {later.after[epoch] for epoch in later.after if later.after[epoch] != seen.after[epoch]} == {seen.after[1]}
-    assert plateau._best.metric(model, plateau._key) == 0.3
+    assert metric_of_best("ReduceOnPlateau", model, "ReduceOnPlateau/metric") == 0.3
 
 
 RESTORE = {"restore_best_weights": True}
@@ -182,10 +183,9 @@ class Seen(keras.callbacks.Callback):
 def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
     from keras_lr.training.saved_state import memory
 
-    plateau = klr.ReduceOnPlateau("metric", mode="min", restore_best_weights=True)
     memory(eager)["ReduceOnPlateau/metric/best_weights"] = {"metric": "low"}
     with pytest.raises(ValueError, match="`metric` must be a number in the saved state of the best weights, got 'low'"):
-        plateau._best.metric(eager, "ReduceOnPlateau/metric")
+        metric_of_best("ReduceOnPlateau", eager, "ReduceOnPlateau/metric")
     del memory(eager)["ReduceOnPlateau/metric/best_weights"]
 
 

@@ -211,7 +211,7 @@ class Backups:
             refused = None
             try:
                 backup.on_train_begin()
-                backup._give_back_states()
+                backup._restore_states()
             except ValueError as error:
                 refused = error
         if refused is not None:
