@@ -9,19 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 if "KERAS_BACKEND" not in os.environ:
-    # Keras takes TensorFlow, also where another backend is the only one.
+    # Keras chooses TensorFlow by default, even if only another backend is installed.
     os.environ["KERAS_BACKEND"] = next(filter(find_spec, ("tensorflow", "jax", "torch")), "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Many tests compile the same small step: JAX keeps what XLA made of it, for one run and its workers.
-# Not before JAX 0.6: from this cache come steps that write into arrays of NumPy (0.4.35, 0.4.38, 0.5.3; not in 0.6.2).
+# Many tests compile the same small step, so JAX has a cache of compiled steps for one run and its workers.
+# Before JAX 0.6 there is none: cached steps write into arrays of NumPy in 0.4.35, 0.4.38 and 0.5.3, but not in 0.6.2.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ and not (
     find_spec("jax") and version("jax").startswith(("0.4.", "0.5."))
 ):
     os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["KERAS_LR_JAX_CACHE"] = tempfile.mkdtemp(prefix="jax-cache-")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# Processes that tests start find what the tests share.
+# Processes that tests start can import `support`.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
 
 import keras
@@ -33,7 +33,7 @@ from support.generated import LONG
 CACHE = os.environ.pop("KERAS_LR_JAX_CACHE", None)
 """The folder that this process made and deletes."""
 
-# The same examples in each run, so that a red run is a fault of the change; the long mode draws new ones.
+# Each run has the same examples, so a failure is caused by the change. The long mode draws new ones.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile("drawn", deadline=None)
 settings.load_profile("drawn" if LONG else "fixed")
@@ -48,7 +48,7 @@ def _seeded():
 
 @pytest.fixture
 def floatx():
-    """A function that sets `floatx`; the old one comes back after the test."""
+    """A function that sets `floatx`, which is restored after the test."""
     before = keras.config.floatx()
     yield keras.config.set_floatx
     keras.config.set_floatx(before)
@@ -56,7 +56,7 @@ def floatx():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A headless Chromium. Without it the test is skipped, and fails in CI."""
+    """A headless Chromium. Without it, the test is skipped. If CI is set, it fails."""
     programs = site_checks.chromium()
     if programs is None:
         pytest.skip("chromium and chromium-driver are not installed, and CI is not set")
@@ -138,7 +138,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_deselected(items):
-    """Count the tests that `-m` leaves out. With xdist each worker does so for the same tests."""
+    """Count the tests that `-m` leaves out. Each worker of xdist counts the same tests."""
     stash = items[0].config.stash
     count = sum(any(item.get_closest_marker(name) for name in ("slow", "site")) for item in items)
     stash[COUNTED] = stash.get(COUNTED, 0) + count

@@ -1,4 +1,4 @@
-"""The folder of a backup belongs to the user. Also: arguments, a second backup, and a second `fit`."""
+"""Files of the user in the folder of a backup stay. Also: arguments, a second backup, and a second `fit`."""
 
 import contextlib
 import inspect
@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from support.backups import Batches, Kill, killed, names, no_executions
-from support.training import Weight, fit, model_with
+from support.backups import Kill, killed, names, no_executions
+from support.training import Batches, Weight, fit, model_with
 
 import keras_lr as klr
 from keras_lr.callbacks import backup_folder
@@ -26,7 +26,7 @@ def test_other_files_in_the_folder_stay(tmp_path):
     folder = tmp_path / "run"
     (folder / "notes").mkdir(parents=True)
     (folder / "model.keras").write_text("mine")
-    (folder / "part.weights.h5").write_text("what a killed write has left")
+    (folder / "part.weights.h5").write_text("left by a killed write")
     log = klr.LearningRateLogger(path=folder / "log.csv", audit=False)
     fit(model_with(0.1), klr.BackupAndRestore(folder, double_checkpoint=True), log)
     assert names(folder) == ["log.csv", "model.keras", "notes"]
@@ -35,7 +35,7 @@ def test_other_files_in_the_folder_stay(tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"save_freq": 2}, {"double_checkpoint": True}], ids=str)
 def test_an_empty_folder_is_deleted(tmp_path, options):
-    """As in Keras, whoever created it: after a kill nobody knows."""
+    """As in Keras, it does not matter who created the folder. After a kill that is unknown."""
     for folder in (tmp_path / "new" / "run", tmp_path / "there"):
         if folder.name == "there":
             folder.mkdir()
@@ -97,7 +97,7 @@ def test_the_current_folder_and_the_home_folder_are_not_deleted(tmp_path, monkey
     ("method", "error"), [("unlink", PermissionError(13, "Permission denied")), ("rmdir", OSError(30, "Read-only"))]
 )
 def test_a_failed_deletion_warns(tmp_path, monkeypatch, method, error):
-    """The training is complete, and the rest of the script must run."""
+    """It does not raise, because the training is complete and the rest of the script must run."""
     model = model_with(0.1)
     real = getattr(Path, method)
 
@@ -167,7 +167,7 @@ def test_only_the_first_process_writes_and_deletes(tmp_path, monkeypatch):
     assert not (tmp_path / "new").exists()
 
 
-def test_two_callbacks_on_one_folder(tmp_path):
+def test_two_callbacks_on_one_folder_resume_and_delete_it(tmp_path):
     folder, weight = tmp_path / "run", Weight()
     pair = [klr.BackupAndRestore(folder), klr.BackupAndRestore(folder, save_freq=2)]
     killed((1, 3), *pair)
@@ -177,7 +177,7 @@ def test_two_callbacks_on_one_folder(tmp_path):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_second_callback_whose_folder_is_empty(tmp_path, order):
+def test_a_second_callback_with_an_empty_folder_does_not_prevent_the_resume(tmp_path, order):
     killed((1, 3), klr.BackupAndRestore(tmp_path / "a", save_freq=2))
     weight = Weight()
     pair = [klr.BackupAndRestore(tmp_path / "a", save_freq=2), klr.BackupAndRestore(tmp_path / "b")]
@@ -237,17 +237,17 @@ FREQUENCIES = {
     7: [(1, 2), (2, 4)],
     100: [],
 }  # fmt: skip
-"""Of 3 epochs of 5 batches: the batches are counted over the ends of epochs."""
+"""The backups in 3 epochs of 5 batches. The count of batches continues over the end of an epoch."""
 
 
 @pytest.mark.parametrize("frequency", FREQUENCIES)
-def test_how_often(tmp_path, frequency, written):
+def test_backups_are_written_as_often_as_save_freq_says(tmp_path, frequency, written):
     fit(model_with(0.1), klr.BackupAndRestore(tmp_path, frequency))
     assert written == FREQUENCIES[frequency]
 
 
 @no_executions
-def test_how_often_with_steps_per_execution(tmp_path, written):
+def test_save_freq_with_steps_per_execution(tmp_path, written):
     fit(model_with(0.1, steps_per_execution=2), klr.BackupAndRestore(tmp_path, 3), epochs=2)
     assert written == [(0, 4), (1, 2), (2, 0)]
 
@@ -271,7 +271,7 @@ def test_training_continues_from_the_backup_before_a_damaged_one(tmp_path, damag
     killed((2, 3), klr.BackupAndRestore(folder, freq, double_checkpoint=True))
     latest = folder / "latest.weights.h5"
     whole = latest.read_bytes()
-    if damage == "missing":  # killed between the two renamings
+    if damage == "missing":  # as if killed between the two renames
         latest.unlink()
     else:
         latest.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"nothing"}[damage])
@@ -321,7 +321,7 @@ def test_a_second_fit_begins_at_the_epoch_of_the_user(tmp_path, freq):
     assert step_of(model) == 30
 
 
-def test_a_fit_after_one_that_was_resumed_and_killed(tmp_path):
+def test_a_fit_after_a_resumed_and_killed_one_begins_at_its_own_epoch(tmp_path):
     backup, seen = klr.BackupAndRestore(tmp_path, 1), Batches()
     killed((1, 3), backup)
     model = model_with(0.1)

@@ -1,4 +1,4 @@
-"""The content of a backup besides the weights: its training, a checksum, and the state of Keras's callbacks."""
+"""The content of a backup besides the weights: the optimizer, a checksum, and the state of Keras's callbacks."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from support.backups import Kill
-from support.training import CrashAtEnd, Metric, Weight, fit, model_with
+from support.backups import Kill, KillAtEnd
+from support.training import Metric, Weight, fit, model_with
 
 import keras_lr as klr
 from keras_lr.callbacks.backup_seal import LENGTH, seal
@@ -27,7 +27,7 @@ def killed(backup, *callbacks, place=(2, 3), trained=None, **options):
         fit(trained or model(), *callbacks, backup, Kill(*place), **options)
 
 
-# Whose it is.
+# Another optimizer.
 
 
 SGD, ADAM = "SGD (2 variables)", "Adam (4 variables)"
@@ -57,7 +57,7 @@ def test_a_backup_of_another_optimizer_is_refused_before_any_change(tmp_path, no
     assert float(other.get_weights()[0].squeeze()) == 0.0
     assert path.read_bytes() == written
     assert (tmp_path / "run" / "latest.weights.h5").read_bytes() == backup
-    # With the optimizer of then it goes on.
+    # With the former optimizer, training continues.
     weight = Weight()
     fit(model(), klr.BackupAndRestore(tmp_path / "run"), weight)
     np.testing.assert_allclose(weight.seen[1:], -0.125 * np.arange(11, 16), rtol=1e-5)
@@ -66,8 +66,8 @@ def test_a_backup_of_another_optimizer_is_refused_before_any_change(tmp_path, no
 # Damage.
 
 
-def test_all_damage_is_noticed(tmp_path):
-    """Changed bytes and missing bytes."""
+def test_any_damage_is_detected(tmp_path):
+    """Bytes are changed, or missing at the end."""
     killed(klr.BackupAndRestore(tmp_path))
     latest, numbers = tmp_path / "latest.weights.h5", random.Random(3)
     whole, trained = latest.read_bytes(), model()
@@ -94,7 +94,7 @@ def test_all_damage_is_noticed(tmp_path):
 
 @pytest.mark.once
 def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path):
-    """Its checksum is correct, but its entry would take 64 gigabytes."""
+    """The checksum is correct, but the entry would take 64 gigabytes."""
     path = tmp_path / "latest.weights.h5"
     with h5py.File(path, "w") as file:
         options = {"chunks": (1 << 20,), "compression": "gzip"}
@@ -105,7 +105,7 @@ def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path):
 
 
 @pytest.mark.once
-def test_an_error_of_several_lines_is_shown_in_one(tmp_path):
+def test_an_error_of_several_lines_becomes_one_line(tmp_path):
     killed(klr.BackupAndRestore(tmp_path))
     path = tmp_path / "latest.weights.h5"
     with path.open("r+b") as file:
@@ -121,13 +121,13 @@ def test_an_error_of_several_lines_is_shown_in_one(tmp_path):
     assert "\n" not in str(it.value)
 
 
-def test_an_older_backup_has_no_checksum(tmp_path, monkeypatch):
+def test_a_backup_of_an_older_version_is_resumed(tmp_path, monkeypatch):
     from keras_lr.callbacks import backup
 
     in_memory = backup.BackupEntry.in_memory
 
     @contextlib.contextmanager
-    def of_before(self, model):
+    def of_an_older_version(self, model):
         with in_memory(self, model):
             entry = klr.training.saved_state.memory(model)["backup"]
             for name in ("sealed", "optimizer", "callbacks"):
@@ -136,7 +136,7 @@ def test_an_older_backup_has_no_checksum(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(backup, "seal", lambda path: None)
-        patch.setattr(backup.BackupEntry, "in_memory", of_before)
+        patch.setattr(backup.BackupEntry, "in_memory", of_an_older_version)
         killed(klr.BackupAndRestore(tmp_path))
     weight = Weight()
     fit(model(), klr.BackupAndRestore(tmp_path), weight)
@@ -146,11 +146,11 @@ def test_an_older_backup_has_no_checksum(tmp_path, monkeypatch):
 # Keras's own callbacks.
 
 VALUES = [5.0, 3.0, 4.0, 4.5, 2.0, 2.5, 2.6, 2.7, 2.8, 2.9, 1.0, 1.0]
-"""A metric with its best values in epochs 1 and 4, and one that a training with a patience of 3 never sees."""
+"""A metric that improves in epochs 1 and 4. With a patience of 3, training ends before its lowest value."""
 
 
 class Lists:
-    """The callbacks of a script, in an order."""
+    """The callbacks of a script in a given order."""
 
     def __init__(self, folder, order, freq="epoch", kill=None):
         self.weight, self.history = Weight(), keras.callbacks.History()
@@ -165,7 +165,7 @@ class Lists:
         self.stop = stop
         self.callbacks = [Metric(VALUES), *(parts[name] for name in order), self.weight, self.history]
         if kill is not None:
-            self.callbacks.insert(kill[0], Kill(*kill[1:]) if len(kill) == 3 else CrashAtEnd(kill[1]))
+            self.callbacks.insert(kill[0], Kill(*kill[1:]) if len(kill) == 3 else KillAtEnd(kill[1]))
 
     def fit(self):
         trained = model()
@@ -199,7 +199,7 @@ def test_a_killed_training_with_keras_callbacks_equals_one_without_a_kill(tmp_pa
 
 
 def test_a_training_stopped_by_another_callback_continues(tmp_path):
-    """For example by a signal. The backup contains that `EarlyStopping` did not stop it."""
+    """Such a callback may react to a signal. The backup records that `EarlyStopping` did not stop the training."""
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -212,7 +212,7 @@ def test_a_training_stopped_by_another_callback_continues(tmp_path):
     np.testing.assert_allclose(weight.seen[1:], -0.125 * np.arange(11, 16), rtol=1e-5)
 
 
-def test_a_kill_within_an_epoch_keeps_their_states(tmp_path):
+def test_a_kill_within_an_epoch_keeps_the_states_of_keras_callbacks(tmp_path):
     whole = Lists(tmp_path / "whole", ORDERS[0], freq=2)
     expected = whole.fit()
     with pytest.raises(RuntimeError, match="killed"):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.backend import BACKEND
-from support.backups import Batches, Kill, killed, names, no_executions
-from support.training import Weight, data, fit, model_with
+from support.backups import Kill, killed, names, no_executions
+from support.training import Batches, Weight, data, fit, model_with
 
 import keras_lr as klr
 from benchmarks import torture
@@ -21,7 +21,7 @@ BATCHES, EPOCHS = 5, 3
 
 
 def network(rate, **compile_args):
-    """A classifier with random layers, with and without a seed, and metrics of two kinds."""
+    """A classifier whose random layers have a seed or none, with two kinds of metrics."""
     noise = [keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.1, seed=3)]
     layers = [keras.layers.Dense(4, "tanh"), *noise, keras.layers.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((3,)), *layers])
@@ -37,7 +37,7 @@ def samples(size=8):
 
 
 def script(folder, rate, order, every, *more, freq=1, options=None, arguments=None, **compile_args):
-    """One run of a script that is run again after a kill. Returns all results."""
+    """Run a script that can be run again after a kill. Returns all results."""
     keras.utils.set_random_seed(7)
     x, y = samples()
     model = network(rate(), **compile_args)
@@ -68,7 +68,7 @@ def script(folder, rate, order, every, *more, freq=1, options=None, arguments=No
 
 
 def assert_same(whole, resumed):
-    """Compare a killed and resumed training with one without a kill, bit by bit."""
+    """Compare a resumed training with one that was never killed, bit by bit."""
     for name in ("state", "step", "rate"):
         assert resumed[name] == whole[name], name
     for name in ("weights", "seeds"):
@@ -82,7 +82,7 @@ def assert_same(whole, resumed):
 
 
 def run_and_kill(folder, kills, *case, **options):
-    """Run the script without a kill, and killed at each of several batches."""
+    """Run the script without a kill. Then run it with kills at several batches, and once more to its end."""
     for name in ("whole", "killed"):
         (folder / name).mkdir()
     whole = script(folder / "whole", *case, **options)
@@ -118,8 +118,8 @@ def test_a_kill_at_any_batch_changes_nothing(tmp_path, case):
 @pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("freq", [2, 3, 4])
-def test_backups_every_few_batches(tmp_path, freq):
-    """Including backups that are due at the last batch of an epoch."""
+def test_a_kill_changes_nothing_with_backups_every_few_batches(tmp_path, freq):
+    """Some of these backups are due at the last batch of an epoch."""
     case = (lambda: 0.05, ("plateau", "backup", "log"), 3)
     assert_same(*run_and_kill(tmp_path, [(1, 1), (2, 0)], *case, freq=freq))
 
@@ -127,8 +127,8 @@ def test_backups_every_few_batches(tmp_path, freq):
 @pytest.mark.few(1)
 @no_executions
 @pytest.mark.parametrize("case", list(CASES)[1:3])
-def test_steps_per_execution_with_a_backup(tmp_path, case):
-    """Executions end with batches 1, 3 and, a short one, 4."""
+def test_a_kill_changes_nothing_with_steps_per_execution(tmp_path, case):
+    """Executions end with batches 1, 3 and 4. The last one has only one batch."""
     whole, resumed = run_and_kill(tmp_path, [(0, 3), (1, 1), (2, 3)], *CASES[case], freq=2, steps_per_execution=2)
     assert_same(whole, resumed)
     assert resumed["table"]["batch"].iloc[0] == 2
@@ -143,13 +143,13 @@ def test_seeds_of_layers_continue_at_the_end_of_an_epoch(tmp_path):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="`tf.data` shuffles by states that nobody can read")
 @pytest.mark.few(1)
 @pytest.mark.parametrize("kill", [(1, 2), (2, 0)])
-def test_arrays_that_fit_shuffles(tmp_path, kill):
+def test_a_kill_changes_nothing_for_arrays_that_fit_shuffles(tmp_path, kill):
     case = (lambda: 0.05, ("backup", "plateau", "log"), "epoch")
     assert_same(*run_and_kill(tmp_path, [kill], *case, arguments={"shuffle": True}))
 
 
 class Ordered(keras.utils.PyDataset):
-    """Batches in an order that follows from the number of the epoch."""
+    """Batches whose order depends only on the number of the epoch."""
 
     epoch = 0
 
@@ -165,14 +165,14 @@ class Ordered(keras.utils.PyDataset):
 
 @pytest.mark.slow
 def test_a_data_set_whose_order_follows_from_the_epoch(tmp_path):
-    class Tell(keras.callbacks.Callback):
+    class PassEpoch(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             dataset.epoch = epoch
 
     results = []
     for folder, kills in (("whole", []), ("killed", [Kill(1, 2)])):
         (tmp_path / folder).mkdir()
-        case = (tmp_path / folder, lambda: 0.05, ("backup", "plateau", "log"), "epoch", Tell())
+        case = (tmp_path / folder, lambda: 0.05, ("backup", "plateau", "log"), "epoch", PassEpoch())
         for kill in kills:
             dataset = Ordered()
             with pytest.raises(RuntimeError, match="killed"):
@@ -189,8 +189,8 @@ def generated():
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_data_of_unknown_length(tmp_path):
-    """A generator, of which there is one epoch."""
+def test_a_kill_changes_nothing_for_data_of_unknown_length(tmp_path):
+    """A generator lasts for one epoch."""
     weights = []
     for folder, kill in (("whole", []), ("killed", [Kill(0, 3)]), ("killed", [])):
         keras.utils.set_random_seed(7)
@@ -207,7 +207,7 @@ def test_data_of_unknown_length(tmp_path):
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_within_an_epoch(tmp_path):
-    """In the 21st batch of 130, with backups every 4 batches and a plateau on windows of 9."""
+    """The kill is in batch 21 of 130. Backups are made every 4 batches, and the plateau has windows of 9."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert torture.run(whole, 4, None) == 0
     assert torture.run(broken, 4, {"place": 1, "hook": "batch_end", "calls": 21}) == -signal.SIGKILL
@@ -218,7 +218,7 @@ def test_a_process_that_is_killed_within_an_epoch(tmp_path):
     assert not (broken / "backup").exists()
 
 
-# What the batches that are skipped do to the rest.
+# Effects of the skipped batches.
 
 
 def test_callbacks_see_no_skipped_batch(tmp_path):
@@ -238,7 +238,7 @@ def test_the_progress_bar_continues(tmp_path, capsys):
 
 
 class Broken(keras.utils.PyDataset):
-    """Its third batch cannot be read at first. TensorFlow reads two before the training begins."""
+    """Five batches. While `broken` is set, the third cannot be read. TensorFlow reads two before training begins."""
 
     broken = False
 
@@ -266,12 +266,12 @@ def test_an_error_among_the_skipped_batches_leaves_a_model_that_trains(tmp_path)
     fit(model, weight, epochs=1)
     assert (step, step_of(model)) == (3, 8)
     np.testing.assert_allclose(weight.seen[1:], -0.1 * np.arange(4, 9), rtol=1e-5)
-    # And the backup is still there to go on from.
+    # The backup is still there, and training can continue from it.
     model.fit(dataset, epochs=1, shuffle=False, verbose=0, callbacks=[backup])
     assert step_of(model) == 5
 
 
-def test_a_keyboard_interrupt(tmp_path):
+def test_a_keyboard_interrupt_can_be_resumed(tmp_path):
     killed((1, 3), klr.BackupAndRestore(tmp_path / "run", 2), error=KeyboardInterrupt)
     assert names(tmp_path / "run") == ["latest.weights.h5"]
     weight = Weight()
@@ -280,7 +280,7 @@ def test_a_keyboard_interrupt(tmp_path):
 
 
 def test_no_warning_about_a_schedule_that_fits(tmp_path):
-    """The earlier steps of the epoch count too: 10 steps, as many as the schedule has."""
+    """With the earlier steps of the epoch, the training has 10 steps, as many as the schedule."""
     with pytest.raises(RuntimeError, match="killed"):
         fit(model_with(klr.LinearDecay(0.1, 10)), klr.BackupAndRestore(tmp_path, 1), Kill(1, 4), epochs=2)
     log = klr.LearningRateLogger()
@@ -288,14 +288,14 @@ def test_no_warning_about_a_schedule_that_fits(tmp_path):
     assert log.to_frame().step.tolist() == [9]
 
 
-def test_the_logger_may_come_after_it(tmp_path):
-    """Keras's own callback saves before the logger has seen the batch, and the logger warns."""
+def test_the_logger_may_come_after_the_backup(tmp_path):
+    """With Keras's `BackupAndRestore` the log would lack the last batch."""
     backup = klr.BackupAndRestore(tmp_path / "run", 1)
     killed((0, 3), backup, klr.LearningRateLogger(path=tmp_path / "log.csv", audit=False))
     assert pd.read_csv(tmp_path / "log.csv").step.tolist() == [0, 1, 2]
 
 
-# Where a training cannot go on.
+# Backups from which training cannot continue.
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def within(tmp_path):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-def test_fewer_batches_than_before_the_backup(within, batches):
+def test_fewer_batches_than_before_the_backup_are_refused(within, batches):
     model = model_with(0.1)
     sentence = (
         rf"made after batch 3 of epoch 0 \(the first one is 0\), but an epoch has {batches} now; pass the same data"
@@ -317,7 +317,7 @@ def test_fewer_batches_than_before_the_backup(within, batches):
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-def test_data_of_unknown_length_that_end_before_the_backup(within, batches):
+def test_data_that_end_before_the_backup_are_refused(within, batches):
     def few():
         for _ in range(batches):
             yield np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
@@ -363,7 +363,7 @@ def test_executions_that_end_elsewhere_are_refused(within):
         fit(model_with(0.1, steps_per_execution=2), within)
 
 
-def test_it_is_refused_without_fit(within):
+def test_a_resume_within_an_epoch_without_fit_is_refused(within):
     model = model_with(0.1)
     within.set_model(model)
     within.on_train_begin()
@@ -383,7 +383,7 @@ def test_it_is_refused_without_fit(within):
     ],
     ids=str,
 )
-def test_a_wrong_entry_is_refused(within, monkeypatch, name, value):
+def test_a_damaged_entry_of_a_backup_is_refused(within, monkeypatch, name, value):
     real = type(within)._load_from
 
     def load(callback, path):

@@ -42,7 +42,7 @@ def mean_of(model, name="norm"):
 def test_each_step_has_the_momentum_of_the_schedule_and_it_is_restored_afterwards():
     model = model_of()
     log = LearningRateLogger(audit=False)
-    # An assignment between two batches: the compiled step does not notice it.
+    # The momentum changes within an epoch, after the step was compiled.
     history = fit(model, log, BatchNormMomentum(RISING))
     momenta = RISING.values(np.arange(8))
     np.testing.assert_allclose(mean_of(model), moving(momenta), rtol=1e-5)
@@ -51,7 +51,7 @@ def test_each_step_has_the_momentum_of_the_schedule_and_it_is_restored_afterward
     assert frame.columns.tolist() == ["step", "epoch", "batch", "learning_rate", "batch_norm_momentum"]
     np.testing.assert_allclose(frame["batch_norm_momentum"], momenta)
     np.testing.assert_allclose(history.history["batch_norm_momentum"], momenta[[3, 7]])
-    # The next training, without the callback, has the layer's own.
+    # The next training, without the callback, has the layer's momentum again.
     before = mean_of(model)
     fit(model, epochs=1)
     np.testing.assert_allclose(mean_of(model), moving([0.99] * 4, before), rtol=1e-5)
@@ -82,7 +82,7 @@ def test_fractions_count_the_whole_training_and_restore_is_optional():
     assert model.get_layer("norm").momentum == pytest.approx(0.8)
 
 
-def test_layers_by_name_and_two_callbacks():
+def test_two_callbacks_set_layers_chosen_by_name():
     names = ("block_1", "block_2", "head")
     norms = [keras.layers.BatchNormalization(name=name, scale=False, center=False) for name in names]
     inputs = keras.Input((2,))
@@ -107,9 +107,9 @@ class Half(keras.layers.Layer):
         return self.norm(x, training=training)
 
 
-def test_nested_layers_mixed_precision_double_precision_and_frozen_ones():
+def test_nested_and_mixed_precision_layers_are_scheduled_and_frozen_ones_not():
     half = Half()
-    precision = "float32" if keras.config.backend() == "jax" else "float64"  # which JAX has switched off
+    precision = "float32" if keras.config.backend() == "jax" else "float64"  # JAX has no float64 by default
     double = keras.layers.BatchNormalization(dtype=precision, name="double")
     frozen = keras.layers.BatchNormalization(name="frozen")
     frozen.trainable = False
@@ -122,7 +122,7 @@ def test_nested_layers_mixed_precision_double_precision_and_frozen_ones():
     assert [layer.momentum for layer in (half.norm, double, frozen)] == [0.99] * 3
 
 
-def test_it_survives_the_retrace_of_a_plateau():
+def test_the_momentum_survives_a_reduction_by_a_plateau():
     model = model_of(optimizer=keras.optimizers.SGD(klr.Constant(0.01)))
     plateau = klr.ReduceOnPlateau("loss", 0.5, patience=0, min_delta=1e9)
     fit(model, plateau, BatchNormMomentum(RISING))
@@ -130,7 +130,7 @@ def test_it_survives_the_retrace_of_a_plateau():
     np.testing.assert_allclose(mean_of(model), moving(RISING.values(np.arange(8))), rtol=1e-5)
 
 
-def test_a_training_that_fails_leaves_nothing_behind():
+def test_a_failed_training_restores_the_momentum():
     model = model_of(run_eagerly=True)
     with pytest.raises(RuntimeError, match="out of power"):
         fit(model, BatchNormMomentum(0.5), Fail())
@@ -140,7 +140,7 @@ def test_a_training_that_fails_leaves_nothing_behind():
     np.testing.assert_allclose(mean_of(model), moving([0.99] * 4, before), rtol=1e-5)
 
 
-def test_several_optimizers():
+def test_the_momentum_is_scheduled_with_several_optimizers():
     parts = keras.optimizers.OptimizerMap(
         keras.optimizers.SGD(0.01, name="a"), {".*kernel": keras.optimizers.SGD(0.1, name="b")}
     )
@@ -162,6 +162,6 @@ def test_several_optimizers():
     ],
 )
 @pytest.mark.once
-def test_what_is_refused(make, text):
+def test_wrong_arguments_are_refused(make, text):
     with pytest.raises((TypeError, ValueError), match=f"^BatchNormMomentum: {text}"):
         make()

@@ -69,7 +69,7 @@ def test_binding_takes_one_compilation_and_none_without_a_change(monkeypatch):
         (two_optimizers(UNITS, IN_STEPS), 1),
         (two_optimizers(IN_STEPS, UNITS), 1),
     ):
-        for begun in (0, 20):  # the second time for the 40 steps, to which it is bound already
+        for begun in (0, 20):  # the second time it is already bound to the 40 steps
             made.clear()
             binder = BindSchedule(audit=False)
             binder.set_model(model)
@@ -126,7 +126,7 @@ def test_a_schedule_without_units_is_bound_to_itself():
 
 
 class Clock:
-    """A clock that advances only in training, by so many seconds per batch."""
+    """A clock that advances only in training, by a number of seconds for each batch."""
 
     def __init__(self, seconds):
         self.now, self.seconds = 1000.0, seconds
@@ -164,8 +164,8 @@ def test_a_time_budget_ends_schedule_and_training_together(monkeypatch, logger_f
 
 @pytest.mark.slow
 def test_a_time_budget_with_the_real_clock():
-    """It ends after the budget, at the end of the schedule, before the last epoch."""
-    # The step is compiled several times, which takes longer on a busy machine: the budget grows with it.
+    """Training ends after the budget, at the end of the schedule and before the last epoch."""
+    # The step is compiled several times. That takes longer on a busy machine, so the budget grows with it.
     begun = time.monotonic()
     fit(model_with(klr.LinearDecay(0.3, fraction(1.0))), BindSchedule(), epochs=1)
     budget = max(3.0, 20 * (time.monotonic() - begun))
@@ -227,11 +227,11 @@ def test_a_resume_counts_the_time_already_used(monkeypatch, tmp_path):
 
 
 def paces(seconds, budget, end):
-    """The clock under a time budget as the documentation has it, for batches that take `seconds` by their number.
+    """The clock under a time budget, as documented, for batches that take `seconds(number)`.
 
-    After 2, 25, 50, 75 and 90 % of the budget, once five batches have been measured since the last correction (the
-    first after it compiles), the rest of the schedule is spread over the batches that are left, the time to compile
-    once more set aside; less than 5 % are left alone.
+    After 2, 25, 50, 75 and 90 % of the budget, the rest of the schedule is spread over the remaining batches. Five
+    batches must have been measured since the last correction; the first one after it compiles and does not count. The
+    time to compile once more is set aside. A change of less than 5 % is not made.
     """
     pieces, now, done, slowest = [(0, 0, Fraction(1))], 0.0, 0, 0.0
     due, since = [share * budget for share in (0.02, 0.25, 0.5, 0.75, 0.9)], []
@@ -313,7 +313,7 @@ def test_each_correction_of_the_pace_takes_one_compilation(monkeypatch):
         drive(model, BindSchedule(60), Tick(clock), epochs=200)
         assert [name for name, _ in made].count("retrace") == corrections
         assert all(given is model for _, given in made)
-        # The step is read at each of the five looks at the pace, and brought up to date before.
+        # The pace is checked five times. Each check reads the step, which must be synchronized before.
         assert [name for name, _ in made].count("sync") >= 5
 
 
@@ -341,13 +341,13 @@ def test_the_pace_depends_on_the_schedule_not_on_the_epochs(monkeypatch):
 
 def test_the_model_of_the_paces_by_hand():
     pieces, batches = paces(SPEEDS["always the same"], 60.0, 1000)
-    # After 6 batches: 60 − 1.5 − 0.25 seconds are left, 233 batches, for 994 ticks.
+    # After 6 batches, 60 − 1.5 − 0.25 seconds are left. These are 233 batches, for 994 ticks.
     assert pieces == [(0, 0, 1), (6, 6, Fraction(994, 233))]
     assert batches == 240
 
 
 def test_a_saved_clock_is_not_wrapped_again(monkeypatch, tmp_path):
-    """A file of a model contains the schedule with its clock, a file of weights only the clock."""
+    """A file of a model contains the schedule with its clock. A file of weights contains only the clock."""
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
     model = model_with(klr.LinearDecay(0.3, 100))
@@ -363,7 +363,7 @@ def test_a_saved_clock_is_not_wrapped_again(monkeypatch, tmp_path):
     made = calls(monkeypatch, "retrace", "replace")
     for again, compilations in ((whole, 0), (alone, 1)):
         made.clear()
-        # A callback and no training: the clock comes back at the first epoch.
+        # The callback runs without a training and installs the clock at the first epoch.
         binder = BindSchedule(60, steps_per_epoch=5)
         binder.set_model(again)
         binder.set_params({"epochs": 200, "steps": 5})
@@ -481,7 +481,7 @@ def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     assert rates[-1] < 0.006
 
 
-# What is bound, and to what
+# What is bound to which numbers
 
 
 KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
@@ -534,7 +534,7 @@ def test_hyperparameters_are_bound_whatever_the_rate_is():
         model = model_with(None, optimizer)
         fit(model, BindSchedule(audit=False), epochs=2)
         assert optimizer.hyperparameters["momentum"].duration == 10
-        fit(model, BindSchedule(audit=False), initial_epoch=2, epochs=6)  # the rate is bound already, the momentum anew
+        fit(model, BindSchedule(audit=False), initial_epoch=2, epochs=6)  # the momentum is bound again
         assert optimizer.hyperparameters["momentum"].duration == 30
 
 
@@ -611,16 +611,16 @@ def test_the_audit():
 
 
 def test_the_audit_of_the_binder():
-    """It equals that of the logger, unless it is switched off."""
+    """The audit warns as that of the logger does, unless it is switched off."""
 
-    def told(**options):
+    def warned(**options):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit(model_with(klr.LinearDecay(0.3, 5)), BindSchedule(**options))
         return [str(warning.message) for warning in caught if warning.category is klr.ScheduleWarning]
 
-    assert told() == told(audit=True) == ["the schedule ends at step 5, 33% of a training that ends at step 15"]
-    assert told(audit=False) == []
+    assert warned() == warned(audit=True) == ["the schedule ends at step 5, 33% of a training that ends at step 15"]
+    assert warned(audit=False) == []
     assert BindSchedule().audit is True
     assert BindSchedule(audit=False).audit is False
 

@@ -92,7 +92,7 @@ def fitted(callbacks, count=3, **options):
 
 
 class Weights(keras.callbacks.Callback):
-    """The weights before each batch, and at the end."""
+    """The weights before each batch and at the end of training."""
 
     def __init__(self):
         super().__init__()
@@ -183,7 +183,7 @@ def test_a_process_that_changes_its_folder(tmp_path, monkeypatch):
 
 
 def test_snapshots_and_averages(tmp_path):
-    """The recipe of docs/recipes.md: an ensemble, and an average of weights."""
+    """The ensemble and the average of weights from docs/recipes.md."""
     fitted([klr.SaveAtCycleEnds(tmp_path / "{cycle}.keras")])
     models = [keras.saving.load_model(tmp_path / f"{cycle}.keras") for cycle in (1, 2)]
     predictions = np.mean([model.predict(X, verbose=0) for model in models], axis=0)
@@ -191,7 +191,7 @@ def test_snapshots_and_averages(tmp_path):
     averaged.set_weights(
         [np.mean(weights, axis=0) for weights in zip(*(it.get_weights() for it in models), strict=True)]
     )
-    # A linear model: the average of predictions is the prediction of the average.
+    # The model is linear, so the average of the predictions is the prediction of the average.
     np.testing.assert_allclose(averaged.predict(X, verbose=0), predictions, rtol=1e-5)
 
 
@@ -223,6 +223,6 @@ def test_other_paths_are_refused(path):
 
 
 @pytest.mark.once
-def test_an_empty_path_is_refused():
+def test_a_path_that_is_a_number_is_refused():
     with pytest.raises(TypeError, match=r"^SaveAtCycleEnds: `filepath` must be a path, got 3$"):
         klr.SaveAtCycleEnds(3)

@@ -47,12 +47,12 @@ CASES = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", CASES)
-def test_which_kernels_have_no_scale(case):
+def test_kernels_before_a_normalization_are_scale_invariant(case):
     layers, shape, expected = CASES[case]
     assert kernels(*layers, shape=shape) == expected
     if not expected:
         return
-    # As promised: the output in training mode does not depend on the scale, once the normalization has no ε.
+    # Without the ε of the normalization, the output in training mode does not depend on the scale of these kernels.
     model = model_of(*layers, shape=shape)
     for layer in model.layers:
         if hasattr(layer, "epsilon"):
@@ -65,7 +65,7 @@ def test_which_kernels_have_no_scale(case):
 
 
 @pytest.mark.once
-def test_a_kernel_with_another_output_has_a_scale():
+def test_a_kernel_with_another_output_is_not_scale_invariant():
     inputs = keras.Input((4,))
     both = L.Dense(4, name="both")(inputs)
     model = keras.Model(inputs, L.Add()([L.BatchNormalization()(both), both]))
@@ -91,7 +91,7 @@ class Kernels(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-def test_the_numbers_of_the_first_update_of_each_epoch(optimizer, tmp_path):
+def test_the_first_update_of_each_epoch_has_the_right_numbers(optimizer, tmp_path):
     rate = klr.LinearDecay(0.1, 20)
     model = model_of(
         *(L.Dense(3, name="line"), L.BatchNormalization(), L.Dense(1)),
@@ -119,7 +119,7 @@ def test_the_numbers_of_the_first_update_of_each_epoch(optimizer, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), frame, check_dtype=False)
 
 
-def test_factors_of_layers_and_patterns():
+def test_the_effective_rate_contains_the_factor_of_the_layer():
     inner = keras.optimizers.SGD(0.1)
     model = model_of(
         *(L.Dense(3, name="low"), L.BatchNormalization(), L.Dense(2, name="high")),
@@ -138,7 +138,7 @@ def test_factors_of_layers_and_patterns():
 
 @pytest.mark.once
 @pytest.mark.needs("matplotlib")
-def test_it_is_drawn_on_a_separate_axis():
+def test_the_effective_rate_is_drawn_on_a_separate_axis():
     model = model_of(L.Dense(3), L.BatchNormalization(), L.Dense(1), run_eagerly=True)
     log = LearningRateLogger(audit=False, effective=True)
     model.fit(X, X[:, :1], batch_size=8, epochs=3, verbose=0, callbacks=[log])
@@ -151,7 +151,7 @@ def test_it_is_drawn_on_a_separate_axis():
 
 
 @pytest.mark.once
-def test_what_is_refused():
+def test_wrong_patterns_and_models_without_such_kernels_are_refused():
     bare = model_of(L.Dense(1))
     with pytest.raises(
         ValueError, match="^LearningRateLogger: `effective` must be patterns of paths, since .*, got True$"

@@ -35,7 +35,7 @@ def by_epoch(epoch):
 
 
 def scheduler(epoch, lr):
-    """The example in the docstring of Keras's callback."""
+    """The function from the docstring of Keras's callback."""
     return lr if epoch < 2 else lr * float(np.exp(-0.1))
 
 
@@ -49,7 +49,7 @@ def test_the_rates_are_those_of_keras(function, first):
 
 
 @pytest.mark.once
-def test_a_torch_scheduler_that_is_called_once_per_epoch():
+def test_per_epoch_equals_a_torch_scheduler_that_is_called_once_per_epoch():
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=9)

@@ -1,12 +1,12 @@
-"""`ReduceOnPlateau` in the first `fit` of a freshly compiled model, with real metrics by their names in the logs.
+"""`ReduceOnPlateau` in the first `fit` of a newly compiled model, with real metrics.
 
-On TensorFlow the metrics of `compile` are only created in the first batch.
+Keras creates the metrics of `compile` only in the first batch on TensorFlow.
 """
 
 import keras
 import numpy as np
 import pytest
-from support.training import Metric, fit, model_with
+from support.training import Batches, Metric, fit, model_with
 
 import keras_lr as klr
 from keras_lr import LearningRateLogger, ReduceOnPlateau
@@ -38,7 +38,7 @@ def first_fit(model, *callbacks, epochs=1, y=Y):
 
 
 def direction(plateau, model):
-    """The direction that a callback assumes: the best value is the first one or a worse one."""
+    """The direction that a callback assumes after one epoch."""
     first_fit(model, plateau)
     best = plateau.state.best
     rule = plateau.rule
@@ -46,8 +46,8 @@ def direction(plateau, model):
 
 
 @pytest.mark.parametrize("rate", [0.5, klr.LinearDecay(0.5, 1000)], ids=["number", "schedule"])
-def test_the_readers_first_fit(rate):
-    """Compiled as a user would do, and reduced in the first and the second `fit`."""
+def test_metrics_of_compile_work_in_the_first_and_the_second_fit(rate):
+    """The model is compiled as a user would, and the rate is reduced in the first and the second `fit`."""
     model = one_output(metrics=["accuracy"], run_eagerly=False)
     model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", metrics=["accuracy"])
     plateau = ReduceOnPlateau("val_accuracy", 0.5, 1, min_delta=2.0)
@@ -68,7 +68,7 @@ def test_the_readers_first_fit(rate):
         ("binary_crossentropy", ["binary_crossentropy"], "min"),
         ("val_area", [keras.metrics.AUC(name="area")], "max"),
         ("recall_at", [keras.metrics.Recall(name="recall_at")], "max"),
-        # A metric of one class gives an array of one number.
+        # With one class, this metric is an array of one number.
         ("f1", [keras.metrics.F1Score(name="f1", threshold=0.5)], "max"),
     ],
 )
@@ -80,7 +80,7 @@ def test_the_direction_is_found_in_the_first_fit(monitor, metrics, better):
     ("monitor", "better"),
     [("weighted_accuracy", "max"), ("val_accuracy", "max"), ("val_weighted_mae", "min"), ("loss", "min")],
 )
-def test_weighted_metrics(monitor, better):
+def test_the_direction_of_weighted_metrics(monitor, better):
     model = one_output(metrics=["accuracy", "mae"], weighted_metrics=["accuracy", "mae"])
     assert direction(ReduceOnPlateau(monitor), model) == better
 
@@ -88,14 +88,14 @@ def test_weighted_metrics(monitor, better):
 @pytest.mark.parametrize(
     ("monitor", "better"), [("a_accuracy", "max"), ("val_b_mae", "min"), ("val_a_loss", "min"), ("b_loss", "min")]
 )
-def test_several_outputs(monitor, better):
+def test_the_direction_of_metrics_of_several_outputs(monitor, better):
     model = two_outputs(metrics={"a": ["accuracy"], "b": ["mae"]})
     assert direction(ReduceOnPlateau(monitor), model) == better
 
 
 @pytest.mark.parametrize("monitor", ["accuracy", "mae", "weighted_accuracy", "loss"])
-def test_windows_of_batches_in_the_first_fit(monitor):
-    """Two windows of two batches in each epoch. None is better than the first one by more than `min_delta`."""
+def test_windows_of_batches_reduce_in_the_first_fit(monitor):
+    """Each epoch has two windows. None improves on the first by more than `min_delta`."""
     model = one_output(metrics=["accuracy", "mae"], weighted_metrics=["accuracy"])
     plateau = ReduceOnPlateau(monitor, 0.5, 3, every=2, min_delta=9.0)
     first_fit(model, plateau, epochs=2)
@@ -113,22 +113,15 @@ def test_the_mean_of_the_first_window_is_that_of_its_batches():
     plateau = ReduceOnPlateau("mae", every=2, mode="max")
     model = one_output(metrics=["mae"])
     model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["mae"], run_eagerly=True)
-    # The model says 0.5 and does not learn, so the error of a sample is |y - 0.5|.
+    # The model predicts 0.5 and does not learn, so the error of a sample is |y - 0.5|.
     y = np.repeat([[0.5], [0.75], [1.0], [1.5]], 4, axis=0).astype("float32")
     first_fit(model, plateau, Look(), y=y)
     assert [best for batch, best in seen] == [None, pytest.approx(0.125), pytest.approx(0.125), pytest.approx(0.75)]
 
 
-def test_windows_of_a_metric_that_is_not_a_mean():
+def test_windows_of_a_metric_that_is_not_a_mean_are_refused():
     with pytest.raises(ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'AUC'"):
         first_fit(one_output(metrics=["AUC"]), ReduceOnPlateau("AUC", every=2))
-
-
-class Batches(keras.callbacks.Callback):
-    count = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.count += 1
 
 
 def test_a_misspelled_metric_is_refused_after_the_first_batch_with_the_nearest_name():
@@ -139,7 +132,7 @@ def test_a_misspelled_metric_is_refused_after_the_first_batch_with_the_nearest_n
         "ReduceOnPlateau: cannot tell whether 'val_los' should fall or rise: it is not a metric of the model (there are: "
         "val_accuracy, val_loss; did you mean 'val_loss'?); pass `mode='min'` or `mode='max'`"
     )
-    assert batches.count == 1
+    assert batches.ended == [(0, 0)]
 
 
 def test_a_misspelled_metric_with_a_mode_is_warned_about_with_the_nearest_name():
@@ -154,7 +147,7 @@ class Reward(keras.metrics.Mean):
         return super().update_state(prediction)
 
 
-def test_a_metric_without_a_direction():
+def test_a_metric_without_a_direction_needs_a_mode():
     model = one_output(metrics=[Reward(name="reward")])
     with pytest.raises(ValueError, match="cannot tell whether 'reward' should fall or rise; pass `mode='min'` or"):
         first_fit(model, ReduceOnPlateau("reward"))
@@ -174,20 +167,20 @@ def test_a_metric_without_a_direction():
     ],
     ids=str,
 )
-def test_a_metric_that_is_not_a_number(value, what):
+def test_a_metric_that_is_not_a_number_is_refused(value, what):
     message = f"^ReduceOnPlateau: the metric 'metric' must be one number in the logs, got {what}$"
     with pytest.raises(TypeError, match=message):
         fit(model_with(0.5), Metric([value]), ReduceOnPlateau("metric", mode="min"), epochs=1)
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.ones((1, 1)) / 2, keras.ops.convert_to_tensor([0.5])], ids=type)
-def test_a_metric_that_is_one_number_in_another_form(value):
+def test_a_metric_may_be_one_number_in_any_form(value):
     plateau = ReduceOnPlateau("metric", mode="min")
     fit(model_with(0.5), Metric([value]), plateau, epochs=1)
     assert plateau.state.best == 0.5
 
 
-def test_a_logged_metric_that_is_not_a_number():
+def test_a_logged_metric_that_is_not_a_number_is_refused():
     class Spoil(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             logs["metric"] = [1.0, 2.0]

@@ -21,7 +21,7 @@ def recorded(model, **args):
 
 
 def test_the_norm_of_each_batch_is_that_of_its_gradient():
-    """loss = Σ w·x over the outputs, mean over the batch: the gradient is the mean input, for each of two weights."""
+    """The loss is Σ w·x over the outputs, averaged over the batch. So both gradients are the mean of the inputs."""
     model = weighted()
     x = np.arange(1.0, 9.0, dtype="float32")[:, None]
     log = LearningRateLogger(("loss",), audit=False, gradient_norm=True)
@@ -50,7 +50,7 @@ def test_the_optimizer_is_restored_and_its_files_are_unchanged(tmp_path):
     np.testing.assert_allclose(plain.get_weights()[0], weights, rtol=1e-6)
 
 
-def test_several_fits_with_and_without():
+def test_fits_with_and_without_the_norm_alternate():
     model = weighted()
     fit(model, epochs=1)
     frame = recorded(model, epochs=1)
@@ -61,28 +61,28 @@ def test_several_fits_with_and_without():
     np.testing.assert_allclose(again["gradient_norm"], np.sqrt(2.0), rtol=1e-6)
 
 
-def test_before_the_optimizer_clips_and_with_a_scheduled_one():
+def test_the_norm_is_taken_before_clipping_also_with_scheduled():
     model = weighted(optimizer=Scheduled(keras.optimizers.SGD(0.1, momentum=0.5, clipnorm=0.1)))
     np.testing.assert_allclose(recorded(model, epochs=1)["gradient_norm"], np.sqrt(2.0), rtol=1e-6)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras refuses steps_per_execution on torch")
-def test_with_steps_per_execution_the_last_row_has_it():
+def test_with_steps_per_execution_the_last_row_has_the_norm():
     frame = recorded(weighted(steps_per_execution=2), epochs=1, batches=4)
     assert frame["gradient_norm"].isna().tolist() == [True, False, True, False]
 
 
-def test_rows_of_an_embedding_count():
+def test_the_norm_includes_the_rows_of_an_embedding():
     model = keras.Sequential([keras.Input((1,), dtype="int32"), keras.layers.Embedding(5, 2, "zeros")])
     model.compile(keras.optimizers.SGD(0.1), loss=lambda y, prediction: keras.ops.sum(prediction, axis=(1, 2)))
     log = LearningRateLogger(audit=False, gradient_norm=True)
     x = np.array([[1], [1], [3], [4]], "int32")
     model.fit(x, np.zeros((4, 1), "float32"), batch_size=4, verbose=0, callbacks=[log])
-    # Rows: 2/4, 1/4 and 1/4, for two columns each.
+    # The gradients of the three rows are 2/4, 1/4 and 1/4, in two columns each.
     assert log.to_frame()["gradient_norm"].item() == pytest.approx(np.sqrt(2 * (0.25 + 2 * 0.0625)))
 
 
-def test_what_is_refused():
+def test_a_loss_scale_optimizer_and_a_wrong_argument_are_refused():
     scaled = weighted(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
     with pytest.raises(ValueError, match="`gradient_norm` must be False with LossScaleOptimizer"):
         recorded(scaled)
@@ -96,5 +96,5 @@ def test_a_recorded_log_can_be_refined():
     model = weighted()
     x, y = data(20)
     model.fit(x, y, batch_size=4, verbose=0, callbacks=[log])
-    # Equal norms ask for a line to 0.
+    # For equal norms the refined schedule is a line to 0.
     np.testing.assert_allclose(refine(log).values(np.arange(20)), 0.1 * np.arange(19, -1, -1) / 19, rtol=1e-5)

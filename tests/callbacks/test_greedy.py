@@ -1,4 +1,4 @@
-"""`GreedyLearningRate`: saving and resuming, several of them, neighbours, optimizers, windows of batches."""
+"""`GreedyLearningRate`: saving and resuming, several of them, several optimizers, windows of batches, errors."""
 
 import json
 
@@ -23,19 +23,19 @@ def greedy(**options):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.few(3)
 def test_a_saved_and_loaded_training_continues(tmp_path, rate, form):
-    """Stopped when the state contains one good epoch, a window, and an unfinished count."""
+    """The training is stopped when the state contains one good epoch, a window, and an unfinished count."""
     options = {"window": 2, "warmup": 1, "cooldown": 1}
     fit(model_with(RATES[rate]()), whole := Weight(), Metric(METRICS), greedy(**options), epochs=10)
     fit(model := model_with(RATES[rate]()), Metric(METRICS), greedy(**options), epochs=5)
-    again = saved_and_loaded(model, tmp_path / form, RATES[rate]())
+    again = saved_and_loaded(model, tmp_path / form, lambda: model_with(RATES[rate]()))
     second = Weight()
     second.seen = [float(again.get_weights()[0].item())]
     fit(again, second, Metric(METRICS), greedy(**options), initial_epoch=5, epochs=10)
     assert_applied(second, whole.applied[25:])
-    assert len(set(np.round(whole.applied[25::5], 4))) > 1  # it does change after the load
+    assert len(set(np.round(whole.applied[25::5], 4))) > 1  # the rate changes after the load
 
 
-def test_two_of_them_and_a_plateau_have_separate_factors(tmp_path):
+def test_two_greedy_callbacks_and_a_plateau_have_separate_factors(tmp_path):
     class Three(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs |= {"rising": float(epoch), "flat": 1.0}
@@ -49,23 +49,24 @@ def test_two_of_them_and_a_plateau_have_separate_factors(tmp_path):
 
     fit(whole := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=6)
     fit(model := model_with(klr.Constant(0.5)), Three(), *callbacks(), epochs=3)
-    again = saved_and_loaded(model, tmp_path / "x.weights.h5", klr.Constant(0.5))
+    again = saved_and_loaded(model, tmp_path / "x.weights.h5", lambda: model_with(klr.Constant(0.5)))
     fit(again, Three(), *(three := callbacks()), initial_epoch=3, epochs=6)
-    # "rising" is raised after epochs 1, 3, 5; "flat" falls after 2, 4 (0 is its best), the plateau after each but the first.
+    # "rising" raises after epochs 1, 3 and 5. "flat" reduces after 2 and 4, since epoch 0 is its best. The plateau reduces
+    # after each epoch but the first.
     scales = [one.get_state()["scales"]["learning_rate"] for one in three]
     assert scales == pytest.approx([2.0**3, 0.8**2, 0.9**5])
     assert klr.get_learning_rate(again) == pytest.approx(0.5 * 8 * 0.64 * 0.9**5)
     assert klr.get_learning_rate(whole) == pytest.approx(klr.get_learning_rate(again))
 
 
-def test_on_a_number_the_changes_of_two_multiply():
+def test_the_factors_of_two_callbacks_multiply_on_a_number():
     a, b = greedy(name="a"), greedy(name="b", factor=0.8)
     fit(model := model_with(0.5), Metric([2.0, 1.0, 1.0]), a, b, epochs=3)
     assert klr.get_learning_rate(model) == pytest.approx(0.5 / 0.5 / 0.8)
 
 
 @pytest.mark.parametrize("only", ["number", "schedule", None])
-def test_of_a_multi_optimizer(only):
+def test_a_greedy_callback_of_one_or_all_optimizers(only):
     model = two_optimizers(0.5, klr.Constant(0.25))
     fit(model, Metric([2.0, 1.0, 1.0]), greedy(optimizer=only), epochs=3)
     assert klr.get_learning_rate(model, "number") == pytest.approx(0.5 if only == "schedule" else 1.0)
@@ -73,14 +74,14 @@ def test_of_a_multi_optimizer(only):
 
 
 @pytest.mark.parametrize("rate", ["number", "line"])
-def test_a_reset_gives_back_the_initial_rate(rate):
+def test_a_reset_restores_the_initial_rate(rate):
     model = model_with(RATES[rate]())
     callback = greedy(reset_start=2, patience=0, min_lr=0.2)
-    # The first epoch improves. 1.0, then 0.5, 0.25, 0.2 (once at the bottom), and at the second time the beginning.
+    # The first epoch improves and raises to 1.0. Reductions give 0.5, 0.25 and 0.2. The second time at the bottom resets.
     fit(model, weight := Weight(), Metric([1.0] * 6), callback, epochs=6)
     if rate == "number":
         assert weight.applied[::5] == pytest.approx([0.5, 1.0, 0.5, 0.25, 0.2, 0.5], rel=1e-5)
-        assert callback.get_state()["best"] == 1.0  # anew, and so raised again
+        assert callback.get_state()["best"] == 1.0  # the last epoch is the first after the reset, so it raises
         assert klr.get_learning_rate(model) == pytest.approx(1.0)
     else:
         base = RATES[rate]()
@@ -89,15 +90,15 @@ def test_a_reset_gives_back_the_initial_rate(rate):
 
 
 @pytest.mark.parametrize("rate", ["number", "schedule"])
-def test_windows_of_batches(rate):
-    """The loss falls with the weight at each batch, so each window of two improves."""
+def test_each_window_of_batches_can_raise_the_rate(rate):
+    """The loss falls with the weight at each batch, so each window of two batches improves."""
     callback = GreedyLearningRate("loss", 0.5, 0, every=2, max_lr=1.5)
     fit(model_with(RATES[rate]()), weight := Weight(), callback, epochs=2, batches=4)
     assert weight.applied == pytest.approx([0.5, 0.5, 1.0, 1.0, 1.5, 1.5, 1.5, 1.5], rel=1e-5)
 
 
 @pytest.mark.once
-def test_real_metrics_by_name_on_a_fresh_model():
+def test_real_metrics_raise_the_rate_of_a_new_model():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", metrics=["accuracy"])
     x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
@@ -106,7 +107,7 @@ def test_real_metrics_by_name_on_a_fresh_model():
     accuracy = GreedyLearningRate("val_accuracy", patience=0, max_lr=1.0)
     model.fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=[loss, accuracy])
     assert loss.state.n_raises == 2
-    assert accuracy.state.n_raises >= 1  # the direction is that of the metric
+    assert accuracy.state.n_raises >= 1  # accuracy should rise
 
 
 @pytest.mark.once
@@ -150,13 +151,13 @@ def test_wrong_arguments_are_refused(options, message):
 
 
 @pytest.mark.once
-def test_the_lines_that_it_prints(capsys):
+def test_verbose_prints_the_rates(capsys):
     fit(model_with(0.5), Metric([2.0, 1.0]), greedy(verbose=1), epochs=2)
     assert "Epoch 2: GreedyLearningRate: learning_rate 0.5 -> 1\n" in capsys.readouterr().out
 
 
 @pytest.mark.once
-def test_metrics_that_are_not_finite():
+def test_on_nan_decides_about_metrics_that_are_not_finite():
     def rates(on_nan, metrics, **options):
         fit(model_with(0.5), weight := Weight(), Metric(metrics), greedy(on_nan=on_nan, **options), epochs=len(metrics))
         return weight.applied[::5].round(4).tolist()
@@ -165,5 +166,5 @@ def test_metrics_that_are_not_finite():
     assert rates("count", [3.0, nan, nan, nan, 2.0]) == [0.5, 0.5, 0.5, 0.25, 0.25]
     assert rates("ignore", [3.0, nan, 2.0, nan]) == [0.5, 0.5, 0.5, 1.0]
     assert rates("reduce", [3.0, nan, nan, 2.0], cooldown=1) == [0.5, 0.5, 0.25, 0.25]
-    # The mean over the window is of the numbers alone.
+    # A NaN is left out of the mean over the window.
     assert rates("count", [3.0, nan, 2.0, 1.0, 1.0], window=2) == [0.5, 0.5, 0.5, 0.5, 1.0]

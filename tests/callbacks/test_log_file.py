@@ -1,4 +1,4 @@
-"""The file of a log: unusual names, failed writes, changes by other programs, several trainings."""
+"""The file of a log: unusual names, failed writes, changes by other programs, several trainings, damage."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.backups import Kill, KillAtEnd
 from support.needs import needs
 from support.training import fit, model_with
 
@@ -35,7 +36,7 @@ def logger(path, metrics=(), **args):
 
 
 def rows(first, count, training=None, **columns):
-    """Rows of a log as the logger makes them."""
+    """Rows of a log as the logger writes them."""
     numbers = np.arange(first, first + count, dtype=np.int64)
     start = {} if training is None else {"training": np.full(count, training)}
     return pd.DataFrame({**start, "step": numbers, "epoch": 0 * numbers, "batch": numbers, **columns})
@@ -49,13 +50,13 @@ def named(name, first, count):
 
 
 @pytest.mark.parametrize("name", ["a,b", 'say "x"', "two\nlines", "feed\x0cfeed", "next\x85line", "\u2028"])
-def test_a_metric_of_an_odd_name(tmp_path, name):
+def test_a_metric_may_have_an_odd_name(tmp_path, name):
     path = tmp_path / "log.csv"
     metric = keras.metrics.MeanSquaredError(name=name)
     log, trained = logger(path, (name,)), model(metrics=[metric])
     fit(trained, log, epochs=2)
     pd.testing.assert_frame_equal(read_frame(path), log.to_frame())
-    # A resume cuts one row and goes on.
+    # A resumed training removes one row and continues.
     klr.set_step(trained, 9)
     fit(trained, logger(path, (name,)), epochs=1)
     assert read_frame(path).step.tolist() == list(range(14))
@@ -73,7 +74,7 @@ def test_a_metric_of_an_odd_name(tmp_path, name):
 @example(name='"', torn=0)
 @example(name="Unnamed: 4", torn=0)
 @example(name="learning_rate.1", torn=0)
-def test_any_text_can_be_a_name(tmp_path_factory, name, torn):
+def test_any_text_can_be_the_name_of_a_column(tmp_path_factory, name, torn):
     if name in ("training", "step", "epoch", "batch", "learning_rate"):
         return
     path = tmp_path_factory.mktemp("names") / "log.csv"
@@ -91,7 +92,7 @@ def test_any_text_can_be_a_name(tmp_path_factory, name, torn):
 
 
 @pytest.mark.once
-def test_a_name_that_cannot_be_written():
+def test_a_name_that_cannot_be_written_is_refused():
     with pytest.raises(ValueError, match=r"`metrics` must be names that can be written in UTF-8, got '\\udc80'"):
         klr.LearningRateLogger(("\udc80",))
 
@@ -108,7 +109,7 @@ def test_a_metric_cannot_have_the_name_of_another_column(name):
 
 @contextlib.contextmanager
 def full(size):
-    """A limit for the size of files, in bytes."""
+    """Limit the size of files, in bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -124,7 +125,7 @@ def test_the_write_after_a_failed_one_adds_the_missing_rows(tmp_path, ending):
     log = logger(path, ("loss",))
     fit(trained, log, epochs=2)
     before = path.read_bytes()
-    # In the middle of a line: each one is longer than 20 bytes.
+    # The limit is in the middle of a line, as each line is longer than 20 bytes.
     with (
         full(len(before) + 30),
         pytest.raises(OSError, match=rf"log.{ending}' could not be written \(.*File too large"),
@@ -135,7 +136,7 @@ def test_the_write_after_a_failed_one_adds_the_missing_rows(tmp_path, ending):
     fit(trained, log, epochs=1)
     assert log.to_frame().step.tolist() == list(range(20))
     pd.testing.assert_frame_equal(read_frame(path), log.to_frame())
-    # A new process goes on.
+    # A new process continues.
     fit(trained, logger(path, ("loss",)), epochs=1)
     assert read_frame(path).step.tolist() == list(range(25))
 
@@ -143,23 +144,13 @@ def test_the_write_after_a_failed_one_adds_the_missing_rows(tmp_path, ending):
 # Rows that were lost.
 
 
-class Raise(keras.callbacks.Callback):
-    def __init__(self, batch, error=RuntimeError):
-        super().__init__()
-        self.batch, self.error = batch, error
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == self.batch:
-            raise self.error("stopped")
-
-
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("rate", [0.125, klr.LinearDecay(0.1, 100)], ids=["number", "schedule"])
-def test_the_batch_after_which_a_callback_before_the_logger_raised(tmp_path, rate, error):
+def test_a_batch_is_logged_although_a_callback_before_the_logger_raised(tmp_path, rate, error):
     path = tmp_path / "log.csv"
     trained, log = model_with(rate), logger(path, ("loss",))
-    with pytest.raises(error, match="stopped"):
-        fit(trained, Raise(3, error), log, epochs=1)
+    with pytest.raises(error, match="killed"):
+        fit(trained, Kill(0, 3, error), log, epochs=1)
     fit(trained, log, epochs=1)
     frame = log.to_frame()
     assert frame.step.tolist() == list(range(9))
@@ -168,8 +159,8 @@ def test_the_batch_after_which_a_callback_before_the_logger_raised(tmp_path, rat
     pd.testing.assert_frame_equal(read_frame(path), frame)
 
 
-def test_a_training_interrupted_right_after_an_update(monkeypatch):
-    """Before any callback is called, as by Ctrl-C."""
+def test_an_update_before_an_interrupt_is_logged(monkeypatch):
+    """Ctrl-C may come after the update and before any callback."""
     trained, log = model(klr.LinearDecay(0.1, 100)), logger(None, ("loss",))
 
     class Patch(keras.callbacks.Callback):
@@ -185,7 +176,7 @@ def test_a_training_interrupted_right_after_an_update(monkeypatch):
                 trained.train_function = interrupted
 
     if keras.config.backend() == "jax":
-        pytest.skip("JAX keeps the state of the step that was interrupted for itself")
+        pytest.skip("on JAX the result of an interrupted step is lost")
     with pytest.raises(KeyboardInterrupt):
         fit(trained, log, Patch(), epochs=1)
     fit(trained, log, epochs=1)
@@ -207,7 +198,7 @@ def test_to_frame_within_an_epoch_has_no_side_effect():
     assert log.to_frame().batch.tolist() == [*range(5), *range(5)]
 
 
-# Files that somebody else touches.
+# Files that others change.
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -297,8 +288,8 @@ def test_a_new_training_keeps_the_existing_log(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_two_models_in_turn(tmp_path, ending):
-    """Two models that are trained in turn with one logger: each has its own steps and can be resumed."""
+def test_two_models_in_turn_have_separate_rows(tmp_path, ending):
+    """Two models are trained in turn with one logger. Each has its own steps and can be resumed."""
     path = tmp_path / f"log.{ending}"
     log, first, second = logger(path), model(0.5), model(0.25)
     for _ in range(2):
@@ -309,7 +300,7 @@ def test_two_models_in_turn(tmp_path, ending):
     assert frame.training.tolist() == [0] * 5 + [1] * 5 + [0] * 5 + [1] * 5
     assert frame.step.tolist() == [*range(5), *range(5), *range(5, 10), *range(5, 10)]
     pd.testing.assert_frame_equal(read_frame(path), frame)
-    # A new process goes on with the first one from its seventh step: the rows of the other stay.
+    # A new process continues the first training from step 7. The rows of the other training stay.
     klr.set_step(first, 7)
     fit(first, logger(path), epochs=1)
     found = read_frame(path)
@@ -318,7 +309,7 @@ def test_two_models_in_turn(tmp_path, ending):
 
 
 def two_phases(folder, *crash, ending="csv", columns=False):
-    """A script: train, compile again for fine-tuning, continue. A finished first phase is not repeated."""
+    """Run a script that trains, compiles again for fine-tuning, and trains on. It does not repeat a finished phase."""
     log = logger(folder / f"log.{ending}", ("loss",))
     done = folder / "first.weights.h5"
     trained = model(0.5)
@@ -339,14 +330,8 @@ def test_fine_tuning_with_one_logger_is_resumed(tmp_path, ending, columns):
     (tmp_path / "whole").mkdir()
     expected = two_phases(tmp_path / "whole", ending=ending, columns=columns).to_frame()
     assert expected.training.tolist() == [0] * 10 + [1] * 20
-
-    class Crash(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 2:
-                raise RuntimeError("killed")
-
     with pytest.raises(RuntimeError, match="killed"):
-        two_phases(tmp_path, Crash(), ending=ending, columns=columns)
+        two_phases(tmp_path, KillAtEnd(2), ending=ending, columns=columns)
     two_phases(tmp_path, ending=ending, columns=columns)
     pd.testing.assert_frame_equal(read_frame(tmp_path / f"log.{ending}"), expected)
 
@@ -369,11 +354,11 @@ def test_a_second_training_may_have_other_columns(tmp_path, ending):
     path.unlink()
     assert file.is_gone()
     file.restore()
-    if ending == "csv":  # what was appended since it was opened is the caller's to write
+    if ending == "csv":  # the caller writes the rows that were appended since it was opened
         assert (file.last, path.exists()) == ({}, False)
 
 
-def test_folds_with_one_logger(tmp_path):
+def test_each_fold_has_its_own_training_number(tmp_path):
     log = logger(tmp_path / "log.csv")
     for _ in range(3):
         fit(model(), log, epochs=1)
@@ -381,7 +366,7 @@ def test_folds_with_one_logger(tmp_path):
 
 
 def test_a_log_without_the_training_column_is_continued(tmp_path):
-    """A log of an earlier version, and of a training without a number."""
+    """Earlier versions wrote such a log, and so does a training without a number."""
     path = tmp_path / "log.csv"
     path.write_text("step,epoch,batch,learning_rate\n" + "".join(f"{n},0,{n},0.5\n" for n in range(8)))
     trained = model(0.25)
@@ -392,7 +377,7 @@ def test_a_log_without_the_training_column_is_continued(tmp_path):
 
 
 @pytest.mark.parametrize("entry", [{"training": -1}, {"training": "0"}, {"training": 2**31}, {"training": True}, {}])
-def test_an_invalid_number_of_a_training(tmp_path, entry):
+def test_an_invalid_training_number_in_a_loaded_state_is_refused(tmp_path, entry):
     trained = model()
     klr.training.saved_state.memory(trained)["log/log.csv"] = entry
     klr.set_step(trained, 5)
@@ -421,7 +406,6 @@ def test_a_logger_can_be_pickled_after_fit_and_within(tmp_path):
 
 
 def test_the_error_of_a_file_names_it_once(tmp_path):
-    """The path is absolute."""
     with pytest.raises(ValueError, match=re.escape("must be a file ending in .csv or .parquet, got 'log.txt'")):
         klr.LearningRateLogger(path="log.txt")
 
@@ -445,7 +429,7 @@ LINES = ["step,epoch,batch,learning_rate,loss", "0,0,0,0.1,0.5", "1,0,1,0.1,", "
     ],
 )
 def test_a_damaged_line_is_refused_before_the_log_is_continued(tmp_path, line, content):
-    """`keras-lr compare` could not read the log later."""
+    """Otherwise `keras-lr compare` could not read the log later."""
     path, lines = tmp_path / "log.csv", list(LINES)
     path.write_text("\n".join(lines))
     file = open_log(path)
@@ -462,7 +446,7 @@ def test_a_damaged_line_is_refused_before_the_log_is_continued(tmp_path, line, c
 @pytest.mark.once
 @needs("pyarrow")
 def test_a_parquet_log_whose_values_have_changed_is_refused(tmp_path):
-    """A page of it has a checksum."""
+    """Each page of a Parquet file has a checksum."""
     path = tmp_path / "log.parquet"
     file = open_log(path)
     file.open()
@@ -493,7 +477,7 @@ def test_an_error_about_columns_has_one_line(tmp_path):
 # A bounded memory.
 
 
-def test_rows_before_those_to_keep_are_in_the_file_only(tmp_path):
+def test_with_keep_older_rows_are_only_in_the_file(tmp_path):
     path, whole = tmp_path / "log.csv", logger(None)
     log, trained = logger(path, keep=7), model(klr.LinearDecay(0.1, 50))
     epochs = 5
@@ -506,7 +490,7 @@ def test_rows_before_those_to_keep_are_in_the_file_only(tmp_path):
     pd.testing.assert_frame_equal(log.to_frame(), rows[-kept:].reset_index(drop=True))
 
 
-def test_the_file_goes_on_after_rows_were_dropped(tmp_path):
+def test_the_file_is_continued_after_rows_were_dropped(tmp_path):
     path = tmp_path / "log.csv"
     log, trained = logger(path, ("loss",), keep=1), model(klr.LinearDecay(0.1, 50))
     all_rows = logger(None, ("loss",))
@@ -516,7 +500,7 @@ def test_the_file_goes_on_after_rows_were_dropped(tmp_path):
     fit(again, log, all_rows, epochs=3)  # a second training
     pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
     klr.set_step(again, 1)
-    fit(again, log, all_rows, epochs=1)  # from a step whose rows were dropped
+    fit(again, log, all_rows, epochs=1)  # the rows from this step on were dropped
     pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
 
 
@@ -534,7 +518,7 @@ def test_a_write_that_fails_drops_nothing(tmp_path, monkeypatch):
     assert read_frame(path).step.tolist() == list(range(len(read_frame(path))))
 
 
-def test_rows_are_kept_for_a_file_only():
+def test_keep_needs_a_csv_file():
     for path in (None, "log.parquet"):
         with pytest.raises(ValueError, match=r"`keep` must be None without a `path` that ends in \.csv, got 5"):
             klr.LearningRateLogger(path=path, keep=5)

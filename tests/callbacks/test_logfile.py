@@ -1,4 +1,4 @@
-"""Every destination of Keras shows the rate, at any position of our logger in the list."""
+"""Every logging callback of Keras receives the rate, wherever our logger is in the list."""
 
 import csv
 import itertools
@@ -49,7 +49,7 @@ def source(request):
 
 @pytest.fixture(params=["before", "after"])
 def in_order(request):
-    """Our logger before or after the others."""
+    """A function that puts our logger before or after other callbacks."""
     return lambda *others: [logger(), *others] if request.param == "before" else [*others, logger()]
 
 
@@ -58,7 +58,7 @@ def logger(**args):
 
 
 def assert_last_rates(shown, schedules):
-    """By column: the rate of the last update of each epoch."""
+    """Each column has the rate of the last update of each epoch."""
     for column, schedule in schedules.items():
         np.testing.assert_allclose([float(value) for value in shown[column]], schedule.values(LAST), rtol=1e-6)
 
@@ -68,7 +68,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_history(source, in_order):
+def test_history_has_the_last_rate_of_each_epoch_in_any_order(source, in_order):
     model, schedules = source
     given = keras.callbacks.History()
     fit(model, *in_order(given), epochs=EPOCHS, batches=BATCHES)
@@ -77,17 +77,17 @@ def test_history(source, in_order):
     assert_last_rates(given.history, schedules)
 
 
-def test_csv(tmp_path, source, in_order):
+def test_csv_logger_has_the_last_rate_of_each_epoch(tmp_path, source, in_order):
     model, schedules = source
     fit(model, *in_order(keras.callbacks.CSVLogger(tmp_path / "log.csv")), epochs=EPOCHS, batches=BATCHES)
     table = rows(tmp_path / "log.csv")
-    # `val_loss` is Keras's own, for validation in a later epoch.
+    # Keras adds `val_loss`, in case a later epoch has validation.
     assert list(table[0]) == ["epoch", *schedules, "loss", "val_loss"] or len(schedules) == 2
     assert set(table[0]) == {"epoch", "loss", "val_loss", *schedules}
     assert_last_rates({column: [row[column] for row in table] for column in schedules}, schedules)
 
 
-def test_csv_with_validation_and_a_metric_of_another_callback(tmp_path, in_order):
+def test_csv_logger_with_validation_and_a_metric_of_another_callback(tmp_path, in_order):
     for validated, columns in ((False, {"val_loss", "val_metric"}), (True, {"val_loss"})):
         file = tmp_path / f"{validated}.csv"
         callbacks = in_order(Metric([1.0, 2.0, 3.0]), keras.callbacks.CSVLogger(file))
@@ -99,7 +99,7 @@ def test_csv_with_validation_and_a_metric_of_another_callback(tmp_path, in_order
         assert_last_rates({"learning_rate": [row["learning_rate"] for row in table]}, {"learning_rate": SCHEDULE})
 
 
-def test_csv_of_a_resumed_training(tmp_path, in_order):
+def test_csv_logger_of_a_resumed_training(tmp_path, in_order):
     file, model = tmp_path / "log.csv", model_with(SCHEDULE)
     for first in range(EPOCHS):
         callbacks = in_order(keras.callbacks.CSVLogger(file, append=True))
@@ -110,7 +110,7 @@ def test_csv_of_a_resumed_training(tmp_path, in_order):
 
 
 @pytest.mark.parametrize("verbose", [1, 2])
-def test_progress_bar(capsys, source, in_order, verbose):
+def test_the_progress_bar_shows_the_last_rate_of_each_epoch(capsys, source, in_order, verbose):
     model, schedules = source
     x, y = data(BATCHES)
     bar = keras.callbacks.ProgbarLogger()
@@ -122,8 +122,8 @@ def test_progress_bar(capsys, source, in_order, verbose):
 
 
 @needs("tensorboard")
-def test_tensorboard(tmp_path, source, in_order):
-    """Keras reads the rate at the end of the epoch, which is that of the next update. There is one tag for each rate."""
+def test_tensorboard_has_the_rate_of_the_next_update(tmp_path, source, in_order):
+    """At the end of the epoch, Keras reads the rate of the next update. There is one tag for each rate."""
     model, schedules = source
     fit(model, *in_order(keras.callbacks.TensorBoard(tmp_path)), epochs=EPOCHS, batches=BATCHES)
     found = scalars(tmp_path / "train")
@@ -139,7 +139,7 @@ def test_tensorboard_has_other_scheduled_hyperparameters(tmp_path, in_order):
     momentum = klr.LinearDecay(0.9, 30)
     model = model_with(None, klr.Scheduled(keras.optimizers.SGD(SCHEDULE), momentum=momentum))
     fit(model, *in_order(keras.callbacks.TensorBoard(tmp_path)), epochs=EPOCHS, batches=BATCHES)
-    # The logger's number, as nothing of Keras reads it: that of the last update.
+    # Keras does not read the momentum, so the value is that of the logger, from the last update.
     steps, values = scalars(tmp_path / "train", "momentum")["epoch_momentum"]
     assert steps == list(range(EPOCHS))
     np.testing.assert_allclose(values, momentum.values(LAST), rtol=1e-5)
@@ -147,7 +147,7 @@ def test_tensorboard_has_other_scheduled_hyperparameters(tmp_path, in_order):
 
 @pytest.mark.slow
 def test_all_destinations_in_every_order(tmp_path):
-    """Also with a checkpoint that has the rate in its name."""
+    """One of them is a checkpoint with the rate in its name."""
     for number, order in enumerate(itertools.permutations(range(4))):
         folder = tmp_path / str(number)
         history = keras.callbacks.History()
@@ -165,8 +165,8 @@ def test_all_destinations_in_every_order(tmp_path):
         assert names == {f"{rate:.3f}.weights.h5" for rate in SCHEDULE.values(LAST)}
 
 
-def test_two_loggers_and_a_plateau(tmp_path):
-    """A reduction at the end of an epoch is not yet in that epoch's rate."""
+def test_two_loggers_show_the_rate_before_a_reduction(tmp_path):
+    """The rate of an epoch does not include a reduction at its end."""
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
     history = keras.callbacks.History()
     callbacks = [history, plateau, logger(), Metric([1.0, 1.0, 1.0]), logger(metrics=["loss"])]
@@ -192,7 +192,7 @@ def test_the_users_lists_are_unchanged():
 
 
 def test_a_training_that_failed_leaves_one_callback_at_each_end():
-    """Keras does not call `on_train_end` then, and the list may be used again."""
+    """Keras does not call `on_train_end` after an error, and the user may use the list again."""
 
     class Fail(keras.callbacks.Callback):
         armed = True
@@ -221,8 +221,8 @@ def test_a_training_that_failed_leaves_one_callback_at_each_end():
     assert running.callbacks == [fail, history, log, count]
 
 
-def test_a_loop_that_calls_the_hooks_itself():
-    """Without a Keras list, the logs of the call contain the rate."""
+def test_a_custom_loop_gets_the_rate_in_its_logs():
+    """Without a `CallbackList`, the rate is put into the logs that the loop passes."""
     model, log, logs = model_with(SCHEDULE), logger(), {}
     x, y = data(1)
     model.make_train_function()

@@ -1,4 +1,4 @@
-"""Rates that are changed within an epoch at any time: the log has the rate that moved the weights."""
+"""If the rate is changed within an epoch, the log has the rate that moved the weights."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ class Change(keras.callbacks.Callback):
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_rate_that_is_set_within_an_epoch(tmp_path, case, hook, first, metrics):
+def test_a_rate_that_is_set_within_an_epoch_is_logged(tmp_path, case, hook, first, metrics):
     before, after = CHANGES[case]
     log, weight = klr.LearningRateLogger(metrics, tmp_path / "log.csv", audit=False), Weight()
     change = Change(hook, after)
@@ -51,8 +51,8 @@ def test_a_rate_that_is_set_within_an_epoch(tmp_path, case, hook, first, metrics
 
 
 @pytest.mark.parametrize("case", ["number to number", "number to schedule", "schedule to schedule"])
-def test_the_users_own_eager_loop(case):
-    """The user calls the hooks around an update that is not compiled. The rate changes between epochs."""
+def test_rates_in_an_eager_custom_loop_are_logged(case):
+    """The user calls the hooks around an update that is not compiled, and changes the rate between epochs."""
     before, after = CHANGES[case]
     model = model_with(before)
     log, weight = klr.LearningRateLogger(audit=False), Weight()
@@ -88,8 +88,8 @@ def test_a_loop_without_the_first_hook_is_refused():
         log.on_epoch_begin(0)
 
 
-def test_a_number_of_one_of_two_optimizers_becomes_a_schedule():
-    """On JAX the optimizer then has one variable less, which changes the positions of later ones."""
+def test_rates_are_logged_when_the_number_of_one_optimizer_becomes_a_schedule():
+    """On JAX the optimizer then has one variable fewer, which changes the positions of later variables."""
     inputs = keras.Input((1,))
     parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts))

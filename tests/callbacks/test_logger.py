@@ -21,7 +21,7 @@ from keras_lr.training.saved_state import of
 
 @keras.saving.register_keras_serializable("tests")
 class Handmade(keras.optimizers.schedules.LearningRateSchedule):
-    """A user's own schedule, written as Keras's documentation shows."""
+    """A schedule of a user, written as in Keras's documentation."""
 
     def __call__(self, step):
         return 0.2 / (keras.ops.cast(step, "float32") + 2.0)
@@ -83,7 +83,7 @@ class Setter(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = 0.3 / (1 + self.calls)
 
 
-# Where Keras has only one copy of the rate, a callback before the logger may have replaced it by the end of the batch.
+# Except on JAX there is only one copy of the rate, which a callback before the logger may replace at the end of a batch.
 BEFORE_END = [("on_train_batch_end", True)] if BACKEND == "jax" else []
 
 
@@ -211,7 +211,7 @@ def test_an_optimizer_without_variables_does_not_hide_the_others():
     log, plateau = logger(), klr.ReduceOnPlateau("loss", patience=1, min_delta=1e9, start_after=7)
     fit(model, log, plateau, epochs=4)
     assert log.to_frame()["step"].tolist() == list(range(20))
-    # The second epoch is the first that ends after step 7 and sets the best; the third is bad.
+    # The second epoch is the first to end after step 7, so it sets the best value. The third is bad.
     np.testing.assert_allclose(log.to_frame().learning_rate_busy[:15], rate.values(range(15)))
     np.testing.assert_allclose(log.to_frame().learning_rate_busy[15:], 0.1 * rate.values(range(15, 20)))
 
@@ -243,17 +243,17 @@ def test_batches_skipped_by_loss_scaling_are_not_logged(name, metrics):
     assert frame.step.tolist() == list(range(10))
     assert lookup.rated_optimizers(model)[0].step() == 10
     moved = weight.applied[weight.applied != 0]
-    if name == "ours":  # the first rate of its warmup is 0
+    if name == "ours":  # the warmup begins with a rate of 0
         moved = np.concatenate([[0.0], moved])
     np.testing.assert_allclose(moved, frame.learning_rate, rtol=2e-3)
-    if metrics:  # a row has them after its batch, and not after the batch that was skipped
+    if metrics:  # the loss is not finite from the skipped batch to the end of the epoch
         assert np.isfinite(frame.loss).tolist() == [True, True, False, False, False] * 2
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="torch refuses steps_per_execution")
 @pytest.mark.parametrize("name", ["ours", "number"])
 def test_steps_per_execution_with_loss_scaling(name):
-    """Keras passes a batch past the end for the last execution, from which the batches are counted back."""
+    """For the last execution, Keras passes a batch number past the end. The numbers of batches are counted from it."""
     log = logger()
     fit(scaled_model(SOURCES[name](), steps_per_execution=3), log, epochs=2, batches=8)
     assert log.to_frame().batch.tolist() == list(range(8)) * 2
@@ -282,7 +282,7 @@ def test_training_that_stops_or_fails_in_the_middle():
 @pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=needs("pyarrow"))])
 @pytest.mark.parametrize("saver", [False, True])
 def test_a_training_that_continues_after_a_failure(tmp_path, ending, seen, saver):
-    """With the same model and logger. The rows of the first training are in the table and in the file."""
+    """Model and logger are the same. The rows of the first training stay in the table and in the file."""
 
     model, weight, path = model_with(SOURCES["ours"]()), Weight(), tmp_path / f"log.{ending}"
     log = logger(path=path)
@@ -300,7 +300,7 @@ def test_a_training_that_continues_after_a_failure(tmp_path, ending, seen, saver
 
 
 def test_another_model_after_a_failed_training(tmp_path):
-    """Rows that were written before stay, and new ones are not mistaken for them."""
+    """Rows that were written before stay, and new rows have another training number."""
 
     log = logger(path=tmp_path / "log.csv")
     save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
@@ -314,7 +314,7 @@ def test_another_model_after_a_failed_training(tmp_path):
 
 
 class Swap(keras.callbacks.Callback):
-    """Another schedule in the middle of training."""
+    """Installs another schedule in the middle of training."""
 
     def __init__(self, how, at):
         super().__init__()
@@ -369,7 +369,7 @@ def test_an_unknown_metric():
 
 
 def test_a_segment_that_begins_within_an_epoch():
-    """And a step that is counted after the last batch, as TensorFlow does at the end of a data set."""
+    """After its last batch a further step is counted, as on TensorFlow at the end of a data set."""
     model = model_with(0.5)
     model.optimizer.build(model.trainable_variables)
     hyperparameters = lookup.hyperparameters(lookup.rated_optimizers(model))
@@ -535,13 +535,13 @@ def test_all_calls_get_the_model(tmp_path, monkeypatch):
         made.clear()
         save = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2)
         fit(model, logger(path=tmp_path / f"{number}.csv"), save)
-        # At the end of each epoch, and at each of seven checkpoints.
+        # There is a call at the end of each epoch and at each of seven checkpoints.
         assert len(made) >= 3 + 7
         assert all(given is model for _, given in made)
 
 
 def test_a_second_model_follows_the_first(tmp_path):
-    """Another training with the same logger: its steps begin anew, below those of the first."""
+    """A second training with the same logger begins at step 0 again. Its rows come after those of the first."""
     log = logger(path=tmp_path / "log.csv")
     fit(model_with(0.25), log, epochs=1)
     fit(model_with(0.125), log, epochs=2)
@@ -562,7 +562,7 @@ def test_a_file_is_cut_once_in_a_training(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("gap", "warns"), [(0, False), (1, False), (2, True), (5, True)])
 def test_missing_rows_in_a_file_warn(tmp_path, recwarn, gap, warns):
-    """One missing row does not warn: TensorFlow counts a step without a batch at the end of a data set."""
+    """One missing row does not warn, because TensorFlow counts a step without a batch at the end of a data set."""
     path, model = tmp_path / "log.csv", model_with(0.25)
     fit(model, logger(path=path), epochs=1)
     klr.set_step(model, 5 + gap)

@@ -1,4 +1,4 @@
-"""Several calls of `fit` that are one training: what is bound, and what the audit says."""
+"""Binding and the audit when several calls of `fit` are one training."""
 
 import warnings
 
@@ -13,8 +13,8 @@ from keras_lr.optimizers import lookup
 FALLING = klr.LinearDecay(0.1, klr.fraction(1.0))
 
 
-def told(function):
-    """The warnings of the package, as Python shows them by default: each once per line."""
+def warned(function):
+    """The schedule warnings, as Python shows them by default: each once per line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         function()
@@ -35,14 +35,14 @@ def eager(schedule, optimizer=keras.optimizers.SGD):
 
 def test_a_loop_can_declare_its_length():
     rates = []
-    assert told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule(epochs=6)]))) == []
+    assert warned(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule(epochs=6)]))) == []
     np.testing.assert_allclose(rates, klr.LinearDecay(0.1, 30).values(range(30)), rtol=1e-6)
 
 
 @pytest.mark.once
 def test_a_loop_of_undeclared_length_warns_once():
     rates = []
-    (message,) = told(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
+    (message,) = warned(lambda: rates.extend(loop(eager(FALLING), lambda: [klr.BindSchedule()], 3)))
     assert message == (
         "BindSchedule: this `fit` continues at step 5, so the schedule is bound again, to 2 epochs, and the rate changes from 0 "
         "to 0.05; for several calls of `fit`, pass their total number of epochs: `BindSchedule(epochs=…)`"
@@ -55,14 +55,14 @@ def test_a_loop_of_undeclared_length_warns_once():
 def test_no_warning_if_the_rate_does_not_change(args):
     model = eager(klr.LinearDecay(0.1, klr.epochs(3)))
     fit(model, klr.BindSchedule(audit=False), epochs=1)
-    assert told(lambda: fit(model, klr.BindSchedule(), **args)) == []
+    assert warned(lambda: fit(model, klr.BindSchedule(), **args)) == []
 
 
 @pytest.mark.once
 def test_no_warning_if_the_second_fit_declares_the_length():
     model = eager(FALLING)
     fit(model, klr.BindSchedule(), epochs=2)
-    assert told(lambda: fit(model, klr.BindSchedule(), initial_epoch=2, epochs=4)) == []
+    assert warned(lambda: fit(model, klr.BindSchedule(), initial_epoch=2, epochs=4)) == []
 
 
 @pytest.mark.few(1)
@@ -74,7 +74,7 @@ def test_a_schedule_bound_by_the_user_stays(tmp_path, form):
         model.save(tmp_path / form)
         model = keras.models.load_model(tmp_path / form)
     rates = []
-    assert told(lambda: rates.extend(loop(model, lambda: [klr.BindSchedule()], 2)))[1:] == []
+    assert warned(lambda: rates.extend(loop(model, lambda: [klr.BindSchedule()], 2)))[1:] == []
     np.testing.assert_allclose(rates, bound.values(range(10)), rtol=1e-6)
     assert lookup.rated_optimizers(model)[0].source == bound
 
@@ -119,14 +119,14 @@ def test_epochs_are_whole(wrong):
 @pytest.mark.parametrize("callback", [klr.BindSchedule, klr.LearningRateLogger])
 def test_the_audit_is_right_in_a_loop(callback):
     model = eager(klr.LinearDecay(0.1, 40))
-    said = told(lambda: loop(model, lambda: [callback()], 4))
-    assert said == [
+    messages = warned(lambda: loop(model, lambda: [callback()], 4))
+    assert messages == [
         "the schedule ends at step 40, but this `fit` ends before it, at step 5 (for several calls of `fit`, pass their "
         "total number of epochs: `BindSchedule(epochs=…)`)"
     ]
     model = eager(klr.LinearDecay(0.1, 5))
-    said = told(lambda: loop(model, lambda: [callback()], 3))
-    assert said == [
+    messages = warned(lambda: loop(model, lambda: [callback()], 3))
+    assert messages == [
         f"the schedule ends at step 5, {share} of a training that ends at step {end}; this `fit` continues at step {begun}; "
         "to start the schedule again, call `keras_lr.set_step(model, 0)` first"
         for share, begun, end in [("50%", 5, 10), ("33%", 10, 15)]
@@ -137,14 +137,14 @@ def test_the_audit_is_right_in_a_loop(callback):
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_audit_uses_the_declared_length_of_a_loop(order):
     callbacks = lambda: [klr.BindSchedule(epochs=4), klr.LearningRateLogger()][::order]  # noqa: E731
-    assert told(lambda: loop(eager(klr.LinearDecay(0.1, 20)), callbacks, 4)) == []
-    said = told(lambda: loop(eager(klr.LinearDecay(0.1, 10)), callbacks, 4))
-    assert set(said) == {"the schedule ends at step 10, 50% of a training that ends at step 20"}
+    assert warned(lambda: loop(eager(klr.LinearDecay(0.1, 20)), callbacks, 4)) == []
+    messages = warned(lambda: loop(eager(klr.LinearDecay(0.1, 10)), callbacks, 4))
+    assert set(messages) == {"the schedule ends at step 10, 50% of a training that ends at step 20"}
 
 
 @pytest.mark.once
 def test_the_audit_warns_again_after_compile():
-    """Even with the same warning for the same line, as in a notebook cell that is run again."""
+    """The warning is repeated even for the same line, as in a notebook cell that is run again."""
 
     def cell():
         for _ in range(2):
@@ -153,4 +153,4 @@ def test_the_audit_warns_again_after_compile():
 
     model = eager(0.1)
     loss = model.loss
-    assert told(cell) == ["the schedule ends at step 5, 33% of a training that ends at step 15"] * 2
+    assert warned(cell) == ["the schedule ends at step 5, 33% of a training that ends at step 15"] * 2

@@ -1,8 +1,9 @@
-"""A metric that the user's own callback adds to the logs, and a checkpoint in `on_epoch_end`."""
+"""A metric that a callback of the user adds to the logs, and a checkpoint in `on_epoch_end`."""
 
 import keras
 import pytest
-from support.training import Metric, fit, model_with
+from support.backups import KillAtEnd
+from support.training import Metric, fit, model_with, with_weights
 
 import keras_lr as klr
 
@@ -12,18 +13,6 @@ BAD = [1.0] * 9
 
 def plateau():
     return klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
-
-
-class Killed(keras.callbacks.Callback):
-    """Ends a training as a kill does: no hook of another callback is called after it."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 def checkpoint(kind, folder):
@@ -39,7 +28,7 @@ def checkpoint(kind, folder):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("kind", ["ours", "Keras's backup", "a file"])
 def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
-    """Epochs 0 to 4 without an improvement, killed at the end of the third one, during the decision on the second bad epoch."""
+    """No epoch improves. The training is killed at the end of the third, in which the second bad epoch causes a reduction."""
 
     def order():
         saver = checkpoint(kind, tmp_path)
@@ -49,8 +38,9 @@ def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
     fit(whole, Metric(BAD), plateau(), epochs=5)
     model = model_with(RATES[rate]())
     first, second = order()
-    # Right after the file was written: the callbacks that stand behind do not see the end of the epoch.
-    callbacks = [first, Killed(2), second] if place == "before" else [first, second, Killed(2)]
+    # The kill comes right after the file was written. Callbacks after it do not see the end of the epoch.
+    kill = KillAtEnd(2, KeyboardInterrupt)
+    callbacks = [first, kill, second] if place == "before" else [first, second, kill]
     with pytest.raises(KeyboardInterrupt):
         fit(model, Metric(BAD), *callbacks, epochs=5)
     if kind == "a file":
@@ -65,7 +55,7 @@ def test_no_reduction_is_lost_in_any_order(tmp_path, kind, rate, place):
 
 @pytest.mark.once
 def test_a_metric_of_another_epoch_is_not_used(tmp_path):
-    """The metric exists only in every second epoch. A file from the others has no pending one."""
+    """Only every second epoch has the metric. A file from another epoch has no pending metric."""
     metric = Metric({0: 1.0, 2: 1.0})
     saver = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
     callback = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
@@ -73,9 +63,7 @@ def test_a_metric_of_another_epoch_is_not_used(tmp_path):
         fit(model_with(0.1), metric, saver, callback, epochs=4)
     counts = []
     for epoch in range(1, 5):
-        again = model_with(0.1)
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(tmp_path / f"{epoch}.weights.h5")
+        again = with_weights(model_with(0.1), tmp_path / f"{epoch}.weights.h5")
         resumed = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min")
         fit(again, Metric({}), keras.callbacks.Callback(), resumed, initial_epoch=epoch, epochs=epoch)
         counts.append(resumed.get_state()["n_reductions"])

@@ -1,4 +1,4 @@
-"""Models whose `compile` takes several optimizers and whose `train_step` calls them, as in Keras's examples of a GAN."""
+"""Models whose `compile` accepts several optimizers and whose `train_step` uses them, as in Keras's GAN examples."""
 
 import keras
 import numpy as np
@@ -118,7 +118,7 @@ def test_schedules_in_units_are_bound(run):
     np.testing.assert_allclose(model.fallen(), [rates.sum(), 0.5 * rates.sum()], rtol=1e-5)
 
 
-def test_an_optimizer_that_is_called_several_times_in_a_batch():
+def test_an_optimizer_that_steps_several_times_in_a_batch_has_the_rates_of_its_own_steps():
     line = klr.LinearDecay(0.5, 100)
     model, log = pair(line, line, repeats=3), klr.LearningRateLogger(audit=False)
     loop(model, log, epochs=2)
@@ -173,7 +173,9 @@ def test_the_default_optimizer_beside_others_that_are_not_used():
 def test_the_state_is_saved_and_resumed(tmp_path):
     whole, first, again = pair(), pair(), pair()
     for model in (first, again):
-        model.optimizer.build(model.trainable_variables)  # the one that is not used; only TensorFlow leaves it as it is
+        model.optimizer.build(
+            model.trainable_variables
+        )  # this optimizer is not used, and only TensorFlow does not build it
     fit(whole, Metric([1.0] * 9), plateau(), epochs=6)
     fit(first, Metric([1.0] * 9), plateau(), epochs=4)
     first.save_weights(tmp_path / "x.weights.h5")
@@ -200,8 +202,8 @@ def test_a_backup_is_resumed(tmp_path):
     assert model.fallen() == pytest.approx([0.5 * 15, 0.25 * 15])
 
 
-def test_the_optimizer_of_compile_beside_another():
-    """It is meant, unless others are named, until the next `compile`."""
+def test_the_optimizer_of_compile_is_the_default_until_others_are_named():
+    """By default a callback uses it alone. Named optimizers count until the next `compile`."""
     model = pair(optimizer=keras.optimizers.SGD(0.125, name="third"))
     assert [rated.column for rated in lookup.rated_optimizers(model)] == ["learning_rate"]
     model.optimizer.build([model.d.kernel])
@@ -217,7 +219,7 @@ def test_the_optimizer_of_compile_beside_another():
 
 
 @pytest.mark.once
-def test_parts_of_a_multi_optimizer():
+def test_parts_of_a_multi_optimizer_can_be_chosen():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="a"), keras.layers.Dense(1, name="b")])
     slow, fast = keras.optimizers.SGD(0.5, name="slow"), keras.optimizers.SGD(0.5, name="fast")
     chosen = keras.optimizers.OptimizerMap(slow, {"a/.*": fast})
@@ -239,7 +241,7 @@ def test_an_unknown_name_is_refused(make):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("wrong", "error"), [(3, TypeError), ([], ValueError), ([0.1], TypeError)])
-def test_something_else_than_an_optimizer_is_refused(wrong, error):
+def test_an_object_that_is_no_optimizer_is_refused(wrong, error):
     for make in (klr.ReduceOnPlateau, klr.BindSchedule, klr.LearningRateLogger):
         with pytest.raises(
             error, match="`optimizer` must be an optimizer, the name of one, a non-empty list of them, or"
@@ -250,7 +252,7 @@ def test_something_else_than_an_optimizer_is_refused(wrong, error):
 
 
 class Hidden(Pair):
-    """Stores its optimizers where they are not found."""
+    """Stores its optimizers in a dict, where the package does not look."""
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         keras.Model.compile(self, **kwargs)

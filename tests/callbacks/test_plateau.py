@@ -1,4 +1,4 @@
-"""`ReduceOnPlateau`: Keras's decisions for numbers, the same decisions on top of schedules."""
+"""`ReduceOnPlateau` decides as Keras's callback does for numbers, and makes the same decisions for schedules."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.training import Metric, Weight, assert_applied, fit, model_with, two_optimizers
+from support.training import Batches, Metric, Weight, assert_applied, fit, model_with, saved_and_loaded, two_optimizers
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
@@ -36,7 +36,7 @@ SETTINGS = [
 
 
 def rates_after(callback, model, values, name="metric"):
-    """The rate after each epoch, driving the callback by hand."""
+    """The rate after each epoch, if the hooks are called by hand."""
     model.optimizer.learning_rate = 0.5
     callback.set_model(model)
     callback.on_train_begin()
@@ -79,7 +79,7 @@ def test_a_cooldown_of_n_is_n_quiet_epochs():
     ("metrics", "monitor", "falls"),
     [([], "val_loss", True), (["accuracy"], "val_accuracy", False), (["mae"], "mae", True)],
 )
-def test_auto_finds_the_direction(metrics, monitor, falls):
+def test_auto_uses_the_direction_of_the_metric(metrics, monitor, falls):
     model = model_with(0.5, metrics=metrics)
     fit(model, epochs=1)
     rising = rates_after(ReduceOnPlateau(monitor, 0.1, 2), model, [1.0, 2.0, 3.0, 4.0], monitor)
@@ -102,7 +102,7 @@ SCHEDULES = {
 def test_the_applied_rate_is_the_scaled_schedule(name):
     schedule, weight = SCHEDULES[name](), Weight()
     plateau, log = flat(), klr.LearningRateLogger(audit=False)
-    # Epoch 0 is the best; bad ones are 1, 2 (reduced), 3, 4 (reduced), 5.
+    # Epoch 0 is the best and all others are bad. The rate is reduced after epochs 2 and 4.
     fit(model_with(schedule), Metric([1.0] * 6), plateau, log, weight, epochs=6)
     steps = np.arange(30)
     base = np.array([float(keras.ops.convert_to_numpy(schedule(int(step)))) for step in steps])
@@ -122,7 +122,7 @@ def test_min_lr_limits_the_reduction_of_a_schedule_and_not_the_schedule():
     schedule, weight, plateau = klr.LinearDecay(0.3, 30), Weight(), flat(patience=1, min_lr=0.05)
     fit(model_with(schedule), Metric([1.0] * 7), plateau, weight, epochs=7)
     base = schedule.values(range(35))
-    # Reduced after epoch 1, and after 2 (where a quarter would be below 0.05); then nothing is above 0.05.
+    # The rate is reduced after epoch 1, and after epoch 2 to a quarter, but not below 0.05. Then no rate is above 0.05.
     scale = np.repeat([1.0, 1.0, 0.5, 0.25, 0.25, 0.25, 0.25], 5)
     scaled = np.maximum(base * scale, np.minimum(base, 0.05))
     assert_applied(weight, scaled)
@@ -137,7 +137,7 @@ def test_at_min_lr_there_is_no_message_and_no_cooldown(capsys):
     assert plateau.state.cooldown_counter == 0
 
 
-def test_verbose_changes_nothing_but_prints(capsys):
+def test_verbose_only_prints(capsys):
     values = next(itertools.islice(sequences(), 7, None))
     quiet = rates_after(flat(), model_with(0.5), values)
     assert capsys.readouterr().out == ""
@@ -145,7 +145,7 @@ def test_verbose_changes_nothing_but_prints(capsys):
     assert "ReduceOnPlateau: learning_rate 0.5 -> 0.25" in capsys.readouterr().out
 
 
-def test_under_loss_scaling():
+def test_a_schedule_is_reduced_under_loss_scaling():
     schedule = klr.LinearDecay(0.3, 60)
     model = model_with(None, keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule), initial_scale=2.0))
     weight = Weight()
@@ -168,7 +168,7 @@ def test_not_finite_metrics_are_bad_and_never_the_best():
     assert rates_after(flat(), model_with(0.5), [math.nan] * 4)[1] == 0.25
 
 
-def test_relative_threshold_for_negative_metrics():
+def test_a_relative_threshold_is_right_for_negative_metrics():
     options = {"min_delta": 0.1, "threshold_mode": "rel"}
     flat_negative = rates_after(flat(**options), model_with(0.5), [-1.0] * 3)
     assert flat_negative[-1] == 0.25
@@ -197,18 +197,11 @@ def test_min_lr_above_the_rate_warns_at_the_start():
         fit(model_with(klr.Warmup(0.5, 4)), Metric([1.0] * 3), flat(min_lr=0.1), epochs=1)
 
 
-class Batches(keras.callbacks.Callback):
-    count = 0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.count += 1
-
-
 def test_a_function_as_rate_is_refused_before_the_first_batch():
     batches = Batches()
     with pytest.raises(TypeError, match="learning rate of optimizer 'SGD' is a function"):
         fit(model_with(None, keras.optimizers.SGD(lambda: 0.5, name="SGD")), flat(), batches)
-    assert batches.count == 0
+    assert batches.begun == []
 
 
 def test_an_unknown_direction_is_refused():
@@ -221,7 +214,7 @@ def test_an_unknown_direction_is_refused():
         "pass `mode='min'` or `mode='max'`$",
     ):
         fit(model, ReduceOnPlateau("reward"), batches)
-    assert batches.count == 0
+    assert batches.begun == []
 
 
 def test_two_fits_equal_one():
@@ -234,7 +227,7 @@ def test_two_fits_equal_one():
         np.testing.assert_array_equal(whole.seen, parts.seen)
 
 
-def test_new_states():
+def test_a_new_model_a_reset_and_a_compile_begin_with_a_new_state():
     plateau = flat(patience=9)
     model = model_with(0.5)
     fit(model, Metric([1.0] * 4), plateau, epochs=4)
@@ -260,15 +253,7 @@ def test_the_state_continues_after_a_load(tmp_path, rate, form, after):
     fit(model_with(rate), Metric([1.0] * 8), flat(patience=3), whole, epochs=8)
     model, first = model_with(rate), Weight()
     fit(model, Metric([1.0] * 8), flat(patience=3), first, epochs=after)
-    path = tmp_path / f"saved.{form}"
-    if form == "keras":
-        model.save(path)
-        again = keras.models.load_model(path)
-    else:
-        model.save_weights(path)
-        again = model_with(rate)
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(path)
+    again = saved_and_loaded(model, tmp_path / f"saved.{form}", lambda: model_with(rate))
     plateau, rest = flat(patience=3), Weight()
     rest.seen = [first.seen[-1]]
     fit(again, Metric([1.0] * 8), plateau, rest, initial_epoch=after, epochs=8)
@@ -279,7 +264,7 @@ def test_the_state_continues_after_a_load(tmp_path, rate, form, after):
 @pytest.mark.few(3)
 @pytest.mark.parametrize("rate", [0.5, klr.LinearDecay(0.5, 100)], ids=["number", "schedule"])
 @pytest.mark.parametrize("crash", range(1, 7))
-def test_a_crash_with_backup_and_restore(tmp_path, rate, crash):
+def test_a_crash_changes_nothing_with_keras_backup_and_restore(tmp_path, rate, crash):
     class Crash(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == crash:
@@ -298,7 +283,7 @@ def test_a_crash_with_backup_and_restore(tmp_path, rate, crash):
     np.testing.assert_array_equal(first.seen + rest.seen[1:], whole.seen)
 
 
-def test_state_is_json_and_comes_back():
+def test_the_state_can_be_saved_and_set():
     plateau = flat(patience=9)
     fit(model_with(0.5), Metric([3.0, 1.0, 2.0]), plateau, epochs=3)
     assert plateau.get_state() == {
@@ -318,7 +303,7 @@ def test_state_is_json_and_comes_back():
 
 
 def model_of_the_rule(metrics, direction, patience, min_delta, relative, cooldown):
-    """The rule as a loop, written from its documentation. Returns the epochs of reductions."""
+    """The rule as a loop, written from the documentation. Returns the epochs with a reduction."""
     best, bad, quiet, reductions = None, 0, 0, []
     for epoch, metric in enumerate(metrics):
         was_quiet = quiet > 0
@@ -378,7 +363,7 @@ def test_the_rule_equals_an_independent_model(metrics, direction, patience, min_
         ({"reset_on_train_begin": 1}, TypeError, "`reset_on_train_begin` must be True or False, got 1"),
     ],
 )
-def test_wrong_arguments(args, error, message):
+def test_wrong_arguments_are_refused(args, error, message):
     with pytest.raises(error) as caught:
         ReduceOnPlateau(**args)
     assert str(caught.value) == "ReduceOnPlateau: " + message

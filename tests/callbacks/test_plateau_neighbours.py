@@ -26,7 +26,7 @@ def eager():
     return model_with(0.5, run_eagerly=True)
 
 
-# A metric of the validation that is not there in every epoch
+# A validation metric that is missing in some epochs
 
 
 class Validation(keras.callbacks.Callback):
@@ -67,12 +67,12 @@ def test_a_metric_missing_in_a_validation_warns_at_once(eager):
         fit(eager, Validation(1), callback, epochs=2, batches=1)
 
 
-# A duration where only `BindSchedule` knows how long an epoch is
+# A duration in epochs, where only `BindSchedule` has the length of an epoch
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
+def test_bind_schedule_provides_the_length_of_an_epoch_for_the_start(eager, order):
     x, y = data(3)
 
     def three():
@@ -85,7 +85,7 @@ def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
     assert plateau._start == 6
 
 
-# Callbacks that do not go with it
+# Callbacks that work against it
 
 
 @pytest.mark.once
@@ -102,7 +102,7 @@ def test_a_start_in_epochs_with_a_dataset_of_unknown_length(eager, order):
 )
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_scheduler_that_undoes_every_reduction_warns(function, undoes, order):
-    # The hook alone: Keras's callback calls the function in the first epoch.
+    # The scheduler's hooks are replaced, since only the check of its function is tested.
     scheduler = keras.callbacks.LearningRateScheduler(function)
     scheduler.on_epoch_begin = lambda epoch, logs=None: None
     scheduler.on_epoch_end = lambda epoch, logs=None: None
@@ -120,11 +120,11 @@ def test_a_scheduler_that_uses_the_rate_does_not_warn():
     assert klr.get_learning_rate(model) == pytest.approx(0.5 * 0.8**3 * 0.5**2)
 
 
-# Keras's switch for what is printed
+# Keras's setting for printed lines
 
 
 @pytest.mark.once
-def test_lines_go_where_keras_writes_its_own(capsys, caplog, eager):
+def test_lines_are_printed_or_logged_as_those_of_keras(capsys, caplog, eager):
     eager.optimizer.learning_rate = 0.5
     caplog.set_level(logging.INFO, logger="absl")
     logging.getLogger("absl").propagate = True
@@ -148,7 +148,7 @@ def test_lines_go_where_keras_writes_its_own(capsys, caplog, eager):
 @pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.parametrize("window", [None, 1, 2])
 def test_the_best_epoch_is_that_of_all_epochs(tmp_path, window, resumed):
-    """After epoch 1 a window forgets the best value; 0.8 in epoch 3 is then an improvement, but not the best."""
+    """A window forgets the best value of epoch 1. Then 0.8 in epoch 3 is an improvement, but not the best value."""
     metrics = [0.5, 0.3, 0.9, 0.8, 0.85, 0.86, 0.87]
     model = model_with(klr.Constant(0.5), run_eagerly=True)
     plateau = klr.ReduceOnPlateau("metric", 0.5, 2 + 3 * (window is None), mode="min", window=window, **RESTORE)
@@ -160,7 +160,7 @@ def test_the_best_epoch_is_that_of_all_epochs(tmp_path, window, resumed):
         plateau = klr.ReduceOnPlateau("metric", 0.5, 2 + 3 * (window is None), mode="min", window=window, **RESTORE)
     fit(model, seen, Metric(metrics), plateau, later, initial_epoch=4 * resumed, epochs=7, batches=1)
     assert plateau.get_state()["n_reductions"] >= 1
-    # The weights change at the end of an epoch in which the rate is reduced, and are then those of epoch 1.
+    # A reduction at the end of an epoch restores the weights of epoch 1.
     assert {later.after[epoch] for epoch in later.after if later.after[epoch] != seen.after[epoch]} == {seen.after[1]}
     assert metric_of_best("ReduceOnPlateau", model, "ReduceOnPlateau/metric") == 0.3
 
@@ -189,12 +189,12 @@ def test_a_damaged_metric_of_the_best_weights_is_refused(eager):
     del memory(eager)["ReduceOnPlateau/metric/best_weights"]
 
 
-# Loops of the user's own
+# Custom training loops
 
 
 @pytest.mark.parametrize("how", ["compiled", "eager", "fit"])
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
-def test_a_schedule_in_a_custom_loop(rate, how):
+def test_a_custom_loop_warns_if_the_compiled_step_misses_a_reduction(rate, how):
     model, plateau = model_with(rate, run_eagerly=how == "eager"), flat()
     model.optimizer.build(model.trainable_variables)
     acts = how != "compiled" or isinstance(rate, float) or BACKEND == "torch"
@@ -221,8 +221,8 @@ def test_a_schedule_in_a_custom_loop(rate, how):
 @pytest.mark.once
 @pytest.mark.parametrize("direction", ["min", "max"])
 @pytest.mark.parametrize(("atol", "rtol"), [(0.0, 0.1), (0.5, 0.0), (0.5, 0.1)])
-def test_both_tolerances_of_optax(direction, atol, rtol):
-    """optax.contrib.reduce_on_plateau: better means ``value < (1 - rtol) * best - atol``."""
+def test_both_tolerances_are_those_of_optax(direction, atol, rtol):
+    """In optax.contrib.reduce_on_plateau, better means ``value < (1 - rtol) * best - atol``."""
     rule = PlateauRule(direction, 1, atol, "abs", 0, rtol=rtol)
     sign = 1.0 if direction == "min" else -1.0
     for best in (10.0, 2.0):
@@ -235,7 +235,7 @@ def test_both_tolerances_of_optax(direction, atol, rtol):
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize(("eps", "reductions"), [(0.0, 4), (0.1, 2), (0.3, 0), (0.124, 2)])
 def test_a_change_below_eps_is_not_made(rate, eps, reductions):
-    """torch ignores a change of at most `eps`: here they are 0.25, 0.125, 0.0625 and 0.03125."""
+    """As in torch, a change of at most `eps` is not made. The changes are 0.25, 0.125, 0.0625 and 0.03125."""
     model, plateau = model_with(rate, run_eagerly=True), flat(eps=eps)
     fit(model, Metric([1.0] * 5), plateau, epochs=5, batches=1)
     assert klr.get_learning_rate(model) == pytest.approx(0.5 * 0.5**reductions)

@@ -1,8 +1,8 @@
-"""`ReduceOnPlateau(hyperparameter=…)`: a plateau on another hyperparameter than the rate."""
+"""`ReduceOnPlateau(hyperparameter=…)` reduces another hyperparameter than the rate."""
 
 import keras
 import pytest
-from support.training import Metric, fit, model_with
+from support.training import Metric, fit, model_with, saved_and_loaded
 
 import keras_lr as klr
 
@@ -23,7 +23,7 @@ MOMENTA = {"number": lambda: 0.8, "schedule": lambda: klr.LinearDecay(0.8, 40, 0
 
 @pytest.mark.parametrize("kind", MOMENTA)
 def test_the_momentum_falls_in_the_compiled_step(kind):
-    """The weight moves as in a plain SGD whose momentum is halved after each epoch but the first."""
+    """The weight moves as with SGD whose momentum is halved after each epoch but the first."""
     momentum = MOMENTA[kind]()
     model, log = model_with(0.1, sgd(momentum)), klr.LearningRateLogger()
     fit(model, Metric(FLAT), plateau(), log, epochs=3)
@@ -41,37 +41,30 @@ def test_the_momentum_falls_in_the_compiled_step(kind):
 
 @pytest.mark.parametrize("form", ["x.keras", "x.weights.h5"])
 @pytest.mark.parametrize("kind", MOMENTA)
-def test_it_continues_after_a_load(tmp_path, kind, form):
+def test_a_reduced_momentum_continues_after_a_load(tmp_path, kind, form):
     def fresh():
         return model_with(0.1, sgd(MOMENTA[kind]()))
 
     fit(whole := fresh(), Metric(FLAT), plateau(), epochs=5)
     fit(model := fresh(), Metric(FLAT), plateau(), epochs=3)
-    if form == "x.keras":
-        model.save(tmp_path / form)
-        again = keras.models.load_model(tmp_path / form)
-    else:
-        model.save_weights(tmp_path / form)
-        again = fresh()
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(tmp_path / form)
+    again = saved_and_loaded(model, tmp_path / form, fresh)
     fit(again, Metric(FLAT), plateau(), initial_epoch=3, epochs=5)
     assert again.optimizer.hyperparameters == whole.optimizer.hyperparameters
     assert again.get_weights()[0] == pytest.approx(whole.get_weights()[0], rel=1e-6)
 
 
-def test_together_with_a_plateau_on_the_rate():
+def test_plateaus_on_rate_and_momentum_work_together():
     model, rate = model_with(0.1, sgd(0.8)), klr.ReduceOnPlateau("metric", 0.1, 1, mode="min")
     fit(model, Metric(FLAT), plateau(min_lr=0.3), rate, epochs=4)
     assert model.optimizer.hyperparameters["momentum"].values(20) == pytest.approx(0.3)
     assert klr.get_learning_rate(model) == pytest.approx(1e-4)
 
 
-def test_in_units_it_is_bound_beneath_the_reduction():
+def test_a_reduced_momentum_in_units_is_bound_inside_the_reduction():
     model = model_with(0.1, sgd(klr.LinearDecay(0.8, klr.fraction(1.0))))
     fit(model, klr.BindSchedule(), Metric(FLAT), plateau(), epochs=3)
     source = model.optimizer.hyperparameters["momentum"]
-    # One reduction: after the last epoch the momentum is 0, and nothing is left to reduce.
+    # There is only one reduction, because the momentum is 0 after the last epoch.
     assert source == klr.Reduced(klr.LinearDecay(0.8, klr.fraction(1.0)).bind(steps_per_epoch=5, epochs=3), 0.5, by=KEY)
 
 

@@ -1,4 +1,4 @@
-"""The options of `ReduceOnPlateau` beyond Keras's."""
+"""The options of `ReduceOnPlateau` that Keras's callback does not have."""
 
 import contextlib
 import math
@@ -14,6 +14,7 @@ from keras_lr import ReduceOnPlateau
 from keras_lr.callbacks.metric_entry import MetricEntry
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.callbacks.plateau_window import WindowMean, unfinished_window
+from keras_lr.optimizers.lookup import step_of
 from keras_lr.training.saved_state import memory, of
 
 
@@ -37,12 +38,12 @@ def rule(patience=2, **options):
 
 @pytest.mark.parametrize("start", [15, 13, klr.epochs(3), klr.epochs(2.6), klr.fraction(3 / 8)], ids=repr)
 def test_the_metric_is_ignored_during_the_warmup(start):
-    """The loss rises in a warmup of 15 steps, or 13, which end in the third epoch, and stays above its first value."""
+    """The warmup of 15 steps ends with the third epoch. The loss rises in it and never falls to its first value again."""
     values = [1.0, 2.0, 3.0, 2.5, 2.4, 2.4, 2.4, 2.4]
     schedule, weight = klr.Warmup(klr.LinearDecay(0.3, 85), 15), Weight()
     plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min", start_after=start)
     fit(model_with(schedule), Metric(values), plateau, weight, epochs=8)
-    # Looked at from the fourth epoch on, or from the third, whose 3.0 is then the best for an epoch.
+    # Only epochs from the fourth on count, or from the third, whose 3.0 is then the best value for one epoch.
     assert plateau.state == PlateauState(best=2.4, wait=1, n_reductions=1)
     assert_applied(weight, schedule.values(range(40)) * np.where(np.arange(40) < 35, 1.0, 0.5))
 
@@ -70,7 +71,7 @@ def test_start_after_needs_steps_if_the_length_of_an_epoch_is_unknown():
 def test_a_window_forgets_the_best_value_before_a_spike():
     spiked = [1.0, 0.2, 9.0, 5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 2.0]
     assert reductions(rule(3), spiked) == [4, 7]
-    # Within the window of 3 the old best of 0.2 still counts in epochs 2 to 4.
+    # With a window of 3, the best value of 0.2 still counts in epochs 2 to 4.
     assert reductions(rule(3, window=3), spiked) == [4]
     assert reductions(rule(4, window=3), spiked) == []
     assert reductions(rule(2, window=1), [1.0, 2.0, 3.0, 2.5, 2.6, 2.7]) == [2, 5]
@@ -83,12 +84,12 @@ def test_a_window_forgets_the_best_value_before_a_spike():
 @pytest.mark.parametrize(
     ("on_nan", "expected"), [("count", [2, 4]), ("stop", [2, 4]), ("ignore", [5]), ("reduce", [1, 2, 4])]
 )
-def test_the_effect_of_a_nan(on_nan, expected):
+def test_on_nan_decides_about_a_nan(on_nan, expected):
     assert reductions(rule(2, on_nan=on_nan), [1.0, math.nan, math.inf, 1.5, math.nan, 1.5]) == expected
 
 
 def test_bad_epochs_are_counted_from_the_last_quiet_one():
-    """In any state from elsewhere."""
+    """A state that was set by the user may have both counters above 0."""
     state, due = rule(3).observe(PlateauState(best=1.0, wait=2, cooldown_counter=1), 2.0)
     assert (state, due) == (PlateauState(best=1.0), False)
 
@@ -108,26 +109,32 @@ def test_a_nan_can_stop_the_training(on_nan, epochs):
 # every
 
 
+class Means(ReduceOnPlateau):
+    """Records the mean of each window."""
+
+    def __init__(self, means, *args, **options):
+        super().__init__(*args, **options)
+        self._means = means
+
+    def _decide(self, metric):
+        self._means.append(metric)
+        return super()._decide(metric)
+
+
 @pytest.mark.parametrize("rate", [0.02, klr.LinearDecay(0.02, 1000)], ids=["number", "schedule"])
 @pytest.mark.parametrize("first", ["plateau", "log"])
 @pytest.mark.parametrize("every", [3, 5, 7])
-def test_windows_of_batches(rate, first, every):
-    """The loss of a batch is the weight before it, so the mean of each window is known."""
+def test_a_window_of_batches_has_their_mean_and_can_reduce(rate, first, every):
+    """The loss of a batch is the weight before it, so the mean of each window follows from the weights."""
     weight, means = Weight(), []
-
-    class Means(ReduceOnPlateau):
-        def _decide(self, metric):
-            means.append(metric)
-            return super()._decide(metric)
-
-    plateau = Means("loss", 0.5, 2, mode="max", every=every)
+    plateau = Means(means, "loss", 0.5, 2, mode="max", every=every)
     log = klr.LearningRateLogger(audit=False)
     callbacks = [plateau, log] if first == "plateau" else [log, plateau]
     fit(model_with(rate), *callbacks, weight, epochs=5, batches=4)
     losses = np.array(weight.seen[:-1])
     full = len(losses) // every
     np.testing.assert_allclose(means, losses[: full * every].reshape(full, every).mean(axis=1), rtol=1e-5, atol=1e-7)
-    # The first window is the best; each second one after it reduces, from the next batch on.
+    # The first window is the best. After it, each second window reduces, from the next batch on.
     cuts = [(window + 1) * every for window in range(2, full, 2)]
     base = 0.02 if isinstance(rate, float) else rate.values(range(20))
     scale = 0.5 ** np.sum([np.arange(20) >= cut for cut in cuts], axis=0) if cuts else np.ones(20)
@@ -138,13 +145,7 @@ def test_windows_of_batches(rate, first, every):
 
 def test_a_window_mean_weighs_a_short_last_batch():
     weight, means = Weight(), []
-
-    class Means(ReduceOnPlateau):
-        def _decide(self, metric):
-            means.append(metric)
-            return super()._decide(metric)
-
-    fit(model_with(0.02), Means("loss", 0.5, 99, mode="max", every=4), weight, epochs=2, batches=3, last=1)
+    fit(model_with(0.02), Means(means, "loss", 0.5, 99, mode="max", every=4), weight, epochs=2, batches=3, last=1)
     np.testing.assert_allclose(means[0], np.average(weight.seen[:4], weights=[4, 4, 1, 4]), rtol=1e-5)
 
 
@@ -171,10 +172,10 @@ def test_a_reduction_restores_the_best_weights(rate):
     before = Ends()
     plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min", restore_best_weights=True)
     fit(model, Metric([2.0, 1.0, 1.5, 1.5, 0.5]), before, plateau, weight, epochs=5)
-    # After the fourth epoch the weights are those of the end of the second; the step goes on.
+    # After the fourth epoch the weights are those of the end of the second. The step is not reset.
     base = np.full(25, 0.32) if isinstance(rate, float) else rate.values(range(25))
     assert weight.seen[21] == pytest.approx(ends[1] - 0.5 * base[20], rel=1e-5)
-    assert klr.optimizers.lookup.rated_optimizers(model)[0].step() == 25
+    assert step_of(model) == 25
 
 
 def test_the_best_weights_come_back_with_the_model(tmp_path):
@@ -195,7 +196,7 @@ def test_evaluate_after_a_reduction_equals_the_best_epoch():
         def on_epoch_begin(self, epoch, logs=None):
             seen.append(self.model.evaluate(*data(2), verbose=0))
 
-    # The validation loss falls with every step, so by "max" the first epoch is the best.
+    # The validation loss falls with every step, so for "max" the first epoch is the best.
     plateau = ReduceOnPlateau("val_loss", 0.5, 2, mode="max", restore_best_weights=True)
     history = fit(model, plateau, Evaluate(), epochs=4, validation_data=data(2)).history
     assert seen[3] == pytest.approx(history["val_loss"][0], rel=1e-6)
@@ -237,13 +238,13 @@ def test_early_stopping_that_comes_first_warns(monitor, patience, warns, order):
         ({"optimizers": []}, ValueError, "`optimizers` must be a non-empty sequence of names, or None, got []"),
     ],
 )
-def test_wrong_arguments(args, error, message):
+def test_wrong_arguments_are_refused(args, error, message):
     with pytest.raises(error) as caught:
         ReduceOnPlateau("loss", **args)
     assert str(caught.value) == "ReduceOnPlateau: " + message
 
 
-# What is printed, and which of several optimizers is reduced
+# Printed lines and several optimizers
 
 
 def printed(capsys):
@@ -297,11 +298,11 @@ def test_within_an_epoch_every_optimizer_is_reduced_and_printed(capsys, first):
     assert fallen["b"] == pytest.approx(8 * 0.8 + 4 * 0.2 + 3 * 0.05, rel=1e-5)
 
 
-# Edges
+# Edge cases
 
 
 def test_start_after_ends_one_step_later():
-    """An epoch that ends with the last of these steps belongs to them."""
+    """An epoch that ends with the last of these steps is ignored too."""
     plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", start_after=10)
     fit(model_with(0.1), Metric([1.0, 0.5, 2.0, 2.0]), plateau, epochs=4)
     assert plateau.state == PlateauState(best=2.0, wait=0, n_reductions=1)
@@ -309,7 +310,7 @@ def test_start_after_ends_one_step_later():
 
 
 def test_at_min_lr_the_weights_stay():
-    """Without a reduction nothing is restored."""
+    """A callback that does not reduce restores no weights either."""
     model = model_with(0.125)
     plateau = ReduceOnPlateau("metric", 0.5, 1, mode="min", min_lr=0.125, restore_best_weights=True)
     with pytest.warns(UserWarning, match="is not above `min_lr`"):
@@ -318,7 +319,7 @@ def test_at_min_lr_the_weights_stay():
     assert plateau.state.n_reductions == 0
 
 
-def test_an_epoch_without_logs():
+def test_an_epoch_without_logs_warns():
     plateau = ReduceOnPlateau("metric", mode="min")
     plateau.set_model(model_with(0.1))
     plateau.on_train_begin()
@@ -342,7 +343,7 @@ def test_the_warning_lists_the_names_in_the_logs():
 
 
 def two_means(names):
-    """A model with two custom means, which have different names and directions."""
+    """A model with two custom means of different directions."""
 
     class Model(keras.Model):
         def __init__(self):
@@ -376,7 +377,7 @@ def test_the_direction_is_that_of_the_metric_with_the_name(monitor, better):
         assert plateau.state.n_reductions == count
 
 
-def test_the_loss_is_found_before_compiled_metrics():
+def test_loss_is_not_taken_for_a_compiled_metric():
     model = model_with(0.02, metrics=["mae", "mse"])
     plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max", every=4)
     fit(model, plateau, epochs=2)
@@ -415,8 +416,8 @@ def test_a_window_without_weight_has_no_mean():
 
 
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
-def test_a_pending_epoch_in_a_saved_state(metric):
-    """A metric may be any number of a training. A number of epochs is whole."""
+def test_a_pending_epoch_must_be_whole_and_have_a_metric(metric):
+    """The metric may be any number. The epoch must be whole."""
     assert str(MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3, "metric": metric}})) == str(
         (3, float(metric))
     )
@@ -427,12 +428,12 @@ def test_a_pending_epoch_in_a_saved_state(metric):
             MetricEntry.pop_pending("ReduceOnPlateau", {"pending": wrong})
 
 
-def test_a_pending_epoch_that_is_refused_is_shown():
+def test_the_error_shows_the_refused_pending_epoch():
     with pytest.raises(ValueError, match=r"got \{'epoch': 3\}$"):
         MetricEntry.pop_pending("ReduceOnPlateau", {"pending": {"epoch": 3}})
 
 
-def test_an_unfinished_window_that_is_refused_is_shown():
+def test_the_error_shows_the_refused_unfinished_window():
     for wrong in ([1, 2.0], [1, 2.0, "x"], 3):
         with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
             unfinished_window("ReduceOnPlateau", wrong)
@@ -448,8 +449,8 @@ def test_an_unfinished_window_continues():
 
 
 @pytest.mark.parametrize("name", "ab")
-def test_windows_of_a_metric_that_exists_only_after_the_start(name):
-    """The direction for "auto" is then found at the first window, without an AssertionError."""
+def test_windows_work_for_a_metric_that_exists_only_after_the_start(name):
+    """The direction for "auto" is determined at the first window."""
     model = two_means("ab")
     means, model.means = model.means, []
     plateau = ReduceOnPlateau(name, 0.5, 1, every=1)
@@ -465,7 +466,7 @@ def test_windows_of_a_metric_that_exists_only_after_the_start(name):
     assert plateau.state.n_reductions == (name == "b")
 
 
-def test_a_callback_before_its_first_training():
+def test_a_callback_has_a_new_state_before_its_first_training():
     plateau = ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fresh = {
         "best": None, "wait": 0, "cooldown_counter": 0, "n_reductions": 0, "recent": [], "last_epoch": -1, "scales": {},
@@ -473,7 +474,7 @@ def test_a_callback_before_its_first_training():
     assert plateau.get_state() == fresh
     model = model_with(0.1)
     x, y = data()
-    model.evaluate(x, y, verbose=0, callbacks=[plateau])  # as somebody does who gives all of them the same list
+    model.evaluate(x, y, verbose=0, callbacks=[plateau])  # as with one list of callbacks for `fit` and `evaluate`
     fit(model, Metric([1.0, 2.0, 2.0]), plateau)
     assert plateau.get_state() == fresh | {"best": 1.0, "n_reductions": 1, "last_epoch": 2}
     plateau.set_model(model_with(0.1))
@@ -481,7 +482,7 @@ def test_a_callback_before_its_first_training():
     assert plateau.get_state() == fresh
 
 
-def test_a_state_from_elsewhere_before_the_first_windows():
+def test_windows_start_from_a_state_set_by_the_user():
     plateau = ReduceOnPlateau("loss", 0.5, 2, every=3)
     plateau.set_state({**ReduceOnPlateau("loss").get_state(), "best": -1e9, "wait": 1})
     fit(model_with(0.1), plateau, epochs=1)

@@ -1,6 +1,6 @@
-"""Which state `ReduceOnPlateau` uses, and how it treats an epoch that was saved before the decision on it.
+"""Which state `ReduceOnPlateau` uses, and how it treats an epoch that was saved before its decision.
 
-The hooks are called by hand, as `fit` and a load of weights call them: `tests/training/test_resume.py` has whole trainings.
+The hooks are called by hand, as `fit` and a load of weights call them. `tests/training/test_resume.py` has whole trainings.
 """
 
 import math
@@ -23,7 +23,7 @@ KNOWN = {**FRESH, "best": 1.0, "wait": 1, "last_epoch": 3}
 
 
 def falling(**options):
-    """Reduces at the second epoch in a row without a lower metric."""
+    """A callback that reduces at the second epoch in a row without a lower metric."""
     return ReduceOnPlateau("metric", 0.5, 2, mode="min", **options)
 
 
@@ -55,16 +55,16 @@ def loaded(model, store):
     return model
 
 
-# Whose state
+# Which state is used
 
 
-def test_a_model_that_was_loaded_brings_its_state():
+def test_a_loaded_model_provides_the_state():
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved()))
     assert plateau.get_state() == KNOWN
 
 
-def test_a_state_for_another_metric_is_not_its_own():
+def test_the_state_of_a_callback_on_another_metric_is_not_used():
     plateau = ReduceOnPlateau("other", mode="min")
     begin(plateau, loaded(model_with(0.5), saved()))
     assert plateau.get_state() == FRESH
@@ -79,7 +79,7 @@ def test_a_new_model_starts_with_a_new_state():
     assert plateau.get_state() == FRESH
 
 
-def test_another_model_that_was_loaded_less_often_brings_its_state():
+def test_another_loaded_model_provides_the_state_even_if_loaded_less_often():
     first, plateau = model_with(0.5), falling()
     for _ in range(3):
         loaded(first, saved())
@@ -122,8 +122,8 @@ def test_loading_the_same_model_again_restores_its_state():
 
 
 @pytest.mark.parametrize("epoch", [0, 4])
-def test_weights_loaded_after_the_training_began(epoch):
-    """By a later callback in the list, or within the training."""
+def test_weights_that_are_loaded_after_the_start_provide_the_state(epoch):
+    """A later callback in the list may load them, or a callback within the training."""
     model, plateau = model_with(0.5), falling()
     begin(plateau, model)
     for done in range(epoch):
@@ -145,7 +145,7 @@ def test_a_state_from_set_state_is_used_once():
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_loaded_state_is_used_once(ends):
-    """Also if its training fails before the first epoch."""
+    """That holds even if its training fails before the first epoch."""
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved()))
     if ends:
@@ -160,7 +160,7 @@ def test_reset_on_train_begin_forgets_the_best_weights():
     fit(model, Metric([1.0]), plateau, weight, epochs=1)
     fit(model, Metric([math.nan] * 2), plateau, weight, epochs=2)
     assert plateau.get_state() == FRESH | {"n_reductions": 1, "last_epoch": 1}
-    # The reduction at the end of the second training has no best epoch to go back to.
+    # At the reduction in the second training, there are no best weights to restore.
     assert_applied(weight, [0.125] * 15)
     assert float(model.get_weights()[0].item()) == weight.seen[-1]
 
@@ -176,7 +176,7 @@ def test_scales_are_those_of_the_state():
     [((0.5, 0.5), 1), ((0.25, 0.5), 1), ((0.5, 0.25), 1), ((None, 0.5), 0), ((0.5, None), 1), ((None, None), 0)],
 )
 def test_the_scales_of_several_optimizers_take_one_compilation(monkeypatch, scales, compilations):
-    """The first has none yet, the second has a scale of a half."""
+    """The first optimizer has no scale yet, and the second has a scale of 0.5."""
     plain = klr.LinearDecay(0.5, 90)
     model = two_optimizers(plain, klr.Reduced(plain, 0.5, by=KEY))
     made = calls(monkeypatch, "retrace", "replace", "set_scale", "sync")
@@ -204,7 +204,7 @@ def test_all_calls_get_the_model(monkeypatch, every):
         assert all(one is model for _, one in made)
 
 
-def test_two_on_one_metric_end_together():
+def test_two_callbacks_on_one_metric_have_the_same_state():
     first, second = falling(), falling()
     fit(model_with(0.5), Metric([1.0, 2.0]), first, second, epochs=2)
     assert first.state == second.state
@@ -212,8 +212,8 @@ def test_two_on_one_metric_end_together():
 
 @pytest.mark.parametrize("rate", [0.5, klr.Constant(0.5)], ids=["number", "schedule"])
 @pytest.mark.parametrize("then", ["the same", "a new one", "loaded", "given"])
-def test_a_decision_within_a_failed_epoch(rate, then):
-    """It applies only to the model of that epoch."""
+def test_a_decision_within_a_failed_epoch_applies_only_to_that_model(rate, then):
+    """Such a decision applies only to the model of that epoch."""
     model, plateau, weight = model_with(rate), ReduceOnPlateau("loss", 0.5, 1, min_delta=1e9, every=2), Weight()
     with pytest.raises(RuntimeError, match="out of power"):
         fit(model, plateau, Fail(), epochs=1)  # after the batch in which the plateau has decided
@@ -232,7 +232,7 @@ def test_a_decision_within_a_failed_epoch(rate, then):
     assert_applied(weight, [0.25 if then == "the same" else 0.5])
 
 
-# An epoch that was saved before it was decided on
+# An epoch that was saved before the decision
 
 
 PENDING = {"epoch": 4, "metric": 2.0}
@@ -260,7 +260,7 @@ def test_an_epoch_is_decided_on_once_and_only_if_it_was_over(last, at, is_decide
         ({"epochs": 5}, True, False),
     ],
 )
-def test_a_training_with_only_a_decision_left(params, reset, is_decided):
+def test_a_finished_training_only_makes_the_pending_decision(params, reset, is_decided):
     plateau, model = falling(reset_on_train_begin=reset), loaded(model_with(0.5), saved(pending=PENDING))
     plateau.set_model(model)
     plateau.set_params(params)
@@ -272,7 +272,7 @@ def test_a_training_with_only_a_decision_left(params, reset, is_decided):
         assert memory(model)[KEY] == plateau.get_state()
 
 
-def test_a_finished_first_epoch():
+def test_a_pending_first_epoch_sets_the_best_value():
     plateau = falling()
     begin(plateau, loaded(model_with(0.5), saved(FRESH, pending={"epoch": 0, "metric": 2.0})), epochs=1)
     plateau.on_train_end()
@@ -280,23 +280,23 @@ def test_a_finished_first_epoch():
     nothing = falling()
     nothing.set_model(loaded(model_with(0.5), saved(FRESH, pending={"epoch": 0, "metric": 2.0})))
     nothing.on_train_begin()
-    nothing.on_train_end()  # of a loop that does not tell its epochs
+    nothing.on_train_end()  # a loop may not pass the number of epochs
     assert nothing.get_state() == FRESH
 
 
-def test_there_is_no_decision_on_half_an_epoch():
+def test_an_unfinished_epoch_is_not_decided_on():
     model, plateau = model_with(0.5), ReduceOnPlateau("loss", 0.5, 1)
     begin(plateau, model, epochs=2)
     plateau.on_epoch_begin(0)
     plateau.on_train_batch_begin(0)
     plateau.on_train_batch_end(0, {"loss": 2.0})
-    of(model).hooks["ReduceOnPlateau/loss"]()  # a checkpoint is written
+    of(model).hooks["ReduceOnPlateau/loss"]()  # as when a checkpoint is written
     assert memory(model)["ReduceOnPlateau/loss"]["pending"] == {"epoch": 0, "metric": 2.0}
     plateau.on_train_end()
     assert plateau.get_state() == FRESH
 
 
-def test_a_batch_without_logs():
+def test_a_batch_without_logs_is_no_error():
     plateau = falling()
     begin(plateau, model_with(0.5))
     plateau.on_epoch_begin(0)
@@ -309,7 +309,7 @@ def test_a_batch_without_logs():
 def test_the_current_window_is_saved_and_continued():
     model, plateau = model_with(0.5), ReduceOnPlateau("loss", 0.5, 9, every=4)
     fit(model, plateau, epochs=1)
-    # The loss is the prediction: at the fifth batch of four rows the weight has fallen four times.
+    # The loss is the prediction. At the fifth batch of four rows the weight has fallen four times.
     unfinished = memory(model)["ReduceOnPlateau/loss"]["unfinished"]
     np.testing.assert_allclose(unfinished, [1, -2.0 * 4, 4], rtol=1e-5)
     fit(model, plateau, epochs=1)
@@ -354,17 +354,17 @@ def test_the_rule_gets_the_arguments():
     assert plateau.rule == PlateauRule("max", 3, 0.25, "rel", 2, 4, "ignore")
 
 
-# What is refused, in full
+# Whole error messages
 
 
-def test_an_unknown_optimizer():
+def test_an_unknown_optimizer_is_refused():
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         begin(falling(optimizers=["number", "third"]), two_optimizers(0.5, klr.LinearDecay(0.5, 90)))
     sentence = "ReduceOnPlateau: `optimizers` must be one of 'number', 'schedule', got 'third'"
     assert str(raised.value) == sentence
 
 
-def test_a_rate_that_is_a_function():
+def test_a_rate_that_is_a_function_is_refused():
     model = model_with(None, keras.optimizers.SGD(lambda: 0.1, name="by_hand"))
     with pytest.raises(TypeError) as raised:
         begin(falling(), model)
@@ -374,7 +374,7 @@ def test_a_rate_that_is_a_function():
     )
 
 
-def test_something_else_than_a_keras_model():
+def test_an_object_that_is_no_keras_model_is_refused():
     class Other:
         optimizer = None
 
@@ -383,7 +383,7 @@ def test_something_else_than_a_keras_model():
     assert str(raised.value) == "ReduceOnPlateau: Other has no `make_train_function`; it needs a `keras.Model`"
 
 
-def test_a_start_in_epochs_of_unknown_length():
+def test_a_start_in_epochs_of_unknown_length_is_refused():
     for params in ({"steps": None}, {}, None):
         plateau = falling(start_after=klr.epochs(2))
         plateau.set_model(model_with(0.5))
@@ -398,7 +398,7 @@ def test_a_start_in_epochs_of_unknown_length():
     begin(falling(start_after=klr.epochs(2)), model_with(0.5))
 
 
-def test_a_metric_of_the_validation_has_no_windows_of_batches():
+def test_windows_of_batches_of_a_validation_metric_are_refused():
     with pytest.raises(ValueError) as raised:  # noqa: PT011  the sentence is compared
         ReduceOnPlateau("val_loss", every=3)
     assert str(raised.value) == (
@@ -411,17 +411,16 @@ def test_a_mismatch_warns_once(recwarn):
     fit(model, Metric([1.0]), falling(), epochs=1)
     of(model).save_own_variables(store)
     fit(loaded(model_with(0.25), store), Metric([1.0] * 2), falling(), epochs=2)
-    told = [str(warning.message) for warning in recwarn if issubclass(warning.category, klr.ScheduleWarning)]
-    assert len(told) == 1
-    assert "0.25" in told[0]
+    (message,) = [str(warning.message) for warning in recwarn if issubclass(warning.category, klr.ScheduleWarning)]
+    assert "0.25" in message
 
 
-def test_evaluating_with_the_same_callbacks():
+def test_evaluating_outside_of_an_epoch_leaves_no_pending_metric():
     model, plateau = model_with(0.5, metrics=["mae"]), ReduceOnPlateau("val_mae", 0.5, 2, mode="min")
     x, y = data()
     model.evaluate(x, y, verbose=0, callbacks=[plateau])
     begin(plateau, model)
-    of(model).hooks["ReduceOnPlateau/val_mae"]()  # a file that is written before the first epoch
+    of(model).hooks["ReduceOnPlateau/val_mae"]()  # as when a file is written before the first epoch
     assert "pending" not in memory(model)["ReduceOnPlateau/val_mae"]
     plateau.on_epoch_begin(0)
     model.evaluate(x, y, verbose=0, callbacks=[plateau])

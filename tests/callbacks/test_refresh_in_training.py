@@ -1,4 +1,4 @@
-"""Refreshed statistics in training: before validations, at cycle ends, after weights were swapped or restored."""
+"""Statistics are refreshed before validations, at cycle ends, and after weights were swapped or restored."""
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ def is_refreshed(model):
 
 
 class Seen(keras.callbacks.Callback):
-    """Whether the statistics belong to the weights when a validation begins, and afterwards."""
+    """Whether the statistics belong to the weights at each batch of a validation."""
 
     def on_train_begin(self, logs=None):
         self.seen = []
@@ -79,7 +79,7 @@ def test_it_comes_last_after_swapped_averages_and_at_the_end_of_training():
     model, seen = model_of(optimizer), Seen()
     fit(model, RefreshBatchNorm(4), keras.callbacks.SwapEMAWeights(), seen)
     assert seen.seen == [True] * 3
-    assert is_refreshed(model)  # with the averages, which Keras leaves in the model
+    assert is_refreshed(model)  # Keras leaves the averages in the model
 
 
 def test_after_early_stopping_has_restored_weights():
@@ -90,7 +90,7 @@ def test_after_early_stopping_has_restored_weights():
 
 
 class Spoil(keras.callbacks.Callback):
-    """Stores statistics of another model with the best weights."""
+    """Sets wrong statistics, which are then stored with the best weights."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.get_layer("norm").moving_mean.assign([9.0, 9.0, 9.0])
@@ -122,12 +122,12 @@ def test_at_the_end_of_each_cycle_and_of_training(tmp_path):
     restarts = klr.CosineDecayRestarts(0.05, 3, t_mul=1.0)
     model, seen = model_of(keras.optimizers.SGD(restarts)), Seen()
     save = klr.SaveAtCycleEnds(tmp_path / "{step}.weights.h5", refresh_batch_norm=4)
-    # Two batches of the same data in each epoch: the cycle of three steps ends within the second one.
+    # Each epoch has two batches of the same data, so the first cycle of three steps ends within the second epoch.
     x, y = np.concatenate([X, X]), np.concatenate([Y, Y])
     model.fit(x, y, validation_data=VALIDATION, shuffle=False, callbacks=[save, seen], **ALL)
     weights = [host(variable) for variable in model.variables]
     assert is_refreshed(model)
-    assert seen.seen == [False] * 3  # validations are not this callback's
+    assert seen.seen == [False] * 3  # this callback does not refresh before validations
     for step in (3, 6):
         model.load_weights(tmp_path / f"{step}.weights.h5")
         assert is_refreshed(model)
@@ -146,7 +146,7 @@ def test_the_data_of_fit_without_that_of_validation_split(monkeypatch):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(x), X[:12])
         assert options == {"batch_size": 4, "steps": 2}
     calls.clear()
-    # Two of them: one does the work.
+    # With two such callbacks, only one refreshes.
     fit(model, RefreshBatchNorm(2, X[:4], batch_size=2), klr.ReduceOnPlateau(refresh_batch_norm=3), epochs=1)
     assert [options["steps"] for _, options in calls] == [3, 3]
     fit(model, RefreshBatchNorm(2, X[:4], batch_size=2), epochs=1)
@@ -160,7 +160,7 @@ def batches():
 
 
 @pytest.mark.once
-def test_what_is_refused():
+def test_wrong_arguments_and_models_are_refused():
     bare = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     bare.compile("sgd", "mse")
     text = "^ReduceOnPlateau: `refresh_batch_norm` must be None without a model with a BatchNormalization, got 4$"

@@ -1,4 +1,4 @@
-"""Durations in `samples` in `fit`: the batch size comes from the data, or from `BindSchedule(batch_size=…)`."""
+"""For durations in `samples`, the batch size comes from the data of `fit`, or from `BindSchedule(batch_size=…)`."""
 
 import itertools
 
@@ -38,7 +38,7 @@ def tf_data(**options):
     return tensorflow.data.Dataset.from_tensor_slices(data(5, 4)).batch(4, **options)
 
 
-def test_the_batch_size_of_arrays_is_known():
+def test_the_batch_size_of_arrays_is_used():
     model = model_with(FIVE)
     fit(model, weight := Weight(), BindSchedule(audit=False), epochs=3)
     assert_applied(weight, LinearDecay(0.5, 10).values(range(15)))
@@ -60,7 +60,7 @@ def test_the_default_batch_size_of_fit_is_used():
         pytest.param(lambda: tf_data(drop_remainder=True), marks=needs("tensorflow"), id="tf.data"),
     ],
 )
-def test_the_batch_size_of_data_sets_is_known(make):
+def test_the_batch_size_of_data_sets_is_used(make):
     model = model_with(FIVE, run_eagerly=True)
     model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)])
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
@@ -87,7 +87,7 @@ def test_an_unknown_batch_size_is_an_error_with_a_hint(make, options):
 def test_a_data_set_of_unknown_length_needs_no_steps_per_epoch():
     model = model_with(FIVE, run_eagerly=True)
     three = itertools.islice(generator(), 3)
-    with pytest.warns(UserWarning, match="ran out of data"):  # as Keras says it of every generator
+    with pytest.warns(UserWarning, match="ran out of data"):  # Keras warns so for every generator
         model.fit((batch for batch in three), verbose=0, shuffle=False, callbacks=[BindSchedule(batch_size=4)])
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
     assert klr.get_learning_rate(model) == pytest.approx(0.5 * 7 / 10)
@@ -101,14 +101,14 @@ def test_the_argument_has_precedence_over_the_data():
 
 
 @pytest.mark.once
-def test_several_processes_must_declare_it(monkeypatch):
+def test_several_processes_need_the_batch_size(monkeypatch):
     monkeypatch.setattr("keras_lr.training.processes.count", lambda: 2)
     with pytest.raises(ValueError, match="with several processes the sum over all of them"):
         fit(model_with(FIVE), BindSchedule(), epochs=1)
 
 
 @pytest.mark.once
-def test_a_custom_loop_must_declare_it():
+def test_a_custom_loop_needs_the_batch_size():
     with pytest.raises(ValueError, match=r"pass `BindSchedule\(batch_size=…\)`"):
         drive(model_with(FIVE), BindSchedule(), epochs=1)
     drive(model := model_with(FIVE), BindSchedule(batch_size=20, audit=False), epochs=1)
@@ -116,7 +116,7 @@ def test_a_custom_loop_must_declare_it():
 
 
 def test_the_same_training_with_batches_of_another_size(tmp_path):
-    """Loaded from a file and fit with larger batches, the schedule is bound anew."""
+    """After a load, the schedule is bound again, to the larger batches of the second `fit`."""
     model = model_with(Warmup(FIVE, samples(20)))
     fit(model, BindSchedule(audit=False), epochs=1)
     model.save(tmp_path / "model.keras")
@@ -143,7 +143,7 @@ def test_a_plateau_begins_after_samples():
         fit(model_with(0.5, run_eagerly=True), *callbacks, Same(), plateau, epochs=4, **options)
         return plateau.state.n_reductions
 
-    # The first epoch that is looked at sets the best value.
+    # The first epoch that counts sets the best value.
     assert reductions(start_after=0) == 3
     assert reductions(start_after=samples(40)) == 1  # two epochs of five batches of four
     assert reductions(BindSchedule(batch_size=8), start_after=samples(40)) == 2
@@ -166,7 +166,7 @@ def test_a_wrong_batch_size_is_refused(wrong):
         BindSchedule(batch_size=wrong)
 
 
-def test_a_scheduled_momentum_in_samples():
+def test_a_scheduled_momentum_in_samples_is_bound():
     momentum = LinearDecay(0.9, samples(40), 0.5)
     model = model_with(0.1, klr.Scheduled(keras.optimizers.SGD(0.1, momentum=0.9), momentum=momentum))
     fit(model, BindSchedule(audit=False), epochs=1)

@@ -1,4 +1,4 @@
-"""The soak benchmark runs, confirms the rates of a short training, and detects wrong ones."""
+"""The soak benchmark runs, confirms the rates of a short training, and detects wrong results."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""The quick version of benchmarks/torture.py: a training killed with SIGKILL and resumed is the same, bit by bit."""
+"""A short run of benchmarks/torture.py: a training that is killed and resumed has the same results, bit by bit."""
 
 import pytest
 from support.backend import BACKEND

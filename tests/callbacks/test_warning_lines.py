@@ -1,4 +1,4 @@
-"""Every warning of the package points at the user's line: the call of `fit` or of another function."""
+"""Every warning of the package points at the user's line, where `fit` or another function is called."""
 
 import ast
 import contextlib
@@ -32,7 +32,7 @@ ARGS = {"batch_size": 4, "epochs": 1, "verbose": 0}
 
 
 def line_of(function):
-    """The number of the line that is marked in a function's source."""
+    """The number of the marked line in a function."""
     lines, first = inspect.getsourcelines(function)
     (number,) = [first + offset for offset, line in enumerate(lines) if MARK in line]
     return number
@@ -40,7 +40,7 @@ def line_of(function):
 
 @contextlib.contextmanager
 def recorded(monkeypatch=None):
-    """The warnings of the package, and the functions that they came from."""
+    """The warnings of the package, and the functions that issued them."""
     caught, sites = [], []
     if monkeypatch is not None:
         find = keras_lr.core.warning.frame_of_user
@@ -157,7 +157,7 @@ def peak_that_was_not_seen(folder):
 
 def cycle_that_ends_within_an_execution(folder):
     model = model_with(klr.CosineDecayRestarts(0.1, 6))
-    model.steps_per_execution = 4  # torch takes it, but for `fit`
+    model.steps_per_execution = 4  # torch refuses it only in `fit`
     saver = klr.SaveAtCycleEnds(folder / "{step}.keras")
     saver.set_model(model)
     saver.on_train_begin()
@@ -207,7 +207,7 @@ def backup_that_cannot_be_deleted(folder):
 
 
 class Here(Executor):
-    """Runs everything at once, in this thread."""
+    """Runs each task at once in this thread."""
 
     def submit(self, function, /, *args, **kwargs):
         future = Future()
@@ -272,7 +272,7 @@ CASES = {
 }
 
 
-# In one of them Keras says that it runs on TensorFlow.
+# `own_loop` runs only where TensorFlow is installed.
 @pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=needs("tensorflow") if case is own_loop else ()) for case in CASES],
@@ -311,7 +311,8 @@ def calls(tree, scope):
         yield from calls(node, f"{scope}.{node.name}" if named else scope)
 
 
-# What may stand between the user's line and the callback. Three hooks: start of training, of a batch, end of an epoch.
+# Frames between the user's line and the callback. The warnings come from three hooks: at the start of training, at the
+# start of a batch, and at the end of an epoch.
 
 
 def callbacks():
@@ -322,7 +323,7 @@ PATTERNS = ("the learning rate is not above", "the schedule ends", "'metric' is 
 
 
 def scheduled(kind=keras.Model):
-    """A model that makes all three warnings with `callbacks`: the rate of one optimizer is a number."""
+    """A model that causes all three warnings with `callbacks`. The rate of one optimizer is a number."""
     inputs = keras.Input((1,))
     parts = [keras.layers.Dense(1, use_bias=False, name=name)(inputs) for name in "ab"]
     model = kind(inputs, keras.layers.Concatenate()(parts))
@@ -444,7 +445,7 @@ def own_loop():
 
 
 @pytest.mark.parametrize("way", [subclass, own_callback, own_model, in_a_helper, within_another_training, own_loop])
-def test_with_other_frames_in_between(way):
+def test_frames_between_the_users_line_and_the_callback_do_not_matter(way):
     with recorded() as (caught, _):
         way()
     assert_the_three(caught, __file__, line_of(way))
@@ -477,15 +478,15 @@ scheduled().fit(
 """
 
 
-def test_a_cell_of_a_notebook():
+def test_a_warning_points_at_the_line_of_a_notebook_cell():
     names = {"scheduled": scheduled, "data": data, "ARGS": ARGS, "callbacks": callbacks}
     with recorded() as (caught, _):
         exec(compile(NOTEBOOK, "<ipython-input-1>", "exec"), names)
     assert_the_three(caught, "<ipython-input-1>", 2)
 
 
-def test_code_that_is_not_in_the_file_of_its_module():
-    """A short script may execute a longer text, whose line numbers do not exist in the script's file."""
+def test_a_warning_points_at_the_line_of_executed_text():
+    """A short script may execute a longer text, so a line number of the text may not exist in the script."""
 
     class Loader:
         @staticmethod
@@ -501,7 +502,7 @@ def test_code_that_is_not_in_the_file_of_its_module():
     assert [(warning.filename, warning.lineno) for warning in caught] == [("<string>", 4)]
 
 
-def test_a_thread_that_has_no_line_of_the_users():
+def test_without_a_line_of_the_user_a_warning_points_at_the_thread():
     with recorded() as (caught, _):
         thread = threading.Thread(target=scheduled().fit, args=data(), kwargs={**ARGS, "callbacks": callbacks()})
         thread.start()

@@ -1,4 +1,4 @@
-"""The command: its output, what it refuses, and that it runs nothing in its input."""
+"""The command: its output, its errors, and that it does not run code in its input."""
 
 import json
 import re
@@ -178,7 +178,7 @@ def with_rate(rate):
     return change
 
 
-def test_inspect_runs_nothing_of_the_file(tmp_path, monkeypatch):
+def test_inspect_runs_no_code_of_the_file(tmp_path, monkeypatch):
     (tmp_path / "evil_module.py").write_text("import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     monkeypatch.syspath_prepend(tmp_path)
     evil = {"module": "evil_module", "class_name": "Evil", "config": {}, "registered_name": "Evil"}
@@ -277,7 +277,7 @@ def test_compare_logs(tmp_path):
     assert (tmp_path / "all.png").stat().st_size > 1000
 
 
-def test_compare_prints_what_files_say_as_text(tmp_path):
+def test_compare_prints_names_in_files_as_plain_text(tmp_path):
     """Names of columns and of files are printed without markup, control sequences or traceback."""
     names = ["[/x]", "\x1b[31mred", "[bold]b[/bold]", "a\u202eb", "\x9b5m", "\\"]
     path = tmp_path / "[red]log[bold].csv"
@@ -342,8 +342,8 @@ def test_compare_runs_with_other_columns_of_rates(tmp_path):
     assert lines[-1] == "Rates of run 2 and run 1: no common steps."
 
 
-def test_compare_reads_at_80_columns_and_in_a_pipe(tmp_path):
-    """Nine runs with long names: only paths make a line wider, and nothing is cut."""
+def test_compare_fits_into_80_columns_and_a_pipe(tmp_path):
+    """With nine runs of long names, only lines with paths are wider, and nothing is cut off."""
     metric = "val_sparse_categorical_accuracy"
     paths = []
     for number in range(9):
@@ -360,19 +360,19 @@ def test_compare_reads_at_80_columns_and_in_a_pipe(tmp_path):
     assert "…" not in done.output
 
 
-def test_pictures_that_cannot_be_written(tmp_path):
+def test_pictures_that_cannot_be_written_are_refused(tmp_path):
     for name in (".", tmp_path, "picture"):
         assert "the name of a picture ends in" in refused("show", "Constant(0.1)", "--plot", name)
     assert "not supported" in refused("show", "Constant(0.1)", "--plot", tmp_path / "x.xyz")
     assert "cannot be used together" in refused("show", "Constant(0.1)", "--csv", "--plot", tmp_path / "x.png")
 
 
-def test_a_folder_of_the_demo_that_is_a_file(tmp_path):
+def test_a_folder_of_the_demo_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     assert "File exists" in refused("demo", "--out", tmp_path / "file", "--epochs", 4)
 
 
-def test_the_version():
+def test_a_version_is_its_first_two_numbers():
     assert run("--version").strip() == f"keras-lr {klr.__version__}"
 
 

@@ -30,7 +30,7 @@ def test_the_demo(tmp_path):
     assert log.step.tolist() == list(range(6 * 43))
     for name in ("learning_rate.png", "learning_rate_dark.png"):
         assert (tmp_path / "here" / name).stat().st_size > 10_000
-    # No warning, ours or others', and no start-up lines of TensorFlow.
+    # There are no warnings, and no start-up lines of TensorFlow.
     assert done.stderr == ""
 
 
@@ -57,7 +57,7 @@ def test_the_loss_of_each_batch_and_the_events(tmp_path):
 
 
 @pytest.mark.once
-def test_only_start_up_lines_are_left_out(capfd):
+def test_only_start_up_lines_are_hidden(capfd):
     from keras_lr.core import quiet
 
     with quiet.without_startup_lines():

@@ -37,22 +37,22 @@ def options(*schedules, loss="held_out"):
 
 
 @needs("plotext")
-def test_a_table_and_a_curve(files):
+def test_the_command_prints_a_table_and_a_curve(files):
     text = run(*files, *options(STAIRS, LINEAR))
     assert "<Forecast of 'held_out' by the annealing law: L0=" in text
-    assert text.index(f"│ {LINEAR}") < text.index(f"│ {STAIRS}")  # the lower one first
+    assert text.index(f"│ {LINEAR}") < text.index(f"│ {STAIRS}")  # the lower loss comes first
     assert "100%" in text
 
 
 @needs("matplotlib")
-def test_the_best_and_a_picture(files, tmp_path):
+def test_the_command_designs_a_schedule_and_writes_a_picture(files, tmp_path):
     picture = tmp_path / "forecast.png"
     text = run(*files, *options(LINEAR), "--best", "--plot", picture)
     assert "PiecewiseInterpolation(" in text
     assert picture.stat().st_size > 1_000
 
 
-def test_what_is_refused(files, tmp_path):
+def test_wrong_logs_and_schedules_are_refused(files, tmp_path):
     assert "a run at a constant rate does not show" in run(files[0], *options(LINEAR), code=2)
     assert "`loss` must be a column of every log, got 'loss'" in run(*files, *options(LINEAR, loss="loss"), code=2)
     assert "write them in steps" in run(*files, *options("LinearDecay(0.1, epochs(3))"), code=2)

@@ -1,4 +1,4 @@
-"""The command without Keras, in separate processes: no backend is imported, and the output is the same."""
+"""Without Keras, in separate processes, the command has the same output and imports no backend."""
 
 import json
 import os
@@ -33,7 +33,7 @@ except SystemExit as left:
 
 
 def light(*words, first=""):
-    """What the command prints, its exit status, and the backends that it has imported."""
+    """The output of the command, its exit status, the backends that it imported, and its errors."""
     environment = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-c", LIGHT, first, *words]
     done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
@@ -42,7 +42,7 @@ def light(*words, first=""):
 
 
 def in_full(monkeypatch, *words):
-    """What the command prints in this process, which has Keras."""
+    """The output of the command in this process, which has Keras."""
     from typer.testing import CliRunner
 
     from keras_lr.command.app import app
@@ -82,13 +82,13 @@ def test_the_output_equals_that_of_the_whole_package(monkeypatch, words):
     assert len(printed) > 15
 
 
-def test_the_help_needs_nothing():
+def test_the_help_needs_no_backend():
     printed, status, backends, _ = light("--help")
     assert (status, backends) == (0, [])
     assert any("inspect" in line for line in printed)
 
 
-def test_a_mistake_is_one_line():
+def test_an_error_has_one_line():
     printed, status, backends, error = light("show", "CosineDecay(0.1, -1)")
     assert (printed, status, backends) == ([], 2, [])
     assert error.startswith("keras-lr: CosineDecay: `decay_steps` must be")
@@ -114,7 +114,7 @@ def test_commands_that_need_keras_import_it():
         (["--version"], False),
     ],
 )
-def test_which_arguments_are_light(words, light):
+def test_only_arguments_that_need_no_keras_are_light(words, light):
     assert is_light(words) is light
 
 

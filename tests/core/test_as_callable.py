@@ -15,13 +15,13 @@ jax, optax, torch = library("jax"), library("optax"), library("torch")
 
 SCHEDULE = klr.Warmup(klr.LinearDecay(0.8, 8), 4)
 RATES = [0.0, 0.2, 0.4, 0.6, 0.8, 0.7, 0.6]
-"""By hand: up by 0.2 for 4 steps, and then down by 0.1."""
+"""Computed by hand: 0.2 up for 4 steps, and then 0.1 down."""
 
 needs_jax = pytest.mark.skipif(keras.config.backend() != "jax", reason="a compiled step of JAX needs Keras on JAX")
 
 
 @pytest.mark.once
-def test_numbers_and_tables():
+def test_a_callable_returns_floats_and_arrays():
     function = SCHEDULE.as_callable()
     assert [function(step) for step in range(7)] == pytest.approx(RATES, abs=1e-15)
     assert {type(function(step)) for step in (0, 5, np.int64(3), np.float32(2.0), 10**9)} == {float}
@@ -45,7 +45,7 @@ def test_invalid_steps_are_refused():
 
 @pytest.mark.once
 def test_torch_accepts_it_and_its_state_can_be_loaded():
-    """The gradient of a sum is 1, so that the weight falls by the sum of the rates."""
+    """The gradient of a sum is 1, so the weight falls by the sum of the rates."""
     weight = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([weight], lr=1.0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, SCHEDULE.as_callable())
@@ -57,7 +57,7 @@ def test_torch_accepts_it_and_its_state_can_be_loaded():
         optimizer.step()
         scheduler.step()
         assert weight.item() == pytest.approx(-sum(RATES[: step + 1]), rel=1e-6)
-    # A rate of NumPy's could be saved, but not loaded with `weights_only=True`, torch's default.
+    # A NumPy number could be saved, but not loaded with torch's default, `weights_only=True`.
     file = io.BytesIO()
     torch.save([optimizer.state_dict(), scheduler.state_dict()], file)
     file.seek(0)

@@ -16,22 +16,22 @@ from keras_lr.core.fields import Rate, Steps
 pytestmark = pytest.mark.once
 
 SENTENCES = Path(__file__).parents[1] / "sentences.txt"
-"""The schedules of the catalogue, each followed by its sentence; written and read by people."""
+"""The schedules of the catalogue, each followed by its sentence, which people write."""
 
 
-def stated():
-    """The sentences in the file, by schedule."""
+def sentences():
+    """The sentences in the file. Keys are the reprs of the schedules."""
     lines = SENTENCES.read_text(encoding="utf-8").splitlines()
     return dict(zip(lines[0::2], (line.strip() for line in lines[1::2]), strict=True))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_the_sentence_of_every_schedule(row):
-    assert row.schedule.describe() == stated()[repr(row.schedule)]
+    assert row.schedule.describe() == sentences()[repr(row.schedule)]
 
 
 def test_no_sentence_is_left_over():
-    assert set(stated()) == {repr(row.schedule) for row in ROWS}
+    assert set(sentences()) == {repr(row.schedule) for row in ROWS}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.schedule.duration], ids=lambda row: row.id)
@@ -97,7 +97,7 @@ class Mine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Fading(klr.Schedule, package="tests"):
-    """A user's schedule with a template that counts steps in both ways."""
+    """A schedule of a user. Its template has a number of steps with and without the word."""
 
     template = "{learning_rate}, halved every {half_life} steps or {half_life:steps}<, at least {low}>"
     learning_rate: Rate
@@ -111,7 +111,7 @@ class Wordless(klr.Schedule, package="tests"):
     learning_rate: Rate
 
 
-def test_schedules_of_users():
+def test_sentences_of_schedules_of_users():
     assert Fading(0.4, 1000).describe() == "0.4, halved every 1,000 steps or 1,000 steps."
     assert Fading(0.4, 1, 0.1).describe() == "0.4, halved every 1 steps or 1 step, at least 0.1."
     assert klr.Warmup(Mine(), 5).describe() == "A linear warmup from 0 over 5 steps, then the schedule Mine."
@@ -132,5 +132,5 @@ def test_schedules_of_users():
         (12_345_678.0, "12,345,678"),
     ],
 )
-def test_numbers(value, text):
+def test_numbers_are_written_briefly(value, text):
     assert number(value) == text

@@ -50,7 +50,7 @@ def test_the_repr_evaluates_to_an_equal_duration(duration):
     st.sampled_from([1, 2, 32, 512]),
 )
 def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole, size):
-    """Terms in halves: of epochs, of fractions, of steps, and of samples, of which a float knows shares of 2ⁿ exactly."""
+    """Terms are halves of epochs, fractions, steps and samples. Batch sizes are powers of 2, so floats are exact."""
     total, exact = epochs(1000), Fraction(1000 * steps_per_epoch)
     for unit, halves in terms:
         amount = Fraction(halves, 2)
@@ -62,7 +62,7 @@ def test_the_steps_equal_exact_sums(terms, steps_per_epoch, whole, size):
 
 
 @pytest.mark.once
-def test_their_steps():
+def test_durations_are_added_subtracted_and_multiplied():
     assert epochs(90) - epochs(5) == epochs(85)
     assert 2 * epochs(3) == epochs(6)
     assert epochs(3) - epochs(3) + 100 == 100
@@ -108,7 +108,7 @@ def test_other_types_are_left_to_python(other):
     ],
     ids=repr,
 )
-def test_the_sentence(duration, text):
+def test_describe_names_a_sum_of_durations(duration, text):
     assert LinearDecay(0.1, duration).describe() == f"A straight line from 0.1 to 0 over {text}."
 
 

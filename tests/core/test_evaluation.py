@@ -1,4 +1,4 @@
-"""Cached rates cannot be changed by the caller and never become stale. Also: steps under transformations."""
+"""A caller cannot change cached rates, and they never become stale. Also: steps under transformations of torch."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ def number(rate):
 
 
 def fit_once(model):
-    """The distance that the one weight of `model_with` moves in a batch."""
+    """How far the weight of `model_with` moves in one batch."""
     before = model.get_weights()[0].ravel()[0]
     model.fit(np.ones((1, 1)), np.ones((1, 1)), batch_size=1, verbose=0)
     return float(before - model.get_weights()[0].ravel()[0])
@@ -67,7 +67,7 @@ def test_rates_of_an_array_belong_to_the_caller():
     assert table.values([0, 1]).tolist() == [0.3, 0.2]
 
 
-def test_steps_that_are_written_to():
+def test_changing_an_array_of_steps_later_has_no_effect():
     steps = np.array([1, 2])
     frame = LINE.to_frame(steps)
     steps[:] = 7
@@ -76,7 +76,7 @@ def test_steps_that_are_written_to():
 
 
 @on_torch
-def test_a_step_that_shares_its_memory():
+def test_a_step_that_shares_memory_with_an_array_is_read_again():
     import torch
 
     array = np.array(5)
@@ -108,7 +108,7 @@ def test_a_rate_read_in_inference_mode_can_be_used_afterwards():
     assert float(weight.grad) == pytest.approx(0.7)
 
 
-def test_a_floatx_that_changes(floatx):
+def test_a_rate_has_the_current_floatx(floatx):
     step = keras.Variable(3, dtype=COUNTER, trainable=False)
     for dtype in ("float32", "float16", "float32"):
         floatx(dtype)
@@ -119,9 +119,9 @@ JOINED = klr.Warmup(klr.Sequential([klr.CosineDecay(0.1, 40), klr.StepDecay(0.05
 
 
 @on_torch
-@pytest.mark.filterwarnings("ignore")  # torch.jit.trace is deprecated, and warns of constants
+@pytest.mark.filterwarnings("ignore")  # torch.jit.trace is deprecated, and warns about constants
 def test_transformations_of_torch():
-    """Each of them sees the formula, not a number, since a trace is used for other steps too."""
+    """Each of them must see the formula and not a number, because a trace is used for other steps too."""
     import torch
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -155,7 +155,7 @@ def test_python_within_a_graph_may_write_to_the_counter():
     @tf.function
     def rates():
         first = LINE(counter)
-        # TensorFlow does not know what Python writes to: who wants an order asks for it.
+        # TensorFlow cannot see that the Python function writes to the counter, so the order must be given.
         with tf.control_dependencies([first]):
             moved = tf.py_function(move, [], [])
         with tf.control_dependencies([moved]):
@@ -165,12 +165,12 @@ def test_python_within_a_graph_may_write_to_the_counter():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "uint8"])
-def test_steps_in_other_dtypes(dtype):
+def test_steps_may_have_other_dtypes(dtype):
     assert number(LINE(keras.ops.convert_to_tensor(4, dtype=dtype))) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), 0.5])
-def test_a_wrong_step_is_named(wrong):
+def test_the_error_names_the_wrong_step(wrong):
     dtype = "int32" if isinstance(wrong, int) else "float32"
     tensor = keras.ops.convert_to_tensor(wrong, dtype=dtype)
     variable = keras.Variable(wrong, dtype=dtype, trainable=False)

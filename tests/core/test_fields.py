@@ -1,4 +1,4 @@
-"""Kinds of arguments: one of a few strings, which a type checker knows as well."""
+"""Arguments that are one of a few strings, which a type checker checks too."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -40,8 +40,8 @@ def test_the_names_for_the_type_checker_exist():
     assert list(get_args(Rule)) == list(RULES)
 
 
-def test_what_a_type_checker_takes_is_taken():
-    """The lines of `typed_user.py` up to the class: `test_packaging.py` gives them to mypy."""
+def test_arguments_that_a_type_checker_accepts_are_accepted():
+    """`test_packaging.py` gives `typed_user.py` to mypy. Here its lines before the class are executed."""
     text = (Path(__file__).parents[1] / "data" / "typed_user.py").read_text()
     schedules, _ = text.split("\nclass ")
     names = {"__name__": "typed_user"}

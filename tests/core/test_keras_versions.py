@@ -1,4 +1,4 @@
-"""Differences between versions of Keras. The expected values are those of the installed version."""
+"""Differences between versions of Keras, with the values expected of the installed version."""
 
 import inspect
 from types import SimpleNamespace
@@ -22,12 +22,12 @@ from keras_lr.optimizers.scheduled import OWN
 
 @pytest.mark.once
 @pytest.mark.parametrize(("text", "version"), [("3.5.0", (3, 5)), ("3.16.0.dev2026112803", (3, 16)), ("4.0", (4, 0))])
-def test_the_version(text, version):
+def test_a_version_is_its_first_two_numbers(text, version):
     assert version_of(text) == version
 
 
 def test_every_variable_is_recognized():
-    """Those of optimizers and layers, and those that a user makes."""
+    """These are variables of optimizers, of layers and of the user."""
     optimizer = keras.optimizers.SGD(0.1)
     layer = keras.layers.Dense(1)
     layer.build((None, 1))
@@ -38,7 +38,7 @@ def test_every_variable_is_recognized():
 
 
 @pytest.mark.once
-def test_the_last_batch_of_an_execution(monkeypatch):
+def test_the_last_batch_of_an_execution_in_both_conventions(monkeypatch):
     model = SimpleNamespace(steps_per_execution=3)
     monkeypatch.setattr(keras_versions, "VERSION", (3, 10))
     assert [last_batch(model, first) for first in (0, 3, 6)] == [2, 5, 8]
@@ -46,16 +46,16 @@ def test_the_last_batch_of_an_execution(monkeypatch):
     assert [last_batch(model, last) for last in (2, 5, 8)] == [2, 5, 8]
 
 
-def test_layers_of_a_model_that_is_built():
-    """The Dropout of attention too; but no layer without its weights."""
+def test_all_layers_of_a_built_model_are_built():
+    """The Dropout inside attention counts as built. A layer without its weights does not."""
     inputs = keras.Input((6, 4))
     model = keras.Model(inputs, keras.layers.MultiHeadAttention(2, 3)(inputs, inputs))
     assert all(map(is_built, model._flatten_layers()))
     assert not is_built(keras.layers.Dense(1))
 
 
-def test_a_seed_is_that_of_operations_without_one_too():
-    """Of those that are there already, and of a generator that is made later; and initializers draw the same."""
+def test_the_global_seed_applies_to_operations_without_a_seed():
+    """Such operations draw the same again, whether their generator existed before or not. So do initializers."""
 
     def draws():
         set_random_seed(7)
@@ -78,7 +78,7 @@ def test_only_what_keras_has_can_be_scheduled():
 
 
 @pytest.mark.once
-def test_only_layers_that_keras_has():
+def test_only_existing_layer_classes_are_returned():
     assert layer_classes("Dense", "NoSuchLayer") == (keras.layers.Dense,)
 
 

@@ -1,4 +1,4 @@
-"""Numbers of steps that are not whole: their meaning, their use in formulas, and their rounding."""
+"""Numbers of steps that are not whole: what they mean, how formulas use them, and where they are rounded."""
 
 import json
 import math
@@ -39,23 +39,23 @@ LAST = 2**31 - 2
         (7.0, Fraction(7)),
     ],
 )
-def test_the_meaning_of_a_number(number, fraction):
+def test_a_number_means_the_simplest_fraction_nearby(number, fraction):
     assert meant(number) == fraction
 
 
 @pytest.mark.once
-def test_every_short_decimal_means_itself():
+def test_every_short_decimal_means_exactly_that():
     random = np.random.default_rng(0)
     for _ in range(3000):
-        whole, digits = int(2 ** (random.random() * 29)), int(random.integers(1, 7))  # 15 digits in all at most
+        whole, digits = int(2 ** (random.random() * 29)), int(random.integers(1, 7))  # at most 15 digits in all
         decimal = whole + Fraction(int(random.integers(10**digits)), 10**digits)
         assert meant(float(decimal)) == decimal
-        if 16 * math.ulp(float(decimal)) * decimal.denominator**2 < 1:  # no simpler fraction is as near
+        if 16 * math.ulp(float(decimal)) * decimal.denominator**2 < 1:  # no simpler fraction is as close
             assert meant(float(decimal) * (1 + 2**-52)) == decimal
 
 
 def first_steps(length, count):
-    """The first whole step of each of some turns, in exact arithmetic."""
+    """The first whole step after a number of lengths, in exact arithmetic."""
     return math.ceil(count * length)
 
 
@@ -64,21 +64,21 @@ LENGTHS = [751.2, 1.5, 1.0000001, 1408.37, 200 / 3, 1.23456789, 46341.00001, 123
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_each_stair_begins_where_it_should(length):
-    """Also the last ones that a counter can reach, on the host and in a compiled step."""
+    """This includes the last stairs that a counter can reach, on the host and in a compiled step."""
     exact = meant(length)
     last = int(LAST / exact)
     turns = {k for k in (1, 2, 3, 5, 99, 5000, 12345, 10**6, 10**8, last - 1, last) if 0 < k <= last}
     steps = np.array(sorted({first_steps(exact, k) + off for k in turns for off in (-1, 0)} - {LAST + 1}))
     stairs = np.array([int(step) * exact.denominator // exact.numerator for step in steps])
     assert len(set(stairs)) > 1 or last == 0
-    # A rate that tells the stairs apart: 1/(1 + stairs) to the accuracy of a float32.
+    # The rate is 1/(1 + stairs), which differs between stairs even in float32.
     schedule = klr.TimeBasedDecay(1.0, length, 1.0, staircase=True)
     np.testing.assert_allclose(schedule.values(steps), 1 / (1 + stairs), rtol=1e-15)
     got = keras.ops.convert_to_numpy(compiled(schedule.rate)(counter(steps)))
     np.testing.assert_array_equal(got, np.float32(1) / (1 + stairs.astype(np.float32)))
 
 
-def test_efficientnet():
+def test_the_stairs_of_efficientnet():
     """A rate of 0.016, multiplied by 0.97 every 2.4 epochs of 313 steps, over 350 epochs."""
     schedule = klr.ExponentialDecay(0.016, 751.2, 0.97, staircase=True)
     edges = [first_steps(Fraction(3756, 5), k) for k in range(1, 146)]
@@ -94,7 +94,7 @@ def test_efficientnet():
     assert json.loads(json.dumps(schedule.get_config()))["decay_steps"] == 751.2
 
 
-# With lengths that a float32 holds, so that Keras's own edges are where they should be.
+# A float32 holds these lengths exactly, so the edges in Keras are where they should be.
 KERAS = [
     (klr.ExponentialDecay, theirs.ExponentialDecay, (0.3, 7.25, 0.4), {"staircase": True}),
     (klr.ExponentialDecay, theirs.ExponentialDecay, (0.3, 7.25, 0.4), {}),
@@ -111,7 +111,7 @@ KERAS = [
 
 
 def values_of_keras(schedule, steps):
-    """Rates of a Keras schedule, compiled: on JAX each eager call with a condition takes as long as a compilation."""
+    """Rates of a compiled Keras schedule. On JAX each eager call with a condition would take a compilation."""
     step = compiled(schedule)
     return [float(keras.ops.convert_to_numpy(step(counter(int(number))))) for number in steps]
 
@@ -134,7 +134,8 @@ def test_restarts_are_those_of_keras_to_half_a_step():
     assert ours.values([0, 16, 49, 115]).tolist() == pytest.approx([0.3, 0.15, 0.075, 0.0375])
 
 
-# What must begin at a whole step begins at the nearest one, or, where a step is compared, at the first.
+# Parts that must begin at a whole step begin at the nearest one. A boundary that is compared with the step acts at the
+# first whole step after it.
 
 
 @pytest.mark.once
@@ -155,7 +156,7 @@ def test_restarts_are_those_of_keras_to_half_a_step():
         (lambda: klr.CosineDecay(0.1, 110.00000000000001), lambda: klr.CosineDecay(0.1, 110)),
     ],
 )
-def test_where_steps_are_rounded(made, plain):
+def test_steps_are_rounded_at_construction(made, plain):
     assert made() == plain()
     assert repr(made()) == repr(plain())
 
@@ -199,7 +200,7 @@ def test_durations_end_at_whole_steps(make, duration):
 
 
 @pytest.mark.once
-def test_the_largest_lengths():
+def test_the_largest_lengths_are_accepted():
     for length in (2147483646.5, 2147483647):
         schedule = klr.CosineDecay(0.1, length, warmup_target=0.2, warmup_steps=length)
         assert schedule.duration == math.ceil(2 * length)
@@ -217,8 +218,8 @@ def test_a_warmup_and_a_fall_as_long_as_a_counter_can_count():
     np.testing.assert_allclose(got, schedule.values(steps), rtol=2e-6)
 
 
-def test_in_a_training():
-    """0.9 of the steps, as in scripts, and two equal milestones."""
+def test_a_training_applies_rates_of_fractional_lengths():
+    """As in scripts, a length is 0.9 of all steps. Two milestones are equal."""
     from support.training import Weight, fit, model_with
 
     schedule = klr.CosineDecay(0.5, 0.9 * 15)

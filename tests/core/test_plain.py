@@ -1,4 +1,4 @@
-"""Numbers in every form: NumPy's, tensors of any framework, variables. And values that are not numbers."""
+"""Arguments accept numbers of NumPy, tensors of any framework and variables, and refuse other values."""
 
 import fractions
 import json
@@ -90,8 +90,8 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_number_is_a_number(kind, place):
-    """It becomes a Python number, so that configs, reprs and equality are those of plain numbers."""
+def test_every_form_of_a_number_is_accepted(kind, place):
+    """It becomes a Python number. So config, repr and equality are those of a plain number."""
     make, plain = PLACES[place]
     made = make(kind)
     assert made == plain()
@@ -108,7 +108,7 @@ def test_a_number_is_a_number(kind, place):
         pytest.param(of_jax, marks=needs("jax")),
     ],
 )
-def test_a_whole_sequence(of):
+def test_arrays_and_tensors_are_accepted_as_sequences(of):
     boundaries, rates = of([3, 9]), of(np.array([0.3, 0.2, 0.1], "float32"))
     assert klr.PiecewiseConstantDecay(boundaries, rates) == klr.PiecewiseConstantDecay([3, 9], [0.3, 0.2, 0.1])
     assert klr.MultiStepDecay(0.1, of([3, 9])) == klr.MultiStepDecay(0.1, [3, 9])
@@ -130,7 +130,7 @@ def test_what_published_scripts_write():
 @pytest.mark.once
 @needs("tensorflow")
 @pytest.mark.parametrize("times", [1, 10])
-def test_an_unknown_cardinality(times):
+def test_an_unknown_cardinality_is_refused_with_a_hint(times):
     import tensorflow as tf
 
     for dataset in (tf.data.Dataset.range(9).repeat(), tf.data.Dataset.range(9).filter(lambda x: x > 3)):
@@ -141,7 +141,7 @@ def test_an_unknown_cardinality(times):
                 klr.CosineDecay(0.1, steps)
 
 
-def test_callbacks_and_functions(kind):
+def test_callbacks_and_functions_accept_every_form_of_a_number(kind):
     plateau = klr.ReduceOnPlateau("loss", kind(0.3), kind(4), min_lr=kind(0.02), window=kind(3), every=kind(7))
     assert (plateau.factor, plateau.patience, plateau.min_lr, plateau.window, plateau.every) == (0.3, 4, 0.02, 3, 7)
     assert klr.BindSchedule(steps_per_epoch=kind(7)).steps_per_epoch == 7
@@ -156,7 +156,7 @@ def test_callbacks_and_functions(kind):
 
 
 @pytest.mark.once
-def test_tuning_and_comparing():
+def test_tuning_and_comparing_accept_arrays():
     from keras_lr.tools.comparison.compare import trials_of
 
     class Tuner:
@@ -198,7 +198,7 @@ def test_a_tensor_that_is_traced_is_refused():
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_symbolic_and_traced_tensors(place):
+def test_symbolic_tensors_are_refused(place):
     make, _ = PLACES[place]
     with pytest.raises(
         TypeError, match=r"symbolic or traced|a number( or a learning-rate schedule)? \(for the rate at a step"
@@ -208,7 +208,7 @@ def test_symbolic_and_traced_tensors(place):
 
 @pytest.mark.parametrize("of", [np.array, keras.ops.convert_to_tensor])
 def test_an_array_of_one_number_is_not_a_number(of):
-    """Keras accepts it, and its rates then have that shape."""
+    """Keras accepts it, and returns rates of that shape."""
     array = of(np.array([9], "int32"))
     with pytest.raises(TypeError, match=r"`decay_steps` must be .* \(this is an array of shape \(1,\): .*`value\[0\]`"):
         klr.CosineDecay(0.1, array)

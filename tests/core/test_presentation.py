@@ -1,4 +1,4 @@
-"""Tables and plots of the same steps as `values`, and HTML for a notebook."""
+"""Tables and plots have the same steps as `values`. A notebook shows a schedule as HTML."""
 
 import warnings
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.once
 LINE = klr.LinearDecay(0.4, 100)
 
 
-# One meaning of `steps`.
+# `steps` means the same everywhere.
 
 
 @pytest.mark.parametrize("steps", [range(5), [3, 7, 1], np.arange(0, 100, 9), [100]])
@@ -61,7 +61,7 @@ def test_a_schedule_without_an_end_needs_steps(method):
 
 
 def test_a_number_of_steps_still_works_and_warns():
-    """It means the first hundred steps, while `values(100)` is the rate at step 100."""
+    """`to_frame(5)` means the first five steps, while `values(5)` is the rate at step 5."""
     message = (
         r"^LinearDecay: `to_frame\(5\)` is deprecated, since `values\(5\)` is the rate at step 5: write `to_frame\("
     )
@@ -119,6 +119,6 @@ def test_a_schedule_that_is_not_bound_is_drawn_for_an_example():
 
 
 def test_the_plain_repr_stays_what_eval_takes():
-    """That nothing is imported for the picture is in `test_the_import_is_light`."""
+    """The picture for a notebook does not change it."""
     schedule = klr.Warmup(klr.CosineDecay(0.1, 900), 100)
     assert repr(schedule) == "Warmup(CosineDecay(0.1, 900), 100)"

@@ -1,4 +1,4 @@
-"""`samples(n)`: a duration that stays the same amount of data when the batch size changes; bound by the user."""
+"""`samples(n)` is a duration in data, whatever the batch size. Here the user binds it."""
 
 import keras
 import pytest
@@ -11,11 +11,16 @@ pytestmark = pytest.mark.once
 
 def test_the_steps_are_the_samples_over_the_batch_size_to_the_nearest_step():
     line = LinearDecay(0.1, samples(1_000))
-    assert [line.bind(batch_size=size).duration for size in (1, 16, 32, 400)] == [1000, 63, 31, 3]  # 62.5, 31.25, 2.5
+    assert [line.bind(batch_size=size).duration for size in (1, 16, 32, 400)] == [
+        1000,
+        63,
+        31,
+        3,
+    ]  # from 62.5, 31.25 and 2.5
     assert line.bind(batch_size=250).values([0, 2, 4]).tolist() == pytest.approx([0.1, 0.05, 0.0])
 
 
-def test_a_schedule_in_samples_needs_no_epochs_and_says_which_numbers_it_has():
+def test_a_schedule_in_samples_needs_no_epochs_and_keeps_only_the_batch_size():
     bound = Warmup(LinearDecay(0.1, samples(9_000)), samples(1_000)).bind(batch_size=100, steps_per_epoch=7, epochs=3)
     assert (bound.steps_per_epoch, bound.epochs, bound.batch_size) == (None, None, 100)
     assert bound == Warmup(LinearDecay(0.1, samples(9_000)), samples(1_000)).bind(batch_size=100)
@@ -26,7 +31,7 @@ def test_a_schedule_in_samples_needs_no_epochs_and_says_which_numbers_it_has():
     )
 
 
-def test_mixed_units():
+def test_samples_and_epochs_can_be_mixed():
     mixed = Warmup(CosineDecay(0.1, epochs(3) - samples(160)), samples(160))
     bound = mixed.bind(steps_per_epoch=10, epochs=3, batch_size=32)
     assert bound == klr.Bound(mixed, 10, 3, 32)
@@ -43,12 +48,12 @@ def test_without_samples_the_batch_size_does_not_matter():
 @pytest.mark.parametrize(
     "text", ["samples(1000)", "LinearDecay(0.1, 2 * samples(500))", "LinearDecay(0.1, samples(1e3))"]
 )
-def test_it_can_be_parsed(text):
+def test_samples_can_be_parsed(text):
     text = text if text.startswith("Linear") else f"LinearDecay(0.1, {text})"
     assert klr.parse(text) == LinearDecay(0.1, samples(1000))
 
 
-def test_it_is_saved_in_a_file():
+def test_samples_are_saved_in_the_config():
     schedule = LinearDecay(0.1, samples(1000) + 5)
     assert schedule.get_config()["decay_steps"] == {"samples": 1000.0, "only_steps": 5.0}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))

@@ -1,4 +1,4 @@
-"""Charts as SVG: the points, read back from the picture, are the values."""
+"""Charts are SVG. The points that are read back from a picture are the values."""
 
 import re
 
@@ -45,7 +45,7 @@ def test_a_gap_where_a_value_is_not_finite():
     assert re.sub(r"[\d. ]", "", path) == "MLM"
 
 
-def test_nothing_finite_leaves_the_sentence():
+def test_without_finite_values_only_the_sentence_is_shown():
     assert figure("no loss", [Line([0, 1], [np.nan, np.inf])], PLAIN) == (
         '<div style="max-width:42em"><div>no loss</div></div>'
     )
@@ -59,7 +59,7 @@ def test_peaks_stay_when_points_are_left_out():
     assert {0, 12_345, 77_777, 99_999} <= set(chosen.tolist())
 
 
-def test_text_is_text():
+def test_text_is_escaped():
     html = figure("<b>&", [Line([0, 1], [0, 1], "<script>x</script>")], Axes("<i>", "\"'"))
     assert not re.search(r"<(script|i|b)>", html)
     assert sentence(html) == "<b>&"
@@ -67,7 +67,7 @@ def test_text_is_text():
 
 @pytest.mark.parametrize("page", [(255, 255, 255), (17, 17, 17), (30, 30, 30)], ids=["white", "Jupyter", "VS Code"])
 def test_the_colours_can_be_read_on_light_and_dark_pages(page):
-    """WCAG's contrast of graphics, 3:1."""
+    """WCAG requires a contrast of 3:1 for graphics."""
     luminance = lambda colour: sum(  # noqa: E731
         share * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
         for share, part in zip((0.2126, 0.7152, 0.0722), (value / 255 for value in colour), strict=True)
@@ -78,7 +78,7 @@ def test_the_colours_can_be_read_on_light_and_dark_pages(page):
 
 
 def test_values_beyond_the_axis_are_cut_off():
-    """By the frame of an inner `svg`, which clips what is outside of it."""
+    """An inner `svg` clips everything outside of its frame."""
     html = figure("diverged", [Line(range(3), [1.0, 2.0, 1e9])], Axes("rate", "loss", y_range=(0.0, 3.0)))
     inner = next(part for part in root(html).iter("svg") if part.get("x"))
     assert [path.get("stroke-width") for path in inner] == ["1.8"]

@@ -24,7 +24,7 @@ pieces = klr.PiecewiseConstantDecay([100, 200], [1.0, 0.1, 0.01])
 klr.PiecewiseConstantDecay(boundaries=(100, 200), values=(1.0, 0.1, 0.01))
 klr.Sequential([decay, 0.01], [900])
 
-# Numbers of NumPy, whole floats and fractions are given wherever numbers are, and floats and ints are read.
+# Arguments accept numbers of NumPy, whole floats and fractions. Attributes are floats and ints.
 of_numpy = klr.CosineDecay(np.float32(0.1), np.int64(900), alpha=np.float16(0.01), warmup_target=np.float64(0.2))
 assert_type(of_numpy.initial_learning_rate, float)
 assert_type(of_numpy.warmup_target, float | None)

@@ -1,4 +1,4 @@
-"""Statistics of batch normalization on two virtual devices; prints what happened as JSON.
+"""Statistics of batch normalization on two virtual devices. It prints them as JSON.
 
 python batch_norm.py HOW
 
@@ -6,37 +6,21 @@ mirrored        TensorFlow's MirroredStrategy, with layers that are synchronized
 data-parallel   keras.distribution.DataParallel (JAX)
 """
 
-import contextlib
 import json
-import os
 import sys
 
+import distribution
+
 how = sys.argv[1]
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if how == "data-parallel":
-    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+distribution.start(how, 0, 0)
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import keras_lr as klr  # noqa: E402
 
-
-def scope():
-    if how == "mirrored":
-        import tensorflow as tf
-
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
-    devices = keras.distribution.list_devices()
-    assert len(devices) == 2, devices
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
-    return contextlib.nullcontext()
-
-
 x = np.random.default_rng(0).normal(3.0, 2.0, (24, 2)).astype("float32")
-with scope():
+with distribution.scope(how):
     options = [{}, {"synchronized": True}] if how == "mirrored" else [{}]
     norms = [keras.layers.BatchNormalization(scale=False, center=False, **each) for each in options]
     inputs = keras.Input((2,))

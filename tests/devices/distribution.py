@@ -46,7 +46,7 @@ def scope(how):
 
 
 def averaging(how, body):
-    """A model of these built layers; with "ddp" DistributedDataParallel averages its gradients over the processes."""
+    """The model. With "ddp", DistributedDataParallel averages its gradients over the processes."""
     import keras
 
     if how != "ddp":

@@ -2,8 +2,9 @@
 
 python killed.py HOW RANK PORT FOLDER KILL
 
-HOW is one of those in distribution.py. KILL is JSON: null, or [rank, hook, epoch, batch], where that process kills
-itself with SIGKILL ("batch_begin", "batch_end", "epoch_end"). What came out is printed as JSON, to the last bit.
+HOW is one of those in distribution.py. KILL is JSON: null, or [rank, hook, epoch, batch]. The process with that rank
+kills itself there with SIGKILL. The hook is "batch_begin", "batch_end" or "epoch_end". The results are printed as
+JSON, to the last bit.
 """
 
 import json
@@ -44,7 +45,7 @@ class Killer(keras.callbacks.Callback):
         self.called("epoch_end")
 
 
-# On torch every process has a seed of its own for its Dropout; the weights are those of the first one.
+# On torch each process has a different seed for its Dropout, and starts with the weights of the first process.
 keras.utils.set_random_seed(3 + (rank if how == "ddp" else 0))
 with distribution.scope(how):
     layers = [keras.layers.Dense(8, "tanh"), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
@@ -55,13 +56,13 @@ numbers = np.random.default_rng(5)
 x = numbers.normal(size=(BATCHES * BATCH, 6)).astype("float32")
 y = np.tanh(x @ numbers.normal(size=(6, 1))).astype("float32")
 size = BATCH
-if how in ("ddp", "jax-processes"):  # each process has its half of each batch
+if how in ("ddp", "jax-processes"):  # each process has half of each batch
     size = BATCH // 2
     mine = (np.arange(len(x)) // size) % 2 == rank
     x, y = x[mine], y[mine]
 plateau = klr.ReduceOnPlateau("loss", 0.5, 1, min_delta=0.5)
 log = klr.LearningRateLogger(("loss",), folder / f"log-{rank}.csv", audit=False)
-# The backup is one for all processes, and the log is the first one's.
+# All processes share one backup, and only the first one writes a log.
 backup = klr.BackupAndRestore(folder / "backup", save_freq=3)
 callbacks = [klr.BindSchedule(audit=False), Killer(), plateau, log, backup, Killer()]
 callbacks.pop(1 if kill and kill[1] == "epoch_end" else -1)

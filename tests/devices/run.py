@@ -1,4 +1,4 @@
-"""One process of a training on several devices; prints what happened as JSON.
+"""One process of a training on several devices. It prints its results as JSON.
 
 python run.py HOW RANK PORT FOLDER RATE EPOCHS
 
@@ -28,7 +28,7 @@ def total(y, prediction):
 
 
 class Metric(keras.callbacks.Callback):
-    """A metric that differs between processes: in the second one it always improves."""
+    """A metric that is constant in the first process and always improves in the second."""
 
     def on_epoch_end(self, epoch, logs=None):
         logs["metric"] = 1.0 if rank == 0 else -float(epoch)
@@ -40,7 +40,7 @@ class Weight(keras.callbacks.Callback):
         self.seen = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Not when training begins: until now weights may be loaded.
+        # When training begins, the weights of a backup may not be loaded yet.
         if not self.seen:
             self.on_train_batch_end(0)
 
@@ -64,13 +64,10 @@ weight = Weight()
 backup = klr.BackupAndRestore(folder.parent / "backup", delete_checkpoint=False)
 callbacks = [klr.BindSchedule(audit=False), Metric(), plateau, log, weight, backup]
 mine = slice(None)
-if how in ("ddp", "jax-processes"):  # each process has its half of each batch
-    mine = slice(None, BATCH * BATCHES // 2)
+size = BATCH
+if how in ("ddp", "jax-processes"):  # each process has half of each batch
+    mine, size = slice(None, BATCH * BATCHES // 2), BATCH // 2
 x = np.ones((BATCH * BATCHES, 1), "float32")[mine]
-size = BATCH // 2 if how == "ddp" else BATCH
-if how == "jax-processes":
-    # Keras shards by the global batch; every process hands in its share.
-    size = BATCH // 2
 model.fit(x, np.zeros_like(x), batch_size=size, epochs=EPOCHS, verbose=0, shuffle=False, callbacks=callbacks)
 result = {
     "applied": (-np.diff(weight.seen)).tolist(),

@@ -1,7 +1,7 @@
-"""The part of Weights & Biases that an example uses, to check its calls without the package.
+"""A fake of Weights & Biases with the functions that an example calls, to test the example without the package.
 
-As the real one it takes a step only if it is not before the last one; stricter than it, no step twice.
-What was logged is written to wandb.json in the current folder when the run ends.
+Steps must increase. The real package accepts the same step twice; this one does not.
+When the run ends, it writes the logged values to wandb.json in the current folder.
 """
 
 import json

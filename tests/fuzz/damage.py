@@ -1,7 +1,7 @@
 """Invariants of damaged files of logs and backups, for `fuzz_files` and the test suite.
 
-`check_log` and `Backups.check` make one damage from a random generator, and return what came of it. They raise
-`AssertionError`, or whatever escaped, where an invariant is broken.
+`check_log` and `Backups.check` damage a file at random and return the outcome. If an invariant is broken, they raise
+`AssertionError`, or the error that escaped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Rows = list[list[str]]
 
 
 def damaged(content: bytes, numbers: random.Random) -> bytes:
-    """The content with one to three changes, such as disks, editors and other programs make them."""
+    """The content with one to three changes, as disks, editors and other programs make them."""
     changed = bytearray(content)
     for _ in range(numbers.randint(1, 3)):
         at = numbers.randrange(len(changed) + 1)
@@ -83,15 +83,15 @@ def check_log(numbers: random.Random, folder: Path) -> str:
     after = _rows_of(path)
     assert after is not None
     kept = [] if before is None else _kept(before, training, cut)
-    if len(kept) < 2:  # a header alone may be replaced by that of the training
+    if len(kept) < 2:  # the training may replace a header without rows
         kept = after[:1]
-    # What a training writes may have further columns.
+    # The training may add columns.
     assert [row[: len(kept[0])] for row in after[: len(kept)]] == kept, (before, after)
     assert len(after) == len(kept) + 2, (before, after)
     frame = read_frame(path)
     assert frame.step.tolist()[-2:] == [cut, cut + 1]
     assert len(frame) == len(after) - 1
-    return "went on"
+    return "continued"
 
 
 def _write_log(path: Path, names: list[str], numbers: random.Random) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def _rows(first: int, count: int, names: list[str], numbers: random.Random, trai
 
 
 def _rows_of(path: Path) -> Rows | None:
-    """The header and the complete rows in a file as text; None if there are none."""
+    """The header and the complete rows of a file as text, or None if there are none."""
     if path.suffix == ".parquet":
         try:
             frame = pd.read_parquet(path)
@@ -153,7 +153,7 @@ def _is_one_error(error: Exception, start: str, path: Path) -> None:
 
 
 class Backups:
-    """Backups of one training at several moments and of other trainings, with a description of each."""
+    """Backups of one training at several moments, with its step and weights, and backups of other trainings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "run"
@@ -192,7 +192,7 @@ class Backups:
             self._mine = list(kept)
 
     def check(self, numbers: random.Random) -> str:
-        """Put files into the folder, and start a training there."""
+        """Put files into the folder, start a training there, and return which backup it used, or why not."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         paths = [self.folder / f"{name}.weights.h5" for name in ("latest", "previous")]
@@ -218,16 +218,16 @@ class Backups:
             _is_one_error(refused, "BackupAndRestore: ", self.folder)
             of_another = "is of a training with" in str(refused)
             assert of_another or expected is None, refused
-            return "another's" if of_another else "refused"
+            return "of another training" if of_another else "refused"
         if expected is None:
-            # Only content that somebody has sealed anew passes for a backup.
-            assert any(self._is_sealed(path) for path in paths if path.exists()), "a damaged backup was taken"
-            return "taken"
+            # Changed content is used only if it was sealed again.
+            assert any(self._is_sealed(path) for path in paths if path.exists()), "a damaged backup was used"
+            return "crafted"
         if states[0] is None and not self._is_sealed(paths[0]):
             assert [str(warning.message) for warning in caught if str(paths[0]) in str(warning.message)], caught
         if states[0] is not None or not self._is_sealed(paths[0]):
             assert (step_of(model), _weights(model)) == expected
-        return "the one before" if states[0] is None else "whole"
+        return "previous" if states[0] is None else "latest"
 
     @staticmethod
     def _is_sealed(path: Path) -> bool:
@@ -305,7 +305,7 @@ _BOMBS: list[bytes] = []
 
 
 def _bomb() -> bytes:
-    """A sealed file of some kilobytes whose entry claims to have 64 gigabytes."""
+    """A sealed file of a few kilobytes whose entry claims to have 64 gigabytes."""
     if not _BOMBS:
         buffer = io.BytesIO()
         with h5py.File(buffer, "w") as file:

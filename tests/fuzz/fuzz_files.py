@@ -1,10 +1,11 @@
-"""Fuzz the files of logs and backups: damage them at random, and continue with them. It does not need atheris.
+"""Fuzz the files of logs and backups: damage them at random, and continue with them. This does not need atheris.
 
     python tests/fuzz/fuzz_files.py logs --seconds 600
     python tests/fuzz/fuzz_files.py backups --seconds 600 --seed 7
     python tests/fuzz/fuzz_files.py logs --only 0-1234
 
-Each try has a number; `--only` repeats one. Prints each kind of finding once, and how often each outcome came.
+Each try has a name, SEED-NUMBER, and `--only` repeats one. The program prints each kind of finding once, and counts
+the outcomes.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python tests/fuzz/fuzz_inspect.py -max_total_time=60
 
-The first byte of an input says what the others are: a whole file, or its config, a learning rate, its weights, the
-state of callbacks, its metadata. Other options are libFuzzer's. A corpus is kept in a folder that is given.
+The first byte of an input chooses what the rest is: a whole file, or its config, a learning rate, its weights, the
+state of callbacks, or its metadata. Other options are those of libFuzzer. To keep the corpus, name a folder.
 """
 
 import sys

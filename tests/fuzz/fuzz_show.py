@@ -2,8 +2,8 @@
 
     python tests/fuzz/fuzz_show.py -max_total_time=60
 
-An input is a text, or, after a first byte of 1, choices by which a text is written that is nearly right. Other options
-are libFuzzer's. A corpus is kept in a folder that is given, otherwise it is lost at the end.
+An input is a text. If its first byte is 1, the rest are choices from a grammar, which give a text that is nearly
+right. Other options are those of libFuzzer. To keep the corpus, name a folder.
 """
 
 import os

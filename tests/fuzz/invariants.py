@@ -1,7 +1,7 @@
 """Invariants of `keras-lr show` and `keras-lr inspect` for any input, for the fuzzers and the test suite.
 
-`check_show` and `check_inspect` return what came out ("accepted", "refused") and raise `AssertionError`, or whatever
-escaped, where an invariant is broken.
+`check_show` and `check_inspect` return the outcome, "accepted" or "refused". If an invariant is broken, they raise
+`AssertionError`, or the error that escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -44,13 +43,13 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _watching[-1].add(f"{event} {str(arguments[0])[:200] if arguments else ''}")
 
 
-"".encode("cp437")  # zipfile reads names in it, and Python imports codecs when they are first used
+"".encode("cp437")  # zipfile reads names in this encoding, and Python imports a codec when it is first used
 sys.addaudithook(_hook)
 
 
 @contextlib.contextmanager
 def watched(allowed: Callable[[str], bool] = lambda event: False) -> Iterator[None]:
-    """A context in which nothing may be run, imported or opened, and which must be short."""
+    """A context in which nothing may be run, imported or opened. It must end within `SECONDS`."""
     seen: set[str] = set()
     begun = time.monotonic()
     _watching.append(seen)
@@ -80,7 +79,7 @@ class Attributes:
 
 
 def check_show(text: str) -> str:
-    """Only `ValueError` from the parser and exit code 2 from the command; what parses survives `repr`."""
+    """The parser may only raise `ValueError`, and the command only exit with 2. A parsed schedule survives `repr`."""
     attributes = Attributes()
     vars(parsing)["getattr"] = attributes
     try:
@@ -102,7 +101,7 @@ def check_show(text: str) -> str:
 
 
 def check_inspect(content: bytes, folder: Path) -> str:
-    """Only `ValueError` from the reader and exit code 2 from the command; no file but the one that was named is opened."""
+    """The reader may only raise `ValueError`, and the command only exit with 2. Only the named file is opened."""
     path = folder / "model.keras"
     path.write_bytes(content)
     try:
@@ -119,7 +118,7 @@ def _is_sentence(text: str) -> None:
 
 
 def command(function: Callable[..., None], *arguments: Any, **options: Any) -> str:
-    """Run a command: "accepted", or "refused" with one line on stderr and exit code 2. Anything else is raised."""
+    """Run a command. Returns "accepted", or "refused" if it exits with 2 and one line on stderr."""
     out, err = io.StringIO(), io.StringIO()
     begun = time.monotonic()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -140,7 +139,7 @@ def command(function: Callable[..., None], *arguments: Any, **options: Any) -> s
     return "refused"
 
 
-# Seeds, made by code.
+# Seeds.
 
 
 def texts() -> list[str]:
@@ -294,7 +293,7 @@ FORMS: tuple[Callable[[bytes], bytes], ...] = (
     lambda data: archive(weights=state(data)),
     lambda data: archive(metadata=data),
 )
-"""What a fuzzer's bytes may stand for: a whole file, or one part of one that is right otherwise."""
+"""A fuzzer's bytes are a whole file, or one part of a file that is otherwise valid."""
 
 
 def files() -> list[tuple[int, bytes]]:
@@ -312,7 +311,7 @@ def form(data: bytes) -> bytes:
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A few random changes, as fuzzers make them."""
+    """The data with a few random changes, as fuzzers make them."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(changed) + 1)
@@ -329,9 +328,3 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
             end = at + chance.randint(1, 30)
             changed[at:at] = changed[at:end] * chance.randint(1, 3)
     return bytes(changed)
-
-
-def in_folder(run: Callable[[Path], None]) -> None:
-    """Run in a temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder))

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def start() -> Any:
-    """Import atheris after the settings that must precede Keras, and Keras without instrumentation."""
+    """Set what must be set before Keras is imported. Then import atheris, and Keras without instrumentation."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -33,7 +33,7 @@ def fuzz(
     words: list[str],
 ) -> None:
     """Run libFuzzer on an invariant, with limits of time and memory for each input."""
-    one_input(b"")  # whatever is imported late is imported now
+    one_input(b"")  # trigger late imports
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)
         seeds(corpus)

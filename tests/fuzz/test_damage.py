@@ -11,13 +11,13 @@ SEED = "suite"
 
 @pytest.mark.once
 @needs("pyarrow")
-def test_damaged_logs(tmp_path):
+def test_a_damaged_log_is_continued_or_refused(tmp_path):
     done = [damage.check_log(random.Random(f"{SEED}-{number}"), tmp_path) for number in range(150)]
-    assert set(done) == {"went on", "refused"}
+    assert set(done) == {"continued", "refused"}
 
 
 @pytest.mark.once
-def test_damaged_backups(tmp_path):
+def test_a_damaged_backup_is_never_used(tmp_path):
     backups = damage.Backups(tmp_path)
     done = [backups.check(random.Random(f"{SEED}-{number}")) for number in range(80)]
-    assert {"whole", "the one before", "refused", "another's"} <= set(done)
+    assert {"latest", "previous", "refused", "of another training"} <= set(done)

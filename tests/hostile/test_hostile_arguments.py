@@ -1,6 +1,7 @@
-"""Every public callable × every argument × every wrong value: a `TypeError` or `ValueError` that names the argument.
+"""Every argument of every public callable refuses every wrong value, with an error that names the argument.
 
-What is accepted must be in `hostile.allowed`, and give what the plain value gives.
+The error must be a `TypeError` or `ValueError`. A value that is accepted must be in `hostile.allowed`, and give the
+same result as its plain form.
 """
 
 import contextlib
@@ -24,14 +25,14 @@ from keras_lr.tools.range_test import sweep
 pytestmark = pytest.mark.once
 
 SECONDS, WAITED = 20.0, 300.0
-"""Of computing that a call may take, and by the clock: a busy machine can keep a call of milliseconds waiting for long."""
+"""The limits for a call: seconds of computing, and seconds by the clock, in which a busy machine may keep it waiting."""
 
 TARGETS = hostile.targets()
 
 
 @pytest.fixture(autouse=True)
 def _apart(tmp_path, monkeypatch):
-    """Run in an empty folder, close pictures, and replace trainings, which come after the checks."""
+    """Run in an empty folder, replace trainings, which begin only after the checks, and close pictures."""
     monkeypatch.chdir(tmp_path)
 
     def trained(_, payloads, *rest):
@@ -59,13 +60,13 @@ def _apart(tmp_path, monkeypatch):
 
 
 def outcome(target, argument, value):
-    """The outcome of a call: a result or an error, and the problems of the error."""
+    """The result of a call and None, or None and the problem with its error ("" if there is none)."""
     begun, waited = time.thread_time(), time.monotonic()
     try:
         with warnings.catch_warnings(), contextlib.ExitStack():
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            # A number of steps for `to_frame` and `plot` works still.
+            # A number of steps still works for `to_frame` and `plot`.
             warnings.filterwarnings("ignore", r"\w+: `\w+\(\d+\)` is deprecated, since `values", DeprecationWarning)
             made = target(argument, value)
     except (TypeError, ValueError) as error:
@@ -89,8 +90,10 @@ def blamed(target, argument):
 
 
 def says_which_operand(error, sign, value):
-    """Whether an operator's error names our argument. Where Python, or the class of the operand on the left, refuses
-    before we are asked, it is in its own words."""
+    """Whether the error of an operator is right.
+
+    If Python or the class of the left operand refuses first, the error cannot name our argument.
+    """
     named = any(f"`{name}`" in str(error) for name in ("factor", "divisor", "schedules"))
     if f"{sign}.other" in hostile.ALLOWED and sign != "other >> schedule":
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
@@ -109,7 +112,7 @@ def problems(target, count):
             made, wrong = outcome(target, argument, make())
             count["tried"] += 1
             if wrong is None and name not in hostile.allowed(target.name, argument):
-                wrong = f"is accepted: {hostile.shown(made)}"
+                wrong = f"is accepted: {hostile.brief(made)}"
             elif wrong is None:
                 count["accepted"] += 1
                 wrong = about(made, target, argument, name)
@@ -155,7 +158,7 @@ def test_wrong_arguments_are_refused_by_name(number):
 
 
 def test_how_many_wrong_arguments_are_tried(capsys):
-    """The figure in docs/reliability.md; run with ``-s`` to see it. New callables and arguments are found automatically."""
+    """It prints the figure for docs/reliability.md. New callables and arguments are found automatically."""
     pairs = [(target, name) for target in TARGETS for name in target.arguments if name not in target.unchecked]
     with capsys.disabled():
         print(f"\n{len(pairs):,} arguments of {len(TARGETS)} callables, {len(pairs) * len(hostile.VALUES):,} inputs")
@@ -196,7 +199,7 @@ def too_long(rate):
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "problem"),
     [
         (strict, None),
         (lenient, "is accepted: "),
@@ -208,12 +211,12 @@ def too_long(rate):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_not_strict_is_found(call, said, monkeypatch):
-    """`problems` finds each kind of problem, and nothing in a correct callable."""
+def test_problems_of_callables_are_found(call, problem, monkeypatch):
+    """Each kind of problem is found, and none in a correct callable."""
     monkeypatch.setitem(hostile.ALLOWED, "made up.rate", {"a fraction", "5e-324"})
     if call is another_schedule:
         monkeypatch.setitem(hostile.ALLOWED, "made up.rate", set(hostile.VALUES))
     found = problems(hostile.Target("made up", call, {}, ("rate",)), Counter())
-    assert found == [] if said is None else any(said in line for line in found), found
+    assert found == [] if problem is None else any(problem in line for line in found), found
     if call is lenient:
         assert len(found) == len(hostile.VALUES) - 2

@@ -1,6 +1,6 @@
-"""Malicious files: nothing in them is run or imported, nothing hangs or fills the memory, and errors are sentences.
+"""Nothing in a malicious file is run or imported, nothing hangs or fills the memory, and errors are sentences.
 
-`keras.saving.load_model` is Keras's. What is tested of it here is that our schedules refuse wrong configs in it.
+`keras.saving.load_model` belongs to Keras. The tests only check that our schedules refuse wrong configs in it.
 """
 
 import io
@@ -48,7 +48,7 @@ def _in_time():
 
 @pytest.fixture
 def trap(tmp_path, monkeypatch):
-    """A module that leaves a mark when it is imported; the test fails if it is."""
+    """A module that leaves a mark when it is imported. Then the test fails."""
     (tmp_path / "trap_module.py").write_text(
         "import pathlib\npathlib.Path(__file__).with_name('sprung').touch()\nEvil = 1\n"
     )
@@ -121,7 +121,7 @@ DEPTHS = (70, 300)
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_a_schedule_inside_a_config_is_of_a_known_class(name, trap):
+def test_a_config_may_only_contain_registered_schedules(name, trap):
     for owner, argument in ((klr.Warmup, "schedule"), (klr.Sum, "schedules")):
         given = EVIL[name] if argument == "schedule" else [EVIL[name], 0.1]
         config = {argument: given} | ({"warmup_steps": 3} if owner is klr.Warmup else {})
@@ -138,7 +138,7 @@ def test_deep_configs_are_refused(depth):
         serialization.from_serialized(deep(depth))
 
 
-def test_the_deepest_schedule_works():
+def test_the_deepest_allowed_schedule_works():
     made = klr.LinearDecay(0.1, 8)
     for _ in range(tree.DEEPEST - 1):
         made = klr.Warmup(made, 1, 0.5)
@@ -150,7 +150,7 @@ def test_the_deepest_schedule_works():
         klr.Warmup(made, 1)
 
 
-def test_invalid_configs():
+def test_invalid_configs_are_refused():
     for config in (None, 3, [], "x", {1: 2}):
         with pytest.raises(TypeError, match="`config` must be a dict"):
             klr.Constant.from_config(config)
@@ -160,7 +160,7 @@ def test_invalid_configs():
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_scheduled_creates_only_stock_optimizers_and_schedules(name, trap):
+def test_scheduled_creates_only_keras_optimizers_and_schedules(name, trap):
     good = klr.Scheduled(keras.optimizers.SGD(0.1), momentum=klr.Constant(0.5)).get_config()
     assert klr.optimizers.scheduled.ScheduledOptimizer.from_config(good).hyperparameters["momentum"] == klr.Constant(
         0.5
@@ -188,13 +188,13 @@ def inspected(content, tmp_path):
     return inspection.inspect_file(tmp_path / "model.keras")
 
 
-def test_the_inspected_files_are_valid_otherwise(tmp_path):
+def test_the_archives_of_these_tests_are_otherwise_valid(tmp_path):
     found = inspected(invariants.archive(weights=invariants.state(step=7)), tmp_path)
     assert (found.step, found.rates[0].source) == (7, 0.1)
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_inspect_runs_nothing(name, trap, tmp_path):
+def test_inspect_runs_no_code(name, trap, tmp_path):
     for rate in (EVIL[name], config_of("Warmup", schedule=EVIL[name], warmup_steps=2)):
         found = inspected(invariants.archive(invariants.with_rate(rate)), tmp_path)
         assert isinstance(found.rates[0].source, str)
@@ -203,11 +203,11 @@ def test_inspect_runs_nothing(name, trap, tmp_path):
 @pytest.mark.parametrize(
     "rate", [b"1" + b"0" * 400, b"1" + b"0" * 5000, b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"nul"]
 )
-def test_rates_that_cannot_be_read(rate, tmp_path):
+def test_rates_that_cannot_be_read_are_refused(rate, tmp_path):
     refused(invariants.archive(invariants.with_rate_text(rate)), tmp_path)
 
 
-def test_rates_that_are_not_numbers(tmp_path):
+def test_rates_that_are_not_numbers_are_unknown(tmp_path):
     for rate in (b"true", b'"x"', b"[1]", b"null"):
         assert inspected(invariants.archive(invariants.with_rate_text(rate)), tmp_path).rates[0].source == "unknown"
     for rate in (b"NaN", b"Infinity"):
@@ -247,7 +247,7 @@ class _nothing:  # noqa: N801 - a context
 META = ("metadata.json", b'{"keras_version": "3"}')
 
 
-def test_zip_tricks(tmp_path):
+def test_malicious_zip_files_are_refused(tmp_path):
     config = ("config.json", invariants.with_rate(0.1))
     twice = entries(META, config, ("config.json", invariants.with_rate(0.2)))
     assert "several entries named config.json" in refused(twice, tmp_path)
@@ -373,7 +373,7 @@ HDF5 = {
 
 
 @pytest.mark.parametrize("name", HDF5)
-def test_hdf5_tricks(name, tmp_path, monkeypatch):
+def test_malicious_hdf5_files_are_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with h5py.File("secret.h5", "w") as file:
         file["x"] = np.int64(12345)
@@ -384,7 +384,7 @@ def test_hdf5_tricks(name, tmp_path, monkeypatch):
     assert "12345" not in text
 
 
-def test_truncated_hdf5(tmp_path):
+def test_truncated_hdf5_files_do_not_crash_inspect(tmp_path):
     whole = invariants.state()
     for end in range(8, len(whole) - 1, 211):
         path = tmp_path / "model.keras"
@@ -393,7 +393,7 @@ def test_truncated_hdf5(tmp_path):
 
 
 def test_a_large_file_is_read_in_place(tmp_path):
-    """Five hundred megabytes of weights before the counter: only the necessary parts are read."""
+    """Before the counter are 500 megabytes of weights, which are not read."""
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("layers", (2**26,), "f8", fillvalue=0.0, chunks=None)[0] = 1.0
@@ -406,7 +406,7 @@ def test_a_large_file_is_read_in_place(tmp_path):
     assert inspection.inspect_file(tmp_path / "model.keras").step == 7
 
 
-# The state of callbacks, as weights bring it.
+# The state of callbacks in a file of weights.
 
 
 class Store(dict):
@@ -532,7 +532,7 @@ def test_a_backup_with_a_wrong_epoch_is_refused(epoch, tmp_path):
         fit(built(), klr.BackupAndRestore(tmp_path))
 
 
-def test_backups_that_are_not_files_of_weights(tmp_path):
+def test_backups_that_are_not_files_of_weights_are_refused(tmp_path):
     path = tmp_path / "latest.weights.h5"
     model = built()
     model.save_weights(path)
@@ -543,7 +543,7 @@ def test_backups_that_are_not_files_of_weights(tmp_path):
             fit(built(), klr.BackupAndRestore(tmp_path))
 
 
-def test_a_schedule_of_a_checkpoint_is_of_a_known_class(trap):
+def test_a_checkpoint_may_only_contain_registered_schedules(trap):
     for name in ("a module that is imported", "os.system", "a lambda", "deserialize itself", "a layer"):
         model = built(klr.Constant(0.2))
         noted = {"rates": {"learning_rate": {"schedule": EVIL[name]}}}
@@ -552,7 +552,7 @@ def test_a_schedule_of_a_checkpoint_is_of_a_known_class(trap):
             fit(model, klr.BindSchedule(on_mismatch="checkpoint"))
 
 
-# `load_model` is Keras's; ours is what our schedules do in it.
+# Schedules in Keras's `load_model`.
 
 
 @pytest.mark.parametrize(
@@ -574,7 +574,7 @@ def test_load_model_reports_the_mistake_in_a_schedule(name, tmp_path):
 
 
 def doubled(levels):
-    """A schedule that is added to itself repeatedly: a file of a few megabytes with millions of parts."""
+    """A schedule that is repeatedly added to itself. A file of a few megabytes may have millions of parts."""
     config = keras.saving.serialize_keras_object(klr.LinearDecay(0.1, 100))
     for _ in range(levels):
         config = {
@@ -631,13 +631,13 @@ def test_files_that_are_not_logs_are_refused(name, tmp_path):
     with pytest.raises(ValueError, match="is not a log: ."):
         log_reader.read_frame(path)
     assert invariants.command(cli.compare, [path], plot=None) == "refused"
-    if name not in ("empty", "a rate in words", "a quote without end"):  # the resume reads the steps alone
+    if name not in ("empty", "a rate in words", "a quote without end"):  # a resumed training reads only the steps
         with pytest.raises(ValueError, match="is not a complete log of this training"):
             logfile.CsvLog(path).cut(0, 5)
 
 
 @needs("pyarrow")
-def test_invalid_parquet_files(tmp_path):
+def test_invalid_parquet_files_are_refused(tmp_path):
     path = tmp_path / "log.parquet"
     frame = pd.DataFrame({"step": [0, 1], "epoch": [0, 0], "batch": [0, 1], "learning_rate": [0.1, 0.2]})
     frame.to_parquet(path)
@@ -657,7 +657,7 @@ def test_invalid_parquet_files(tmp_path):
 
 
 @needs("pyarrow")
-def test_parquet_bombs(tmp_path, monkeypatch):
+def test_parquet_bombs_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "log.parquet"
     rows = 3_000_000
     pd.DataFrame({"step": np.zeros(rows, np.int64), "epoch": 0}).to_parquet(path, compression="gzip")
@@ -722,7 +722,7 @@ def test_a_file_that_is_not_a_journal_is_refused_and_unchanged(name, tmp_path):
     ],
     ids=lambda text: ascii(text)[:50],
 )
-def test_texts_that_should_take_long_or_break(text):
+def test_malicious_texts_are_parsed_or_refused_quickly(text):
     assert invariants.check_show(text) in ("accepted", "refused")
 
 
@@ -730,4 +730,4 @@ def test_nested_warmups_do_not_double_the_work():
     made = klr.LinearDecay(0.1, 5)
     for _ in range(40):
         made = klr.Warmup(made, 1, 0.5).cooldown(50, 5) if _ % 8 == 7 else klr.Warmup(made, 1, 0.5)
-    assert np.isfinite(made.values(range(100))).all()  # 2**40 evaluations would not come to an end
+    assert np.isfinite(made.values(range(100))).all()  # 2**40 evaluations would take forever

@@ -1,4 +1,4 @@
-"""Constructions that must fail, each with the exact sentence."""
+"""Wrong arguments of constructors raise, each with an exact sentence."""
 
 import keras
 import numpy as np
@@ -436,7 +436,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("number", range(len(TABLE)))
-def test_is_refused_with_the_sentence(number):
+def test_a_wrong_argument_raises_with_the_sentence(number):
     make, error, message = TABLE[number]
     with pytest.raises(error) as caught:
         make()
@@ -444,7 +444,7 @@ def test_is_refused_with_the_sentence(number):
         assert str(caught.value) == message
 
 
-def test_the_fix_is_named():
+def test_errors_suggest_a_fix():
     with pytest.raises(TypeError, match="a function cannot be saved with a model; subclass `Schedule`"):
         klr.Warmup(lambda step: 0.1, 5)
     with pytest.raises(ValueError, match=r"StepDecay\(0.1, 5\) has none \(use `Sequential`\)"):
@@ -536,7 +536,7 @@ OF_TORCH = (7, 8)
 @pytest.mark.parametrize(
     "number", [pytest.param(n, marks=needs("torch")) if n in OF_TORCH else n for n in range(len(INSTEAD))]
 )
-def test_something_else_instead_of_a_schedule(number):
+def test_the_error_says_what_was_given_instead_of_a_schedule(number):
     make, hint = INSTEAD[number]
     sentence = f"must be a learning-rate schedule or a learning rate ({hint}"
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

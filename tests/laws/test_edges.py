@@ -15,7 +15,7 @@ from keras_lr.schedules.cyclical import MOST_RESTARTS, restarts
 KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
 
 
-# What is just allowed, and what is just not.
+# Arguments at a limit, and just beyond it.
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_chain_of_one():
 
 
 def test_as_many_restarts_as_are_allowed():
-    low, high = 1.0 + 1e-6, 1.001  # too many restarts, and not too many; halved until these are just as many
+    low, high = 1.0 + 1e-6, 1.001  # `low` has too many restarts. Bisection brings `high` to the largest allowed number.
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (low, middle) if len(restarts(1000, middle)) <= MOST_RESTARTS else (middle, high)
@@ -110,7 +110,7 @@ def test_as_many_restarts_as_are_allowed():
         klr.CosineDecayRestarts(0.1, 1000, t_mul=low)
 
 
-# Durations, as numbers.
+# Durations.
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_durations(schedule, duration):
     assert schedule.duration == duration
 
 
-# Operators and shifts put together what belongs together.
+# Operators and shifts merge equal parts.
 
 A, B, C = klr.LinearDecay(0.1, 5), klr.LinearDecay(0.2, 6), klr.LinearDecay(0.3, 7)
 
@@ -200,7 +200,7 @@ def test_the_changes_of_a_reduced_schedule():
     assert klr.Reduced(KERAS, 0.5).changes() == ()
 
 
-# Small numbers of steps, where the formulas have their corners.
+# Very few steps, where the formulas have special cases.
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_corners(schedule, rates):
     ids=repr,
 )
 def test_a_step_in_a_small_dtype_does_not_make_the_numbers_small(schedule, dtype):
-    """Also 0, which has no predecessor in an unsigned dtype."""
+    """Step 0 is included, because an unsigned dtype has nothing below it."""
     for step in (0, 17, 120):
         got = compiled(schedule)(keras.ops.convert_to_tensor(step, dtype=dtype))
         assert float(keras.ops.convert_to_numpy(got)) == pytest.approx(float(schedule.values(step)), rel=1e-6), step
@@ -259,7 +259,7 @@ def test_a_step_in_a_small_dtype_does_not_make_the_numbers_small(schedule, dtype
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has input signatures")
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 def test_an_input_signature_of_every_integer_dtype(dtype):
-    """One trace for all steps of a dtype, including its largest value."""
+    """One trace serves all steps of a dtype, including the largest."""
     import tensorflow as tf
 
     schedules = [
@@ -276,7 +276,7 @@ def test_an_input_signature_of_every_integer_dtype(dtype):
         np.testing.assert_allclose(got.numpy(), schedule.values(steps), rtol=2e-6, atol=1e-9)
 
 
-# Rates close to 0 are as precise as others: nothing is made of the difference of two large numbers.
+# Rates close to 0 are as precise as others, because no formula subtracts two large numbers.
 
 
 def half_cosine(left: float) -> float:
@@ -328,7 +328,7 @@ def test_small_rates_are_precise(schedule, rates):
 
 
 def test_a_steep_tanh_is_precise_in_its_middle():
-    """Far from step 0 an argument of ±2000 has no digits left for the middle, unless it is measured from there."""
+    """An argument of ±2000 loses its digits in the middle, unless it is measured from there."""
     steps = 2**29 + np.array([-300_000, -40_001, -3, 0, 3, 40_001, 300_000])
     schedule = klr.TanhDecay(1.0, 2**30, lower=-1000.0, upper=1000.0)
     expected = [(1 - math.tanh(-1000 + 2000 * int(step) / 2**30)) / 2 for step in steps]
@@ -368,7 +368,7 @@ def test_every_pace_has_small_numbers_and_is_near():
         pace = Fraction(float(share))
         found = klr.Paced.nearest(pace)
         assert max(found.numerator, found.denominator) <= MOST
-        # A fraction with denominators to n is nearer than 1/n, and n is about MOST / pace for a pace above 1.
+        # Fractions with denominators up to n come closer than 1/n. For a pace above 1, n is about MOST / pace.
         assert abs(found - pace) <= max(pace + 2, 1) / MOST, pace
 
 

@@ -53,7 +53,7 @@ RULE = ("patience", "min_delta", "threshold_mode", "warmup", "cooldown", "window
 @examples(200, 6000)
 @given(OPTIONS, SEQUENCES)
 def test_the_rule_by_itself(options, metrics):
-    """Without a rate, and thus without bounds and a reset."""
+    """The rule has no rate, so the bounds and the reset are left out."""
     rule = GreedyRule(options["mode"], **{name: options[name] for name in RULE})
     model, state = GreedyModel(**options | {"min_lr": 0.0, "max_lr": math.inf, "reset_start": None}), GreedyState()
     for metric in metrics:
@@ -86,13 +86,13 @@ def expected_rates(model, metrics):
     return rates
 
 
-# A rate at its bound from the start is warned of, which another test is about.
+# Another test checks the warning about a rate that starts at its bound.
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:GreedyLearningRate. the learning rate is not above")
 @examples(40, 1500)
 @given(st.booleans(), OPTIONS, SEQUENCES)
 def test_the_rates_of_a_number_and_of_a_constant_schedule(is_schedule, options, metrics):
-    """With `drive`, whose training step only counts."""
+    """`drive` needs no compiled step."""
     if options["on_nan"] == "stop":
         options["on_nan"] = "count"
     model, callback = GreedyModel(**options), klr.GreedyLearningRate("metric", **options)
@@ -107,7 +107,7 @@ def test_the_rates_of_a_number_and_of_a_constant_schedule(is_schedule, options, 
 
 @pytest.mark.once
 def test_the_generated_sequences_cover_enough():
-    """Runs after the generated ones."""
+    """This test runs after those with generated sequences."""
     if not COUNTS:
         pytest.skip("no sequences were generated in this process")
     assert min(COUNTS[UP], COUNTS[DOWN]) > 200
@@ -126,12 +126,12 @@ def test_a_training_applies_the_rates(rate):
     net = model_with(RATE if rate == "number" else klr.Constant(RATE))
     fit(net, weight := Weight(), Metric(FALLING_THEN_FLAT), klr.GreedyLearningRate("metric", **QUICK), epochs=15)
     assert_applied(weight, np.repeat(rates, 5))
-    # Once up to `max_lr`, and from there down to `min_lr`.
+    # The rate rises to `max_lr` and then falls to `min_lr`.
     assert (max(rates), min(rates)) == (1.5, 0.2)
 
 
-def test_on_a_schedule_its_own_scale_is_what_changes():
-    """If the bounds have no effect, the rates are those of the schedule times those of a number that starts at 1."""
+def test_a_schedule_is_scaled_as_a_number_would_be():
+    """Without bounds, the rates are those of the schedule times those of a number that starts at 1."""
     options = QUICK | {"min_lr": 0.0, "max_lr": 100.0}
     scales = np.array(expected_rates(GreedyModel(**COMMON, **options, on_nan="count"), FALLING_THEN_FLAT)[:-1]) / RATE
     line = klr.LinearDecay(RATE, 90)
@@ -149,7 +149,7 @@ def test_the_bounds_limit_only_the_scaling_of_a_schedule():
     callback = klr.GreedyLearningRate("metric", **QUICK | {"patience": 0})
     metrics = [*(9.0 - epoch for epoch in range(10)), *[5.0] * 5]
     fit(model_with(stairs), weight := Weight(), Metric(metrics), callback, epochs=15)
-    # Ten epochs that improve. At 2 it is not raised. To 1.5 it is raised by 1.5, and at the next stair by 2 to 1.5 again;
-    # at the last stair it is 3 · 0.1 and raised twice. Then it falls to 0.2, although the stair itself is 0.1.
+    # Ten epochs improve. At 2 the rate is above `max_lr` and not raised. On the stair at 1 it is raised to 1.5, and on the
+    # stair at 0.5 to 1.5 again. On the last stair it is 3 · 0.1 and raised twice. Then it falls to `min_lr`, 0.2.
     rates = [2.0, 2.0, *[1.5] * 7, 0.6, 1.2, 0.6, 0.3, 0.2, 0.2]
     assert_applied(weight, np.repeat(rates, 5))

@@ -1,4 +1,4 @@
-"""Every schedule of the catalogue, and every law."""
+"""The laws that every schedule of the catalogue must obey."""
 
 import copy
 import dataclasses
@@ -97,7 +97,7 @@ def grid():
     anywhere = (2 ** (rng.random(600) * 31)).astype(np.int64)
     special = [2**24 - 1, 2**24 + 1, 2**24 + 3, 2**30, LAST - 1, LAST]
     steps = np.unique(np.concatenate([np.arange(400), anywhere, special]))
-    # Where the counter is wide enough, steps that an int32 cannot hold.
+    # Steps beyond an int32, where the counter can hold them.
     return np.append(steps, FAR) if COUNTER == "int64" else steps
 
 
@@ -120,7 +120,7 @@ def assert_close(got, want, top):
 
 
 @pytest.mark.once
-def test_points_checked_by_hand(row):
+def test_host_values_equal_the_points_computed_by_hand(row):
     for step, rate in row.points.items():
         assert float(row.schedule.values(step)) == pytest.approx(rate, rel=1e-5, abs=1e-12), step
 
@@ -128,10 +128,8 @@ def test_points_checked_by_hand(row):
 @pytest.mark.once
 def test_host_values_equal_the_independent_formula(row):
     steps = np.array([*NEAR, 1000, 12_345, 2**24 + 3])
-    if "Keras" in row.id:
-        expected, tolerance = [row.oracle(int(step)) for step in steps], 1e-6
-    else:
-        expected, tolerance = [row.oracle(int(step)) for step in steps], 1e-11
+    expected = [row.oracle(int(step)) for step in steps]
+    tolerance = 1e-6 if "Keras" in row.id else 1e-11
     top = max(expected)
     np.testing.assert_allclose(row.schedule.values(steps), expected, rtol=tolerance, atol=tolerance * 1e-2 * top)
 
@@ -146,7 +144,7 @@ def test_compiled_step_equals_host(row):
 
 @laws
 def test_mapped_over_steps_equals_host(row):
-    """A batch of steps, passed one by one to the schedule by `vectorized_map` of each backend."""
+    """`vectorized_map` gives each step of a batch to the schedule by itself."""
     if row.id not in MAPPED:
         pytest.skip("Keras's own conditions are not mapped there")
     steps = np.array([0, 3, 41, 99, 1000])
@@ -179,14 +177,14 @@ def test_vector_equals_scalars_in_any_order(schedule):
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (6,), (2, 3), (0,)])
-def test_shapes_are_kept(schedule, shape):
+def test_rates_have_the_shape_of_the_steps(schedule, shape):
     steps = np.arange(math.prod(shape)).reshape(shape)
     assert schedule.values(steps).shape == shape
     assert schedule.values(steps).dtype == np.float64
     assert tuple(schedule(counter(steps)).shape) == shape
 
 
-def test_all_kinds_of_step_give_the_same(schedule):
+def test_every_type_of_step_gives_the_same_rate(schedule):
     want = np.float32(schedule.values(17))
     kinds = [17, np.int64(17), np.int32(17), 17.0, np.array(17), counter(17), keras.ops.convert_to_tensor(17, "int32")]
     kinds.append(keras.Variable(17, dtype=COUNTER, trainable=False))
@@ -200,7 +198,7 @@ def test_all_kinds_of_step_give_the_same(schedule):
 @pytest.mark.slow
 @laws
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_floatx_rounds_the_result_only(row, floatx, dtype):
+def test_floatx_rounds_only_the_result(row, floatx, dtype):
     schedule = row.schedule
     floatx(dtype)
     steps = np.array([257, 70_000, 2**24 + 1])
@@ -214,7 +212,7 @@ def test_floatx_rounds_the_result_only(row, floatx, dtype):
 
 @pytest.mark.once
 def test_far_steps_are_finite(schedule):
-    """`grid` has the compiled step at those of these steps that fit into a counter."""
+    """The compiled step gets the far steps that fit into a counter from `grid`."""
     assert np.all(np.isfinite(schedule.values(FAR)))
     assert np.all(schedule.values(FAR) >= 0)
 
@@ -284,7 +282,7 @@ def test_equality_is_by_class_and_arguments(row):
 
 
 @pytest.mark.once
-def test_frozen(schedule):
+def test_a_schedule_is_immutable(schedule):
     name = next(iter(dataclasses.fields(schedule))).name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(schedule, name, 0.5)
@@ -340,7 +338,7 @@ def test_plot_draws_the_values(schedule):
     pyplot.close(axes.figure)
 
 
-# The catalogue and the package as wholes.
+# The whole catalogue and the whole package.
 
 
 @pytest.mark.once
@@ -436,7 +434,7 @@ def test_numpy_numbers_become_python_numbers():
 
 
 @pytest.mark.once
-def test_warmup_joins_without_a_jump():
+def test_a_warmup_reaches_the_first_rate_of_a_cosine():
     schedule = klr.Warmup(klr.CosineDecay(0.4, 50), 9)
     assert float(schedule.values(9)) == float(klr.CosineDecay(0.4, 50).values(0))
     assert abs(np.diff(schedule.values(np.arange(60)))).max() <= 0.4 / 9 + 1e-12

@@ -1,6 +1,6 @@
 """`ReduceOnPlateau` against a model of its documentation, over generated sequences of epochs.
 
-`KERAS_LR_LONG=1` generates more than 10,000 sequences, new ones each time; otherwise a few hundred.
+There are a few hundred sequences. `KERAS_LR_LONG=1` generates more than 10,000, new ones each time.
 """
 
 import collections
@@ -25,7 +25,7 @@ FLOOR = 0.11
 COUNTS = collections.Counter()
 
 
-# Numbers with few binary digits, so that a metric can pass the best by exactly the threshold; and others.
+# Numbers with few binary digits, so that a metric can improve by exactly the threshold.
 EXACT = st.integers(-12, 12).map(lambda k: k / 4)
 METRICS = st.one_of(
     EXACT,
@@ -65,7 +65,7 @@ BATCHES = 5
 
 
 class Driver:
-    """The callback on a compiled model, its hooks called as `fit` calls them."""
+    """The callback on a compiled model. Its hooks are called as `fit` calls them."""
 
     def __init__(self, rate, options):
         self.options = options
@@ -84,7 +84,7 @@ class Driver:
         self.callback.on_train_begin()
 
     def restore(self):
-        """Another process: the state as JSON, into a new callback."""
+        """As in another process, give the state to a new callback as JSON."""
         state = json.loads(json.dumps(self.callback.get_state()))
         self.callback.on_train_end()
         self.callback = self.fresh()
@@ -102,7 +102,7 @@ class Driver:
 
 
 def play(name, options, events):
-    """Callback and model side by side; they must agree after each epoch."""
+    """Run callback and model side by side. They must agree after each epoch."""
     schedule = SCHEDULES[name]
     driver, model = Driver(schedule, options), PlateauModel(**options)
     number, expected = 0, RATE
@@ -144,7 +144,7 @@ def assert_agree(driver, model, rate):
     assert driver.model.stop_training == model.stopped
 
 
-# A missing metric and a floor that is reached are warned of, which other tests are about.
+# Other tests check the warnings about a missing metric and about `min_lr`.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ReduceOnPlateau")
 @pytest.mark.xdist_group("sequences")
@@ -154,7 +154,6 @@ def test_on_a_number(options, events):
     play("number", options, events)
 
 
-# A missing metric and a floor that is reached are warned of, which other tests are about.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ReduceOnPlateau")
 @pytest.mark.xdist_group("sequences")
@@ -171,7 +170,7 @@ RULE = ("patience", "min_delta", "threshold_mode", "cooldown", "window", "on_nan
 @examples(300, 6000)
 @given(OPTIONS, st.lists(METRICS | EXACT, min_size=8, max_size=40))
 def test_the_rule_by_itself(options, metrics):
-    """Longer sequences, since Keras is not involved: without a rate, a floor and steps."""
+    """The rule needs no Keras, no rate and no steps, so the sequences are longer."""
     rule = PlateauRule(options["mode"], **{name: options[name] for name in RULE})
     state, model = PlateauState(), PlateauModel(**options | {"min_lr": 0.0, "start_after": 0})
     for metric in metrics:
@@ -192,12 +191,12 @@ def test_the_rule_by_itself(options, metrics):
 
 GOOD, BAD = 1.0, 2.0
 LIVES = [
-    ("falls and rests", {"patience": 2, "cooldown": 2}, [[GOOD, BAD, BAD, BAD, BAD, BAD, BAD, GOOD, 0.5, BAD]]),
-    ("goes on in a second fit", {"patience": 3, "mode": "max"}, [[BAD, GOOD], [GOOD, GOOD, GOOD], [GOOD, 3.0]]),
-    ("does not look at the start", {"patience": 2, "start_after": 10}, [[0.1, 0.2, GOOD, BAD, BAD, BAD, BAD]]),
+    ("reduces and cools down", {"patience": 2, "cooldown": 2}, [[GOOD, BAD, BAD, BAD, BAD, BAD, BAD, GOOD, 0.5, BAD]]),
+    ("continues in a second fit", {"patience": 3, "mode": "max"}, [[BAD, GOOD], [GOOD, GOOD, GOOD], [GOOD, 3.0]]),
+    ("ignores the warmup", {"patience": 2, "start_after": 10}, [[0.1, 0.2, GOOD, BAD, BAD, BAD, BAD]]),
     ("forgets a spike", {"patience": 2, "window": 2}, [[0.1, BAD, BAD, 1.5, 1.4, 1.5, 1.6, 1.7]]),
-    ("meets a NaN", {"patience": 3, "on_nan": "reduce", "cooldown": 1}, [[GOOD, math.nan, math.nan, math.nan, 0.5]]),
-    ("comes to the floor", {"patience": 1, "min_lr": FLOOR}, [[GOOD, BAD, BAD, BAD, BAD]]),
+    ("receives a NaN", {"patience": 3, "on_nan": "reduce", "cooldown": 1}, [[GOOD, math.nan, math.nan, math.nan, 0.5]]),
+    ("reaches min_lr", {"patience": 1, "min_lr": FLOOR}, [[GOOD, BAD, BAD, BAD, BAD]]),
 ]
 
 
@@ -205,9 +204,9 @@ LIVES = [
 @pytest.mark.filterwarnings("ignore:ReduceOnPlateau")
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize(("options", "fits"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
-@pytest.mark.parametrize("anew", [False, True], ids=["same callback", "state kept elsewhere"])
+@pytest.mark.parametrize("anew", [False, True], ids=["same callback", "state saved elsewhere"])
 def test_trainings_apply_the_rates_of_the_model(name, options, fits, anew):
-    """The weight falls by the rates of the model at each step, also after a new callback got the state."""
+    """At each step the weight falls by the rate of the model, also after a new callback was given the state."""
     options = {
         "factor": 0.5, "mode": "min", "min_delta": 0.0, "threshold_mode": "abs", "cooldown": 0, "min_lr": 0.0,
         "start_after": 0, "window": None, "on_nan": "count",
@@ -231,7 +230,7 @@ def test_trainings_apply_the_rates_of_the_model(name, options, fits, anew):
 
 
 def applied(schedule, steps, rate, document):
-    """The rates of some steps with the reductions so far."""
+    """The rates at some steps, with the reductions so far."""
     if schedule is None:
         return np.full(len(steps), rate)
     base = np.array([float(keras.ops.convert_to_numpy(schedule(int(step)))) for step in steps])
@@ -239,7 +238,7 @@ def applied(schedule, steps, rate, document):
 
 
 def test_a_state_saved_elsewhere_scales_the_schedule_of_a_new_model():
-    """The documented way to save the state elsewhere: a new process, a new model, a new callback."""
+    """As documented for a state that you save yourself, with a new process, a new model and a new callback."""
     schedule, first = klr.LinearDecay(RATE, 90), ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fit(model_with(schedule), Metric([GOOD, BAD, BAD]), first, epochs=3)
     second, weight = ReduceOnPlateau("metric", 0.5, 2, mode="min"), Weight()
@@ -252,7 +251,7 @@ def test_a_state_saved_elsewhere_scales_the_schedule_of_a_new_model():
 @pytest.mark.slow
 @pytest.mark.xdist_group("sequences")
 def test_the_generated_sequences_cover_enough():
-    """Runs after the generated ones: they had reductions and long ways to them."""
+    """This test runs after those with generated sequences."""
     if not COUNTS:
         pytest.skip("no sequences were generated in this process")
     print(dict(COUNTS))

@@ -1,6 +1,6 @@
-"""Laws over randomly composed schedules: any class in any other, with units, operators and Keras's own inside.
+"""Laws over randomly composed schedules: any class in any other, with units, operators and Keras's schedules.
 
-`KERAS_LR_LONG=1` draws thousands of schedules anew each time; otherwise a few, always the same.
+The suite draws a few schedules, always the same. `KERAS_LR_LONG=1` draws thousands of new ones each time.
 """
 
 import copy
@@ -38,7 +38,7 @@ def assert_same_values(a, b, made):
 
 
 def assert_same(a, b, made):
-    """Bit by bit. Keras's own schedules return slightly different values for arrays and scalars."""
+    """Compare bit by bit, except where Keras's schedules return slightly different values for arrays and scalars."""
     if made.exact:
         np.testing.assert_array_equal(a, b)
     else:
@@ -95,7 +95,7 @@ def test_decays_never_rise(made, anywhere):
 @in_a_trace
 @given(schedules())
 def test_compiled_equals_host(made):
-    """In each way of tracing, with an array of steps, or scalars if Keras's own schedules do not accept arrays."""
+    """Steps are an array, or scalars where Keras's schedules do not accept arrays."""
     schedule, steps = made.bound, made.steps()
     if not made.vector:
         steps = steps[:: len(steps) // 12]
@@ -122,7 +122,7 @@ def test_a_call_equals_host(made, step):
 
 
 def assert_close(got, want, made):
-    """Rounding errors of float32: 2e-7 of the magnitudes each, and 2e-6 of a value above a millionth of them."""
+    """Allow for float32: 2e-7 of the magnitude for each rounding, and 2e-6 of values above a millionth of it."""
     error = np.abs(got - want)
     assert np.all(np.isfinite(got))
     assert np.all(got >= 0.0)
@@ -172,7 +172,7 @@ def test_a_keras_file_gives_an_equal_schedule(made, tmp_path_factory):
 
 @on_host
 @given(schedules(), schedules())
-def test_schedules_are_equal_if_they_are_written_alike(a, b):
+def test_schedules_are_equal_if_their_class_and_repr_are(a, b):
     alike = type(a.schedule) is type(b.schedule) and repr(a.schedule) == repr(b.schedule)
     assert (a.schedule == b.schedule) == alike
     assert (a.schedule != b.schedule) == (not alike)
@@ -183,7 +183,7 @@ def test_schedules_are_equal_if_they_are_written_alike(a, b):
 @on_host
 @given(schedules(), st.data())
 def test_another_number_is_another_schedule(made, data):
-    """Each argument matters for equality: if one is changed, the schedules are not equal."""
+    """Two schedules that differ in one argument are not equal."""
     schedule = made.schedule
     config = schedule.get_config()
     name = data.draw(st.sampled_from([name for name, value in config.items() if type(value) in (int, float)] or [None]))
@@ -220,7 +220,7 @@ def test_binding_to_other_numbers(made, other):
 
 
 def attempt(make):
-    """The schedule, or the class and the argument that is refused."""
+    """The schedule and None, or None and the start of the error, which names class and argument."""
     try:
         return make(), None
     except ValueError as refused:
@@ -247,7 +247,7 @@ def test_binding_and_serializing_in_either_order(made):
 
 
 def test_binding_again_reaches_inner_bound_parts():
-    """Also a `Bound` in a `Bound`, and one around a schedule of Keras, which has no units."""
+    """This includes a `Bound` in a `Bound`, and one around a schedule of Keras, which has no units."""
     numbers = {"steps_per_epoch": 5, "epochs": 4}
     inner = klr.LinearDecay(0.2, klr.epochs(2))
     whole = klr.Warmup(inner.bind(**numbers), klr.epochs(1)).bind(**numbers)
@@ -314,7 +314,7 @@ def test_from_step_of_from_step(made, m, n):
     schedule, steps = made.bound, made.steps()
     once, twice = schedule.from_step(m), schedule.from_step(m).from_step(n)
     assert_same(once.values(steps), schedule.values(np.clip(steps + m, 0, LAST)), made)
-    # The counter of an int32 stands still at its last step, which two shifts reach sooner than their sum.
+    # An int32 counter stops at its last step. Two shifts reach it sooner than one shift by their sum.
     steps = steps[steps <= LAST - max(n, 0)]
     assert_same(twice.values(steps), once.values(np.maximum(steps + n, 0)), made)
 
@@ -334,7 +334,7 @@ def test_a_warmup_joins_without_a_jump(made, steps, start, shape):
     rise = np.diff(rates[: steps + 1])
     assert np.all(rise >= -1e-12 * made.size)
     assert rates[0] == pytest.approx(start * first[0], rel=1e-12)
-    # The steepest part of half a cosine, and the last step of equal factors.
+    # A cosine is steepest in its middle, and equal factors at their last step.
     steepest = {"linear": 1.0, "cosine": np.pi / 2, "exponential": -np.log(start)}[shape] / steps
     assert (
         rise.max()
@@ -363,7 +363,7 @@ def test_a_cooldown_joins_without_a_jump(made, start, steps, end, shape):
 @on_host
 @given(schedules(depth=3), schedules(depth=3))
 def test_a_chain_of_matching_ends_has_no_jump(a, b):
-    """`a` cooled down to the first rate of `b`."""
+    """`a` is cooled down to the first rate of `b`."""
     after = b.bound
     first = float(after.values(0))
     chain = a.bound.cooldown(17, 10, first) >> after
@@ -384,7 +384,7 @@ def test_every_class_is_composed():
 
 @pytest.mark.once
 def test_the_strategies_cover_everything():
-    """Every class, Keras's own, each depth, units, and schedules with an end and without."""
+    """They draw every class, Keras's schedules, each depth, units, and schedules with and without an end."""
     seen = set()
 
     @settings(max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))

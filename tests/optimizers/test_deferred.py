@@ -1,4 +1,4 @@
-"""Values of a variable after each batch are fetched many together."""
+"""Values of a variable after each batch are fetched in groups."""
 
 import keras
 import pytest
@@ -15,7 +15,7 @@ def optimizer_of_a_model():
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 24])
-def test_each_value_as_it_was(count, monkeypatch):
+def test_each_value_is_that_of_its_batch(count, monkeypatch):
     monkeypatch.setattr(deferred, "TOGETHER", 8)
     model, optimizer = optimizer_of_a_model()
     snapshots = deferred.Snapshots(model, optimizer._learning_rate)
@@ -25,7 +25,7 @@ def test_each_value_as_it_was(count, monkeypatch):
     assert snapshots.numbers() == [number + 0.25 for number in range(count)]
 
 
-def test_a_counter_is_fetched_whole(monkeypatch):
+def test_a_large_counter_is_fetched_exactly(monkeypatch):
     monkeypatch.setattr(deferred, "TOGETHER", 2)
     model, optimizer = optimizer_of_a_model()
     snapshots = deferred.Snapshots(model, optimizer._iterations)
@@ -35,7 +35,7 @@ def test_a_counter_is_fetched_whole(monkeypatch):
     assert snapshots.numbers() == [2**24 + 1, 2**24 + 3, 2**31 - 1]
 
 
-def test_one_wait_for_many_values(monkeypatch):
+def test_a_group_of_values_takes_one_wait(monkeypatch):
     monkeypatch.setattr(deferred, "TOGETHER", 8)
     model, optimizer = optimizer_of_a_model()
     snapshots = deferred.Snapshots(model, optimizer._learning_rate)

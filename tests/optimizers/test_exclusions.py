@@ -37,19 +37,19 @@ def test_an_excluded_bias_stays_in_the_first_and_the_second_fit(exclude, where):
     assert_decayed(fit(model), 2 * STEPS)
 
 
-def test_excluded_from_an_independent_weight_decay():
+def test_an_excluded_bias_has_no_independent_weight_decay():
     assert_decayed(fit(decaying(by_name, independent_weight_decay=True)), STEPS, 0.9)
 
 
-def test_excluded_under_momentum_correction():
+def test_an_excluded_bias_does_not_decay_with_momentum_correction():
     stock = keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1)
     by_name(stock)
     assert_decayed(fit(model_with(Scheduled(stock, momentum_correction=True))), STEPS)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Ftrl"])  # it moves weights without a gradient
-def test_everything_excluded(kind):
-    """Keras's own AdamW fails on torch then."""
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Ftrl"])  # Ftrl moves weights without a gradient
+def test_nothing_decays_if_everything_is_excluded(kind):
+    """With nothing to decay, Keras's AdamW fails on torch."""
     stock = getattr(keras.optimizers, kind)(0.0, weight_decay=0.5)
     stock.exclude_from_weight_decay(var_names=["kernel", "bias"])
     optimizer = Scheduled(stock, weight_decay=0.5, independent_weight_decay=True)
@@ -71,7 +71,7 @@ def test_exclusions_are_copied(name, exclude, tmp_path):
 
 
 def test_keras_loses_exclusions_in_a_file(tmp_path):
-    """As in docs/momentum_and_weight_decay.md. If this fails, Keras keeps them, and this package need not."""
+    """docs/momentum_and_weight_decay.md says so. If this test fails, Keras saves them, and this package need not."""
     stock = keras.optimizers.AdamW(0.1, weight_decay=0.1)
     by_name(stock)
     again = saved_and_loaded(fit(model_with(stock)), tmp_path)
@@ -99,7 +99,7 @@ def test_excluded_variables_of_an_optimizer_that_is_not_built_cannot_be_saved(tm
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")
-def test_excluded_variables_are_those_of_a_model_of_the_same_size():
+def test_excluded_variables_are_refused_in_a_model_of_another_size():
     optimizer = copy.deepcopy(fit(decaying(by_variable)).optimizer)
     with pytest.raises(ValueError, match="Scheduled: `variables` must be 2, some of which are excluded .*, got 1"):
         optimizer.build(variables()[:1])
@@ -125,7 +125,7 @@ EXCLUDED = {"pattern": None, "variables": [1], "of": 2}
         {**EXCLUDED, "of": 1.5},
     ],
 )
-def test_a_config_with_wrong_exclusions(wrong):
+def test_a_config_with_wrong_exclusions_is_refused(wrong):
     config = Scheduled(keras.optimizers.SGD(0.1), momentum=0.9).get_config()
     assert "excluded_from_weight_decay" not in config
     ScheduledOptimizer.from_config({**config, "excluded_from_weight_decay": EXCLUDED})

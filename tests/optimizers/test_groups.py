@@ -1,4 +1,4 @@
-"""`Scheduled(multipliers=…)`: each step in the weights, against Keras's `MultiOptimizer`, torch's groups and optax."""
+"""`Scheduled(multipliers=…)`, compared step by step with Keras's `MultiOptimizer`, torch's groups and optax."""
 
 import inspect
 import itertools
@@ -36,7 +36,7 @@ def apply(optimizer, variables, gradients):
 
 
 def path(optimizer, steps=GRADIENTS):
-    """The variables after each step of an optimizer that is given the gradients."""
+    """The variables before the first step and after each step."""
     variables = variables_of()
     optimizer.build(variables)
     seen = [numbers(variables)]
@@ -57,7 +57,7 @@ def stock(kind, rate, **options):
 
 
 def in_parts(make, factors):
-    """Keras's `MultiOptimizer`: an optimizer for each group, with the rate of the group."""
+    """Keras's `MultiOptimizer` with an optimizer for each group, at the rate of the group."""
     rest = make(RATE)
     chosen = keras.optimizers.OptimizerMap(rest, {name: make(factor * RATE) for name, factor in factors.items()})
     return keras.optimizers.MultiOptimizer(chosen)
@@ -66,7 +66,7 @@ def in_parts(make, factors):
 @pytest.mark.few(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_step_is_that_of_a_multi_optimizer(kind):
-    """With a separate optimizer for each group, each with slots, a counter and a column."""
+    """The `MultiOptimizer` has a separate optimizer for each group, with its own slots and counter."""
     factors = {"embed": 0.1, "head": 3.0 if kind == "Ftrl" else klr.Sequential([0.5, 2.0], [4])}
     mine = path(Scheduled(stock(kind, RATE, weight_decay=0.1), multipliers=factors))
     theirs = path(in_parts(lambda rate: stock(kind, rate, weight_decay=0.1), factors))
@@ -85,7 +85,7 @@ def test_each_step_is_that_of_a_multi_optimizer(kind):
     ],
 )
 def test_each_step_has_the_bits_of_a_multi_optimizer(kind, options):
-    """Products with powers of 2 are exact, so each operation has the same numbers. torch makes one call for all."""
+    """Factors that are powers of 2 cause no rounding, so even the bits are equal."""
     factors = {"embed": 0.25, "head": klr.Sequential([0.5, 2.0], [4])}
     mine = path(Scheduled(stock(kind, RATE, **options), multipliers=factors))
     theirs = path(in_parts(lambda rate: stock(kind, rate, **options), factors))
@@ -95,7 +95,7 @@ def test_each_step_has_the_bits_of_a_multi_optimizer(kind, options):
 
 
 def test_a_schedule_is_computed_twice_for_a_step_and_not_for_each_variable():
-    """Keras asks for the rate once for each variable that decays; here it is asked for the groups together."""
+    """Keras computes the rate again for each variable that decays. Here all groups share one computation."""
     asked = []
 
     def rate():
@@ -133,7 +133,7 @@ def test_variables_may_come_in_another_order_or_without_a_gradient():
         ("Adam", {"amsgrad": True}),
     ],
 )
-def test_options_of_the_optimizers(kind, options):
+def test_options_of_the_optimizers_work_with_factors(kind, options):
     factors = {"embed": 0.1, "head": klr.Sequential([0.5, 2.0], [4])}
     assert_same(
         path(Scheduled(stock(kind, RATE, **options), multipliers=factors)),
@@ -172,7 +172,7 @@ def test_every_form_of_the_rate(rate):
 
 
 def torch_path(make, factors, schedule):
-    """torch's optimizer with a parameter group for each factor, and its `LambdaLR` with one function for each."""
+    """The variables with torch's optimizer, a parameter group for each factor, and a `LambdaLR`."""
     import torch
 
     parameters = {name: torch.nn.Parameter(torch.tensor(value.copy())) for name, value in START.items()}
@@ -200,7 +200,7 @@ def test_torchs_sgd_with_parameter_groups(rate):
     theirs = torch_path(lambda torch, groups: torch.optim.SGD(groups, momentum=0.9), FACTORS, rate)
     assert_same(mine, theirs)
     if rate == klr.Constant(0.1):
-        # Without correction it is the same while the rate stays.
+        # At a constant rate it is the same without correction.
         assert_same(path(Scheduled(stock("SGD", rate, momentum=0.9), multipliers=FACTORS)), theirs)
 
 
@@ -261,7 +261,7 @@ def test_a_frozen_variable_neither_moves_nor_decays(kind, independent):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_the_velocity_of_a_frozen_variable_decays(nesterov):
-    """v ← m·v − 0·g while it is frozen, as at a rate of 0, but the weight does not move."""
+    """While it is frozen, v ← m·v − 0·g, as at a rate of 0. The weight does not move."""
     factors = klr.Sequential([1.0, 0.0, 1.0], [3, 6])
     mine = path(Scheduled(stock("SGD", 0.1, momentum=0.9, nesterov=nesterov), multipliers={"head": factors}))
     velocity, weight = np.zeros((3, 2)), START["head"].astype("float64")
@@ -274,7 +274,7 @@ def test_the_velocity_of_a_frozen_variable_decays(nesterov):
 
 
 def test_adam_has_its_averages_when_a_variable_thaws():
-    """Its slots equal those of a variable that was never frozen. With the number 0 they keep their initial values."""
+    """Its slots equal those of a variable that was never frozen. At a constant factor of 0 they are not updated."""
     slots = {}
     for name, factor in (("thawing", klr.Sequential([0.0, 1.0], [6])), ("always", 1.0), ("number", 0.0)):
         optimizer, variables = Scheduled(stock("Adam", 0.1), multipliers={"head": factor}), variables_of()
@@ -300,11 +300,11 @@ ZEROS = [{name: np.zeros((3, 2), "float32") for name in NAMES}] * STEPS
 
 @pytest.mark.parametrize("kind", ["SGD", "AdamW", "Muon"])
 @pytest.mark.parametrize("independent", [False, True])
-def test_what_decays_how_much(kind, independent):
-    """w ← w·(1 − rate·factor·decay·factor of the decay), without the rate and its factor where it is independent."""
+def test_each_variable_decays_by_its_factors(kind, independent):
+    """w ← w·(1 − rate·factor·decay·factor of the decay). An independent decay has neither the rate nor its factor."""
     decays = {"bias": 0.0, "embed|head": klr.Sequential([1.0, 3.0], [4])}
     arguments = inspect.signature(getattr(keras.optimizers, kind)).parameters
-    options = {"adam_weight_decay": 0.2} if "adam_weight_decay" in arguments else {}  # Muon's, since Keras 3.13
+    options = {"adam_weight_decay": 0.2} if "adam_weight_decay" in arguments else {}  # Muon has it since Keras 3.13
     optimizer = stock(kind, RATE, weight_decay=0.2, **options)
     optimizer.exclude_from_weight_decay(var_names=["body_kernel"])
     factors = {"head": 0.5, "embed": THAW}
@@ -359,7 +359,7 @@ def test_a_pattern_without_effect_warns():
         optimizer.build(variables_of())
 
 
-def test_refusals():
+def test_wrong_multipliers_are_refused():
     sgd = keras.optimizers.SGD(0.1)
     for name in ("multipliers", "weight_decay_multipliers"):
         for value, error, message in (

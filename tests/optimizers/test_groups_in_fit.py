@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from support.backend import BACKEND
-from support.training import prediction_sum
+from support.training import prediction_sum, saved_and_loaded
 
 import keras_lr as klr
 from keras_lr import Scheduled
@@ -23,7 +23,7 @@ FACTORS = {"low/": THAW, "head": 10.0}
 
 
 def model_with(optimizer, **options):
-    """Three kernels whose gradient is the input. The names of the layers describe their rates."""
+    """A model of three kernels, whose gradients are the input."""
     inputs = keras.Input((3,))
     parts = [keras.layers.Dense(1, use_bias=False, name=name)(inputs) for name in ("low", "mid", "head")]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts), name="whole")
@@ -59,18 +59,18 @@ COMPILED = [{}] if BACKEND == "torch" else [{"jit_compile": True}, {"jit_compile
 
 
 @pytest.mark.parametrize("options", COMPILED, ids=lambda options: "-".join(options) or "eager")
-def test_compiled_and_not(options):
+def test_factors_apply_with_and_without_compilation(options):
     assert_kernels(fit(model_with(sgd(), **options)), expected())
 
 
-def test_in_a_loss_scale_optimizer():
+def test_inside_a_loss_scale_optimizer():
     optimizer = keras.optimizers.LossScaleOptimizer(sgd(), initial_scale=4.0)
     assert_kernels(fit(model_with(optimizer)), expected())
 
 
 @pytest.mark.parametrize("decay", [None, 0.5])
 def test_under_gradient_accumulation(decay):
-    """The factor is that of the batch with which the gradients are applied, as the rate is, also of the decay."""
+    """Rate, factor and decay are those of the batch at which the gradients are applied."""
     model = fit(model_with(sgd(gradient_accumulation_steps=2, weight_decay=decay)))
     kernels = expected(0)
     for step in range(1, STEPS, 2):
@@ -82,18 +82,18 @@ def test_under_gradient_accumulation(decay):
 
 
 def test_with_an_average_of_the_weights():
-    """Keras's average is updated for a frozen variable too, and becomes the weights after `fit`."""
+    """Keras updates the average of a frozen variable too, and after `fit` the averages are the weights."""
     model = fit(model_with(sgd(use_ema=True, ema_momentum=0.5)))
     average = None
     for step in range(1, STEPS + 1):
         kernels = expected(step)
-        # Keras's momentum is 0 in the first step.
+        # In the first step Keras's momentum of the average is 0.
         average = kernels if average is None else {name: 0.5 * average[name] + 0.5 * it for name, it in kernels.items()}
     assert_kernels(model, average)
 
 
 def test_in_a_multi_optimizer():
-    """Its patterns are matched only with its own variables."""
+    """Each optimizer compares its patterns only with its own variables."""
     chosen = keras.optimizers.OptimizerMap(
         default_optimizer=sgd(name="a"), optimizer_map={"mid/.*": keras.optimizers.SGD(RATE, name="b")}
     )
@@ -127,16 +127,8 @@ def trained():
 
 @pytest.mark.parametrize("form", ["keras", "weights.h5"])
 def test_a_resume_is_exact(tmp_path, form, trained):
-    path = tmp_path / f"model.{form}"
     half = fit(model_with(adamw()))
-    if form == "keras":
-        half.save(path)
-        again = keras.models.load_model(path)
-    else:
-        half.save_weights(path)
-        again = model_with(adamw())
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(path)
+    again = saved_and_loaded(half, tmp_path / f"model.{form}", lambda: model_with(adamw()))
     assert again.optimizer.multipliers == adamw().multipliers
     assert list(again.optimizer.multipliers) == list(adamw().multipliers)
     assert again.optimizer.weight_decay_multipliers == {"mid": 0.0}
@@ -145,7 +137,7 @@ def test_a_resume_is_exact(tmp_path, form, trained):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
-def test_a_backup_is_taken_up(tmp_path, trained):
+def test_training_with_factors_continues_from_a_backup(tmp_path, trained):
     callback = lambda: klr.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)  # noqa: E731
     fit(model_with(adamw()), callback())
     again = fit(model_with(adamw()), callback(), epochs=2)
@@ -155,7 +147,7 @@ def test_a_backup_is_taken_up(tmp_path, trained):
 
 
 def test_a_model_whose_paths_change_when_it_is_loaded(tmp_path):
-    """If a Sequential was built late, Keras leaves its name out of the paths of the loaded model."""
+    """If a `Sequential` was built after its creation, the paths of the loaded model lack its name."""
     model = keras.Sequential([keras.layers.Dense(3, name="low"), keras.layers.Dense(1, name="top")], name="late")
     model.compile(sgd(0.1, {"^late/low": 0.0}), loss=prediction_sum, run_eagerly=True)
     fit(model)
@@ -167,20 +159,20 @@ def test_a_model_whose_paths_change_when_it_is_loaded(tmp_path):
     after = fit(again).get_weights()
     np.testing.assert_array_equal(after[0], before[0])
     assert (after[2] != before[2]).all()
-    # Another model is compared with the patterns.
+    # The patterns are checked against another model.
     other = type(model.optimizer).from_config(model.optimizer.get_config())
     with pytest.raises(ValueError, match=r"got '\^late/low', which matches none"):
         other.build([keras.Variable(START, name="low")])
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))], ids=["copy", "pickle"])
-def test_copies(copied):
+def test_copies_have_the_same_config_and_factors(copied):
     optimizer = copied(adamw())
     assert optimizer.get_config() == adamw().get_config()
     assert optimizer.multipliers == adamw().multipliers
 
 
-def test_a_config_without_factors_is_that_of_files_without_them():
+def test_a_config_without_factors_has_no_entry_for_them():
     optimizer = Scheduled(keras.optimizers.SGD(0.1), momentum=0.9)
     config = optimizer.get_config()
     assert set(config) == {"optimizer", "hyperparameters", "momentum_correction", "independent_weight_decay"}
@@ -200,7 +192,7 @@ def test_a_config_without_factors_is_that_of_files_without_them():
         (lambda config: {**config, "places": [7]}, ValueError),
     ],
 )
-def test_invalid_configs_of_factors(change, error):
+def test_invalid_configs_of_factors_are_refused(change, error):
     config = sgd().get_config()
     with pytest.raises(error, match="Scheduled: `multipliers"):
         ScheduledOptimizer.from_config({**config, "multipliers": change(config["multipliers"])})
@@ -226,7 +218,7 @@ def test_units_are_bound_and_groups_logged():
     assert model.history.history["learning_rate[head]"] == pytest.approx([10 * rates[STEPS - 1], 10 * rates[-1]])
 
 
-def test_unbound_factors():
+def test_unbound_factors_are_refused():
     model = model_with(sgd(0.1, {"low": klr.Sequential([0.0, 1.0], [klr.epochs(1)])}), run_eagerly=True)
     with pytest.raises(ValueError, match="has durations in epochs, fractions or samples"):
         fit(model)
@@ -253,7 +245,7 @@ def test_a_range_test_does_not_change_the_model():
     assert_kernels(fit(model), kernels)
 
 
-def test_a_counter_moved_by_other_code_is_followed():
+def test_factors_follow_a_counter_that_was_set():
     model = fit(model_with(sgd()))
     klr.set_step(model, 1)
     before = model.get_weights()
@@ -276,7 +268,7 @@ def test_lora_variables_have_separate_rates():
     changes = {
         name.split("/")[-1]: np.abs(b - a).max() for name, a, b in zip(names, start, model.get_weights(), strict=True)
     }
-    # Lion moves each number by the rate, and where the gradient is 0 not at all: A's is 0 while B is.
+    # Lion moves each number by the rate, but not if its gradient is 0. The gradient of A is 0 while B is 0.
     assert changes["lora_kernel_b"] == pytest.approx(1.6, rel=1e-5)
     assert changes["lora_kernel_a"] == 0.0
     assert changes["kernel"] == 0.0

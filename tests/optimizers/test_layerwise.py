@@ -1,4 +1,4 @@
-"""`layerwise_decay`: the blocks, their order, and the patterns of their variables."""
+"""`layerwise_decay` finds the blocks, their order, and patterns for their variables."""
 
 import re
 
@@ -62,7 +62,7 @@ class Encoder(keras.layers.Layer):
 
 
 class Vit(keras.Model):
-    """A subclassed model with its own token."""
+    """A subclassed model with a token as a weight."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -114,8 +114,8 @@ def test_a_sequential_model():
     assert by_layer(factors, model) == {"s/a": 0.25, "s/a_norm": 0.25, "s/b": 0.5, "s/c": 1.0}
 
 
-def test_beits_rule():
-    """Embeddings, tokens and positions have decay^(N+1), block i decay^(N+1−i), the last normalization and the head 1."""
+def test_the_factors_are_those_of_beit():
+    """Embeddings, tokens and positions: decay^(N+1). Block i: decay^(N+1−i). Last normalization and head: 1, unless given."""
     model = Vit(name="vit")
     model.build((None, 2, 4))
     found = by_layer(layerwise_decay(model, 0.5, head=3.0), model)
@@ -146,7 +146,7 @@ def test_a_functional_backbone_with_a_head_of_two_layers():
 
 
 def test_layers_whose_names_share_a_block_are_one():
-    """In the names of Keras Applications; block 1 is not block 10."""
+    """The names are those of Keras Applications. Block 1 is not block 10."""
     names = [
         "conv1_conv",
         "conv2_block1_1_conv",
@@ -165,10 +165,10 @@ def test_layers_whose_names_share_a_block_are_one():
     ("name", "blocks", "last"),
     [("ResNet50V2", 18, "post_bn"), ("ConvNeXtTiny", 23, "norm"), ("MobileNetV2", 19, "Conv_1_bn")],
 )
-def test_keras_applications(name, blocks, last):
-    """ResNet-50 has 16 residual blocks and a stem; ConvNeXt-T 18, a stem, three downsamplings and a normalization.
+def test_blocks_of_keras_applications(name, blocks, last):
+    """ResNet-50 has 16 residual blocks and a stem. ConvNeXt-T has 18, a stem, three downsamplings and a normalization.
 
-    With a head of one's own after the backbone as a nested model, and with the head of the model itself.
+    The head is a new layer after the backbone as a nested model, or that of the model itself.
     """
     make = getattr(keras.applications, name)
     backbone = make(weights=None, include_top=False, input_shape=(64, 64, 3))
@@ -202,8 +202,8 @@ def test_names_that_occur_in_other_paths():
     assert {factor for path, factor in found.items() if path != "up"} == {0.5}
 
 
-def test_layers_around_lora_are_frozen_and_trained_all_the_same():
-    """As Keras Hub's `enable_lora` does it: the model says what is trained, not the layers between."""
+def test_lora_is_trained_inside_frozen_layers():
+    """As with Keras Hub's `enable_lora`, a layer is trained although the layers around it are frozen."""
     model = Vit(name="vit")
     model.build((None, 2, 4))
     for layer in model._flatten_layers(include_self=False):
@@ -251,7 +251,7 @@ def test_a_model_without_a_head(last):
 
 
 class Reversible(keras.layers.Embedding):
-    """An embedding with weights of its own for the output, as Llama has it."""
+    """An embedding with separate weights for the output, as in Llama."""
 
     def build(self, shape=None):
         super().build(shape)
@@ -270,7 +270,7 @@ def test_weights_of_an_embedding_for_the_output_are_the_head():
 
 
 def test_a_nested_stem_is_no_backbone():
-    """What follows the last nested model is the head, unless it is larger, or has blocks in its names."""
+    """The layers after the last nested model are the head, unless they are larger or their names contain blocks."""
     inputs = keras.Input((4,))
     stem = keras.Sequential([dense("first"), norm("first_norm")], name="stem")
     for names, rates in (
@@ -287,7 +287,7 @@ def test_a_nested_stem_is_no_backbone():
 
 
 def test_the_head_of_a_nested_model():
-    """Where nothing follows the last nested model, the head is the one within it."""
+    """If nothing follows the last nested model, its own head is the head."""
     body = keras.Sequential([keras.Input((4,)), dense("a"), dense("b")], name="body")
     whole = keras.Sequential([keras.Input((4,)), body, dense("up"), dense("top")], name="whole")
     noise = keras.Sequential([keras.layers.GaussianNoise(0.1)], name="noise")
@@ -302,7 +302,7 @@ def test_the_head_of_a_nested_model():
 
 
 class T5LayerNorm(keras.layers.Layer):
-    """A normalization under another name than Keras's."""
+    """A normalization that is not a class of Keras."""
 
     def build(self, shape):
         self.scale = self.add_weight(shape=shape[-1:], name="scale")
@@ -335,7 +335,7 @@ def test_patches_between_stages_and_norms_of_other_libraries():
 
 
 class Stage(keras.layers.Layer):
-    """Blocks whose names are those of another stage's: Keras Hub's Swin Transformer."""
+    """A stage whose blocks have the same names as those of other stages, as in Keras Hub's Swin Transformer."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -365,7 +365,7 @@ def test_blocks_of_the_same_name_in_two_stages():
 
 
 class Relative(Block):
-    """A block with a table of relative positions that is built early, so that its path is without the block's name."""
+    """A block whose table of relative positions is built early, so the path of the table lacks the block's name."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -374,7 +374,7 @@ class Relative(Block):
 
 
 def test_embeddings_of_two_stacks_with_the_same_path_are_lowest():
-    """T5 has such a table in each of its stacks; a pattern cannot tell them apart."""
+    """T5 has such a table in each of its stacks, and a pattern cannot distinguish them."""
     parts = [Relative(name=name) for name in ("encoder", "decoder")]
     model = keras.Sequential([keras.Input((2, 4)), *parts, dense("top")], name="t5")
     tables = [it.path for it in model.trainable_variables if tuple(it.shape) == (3, 4)]
@@ -440,7 +440,7 @@ def test_the_weights_move_by_these_rates():
         ({"model": keras.Sequential([dense("a")])}, ValueError, "`model` must be a built model"),
     ],
 )
-def test_refusals(change, error, message):
+def test_wrong_multipliers_are_refused(change, error, message):
     model = keras.Sequential([keras.Input((4,)), dense("a")])
     with pytest.raises(error, match=f"layerwise_decay: {message}"):
         layerwise_decay(**{"model": model, "decay": 0.5, **change})

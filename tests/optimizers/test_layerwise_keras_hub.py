@@ -1,6 +1,7 @@
-"""`layerwise_decay` on models of Keras Hub: small ones with random weights, nothing is downloaded.
+"""`layerwise_decay` on small models of Keras Hub with random weights. Nothing is downloaded.
 
-Keras Hub is not in `test-all`: its tensorflow-text brings a second TensorFlow. Without that it is small:
+Keras Hub is not in `test-all`, because its dependency tensorflow-text installs a second TensorFlow. Without that it is
+small:
 `pip install --no-deps keras-hub kagglehub kagglesdk==0.1.28 tokenizers sentencepiece regex huggingface-hub`.
 """
 
@@ -11,7 +12,7 @@ from support.needs import needs
 
 from keras_lr import layerwise_decay
 
-# Keras Hub's own: T5 has layers without masks.
+# Keras Hub's T5 warns about layers without masks.
 pytestmark = [pytest.mark.once, needs("keras_hub"), pytest.mark.filterwarnings("ignore::UserWarning")]
 
 TEXT = {"vocabulary_size": 30, "num_layers": 2, "hidden_dim": 8, "intermediate_dim": 16}
@@ -101,7 +102,7 @@ def factor_of(factors, path):
 
 
 def assert_order(model, blocks, final="", head="", factor=1.0):
-    """Each block has half the factor of the next one, the last norm 1 and the head its own."""
+    """Each block must have half the factor of the next one, the last norm 1, and the head a given factor."""
     factors = layerwise_decay(model, 0.5, head=factor)
     paths = [variable.path for variable in model.trainable_variables]
     for pattern, expected in (
@@ -116,12 +117,12 @@ def assert_order(model, blocks, final="", head="", factor=1.0):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_backbones(name):
+def test_blocks_of_each_backbone_are_in_order(name):
     assert_order(made(name), *BACKBONES[name][1:])
 
 
 def test_patches_of_a_later_stage():
-    """They stand between the stages, and not below all of them."""
+    """They come between two stages, and not before all blocks."""
     import keras_hub
 
     model = keras_hub.models.MiTBackbone(**MIT)
@@ -160,7 +161,7 @@ def test_a_language_model_whose_output_is_its_embedding():
         layerwise_decay(model, 0.5, head=10)
 
 
-def test_lora():
+def test_lora_weights_have_the_factors_of_their_blocks():
     import keras_hub
 
     backbone = made("BertBackbone")

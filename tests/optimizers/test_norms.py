@@ -1,4 +1,4 @@
-"""`norms_and_biases`: the variables that should not decay."""
+"""`norms_and_biases` returns the variables that should not decay."""
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ if hasattr(LAYERS, "RMSNormalization"):  # since Keras 3.9
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", CASES)
-def test_the_variables(case):
+def test_norms_and_biases_of_each_kind_of_layer(case):
     layer, expected = CASES[case]
     inputs = keras.Input((6, 4))
     outputs = layer(inputs, inputs) if isinstance(layer, LAYERS.MultiHeadAttention) else layer(inputs)
@@ -58,7 +58,7 @@ def test_the_variables(case):
 
 
 def short(variable):
-    """A path without the name of the model, as in a loaded model."""
+    """The last two parts of a path. A loaded model has the same, even if its name is not in the path."""
     return "/".join(variable.path.split("/")[-2:])
 
 
@@ -80,7 +80,7 @@ def values(model):
 
 @pytest.mark.parametrize("is_scheduled", [False, True])
 def test_they_do_not_decay_with_rates_by_layer_and_after_loading(is_scheduled, tmp_path):
-    """With a loss of 0 there is only the decay: w ← w·(1 − rate · factor · decay)."""
+    """With a gradient of 0 only the decay acts: w ← w·(1 − rate · factor · decay)."""
     model = model_of(LAYERS.Dense(2, name="a"), LAYERS.BatchNormalization(name="b"), LAYERS.Dense(1, name="c"))
     for variable in model.trainable_variables:
         variable.assign(np.ones(variable.shape, "float32"))

@@ -1,9 +1,9 @@
-"""A number replaces a schedule: the optimizer is then as if it had been made with a number."""
+"""After a number has replaced its schedule, an optimizer is like one that was made with a number."""
 
 import keras
 import numpy as np
 import pytest
-from support.training import Weight, assert_applied, fit, model_with
+from support.training import Weight, assert_applied, fit, model_with, saved_and_loaded
 
 import keras_lr as klr
 from keras_lr.optimizers import lookup
@@ -27,7 +27,7 @@ def changed(rate=0.25, make=momentum):
 
 
 @pytest.mark.parametrize("make", [adam, momentum])
-def test_it_has_the_variables_of_one_with_a_number(make):
+def test_the_variables_are_those_of_an_optimizer_with_a_number(make):
     new, expected = changed(make=make).optimizer, make(0.25)
     expected.build(new._trainable_variables)
     assert [variable.name for variable in new.variables] == [variable.name for variable in expected.variables]
@@ -35,7 +35,7 @@ def test_it_has_the_variables_of_one_with_a_number(make):
     assert new.get_config() | {"name": ""} == expected.get_config() | {"name": ""}
 
 
-def test_keras_assigns_it_as_any_number():
+def test_keras_can_assign_the_number():
     model, weight = model_with(LINE), Weight()
     fit(model, epochs=1)
     klr.set_learning_rate(model, 0.25)
@@ -54,14 +54,7 @@ def test_keras_assigns_it_as_any_number():
 def test_files(tmp_path, form, make):
     model = changed(make=make)
     fit(model, epochs=1)
-    if form == "x.keras":
-        model.save(tmp_path / form)
-        again = keras.models.load_model(tmp_path / form)
-    else:
-        model.save_weights(tmp_path / form)
-        again = model_with(0.5, make(0.5))
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(tmp_path / form)
+    again = saved_and_loaded(model, tmp_path / form, lambda: model_with(0.5, make(0.5)))
     for mine, loaded in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (mine, loaded)))
     fit(model, epochs=1)
@@ -70,7 +63,7 @@ def test_files(tmp_path, form, make):
 
 
 class Set(keras.callbacks.Callback):
-    """Sets rates after batches, by number of the batch."""
+    """Sets rates after some batches. The keys of `rates` are the numbers of these batches."""
 
     def __init__(self, rates):
         super().__init__()
@@ -81,13 +74,13 @@ class Set(keras.callbacks.Callback):
             klr.set_learning_rate(self.model, self.rates[batch])
 
 
-def test_within_an_epoch_there_and_back():
+def test_numbers_and_schedules_alternate_within_an_epoch():
     model, weight = model_with(LINE), Weight()
     fit(model, weight, Set({0: 0.25, 2: klr.Constant(0.125), 3: 0.0625}), epochs=1)
     assert_applied(weight, [0.5, 0.25, 0.25, 0.125, 0.0625])
 
 
-def test_in_several_optimizers():
+def test_a_number_replaces_the_schedule_of_one_of_two_optimizers():
     inputs = keras.Input((1,))
     parts = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in "ab"]
     model = keras.Model(inputs, keras.layers.Concatenate()(parts))
@@ -105,7 +98,7 @@ def test_in_several_optimizers():
     assert isinstance(sources["b"], keras.Variable)
 
 
-def test_instead_of_a_function():
+def test_a_number_replaces_a_function():
     model, weight = model_with(0.5, keras.optimizers.SGD(lambda: 0.5)), Weight()
     klr.set_learning_rate(model, 0.25)
     fit(model, weight, epochs=1)

@@ -1,16 +1,14 @@
-"""`Scheduled`: the weights equal those of stock optimizers with the value of each step."""
+"""With `Scheduled` the weights equal those of Keras's optimizers that are given the value of each step."""
 
 import inspect
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from support.backend import BACKEND
 from support.needs import needs
-from support.training import Weight
+from support.processes import printed_lines
+from support.training import Weight, prediction_sum, saved_and_loaded
 
 import keras_lr as klr
 from keras_lr import Scheduled
@@ -23,21 +21,16 @@ FALL = klr.LinearDecay(0.9, 9)
 RISE = klr.Warmup(0.9, 9, start=0.2)
 
 
-@keras.saving.register_keras_serializable("tests")
-def total(y, prediction):
-    """Its gradient for the kernel is the input."""
-    return keras.ops.sum(prediction, axis=-1)
-
-
 def model_with(optimizer, **options):
+    """A model whose gradient is its input."""
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, use_bias=False, name="line")])
     model.set_weights([KERNEL])
-    model.compile(optimizer, loss=total, **options)
+    model.compile(optimizer, loss=prediction_sum, **options)
     return model
 
 
 def train(optimizer, *callbacks, gradients=GRADIENTS, **options):
-    """A model after a `fit` with one given gradient for each step."""
+    """A model after `fit` with one gradient for each step."""
     fit_options = {name: options.pop(name) for name in ("epochs", "initial_epoch") if name in options}
     model = model_with(optimizer, **options)
     x = np.asarray(gradients)
@@ -48,7 +41,7 @@ def train(optimizer, *callbacks, gradients=GRADIENTS, **options):
 
 
 def by_hand(make, gradients=GRADIENTS):
-    """The weights and slots if a new stock optimizer is made for each step, with the slots of the previous one."""
+    """Weights and slots, if each step has a new Keras optimizer that continues with the slots of the previous one."""
     weight, slots = keras.Variable(KERNEL, name="kernel"), None
     for step, gradient in enumerate(gradients):
         optimizer = make(step)
@@ -106,7 +99,7 @@ def test_each_step_is_that_of_the_stock_optimizer_with_its_value(name):
     theirs = [slot for slot in slots if slot.ndim]
     for a, b in zip([slot for slot in mine if slot.ndim], theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    # The value matters: that of the first step alone would give other weights.
+    # The value of each step matters. With that of the first step alone, the weights would be different.
     frozen, frozen_slots = by_hand(lambda step: make(0))
     same = [
         np.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip([weight, *slots], [frozen, *frozen_slots], strict=True)
@@ -118,7 +111,7 @@ EVERY = [(kind, name) for kind, own in scheduled.OWN.items() for name in own + s
 
 
 def applied(optimizer):
-    """The weights and slots after an optimizer got each gradient, without a model."""
+    """The weights and slots after each gradient was applied, without a model."""
     weight = keras.Variable(KERNEL, name="kernel")
     optimizer.build([weight])
     for gradient in GRADIENTS:
@@ -136,7 +129,7 @@ def test_every_hyperparameter_of_every_optimizer(kind, name):
     )
     options = {"use_ema": True} if name == "ema_momentum" else {}
     options |= {"exclude_layers": ["kernel"]} if name.startswith("adam_") else {}
-    # Keras does not clip at all where the norm is 0.
+    # A `clipnorm` of 0 means to Keras that nothing is clipped.
     schedule = schedule + 0.1 if "clipnorm" in name else schedule
     mine = applied(Scheduled(stock(rate, **options), **{name: schedule}))
 
@@ -153,11 +146,11 @@ def test_every_hyperparameter_of_every_optimizer(kind, name):
         np.testing.assert_array_equal(a, b)
 
 
-def test_every_stock_optimizer_is_known():
-    """`ScheduleFreeAdamW` is the one without a learning-rate schedule, on purpose."""
-    known = {name for name, kind in vars(keras.optimizers).items() if inspect.isclass(kind)}
+def test_every_keras_optimizer_is_supported():
+    """`ScheduleFreeAdamW` is left out, because it is meant for training without a schedule."""
+    existing = {name for name, kind in vars(keras.optimizers).items() if inspect.isclass(kind)}
     others = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "ScheduleFreeAdamW"}
-    assert set(scheduled.OWN) == known - others
+    assert set(scheduled.OWN) == existing - others
 
 
 @pytest.mark.parametrize(
@@ -221,14 +214,14 @@ def torch_weights(nesterov, steps, gradients):
 
 @needs("torch")
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_with_correction_it_is_torchs_sgd_with_cycled_momentum(nesterov):
+def test_momentum_correction_equals_torchs_sgd_with_cycled_momentum(nesterov):
     gradients = np.random.default_rng(8).normal(size=(200, 5)).astype("float32")
     cycle = klr.OneCycle(0.1, 201)
     stock = keras.optimizers.SGD(cycle, nesterov=nesterov)
     model = train(Scheduled(stock, momentum=cycle.momentum(), momentum_correction=True), gradients=gradients)
     expected = torch_weights(nesterov, 200, gradients)
     np.testing.assert_allclose(model.get_weights()[0][:, 0], expected, rtol=2e-5, atol=2e-5)
-    # Without it, the recurrence of Keras: the rate is inside the velocity.
+    # Without correction it is Keras's recurrence, in which the velocity contains the rate.
     velocity, weight = np.zeros(5), KERNEL[:, 0].astype("float64")
     for gradient, rate, momentum in zip(
         gradients, cycle.values(range(200)), cycle.momentum().values(range(200)), strict=True
@@ -267,15 +260,7 @@ def test_a_resume_is_exact(tmp_path, form):
     x = GRADIENTS
     whole = train(make_adamw(), epochs=2)
     half = train(make_adamw(), epochs=1)
-    path = tmp_path / f"model.{form}"
-    if form == "keras":
-        half.save(path)
-        again = keras.models.load_model(path)
-    else:
-        half.save_weights(path)
-        again = model_with(make_adamw())
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(path)
+    again = saved_and_loaded(half, tmp_path / f"model.{form}", lambda: model_with(make_adamw()))
     assert type(again.optimizer) is type(whole.optimizer)
     assert again.optimizer.hyperparameters == make_adamw().hyperparameters
     again.fit(x, np.zeros((STEPS, 1)), batch_size=1, shuffle=False, verbose=0, initial_epoch=1, epochs=2)
@@ -292,13 +277,10 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
         f"optimizer = keras.models.load_model({str(tmp_path / 'model.keras')!r}).optimizer\n"
         "print(isinstance(optimizer, keras.optimizers.SGD), optimizer.hyperparameters, optimizer.momentum_correction)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ.copy()
-    )
-    assert done.stdout.strip().splitlines()[-1] == f"True {{'momentum': {FALL!r}}} True"
+    assert printed_lines(code)[-1] == f"True {{'momentum': {FALL!r}}} True"
 
 
-def test_a_config_with_something_else_than_schedules():
+def test_a_config_without_schedules_by_name_is_refused():
     config = Scheduled(keras.optimizers.SGD(0.25), momentum=FALL).get_config()
     with pytest.raises(TypeError, match="`hyperparameters` must be a dict of schedules by name"):
         klr.optimizers.scheduled.ScheduledOptimizer.from_config({**config, "hyperparameters": [0.9]})
@@ -313,7 +295,7 @@ def test_the_config_round_trip():
     assert isinstance(again, klr.optimizers.scheduled.ScheduledOptimizer)
 
 
-def test_in_a_loss_scale_optimizer():
+def test_inside_a_loss_scale_optimizer():
     def make(wrap):
         inner = Scheduled(keras.optimizers.SGD(klr.LinearDecay(0.1, 40)), momentum=FALL)
         return keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0) if wrap else inner
@@ -338,7 +320,7 @@ def test_under_gradient_accumulation():
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras on torch runs the step eagerly, without XLA")
 @pytest.mark.parametrize("jit", [True, False])
-def test_with_and_without_xla(jit):
+def test_weights_are_the_same_with_and_without_xla(jit):
     expected = train(make_adamw()).get_weights()[0]
     np.testing.assert_allclose(train(make_adamw(), jit_compile=jit).get_weights()[0], expected, rtol=1e-5)
 
@@ -365,7 +347,7 @@ def test_an_unbound_schedule_is_refused_before_the_first_update():
     assert weight.seen == [0.0]
 
 
-def test_a_counter_moved_by_others_is_followed():
+def test_a_schedule_follows_a_counter_that_was_set():
     model = train(Scheduled(keras.optimizers.SGD(0.1), momentum=FALL))
     log = klr.LearningRateLogger(audit=False)
     klr.set_step(model, 3)
@@ -398,7 +380,7 @@ def test_several_optimizers_have_separate_columns():
         default_optimizer=Scheduled(keras.optimizers.SGD(0.1, name="slow"), momentum=FALL),
         optimizer_map={"b/.*": keras.optimizers.SGD(0.2, name="fast")},
     )
-    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=total)
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=prediction_sum)
     log = klr.LearningRateLogger(audit=False)
     model.fit(GRADIENTS, np.zeros((STEPS, 1)), batch_size=1, shuffle=False, verbose=0, callbacks=[log])
     assert list(log.to_frame().columns)[3:] == ["learning_rate_fast", "learning_rate_slow", "momentum_slow"]
@@ -458,7 +440,7 @@ class Mine(keras.optimizers.SGD):
         ),
     ],
 )
-def test_refusals(make, error, message):
+def test_wrong_multipliers_are_refused(make, error, message):
     with pytest.raises(error) as caught:
         make()
     assert str(caught.value).startswith("Scheduled: ")

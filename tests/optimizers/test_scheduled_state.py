@@ -1,4 +1,4 @@
-"""`Scheduled` keeps what was set on an optimizer before, and what is set on the result."""
+"""`Scheduled` keeps the settings of the optimizer that it is given, and those that are made on the result."""
 
 import copy
 
@@ -76,7 +76,7 @@ def test_earlier_settings_are_kept(name):
 
 
 def prepared(kind, weights):
-    """A stock optimizer with one of everything set on it after it was made."""
+    """A Keras optimizer on which one setting of each kind was changed after its creation."""
     optimizer = getattr(keras.optimizers, kind)(0.1, weight_decay=0.3, use_ema=True, name="mine")
     attribute(ema_momentum=0.4, ema_overwrite_frequency=3, clipvalue=0.8, learning_rate=0.25)(optimizer, weights)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -132,7 +132,7 @@ def test_every_argument_of_every_stock_optimizer(kind):
 
 
 @pytest.mark.parametrize("outer", ["LossScaleOptimizer", "MultiOptimizer"])
-def test_inside_another_optimizer(outer, tmp_path):
+def test_a_wrapped_optimizer_keeps_its_exclusions_and_loss_scale(outer, tmp_path):
     inner = decaying(by_name).optimizer
     if outer == "LossScaleOptimizer":
         optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
@@ -163,7 +163,7 @@ def test_a_rate_that_was_set_is_saved(tmp_path):
 
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="Keras has no `stateless_apply` on TensorFlow")
-def test_stateless_apply():
+def test_stateless_apply_gives_the_same_weights_as_apply():
     weights, others = variables(), variables()
     stock = prepared("AdamW", weights)
     mine = Scheduled(stock, beta_1=klr.LinearDecay(0.9, 20))
@@ -193,7 +193,7 @@ def test_the_distribution_strategy_is_kept():
     assert_decayed(fit(model), STEPS, 1 - 0.25 * 0.3)
 
 
-# What cannot be kept.
+# Settings that cannot be copied.
 
 
 def with_a_method():

@@ -1,10 +1,10 @@
-"""{plain, LossScale, Multi, LossScale(Multi)} × {number, schedule} × {logger, plateau, binding}."""
+"""Logger, plateau and binding with a plain optimizer, a `LossScaleOptimizer`, a `MultiOptimizer`, and both."""
 
 import keras
 import numpy as np
 import pytest
 from support.backend import BACKEND, COUNTER
-from support.training import Metric, fit
+from support.training import Metric, fit, prediction_sum, with_weights
 
 import keras_lr as klr
 from keras_lr.core import by_backend
@@ -14,14 +14,8 @@ WRAPPERS = ["plain", "scaled", "multi", "scaled-multi"]
 RATES = {"number": lambda: 0.32, "schedule": lambda: klr.LinearDecay(0.32, 100)}
 
 
-@keras.saving.register_keras_serializable("tests")
-def total(y, prediction):
-    """The sum of both outputs: a gradient of 1 for each of the two weights."""
-    return keras.ops.sum(prediction, axis=-1)
-
-
 def wrapped(wrapper, rate, other=None):
-    """A model of two weights, both updated at `rate`, or the second at `other` by an optimizer of its own."""
+    """A model of two weights with gradients of 1. "multi" gives the second an optimizer with the rate `other`."""
     inputs = keras.Input((1,))
     layers = [
         keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name=name)(inputs) for name in ("a", "b")
@@ -36,8 +30,13 @@ def wrapped(wrapper, rate, other=None):
         optimizer = keras.optimizers.MultiOptimizer(chosen)
     if "scaled" in wrapper:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
-    model.compile(optimizer, loss=total)
+    model.compile(optimizer, loss=prediction_sum)
     return model
+
+
+def rates_of(rate, count):
+    rate = RATES[rate]()
+    return np.full(count, rate) if isinstance(rate, float) else rate.values(range(count))
 
 
 def columns(wrapper):
@@ -62,12 +61,12 @@ class Weights(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_logger(wrapper, rate):
+def test_the_logger_under_every_wrapper(wrapper, rate):
     log, weights = klr.LearningRateLogger(audit=False), Weights()
     fit(wrapped(wrapper, RATES[rate]()), log, weights)
     frame = log.to_frame()
     assert [name for name in frame.columns if name.startswith("learning_rate")] == columns(wrapper)
-    base = np.full(15, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(15))
+    base = rates_of(rate, 15)
     for name in columns(wrapper):
         np.testing.assert_allclose(frame[name], base, rtol=1e-6)
     np.testing.assert_allclose(weights.applied, np.stack([base, base], axis=1), rtol=2e-5)
@@ -78,18 +77,18 @@ def test_logger(wrapper, rate):
 def test_batches_are_numbered_with_several_steps_per_execution(wrapper):
     log = klr.LearningRateLogger(audit=False)
     model = wrapped(wrapper, 0.1)
-    model.compile(model.optimizer, loss=total, steps_per_execution=3)
+    model.compile(model.optimizer, loss=prediction_sum, steps_per_execution=3)
     fit(model, log, epochs=2, batches=8)
     assert log.to_frame().batch.tolist() == [*range(8), *range(8)]
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_plateau(wrapper, rate):
+def test_a_plateau_under_every_wrapper(wrapper, rate):
     log, weights = klr.LearningRateLogger(audit=False), Weights()
     plateau = klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
     fit(wrapped(wrapper, RATES[rate]()), Metric([1.0] * 6), plateau, log, weights, epochs=6)
-    base = np.full(30, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(30))
+    base = rates_of(rate, 30)
     expected = base * np.where(np.arange(30) < 15, 1.0, np.where(np.arange(30) < 25, 0.5, 0.25))
     np.testing.assert_allclose(weights.applied, np.stack([expected, expected], axis=1), rtol=5e-5)
     for name in columns(wrapper):
@@ -97,7 +96,7 @@ def test_plateau(wrapper, rate):
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_binding(wrapper):
+def test_binding_under_every_wrapper(wrapper):
     log, weights = klr.LearningRateLogger(audit=False), Weights()
     model = wrapped(wrapper, klr.LinearDecay(0.32, klr.epochs(3)))
     fit(model, klr.BindSchedule(), log, weights)
@@ -114,7 +113,7 @@ def test_plateau_on_named_optimizers(wrapper, rate):
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", optimizers=["fast"])
     model = wrapped(wrapper, RATES[rate]())
     fit(model, Metric([1.0] * 3), plateau, weights)
-    base = np.full(15, 0.32) if rate == "number" else klr.LinearDecay(0.32, 100).values(range(15))
+    base = rates_of(rate, 15)
     cut = np.where(np.arange(15) < 10, 1.0, 0.5)
     np.testing.assert_allclose(weights.applied, np.stack([base, base * cut], axis=1), rtol=5e-5)
 
@@ -125,14 +124,13 @@ def test_an_unknown_name_is_refused():
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_the_state_of_each_comes_back(tmp_path, wrapper):
+def test_the_state_of_each_optimizer_is_loaded(tmp_path, wrapper):
     model = wrapped(wrapper, klr.LinearDecay(0.32, 100), klr.LinearDecay(0.16, 100))
     fit(model, Metric([1.0, 1.0]), klr.ReduceOnPlateau("metric", 0.5, 1, mode="min"), epochs=2)
     rates = [owner.rate() for owner in lookup.rated_optimizers(model)]
     model.save_weights(tmp_path / "x.weights.h5")
     again = wrapped(wrapper, klr.LinearDecay(0.32, 100), klr.LinearDecay(0.16, 100))
-    again.optimizer.build(again.trainable_variables)
-    again.load_weights(tmp_path / "x.weights.h5")
+    with_weights(again, tmp_path / "x.weights.h5")
     weights = Weights()
     weights.seen = [[float(value.ravel()[0]) for value in again.get_weights()]]
     plateau = klr.ReduceOnPlateau("metric", 0.5, 9, mode="min")
@@ -161,8 +159,8 @@ def test_steps_are_tried_in_the_dtype_in_which_optimizers_count():
     assert keras.backend.standardize_dtype(owner.counter.dtype) == COUNTER == by_backend.counter_dtype()
 
 
-def test_a_counter_that_moves_on_within_a_step():
-    """A rate is computed once per step, and again only after the counter was written to."""
+def test_a_counter_that_changes_within_a_step():
+    """A rate is computed once per step, and again only after the counter has changed."""
     falling = klr.Sequential([klr.CosineDecay(0.1, 100), 0.05], [50])
     other = klr.LinearDecay(0.1, 100)
     step = keras.Variable(7, dtype=COUNTER, trainable=False)

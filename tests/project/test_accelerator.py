@@ -1,4 +1,4 @@
-"""The benchmarks for accelerators find what waits for the device, and keep what was measured before the time is over."""
+"""The benchmarks for accelerators find code that waits for the device, and keep what was measured before time ran out."""
 
 import time
 
@@ -12,13 +12,13 @@ OWN = [name for name in waits.CASES if name.startswith(("cosine", "restarts", "j
 
 
 class ReadsLoss(keras.callbacks.Callback):
-    """Converts a loss of its own to a float after each batch."""
+    """Converts a tensor to a float after each batch."""
 
     def on_train_batch_end(self, batch, logs=None):
         float(keras.ops.sum(keras.ops.ones(3)))
 
 
-def test_a_float_of_a_tensor_in_each_step_is_found(monkeypatch):
+def test_a_float_of_a_tensor_in_each_step_is_counted(monkeypatch):
     monkeypatch.setitem(waits.CASES, "reads", (waits.CASES[waits.CONSTANT][0], lambda: [ReadsLoss()]))
     empty, reads = waits.of_case(waits.EMPTY), waits.of_case("reads")
     assert reads[waits.STEP] == empty[waits.STEP] + 1
@@ -36,7 +36,7 @@ def test_each_kind_of_read_is_one_wait(read):
     assert (seen.count(waits.STEP), seen.count(waits.THREAD)) == (1, 0)
 
 
-def test_what_reads_no_tensor_is_no_wait():
+def test_code_that_reads_no_tensor_does_not_count():
     with waits.counted() as seen:
         np.asarray([1.0, 2.0])
         float("3")
@@ -45,9 +45,9 @@ def test_what_reads_no_tensor_is_no_wait():
 
 
 @pytest.mark.parametrize("name", [*OWN, "Scheduled", "multipliers"])
-def test_nothing_of_ours_waits_in_a_step(name):
+def test_no_schedule_or_callback_waits_in_a_step(name):
     found = waits.of_case(name)
-    # Keras converts the logs of each batch: in a thread, or in the step if a callback has hooks for batches.
+    # Keras converts the logs of each batch in a thread. If a callback has hooks for batches, it does so in the step.
     assert found[waits.STEP] + found[waits.THREAD] == waits.of_case(waits.EMPTY)[waits.STEP]
 
 
@@ -70,7 +70,7 @@ def rows_of(kind):
 
 
 @pytest.mark.once
-def test_a_part_that_fails_is_a_row():
+def test_a_part_that_fails_has_a_row_with_the_reason():
     def broken(seconds):
         raise ValueError("out of memory")
 
@@ -79,7 +79,7 @@ def test_a_part_that_fails_is_a_row():
 
 
 @pytest.mark.once
-def test_turns_end_with_the_time():
+def test_measuring_ends_when_the_time_is_over():
     taken = common.interleaved({"a": lambda: time.sleep(0.01), "b": lambda: None}, turns=100_000, seconds=0.1)
     assert 1 <= len(taken["a"]) == len(taken["b"]) < 100_000
 

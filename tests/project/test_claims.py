@@ -1,7 +1,7 @@
-"""Each "as Keras" and "torch's `X`" of a docstring, against X itself, over grids with their edges.
+"""Each "as Keras" and "torch's `X`" in a docstring is compared with X, over grids of arguments with edge cases.
 
-Steps 0 and the last, past the end, one step, parts of no length, factors of 1, boundaries at 0. What is said of a
-paper is a row of docs/migrating.md, which test_migrating.py evaluates.
+The edge cases are step 0, the last step, steps past the end, one step, parts of no length, factors of 1, and
+boundaries at 0. Statements about papers are rows of docs/migrating.md, which test_migrating.py evaluates.
 """
 
 import inspect
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from support.backend import compiled, counter
+from support.migrations import torch_curves
 from support.needs import library, needs
 
 import keras_lr as klr
@@ -40,11 +41,11 @@ def check(ours, expected, what, rtol=1e-10):
     np.testing.assert_allclose(got, expected, rtol=0, atol=rtol * max(expected.max(), 1e-30), err_msg=str(what))
 
 
-# Keras. It computes in float32.
+# Keras, which computes in float32.
 
 
 def keras_curve(schedule, count):
-    rate = compiled(schedule)  # JAX compiles a `cond` anew at each eager call
+    rate = compiled(schedule)  # JAX compiles a `cond` again at each eager call
     return [float(keras.ops.convert_to_numpy(rate(counter(step)))) for step in range(count)]
 
 
@@ -61,7 +62,10 @@ KERAS = {
         theirs.PolynomialDecay,
         product(
             initial_learning_rate=[0.3],
-            decay_steps=[1, 8],  # at the end of 7 steps XLA makes a NaN of Keras's power of a share just below 0
+            decay_steps=[
+                1,
+                8,
+            ],  # with 7 steps, Keras on XLA raises a number just below 0 to a power at the end, which is NaN
             end_learning_rate=[0.0, 0.1, 0.3],
             power=[0.5, 1.0, 2.5],
             cycle=[False, True],
@@ -93,7 +97,7 @@ KERAS = {
         theirs.CosineDecayRestarts,
         [
             *product(initial_learning_rate=[0.3], first_decay_steps=[1, 7], t_mul=[1.0], m_mul=[1.0, 0.5], alpha=[0.2]),
-            # Cycles of a whole number of steps, where Keras's logarithm finds the right one.
+            # With whole cycles, the logarithm in Keras's formula finds the right cycle.
             *product(initial_learning_rate=[0.3], first_decay_steps=[16], t_mul=[1.5, 2.0], m_mul=[0.5], alpha=[0.2]),
         ],
     ),
@@ -113,7 +117,7 @@ def test_as_keras(kind):
 def test_arguments_have_the_names_the_order_and_the_defaults_of_keras(kind):
     mine = inspect.signature(kind).parameters.values()
     other = list(inspect.signature(KERAS[kind][0]).parameters.values())
-    # In Keras's CosineDecay `name` is the fourth of six; here it comes last, by keyword.
+    # In Keras's CosineDecay `name` is the fourth of six arguments. Here it is the last, by keyword.
     other.sort(key=lambda parameter: parameter.name == "name")
     assert [parameter.name for parameter in mine] == [parameter.name for parameter in other]
     for a, b in zip(mine, other, strict=True):
@@ -141,25 +145,11 @@ def test_stairs_are_those_of_the_exponential(decay_steps):
 # torch
 
 
-def torch_curves(make, count):
-    """Rates and momenta of the first steps; `make` gets the optimizer."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
-    scheduler = make(optimizer)
-    rates, momenta = [], []
-    for step in range(count):
-        rates.append(float(optimizer.param_groups[0]["lr"]))
-        momenta.append(float(optimizer.param_groups[0]["momentum"]))
-        optimizer.step()
-        if step < count - 1:
-            scheduler.step()
-    return rates, momenta
-
-
 @pytest.mark.once
 @pytest.mark.parametrize("three", [False, True])
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 def test_one_cycle(strategy, three):
-    """Also rises of less than one step, of no step, and of all steps. A rise of exactly one divides by zero in torch."""
+    """Some rises take less than one step, no step, or all steps. With a rise of exactly one step torch divides by zero."""
     shares = [0.0, 0.05, 0.1, 0.3, 0.37, 0.5] if three else [0.0, 0.05, 0.1, 0.3, 0.37, 0.5, 0.9, 1.0]
     seen = 0
     for total, share, (div, final) in itertools.product([1, 2, 3, 8, 10, 41], shares, [(25.0, 1e4), (0.5, 0.8)]):
@@ -229,7 +219,7 @@ def test_stairs():
         check(klr.MultiStepDecay(0.4, milestones, rate), rates, (milestones, rate))
 
 
-# torch and optax: schedules one after another, and pieces.
+# Sequences and pieces in torch and optax
 
 BOUNDARIES = [[0], [1], [20], [30], [31], [0, 20], [20, 21], [20, 20], [0, 0]]
 
@@ -237,7 +227,7 @@ BOUNDARIES = [[0], [1], [20], [30], [31], [0, 20], [20, 21], [20, 20], [0, 0]]
 @pytest.mark.once
 @pytest.mark.parametrize("boundaries", BOUNDARIES, ids=str)
 def test_sequential(boundaries):
-    """A part between equal boundaries is skipped, one at 0 too."""
+    """A part between equal boundaries is skipped, also at 0."""
     count = len(boundaries) + 1
     ours = klr.Sequential([klr.Constant(0.2), klr.ExponentialDecay(0.4, 1, 0.9), klr.Constant(0.1)][:count], boundaries)
 
@@ -276,11 +266,11 @@ DECAYING = sorted(set(OWN) - {"Ftrl"})
 
 @pytest.mark.parametrize("name", DECAYING)
 def test_the_weight_decay_of_keras(name):
-    """w − lr · wd · w, at a gradient of 0."""
+    """At a gradient of 0, the weight becomes w − lr · wd · w."""
     assert decayed(name) == pytest.approx(2.0 * (1 - 0.5 * 0.1), rel=1e-6)
 
 
-def test_optimizers_that_compute_the_weights_anew():
+def test_optimizers_that_replace_the_weights_do_not_decay_them():
     assert decayed("ScheduleFreeAdamW") == 2.0
     assert decayed("Ftrl") == 0.0 == decayed("Ftrl", None)
 
@@ -323,7 +313,7 @@ GUARDS = {
     "torch StepLR": "test_claims.py::test_stairs",
     "torch cycled momentum": "test_claims.py::test_cyclic",
 }
-"""What docstrings say something is the same as, and the test that compares the two."""
+"""What a docstring names as equal, and the test that compares the two."""
 
 OTHER = {
     "Keras LearningRateScheduler",
@@ -333,7 +323,7 @@ OTHER = {
     "timm cycle_decay",
     "timm lr-noise",
 }
-"""Named for what is different about them, or for a reason."""
+"""Names that a docstring mentions because of a difference, or as a reason."""
 
 AS_KERAS = {"ExponentialDecay", "PolynomialDecay", "PiecewiseConstantDecay", "CosineDecay", "CosineDecayRestarts"}
 
@@ -353,7 +343,7 @@ def test_every_claim_has_a_test():
     found, as_keras = set(), set()
     for name, text in docstrings():
         text = " ".join(text.split())
-        # "torch's `A`", "timm's `A` and `B`", and in words: "torch's cycled momentum".
+        # For example "torch's `A`", "timm's `A` and `B`", or in words "torch's cycled momentum".
         for package, names in re.findall(rf"\b({packages})'s ((?:`[\w-]+`(?: and )?)+)", text):
             found |= {f"{package} {other}" for other in re.findall(r"`([\w-]+)`", names)}
         found |= {

@@ -28,7 +28,7 @@ BLOCKS = [
     )
 ]
 GENERATED = ("gallery/", "reference/", "examples.md", "changelog.md")
-"""Made by docs/builder/hooks.py; test_site.py follows the links to them."""
+"""docs/builder/hooks.py makes these pages, and test_site.py follows the links to them."""
 
 
 # A short example need not last as long as its schedule.
@@ -42,7 +42,7 @@ def test_block(tmp_path, monkeypatch, page, number, block):
 
 
 def test_every_block_is_found():
-    """None is missed because it is indented or has another name."""
+    """Blocks that are indented or whose language is spelled otherwise are found too."""
     fences = sum(len(re.findall(r"^\s*(?:```|~~~)\s*py", path.read_text(), re.MULTILINE)) for path in PAGES)
     assert len(BLOCKS) == fences > 5
 
@@ -54,7 +54,7 @@ def test_links_lead_somewhere():
 
 
 SPECIAL = ("keras_lr.__main__", "keras_lr.curves", "keras_lr.fields")
-"""What runs the command, and former names, which warn."""
+"""The module that runs the command, and former names, which warn."""
 
 MODULES = [m.name for m in pkgutil.walk_packages(klr.__path__, "keras_lr.") if m.name not in SPECIAL]
 
@@ -76,7 +76,7 @@ def test_docstring(example):
 
 
 def test_every_example_of_a_docstring_is_found():
-    """A doctest that no runner finds would never be checked."""
+    """A doctest that is not found would never run."""
     prompts = sum(
         len(re.findall(r"^\s*>>> ", path.read_text(), re.MULTILINE)) for path in (ROOT / "keras_lr").rglob("*.py")
     )

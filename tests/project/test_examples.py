@@ -1,6 +1,6 @@
-"""Every example runs in a separate process, and its output is as described in it.
+"""Every example runs in a separate process, and its output is right.
 
-The oracles are formulas in plain Python; each check would fail if the example trained with other rates than it shows.
+The expected rates are formulas in plain Python. A check fails if the example trains with other rates.
 """
 
 import json
@@ -36,7 +36,7 @@ def warmed(peak, warmup, steps, step):
 
 
 def table(output):
-    """The lines of a printed table: those that are numbers only."""
+    """The rows of a printed table, which are the lines that contain only numbers."""
     lines = [line.split() for line in output.splitlines()]
     number = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
     return [[float(word) for word in line] for line in lines if len(line) > 1 and all(map(number.fullmatch, line))]
@@ -78,7 +78,7 @@ def plateau_over_warmup(output, folder):
     rates = column(table(output), 1)
     (reductions,) = map(int, found(r"reductions: (\d+)", output))
     assert reductions >= 1
-    # 45 batches in an epoch: the warmup ends with it. A reduction after the last epoch is not seen in it.
+    # The first epoch has 45 batches, and the warmup ends with it. The output has no reduction after the last epoch.
     assert rates[:2] == pytest.approx([0.05 * 44 / 45, 0.05], rel=1e-4)
     assert rates[-1] == pytest.approx(0.05 * 0.2**reductions, rel=1e-3) or rates[-1] == pytest.approx(
         0.05 * 0.2 ** (reductions - 1), rel=1e-3
@@ -94,7 +94,7 @@ def one_cycle_with_momentum(output, folder):
     assert rates[-1] == pytest.approx(0.2 / 25 / 1e4)
     assert [rates[2], momenta[2]] == pytest.approx([0.2, 0.85])
     assert [momenta[0], momenta[-1]] == pytest.approx([0.95, 0.95])
-    for row, low in ((1, 0.2 / 25), (3, 0.2 / 25 / 1e4)):  # on the way up, on the way down
+    for row, low in ((1, 0.2 / 25), (3, 0.2 / 25 / 1e4)):  # while the rate rises, and while it falls
         height = (rates[row] - low) / (0.2 - low)
         assert momenta[row] == pytest.approx(0.95 - 0.1 * height, abs=1e-5)
     assert float(found(r"accuracy (\S+)", output)[0]) > 0.8
@@ -115,7 +115,7 @@ def resume_after_a_kill(output, folder):
     planned = np.array([cosine(0.1, 342, step) for step in frame.step])
     halvings = -np.log2(frame.learning_rate / planned)
     np.testing.assert_allclose(halvings, halvings.round(), atol=1e-4)
-    # The plateau's reductions come between epochs, and those before the kill are still there after it.
+    # The plateau reduces between epochs, and the reductions before the kill are not lost.
     assert halvings.round().groupby(frame.epoch).nunique().eq(1).all()
     assert (np.diff(halvings.round()) >= 0).all()
     assert halvings.iloc[-1] > 0.5
@@ -155,7 +155,7 @@ def log_to_tensorboard(output, folder):
 def log_to_mlflow(output, folder):
     assert "171 rates, the highest 0.1 at step 20" in output
     (run,) = (folder / "mlruns").glob("*/*/metrics")
-    # MLflow's file store: time, value, step.
+    # A line of MLflow's file store is time, value and step.
     points = [line.split() for line in (run / "learning_rate").read_text().splitlines()]
     assert [int(step) for _, _, step in points] == [*range(171)]
     expected = [warmed(0.1, 20, 151, step) for step in range(171)]
@@ -191,7 +191,7 @@ def fine_tuning_two_rates(output, folder):
 
 
 def tuned(output, low=0.8):
-    """The accuracies of a fine-tuning, of which the last one is higher than the first."""
+    """The last accuracy of a fine-tuning must be higher than the first, and than `low`."""
     accuracies = json.loads(found(r"accuracy by epoch: (\[.*\])", output)[0])
     assert accuracies[-1] > max(low, accuracies[0])
 
@@ -245,11 +245,11 @@ def distributed_in_one_process(output, folder):
 
 
 def distributed_torch(output, folder):
-    said = dict(re.findall(r"process (\d): (.*)", output))
-    assert set(said) == {"0", "1"}
-    # The same steps, rates and weights, though each has other data.
-    assert said["0"] == said["1"]
-    assert said["0"].startswith("84 steps")
+    lines = dict(re.findall(r"process (\d): (.*)", output))
+    assert set(lines) == {"0", "1"}
+    # Steps, rates and weights are the same, although each process has different data.
+    assert lines["0"] == lines["1"]
+    assert lines["0"].startswith("84 steps")
     frame = pd.read_csv(folder / "log.csv")
     np.testing.assert_allclose(frame.learning_rate, [cosine(0.5, 84, step) for step in range(84)], rtol=1e-6)
 
@@ -268,7 +268,7 @@ def keras_tuner_search(output, folder):
 def optuna_search(output, folder):
     score, schedule = found(r"([01]\.\d{3}) with (.*)", output)
     assert float(score) > 0.5
-    # 3 epochs of 44 batches.
+    # The training has 3 epochs of 44 batches.
     assert parsing.parse(schedule).values(range(132)).max() <= 0.5
 
 
@@ -316,10 +316,10 @@ LIBRARIES = {
     "keras_tuner_search": "keras_tuner",
     "log_to_mlflow": "mlflow",
     "log_to_tensorboard": "tensorflow",
-    "log_to_wandb": None,  # a stand-in of the tests
+    "log_to_wandb": None,  # tests/fakes/wandb.py replaces it
     "optuna_search": "optuna",
 }
-"""Examples that are about another library and not about the backend: they run on one backend."""
+"""Examples about another library, which run on one backend."""
 
 STARTS_PROCESSES = {"dask_comparison", "distributed_torch", "resume_after_a_kill"}
 HERE = [name for name, (backends, _) in TABLE.items() if BACKEND in backends]
@@ -333,7 +333,7 @@ def marks(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in HERE])
 def test_example(tmp_path, name):
-    # A backend of its own is the example's business, so that it runs as it is called by a reader.
+    # An example for one backend sets that backend itself, as when a reader runs it.
     chosen = {} if len(TABLE[name][0]) == 1 else {"KERAS_BACKEND": BACKEND}
     inherited = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     environment = inherited | chosen | ENVIRONMENT.get(name, {})
@@ -356,8 +356,8 @@ nbformat.write(notebook, sys.argv[2])
 """
 
 
-def shown(cell):
-    """What a cell prints and shows as text."""
+def text_of(cell):
+    """The printed output of a cell, and its result as text."""
     return "".join(
         "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
         for output in cell["outputs"]
@@ -369,10 +369,10 @@ def shown(cell):
 @pytest.mark.once
 @needs("nbclient", "nbformat", "ipykernel")
 def test_the_notebook_runs_and_shows_what_is_committed(tmp_path):
-    """In marked cells only: rates are the same on every backend, losses are not."""
+    """Only marked cells are compared, because losses differ between backends and rates do not."""
     ran = tmp_path / "ran.ipynb"
     command = [sys.executable, "-c", EXECUTE, str(NOTEBOOK), str(ran)]
-    # As in a notebook, where pictures are shown in it.
+    # Without `MPLBACKEND`, pictures are shown in the notebook.
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -381,14 +381,14 @@ def test_the_notebook_runs_and_shows_what_is_committed(tmp_path):
         for path in (NOTEBOOK, ran)
     )
     fixed = [cell for cell in committed if "# the same everywhere" in "".join(cell["source"])]
-    assert [len(re.findall(r"0\.\d{6}", shown(cell))) for cell in fixed] == [5, 5, 5]
+    assert [len(re.findall(r"0\.\d{6}", text_of(cell))) for cell in fixed] == [5, 5, 5]
     for cell, before in zip(new, committed, strict=True):
         if before in fixed:
-            assert shown(cell) == shown(before)
+            assert text_of(cell) == text_of(before)
     assert any("image/png" in output.get("data", {}) for cell in new for output in cell["outputs"])
 
 
-def test_the_notebook_is_small_and_knows_no_machine():
+def test_the_notebook_is_small_and_has_no_paths_of_a_machine():
     text = NOTEBOOK.read_text()
     assert len(text) < 100_000
     assert not re.search(r"/(home|root|tmp|work|Users)/|stderr|Traceback", text)
@@ -401,7 +401,7 @@ def test_every_example_is_tested():
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_examples_are_short_and_say_what_they_are(name):
+def test_examples_are_short_and_begin_with_a_docstring(name):
     text = (EXAMPLES / f"{name}.py").read_text()
     assert text.startswith('"""')
     assert len(text.splitlines()) <= 62

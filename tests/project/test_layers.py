@@ -1,4 +1,4 @@
-"""The layers of the package: imports run only downwards, also inside functions and for type checkers."""
+"""Imports go only to lower layers of the package, also inside functions and for type checkers."""
 
 import ast
 from pathlib import Path
@@ -31,7 +31,7 @@ MODULES = {
 
 
 def imports(path):
-    """The modules of the package that a file imports, wherever in it."""
+    """The modules of the package that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "keras_lr")
@@ -50,7 +50,7 @@ def layer(module):
     return LAYERS.index({"__main__": "command", "curves": "custom", "fields": "custom"}.get(name, name))
 
 
-def test_no_import_leads_upwards():
+def test_no_module_imports_from_a_higher_layer():
     wrong = [(a, b) for a, found in GRAPH.items() for b in found if layer(b) > layer(a)]
     assert wrong == []
 

@@ -25,7 +25,7 @@ def expected(line):
     return json.loads(RECORDED.read_text())[line.package]["curves"][line.theirs]
 
 
-# torch advises on the order of two calls that no training makes here.
+# torch warns about the order of `optimizer.step` and `scheduler.step`.
 @pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*:UserWarning")
 @pytest.mark.parametrize("line", LINES, ids=[line.id for line in LINES])
 def test_line(line):
@@ -78,7 +78,7 @@ def test_optax_plateau(patience, cooldown, rtol):
 
 @pytest.mark.once
 def test_a_function_of_the_epoch():
-    """`LearningRateScheduler(f)` holds `f(epoch)` for an epoch."""
+    """`LearningRateScheduler(f)` keeps the rate at `f(epoch)` during an epoch."""
     import keras
 
     def function(epoch):
@@ -97,7 +97,7 @@ def test_a_function_of_the_epoch():
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_torch_plateau(mode):
-    """A patience of p in torch is p + 1 here, with its relative threshold."""
+    """A patience of p in torch is p + 1 here. The threshold is relative."""
     numbers = np.random.default_rng(7)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(

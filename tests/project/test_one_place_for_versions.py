@@ -1,4 +1,4 @@
-"""What differs between versions of Keras is in `keras_lr/core/keras_versions.py`, and nowhere else in the package."""
+"""Differences between versions of Keras are handled in `keras_lr/core/keras_versions.py`, and nowhere else."""
 
 import ast
 import importlib
@@ -21,7 +21,7 @@ LATER = {"MultiOptimizer", "OptimizerMap", "Muon", "RMSNormalization", "_record_
 
 
 def dotted(node):
-    """The name that an expression writes, "keras.optimizers.SGD" for example; None for any other expression."""
+    """The dotted name in an expression, for example "keras.optimizers.SGD", or None for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (owner := dotted(node.value)) is not None:
@@ -35,7 +35,7 @@ def of_keras(node):
 
 
 def calls(tree, *functions):
-    """The arguments of calls of functions by name."""
+    """The arguments of each call of these functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (dotted(node.func) or "").split(".")[-1] in functions:
             yield node.args
@@ -57,7 +57,7 @@ def reads_the_version(tree):
 
 
 def asks_whether_keras_has_it(tree):
-    """`hasattr` of Keras, or `getattr` with a default."""
+    """It uses `hasattr`, or `getattr` with a default."""
     found = [*calls(tree, "hasattr"), *(given for given in calls(tree, "getattr") if len(given) == 3)]
     return any(of_keras(given[0]) for given in found)
 
@@ -67,12 +67,12 @@ def names_what_came_later(tree):
 
 
 def seeds_by_keras_itself(tree):
-    """Before 3.13, `keras.utils.set_random_seed` leaves a generator as it is."""
+    """Before 3.13, `keras.utils.set_random_seed` does not reset the generator for operations without a seed."""
     return any(dotted(node) == "keras.utils.set_random_seed" for node in ast.walk(tree))
 
 
 def asks_for_variables_of_keras(tree):
-    """`isinstance(it, keras.Variable)`, which is false for variables of optimizers before 3.7."""
+    """Before 3.7, `isinstance(it, keras.Variable)` is false for the variables of optimizers."""
     kinds = [kind for given in calls(tree, "isinstance") for kind in ast.walk(given[1])]
     return any(dotted(kind) == "keras.Variable" for kind in kinds)
 
@@ -88,13 +88,13 @@ FORBIDDEN = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda check: check.__name__)
-def test_only_one_module_knows_versions(forbidden):
+def test_only_one_module_depends_on_the_version(forbidden):
     assert forbidden(ast.parse(FORBIDDEN[forbidden]))
     assert [name for name, tree in TREES.items() if forbidden(tree)] == []
 
 
 def names(tree):
-    """Everything of Keras that a module names: the longest dotted names, and what it imports."""
+    """The names of Keras that a module uses or imports, each in full."""
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and id(node) not in inner and of_keras(node):
@@ -117,8 +117,8 @@ def exists(name):
     return True
 
 
-def test_this_version_has_all_that_the_package_names():
-    """Run with the oldest and the newest version; `.ci/versions` does."""
+def test_this_version_has_all_names_that_the_package_uses():
+    """`.ci/versions` runs this test with the oldest and the newest version."""
     found = {(file, name) for file, tree in TREES.items() for name in names(tree)}
     assert len(found) > 100
     assert not exists("keras.optimizers.NoSuchOptimizer")

@@ -1,4 +1,4 @@
-"""The built and installed package: wheel and sdist, their types, and the errors without an extra."""
+"""The built and installed package: wheel and sdist, type information, and the errors without an extra."""
 
 import email
 import json
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.once, pytest.mark.slow, needs("mypy", "setuptools", "t
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parents[1] / "data"
-# Keras must not be needed to build: the version is read from the source, not by an import.
+# The build must not need Keras. It reads the version from the source, without an import.
 BUILD = "import sys; sys.modules['keras'] = None; from setuptools import build_meta; build_meta.build_{}(sys.argv[1])"
 
 
@@ -40,7 +40,7 @@ def build(kind, source, out):
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
-    """A folder with the sdist of the tree, and the wheel that is built from the sdist alone."""
+    """A folder with the sdist of the tree, and the wheel that is built from that sdist."""
     there = tmp_path_factory.mktemp("packaging")
     lines = (ROOT / ".gitignore").read_text().split()
     anywhere = shutil.ignore_patterns(*(line.strip("/").split("/")[-1] for line in lines if not line.startswith("/")))
@@ -73,7 +73,7 @@ def metadata(wheel):
 
 @pytest.fixture(scope="module")
 def python(dist, tmp_path_factory):
-    """The interpreter of a new environment with the wheel, which sees the other packages of this one."""
+    """The interpreter of a new environment with the wheel. It can import the other packages of this environment."""
     there = tmp_path_factory.mktemp("installed") / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", there, cwd=there.parent)
     interpreter = there / "bin" / "python"
@@ -125,7 +125,7 @@ def test_metadata(metadata):
 
 
 TARGET = re.compile(r"\]\(([^)\s]+)\)")
-"""Where a link or picture of Markdown leads."""
+"""The target of a link or picture in Markdown."""
 
 
 def test_links_of_the_readme_lead_to_the_host(dist, tmp_path):
@@ -188,7 +188,7 @@ MARK = re.compile(r"# mark: ([\w-]+)$")
 
 @pytest.mark.slow
 def test_types_of_the_installed_package(python, tmp_path):
-    """A user's file passes `mypy --strict`; mistakes are found in each line that has one, and in no other."""
+    """A user's file passes `mypy --strict`. In a file with mistakes, mypy reports exactly the marked lines."""
     for name in ("typed_user.py", "wrong_user.py"):
         shutil.copy(DATA / name, tmp_path)
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
@@ -203,7 +203,7 @@ def test_types_of_the_installed_package(python, tmp_path):
     assert len(marks) > 20
 
 
-# What an extra leaves out says how to install it.
+# Errors about a missing library
 
 PLOT = 'plotting needs matplotlib: pip install "keras-lr[plot]"'
 PARQUET = 'a log in a .parquet file needs pyarrow: pip install "keras-lr[parquet]"'

@@ -1,4 +1,4 @@
-"""The README, line by line, as a new user follows it."""
+"""The README is followed line by line, as by a new user."""
 
 import configparser
 import contextlib
@@ -36,7 +36,7 @@ def section(title):
 
 
 def rows(title):
-    """The cells of a table, without its head."""
+    """The cells of a table, without its header."""
     lines = [line for line in section(title).splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
@@ -57,7 +57,7 @@ def test_the_landing_page_has_the_same_table():
 
 
 def test_the_commands_name_existing_extras():
-    """.ci/run takes the first line with ``python -m pytest``, and runs it in a new environment."""
+    """.ci/run runs the first line with ``python -m pytest`` in a new environment."""
     extras = set(setup()["options.extras_require"])
     named = {name for part in re.findall(r"\.\[([\w,-]+)\]", "\n".join(COMMANDS)) for name in part.split(",")}
     assert named == {"jax", "tensorflow-cpu", "demo", "test"}
@@ -73,11 +73,11 @@ def test_the_commands_name_existing_extras():
     assert tests in section("Contributing")
 
 
-# Quick start, and the resume that it promises.
+# The quick start, also after a kill.
 
 
 def followed(folder, monkeypatch, code=QUICK_START):
-    """Run the lines in a folder, as a script. Returns their output."""
+    """Run the lines as a script in a folder. Returns their output."""
     monkeypatch.chdir(folder)
     keras.utils.set_random_seed(0)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -99,7 +99,7 @@ class Kill(keras.callbacks.Callback):
 
 
 def whole_and_killed(folder, monkeypatch, code):
-    """The log of a training, and that of one that was killed in its sixth epoch and run again."""
+    """The log of a training, and that of a training that was killed in its sixth epoch and run again."""
     logs = []
     for name in ("whole", "killed"):
         (folder / name).mkdir()
@@ -125,12 +125,12 @@ def own_schedule():
     return names["HalfLife"]
 
 
-def test_a_schedule_of_your_own():
+def test_the_schedule_of_your_own_has_no_problems():
     assert klr.check_schedule(own_schedule()(0.4, 100)) == []
 
 
-def test_your_own_schedule_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
-    """The next thing that one tries: the quick start with the schedule of the README, on which a plateau reduces."""
+def test_your_own_schedule_works_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
+    """The quick start with the README's own schedule, which a plateau reduces."""
     code = OWN_SCHEDULE + QUICK_START
     for line, other in {
         "Warmup(CosineDecay(0.1, epochs(9)), epochs(1))": "HalfLife(0.4, 100)",
@@ -140,13 +140,13 @@ def test_your_own_schedule_with_a_plateau_and_a_resume(tmp_path, monkeypatch):
         code = code.replace(line, other)
     whole, killed = whole_and_killed(tmp_path, monkeypatch, code)
     pd.testing.assert_frame_equal(whole, killed)
-    # The first epoch is the best one, so reductions come after the fourth, the seventh and the tenth.
+    # The first epoch is the best, so the rate is reduced after the fourth, the seventh and the tenth.
     reductions = np.repeat([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 8)
     expected = own_schedule()(0.4, 100).values(range(80)) * 0.5**reductions
     np.testing.assert_allclose(whole.learning_rate, expected, rtol=1e-12)
 
 
-# Five things that hurt: what Keras does, and what happens here. `test_readme_on_every_backend.py` has the one that differs.
+# Five things that hurt: Keras compared with this package. `test_readme_on_every_backend.py` has what differs by backend.
 
 
 def model_with(optimizer):
@@ -162,7 +162,7 @@ def fit(model, *callbacks, **options):
     return model.fit(X, Y, batch_size=8, verbose=0, callbacks=list(callbacks), **options)
 
 
-def test_the_table_names_five():
+def test_the_table_has_five_rows():
     assert [row[0] for row in rows("Five things that hurt")] == [
         "A plateau on a schedule",
         "Epochs",
@@ -172,7 +172,7 @@ def test_the_table_names_five():
     ]
 
 
-def test_a_plateau_on_a_schedule():
+def test_a_plateau_on_a_schedule_raises_in_keras_and_works_here():
     options = {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 100.0}
     theirs = keras.optimizers.schedules.ExponentialDecay(1e-3, 1000, 1.0)
     with pytest.raises(TypeError):
@@ -182,7 +182,7 @@ def test_a_plateau_on_a_schedule():
     assert klr.get_learning_rate(model) == pytest.approx(1e-3 * 0.25)
 
 
-def test_durations_in_epochs():
+def test_ten_epochs_are_ten_steps_in_keras_and_a_thousand_here():
     theirs = keras.optimizers.schedules.CosineDecay(0.1, 10)
     assert float(theirs(10)) == pytest.approx(0.0, abs=1e-9)
     ours = klr.CosineDecay(0.1, epochs(10)).bind(steps_per_epoch=100, epochs=10)
@@ -191,7 +191,7 @@ def test_durations_in_epochs():
 
 
 class Read(keras.callbacks.Callback):
-    """As users usually write it."""
+    """Reads the rate in a callback, as users usually do."""
 
     def __init__(self):
         super().__init__()
@@ -201,7 +201,7 @@ class Read(keras.callbacks.Callback):
         self.rates.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
 
 
-def test_the_rate_of_a_batch():
+def test_the_rate_of_a_batch_is_that_in_the_log():
     schedule = klr.LinearDecay(1e-3, 100)
     read, log = Read(), klr.LearningRateLogger(audit=False)
     fit(model_with(keras.optimizers.SGD(schedule)), read, log, epochs=1)
@@ -211,8 +211,8 @@ def test_the_rate_of_a_batch():
 
 
 @pytest.mark.parametrize("ours", [False, True], ids=["Keras", "here"])
-def test_the_patience_after_a_resume(tmp_path, ours):
-    """Three epochs in one training, or two and one in a new process's model and callbacks."""
+def test_the_patience_after_a_resume_is_lost_in_keras_and_kept_here(tmp_path, ours):
+    """Three epochs are trained at once, or two, and one with a new model and new callbacks, as in a new process."""
 
     def callbacks(folder):
         options = {"monitor": "loss", "factor": 0.5, "patience": 2, "min_delta": 100.0}
@@ -237,7 +237,7 @@ def test_the_patience_after_a_resume(tmp_path, ours):
     assert rate(tmp_path / "killed", True) == pytest.approx(0.5e-3 if ours else 1e-3)
 
 
-def test_momentum_and_layers_here():
+def test_the_momentum_in_the_table_is_scheduled():
     (cell,) = [row[2] for row in rows("Five things that hurt") if row[0] == "Momentum and layers"]
     cycle = klr.OneCycle(0.01, 16)
     model = model_with(keras.optimizers.SGD(0.1))
@@ -263,17 +263,17 @@ def test_every_schedule_of_the_table_can_be_made():
 
 
 def test_the_lines_from_elsewhere_are_rows_of_the_migration_page():
-    """Whose curves `test_migrating.py` compares with those of the packages."""
-    known = {(line.package, line.theirs): line.ours for line in migrations.lines()}
+    """`test_migrating.py` compares the curves of these rows with those of the packages."""
+    equivalents = {(line.package, line.theirs): line.ours for line in migrations.lines()}
     package, found = "", []
     for name, theirs, ours in rows("Coming from elsewhere"):
         package = re.match(r"\[(\w+)\]|$", name)[1] or package
-        assert known[package, theirs.strip("`")] == ours.strip("`")
+        assert equivalents[package, theirs.strip("`")] == ours.strip("`")
         found.append(package)
     assert {name: found.count(name) for name in found} == dict.fromkeys(("torch", "optax", "transformers", "timm"), 4)
 
 
-def test_what_it_costs_is_what_was_measured():
+def test_the_costs_are_the_measured_ones():
     from benchmarks import report
 
     assert report.filled(README) == README

@@ -1,4 +1,4 @@
-"""Statements of the README about Keras on some backends."""
+"""Statements of the README about Keras that depend on the backend."""
 
 import keras
 import numpy as np

@@ -28,5 +28,5 @@ def test_every_row_is_tested_and_no_rates_are_left_over():
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and "`" in line]
     assert len(rows) == len(LINES) > 40
     assert set(LINES) == set(RATES)
-    # A rate at two steps or more, of which one is not 0 and the steps are in order.
+    # Each recipe has rates at two or more steps in order, and not all of them are 0.
     assert all(len(rates) > 2 and list(rates) == sorted(rates) for _, rates in RATES.values())

@@ -1,8 +1,9 @@
-"""Step by step against Keras, torch and optax, wherever the formula is the same."""
+"""Rates are compared step by step with those of Keras, torch and optax, where the formula is the same."""
 
 import keras
 import numpy as np
 import pytest
+from support.migrations import torch_curves
 from support.needs import library, needs
 
 import keras_lr as klr
@@ -43,18 +44,6 @@ def test_keras(number):
     assert_same(ours(*args, **more), expected, rtol=1e-5)
 
 
-def torch_rates(make, count=len(STEPS), base=0.4, **sgd):
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=base, **sgd)
-    scheduler = make(optimizer)
-    rates = []
-    for step in range(count):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        if step < count - 1:
-            scheduler.step()
-    return rates
-
-
 lr = torch.optim.lr_scheduler
 TORCH = {
     "StepLR": (klr.StepDecay(0.4, 7, 0.3), lambda o: lr.StepLR(o, 7, 0.3)),
@@ -85,11 +74,11 @@ TORCH = {
 @pytest.mark.parametrize("name", TORCH)
 def test_torch(name):
     ours, make = TORCH[name]
-    assert_same(ours, torch_rates(make))
+    assert_same(ours, torch_curves(make, len(STEPS))[0])
 
 
 def test_torch_cosine_up_to_its_end():
-    expected = torch_rates(lambda o: lr.CosineAnnealingLR(o, 60, 0.1), 61)
+    expected, _ = torch_curves(lambda o: lr.CosineAnnealingLR(o, 60, 0.1), 61)
     assert_same(klr.CosineDecay(0.4, 60, alpha=0.25), expected)
 
 
@@ -112,19 +101,7 @@ def test_torch_one_cycle(total, three, strategy, share):
             three_phase=three,
         )
 
-    assert_same(ours, torch_rates(make, total, momentum=0.9))
-
-
-def torch_momenta(make, count):
-    """The momentum of each step, as torch's schedulers set it together with the rate."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
-    scheduler = make(optimizer)
-    momenta = []
-    for _ in range(count):
-        momenta.append(optimizer.param_groups[0]["momentum"])
-        optimizer.step()
-        scheduler.step()
-    return momenta
+    assert_same(ours, torch_curves(make, total)[0])
 
 
 @pytest.mark.parametrize("three", [False, True])
@@ -135,7 +112,7 @@ def test_torch_one_cycle_momentum(three, strategy):
     def make(o):
         return lr.OneCycleLR(o, 0.4, 97, anneal_strategy=strategy, three_phase=three)
 
-    assert_same(ours, torch_momenta(make, 96))
+    assert_same(ours, torch_curves(make, 96)[1])
 
 
 @pytest.mark.parametrize("mode", ["triangular", "triangular2", "exp_range"])
@@ -146,7 +123,7 @@ def test_torch_cyclical_momentum(mode):
     def make(o):
         return lr.CyclicLR(o, 0.1, 0.4, 7, 12, mode=mode, gamma=gamma, base_momentum=0.7, max_momentum=0.95)
 
-    assert_same(ours, torch_momenta(make, 130))
+    assert_same(ours, torch_curves(make, 130)[1])
 
 
 OPTAX = {
@@ -154,7 +131,7 @@ OPTAX = {
     "polynomial": (klr.PolynomialDecay(0.4, 60, 0.02, 3.0), optax.polynomial_schedule(0.4, 0.02, 3.0, 60)),
     "linear": (klr.LinearDecay(0.4, 60, 0.1), optax.linear_schedule(0.4, 0.1, 60)),
     "cosine": (klr.CosineDecay(0.4, 60, 0.25), optax.cosine_decay_schedule(0.4, 60, 0.25)),
-    # optax changes at the boundary itself, PiecewiseConstantDecay (as Keras) after it.
+    # optax changes the rate at the boundary, PiecewiseConstantDecay (as in Keras) after it.
     "piecewise": (
         klr.PiecewiseConstantDecay([29, 59], [0.4, 0.2, 0.02]),
         optax.piecewise_constant_schedule(0.4, {30: 0.5, 60: 0.1}),
@@ -167,7 +144,7 @@ OPTAX = {
         klr.PiecewiseInterpolation([0, 30, 60], [0.4, 0.8, 0.2], "cosine"),
         optax.piecewise_interpolate_schedule("cosine", 0.4, {30: 2.0, 60: 0.25}),
     ),
-    # optax counts the warmup in decay_steps, Warmup does not.
+    # In optax, `decay_steps` include the warmup.
     "warmup-cosine": (
         klr.Warmup(klr.CosineDecay(0.4, 80, 0.25), 20, start=0.1),
         optax.warmup_cosine_decay_schedule(0.04, 0.4, 20, 100, 0.1),
@@ -176,7 +153,7 @@ OPTAX = {
         klr.Sequential([klr.LinearDecay(0.4, 60), klr.CosineDecay(0.3, 40)], [33]),
         optax.join_schedules([optax.linear_schedule(0.4, 0.0, 60), optax.cosine_decay_schedule(0.3, 40)], [33]),
     ),
-    # optax's phases end at whole steps; torch's, which OneCycle has, one step earlier.
+    # The phases of optax end at whole steps. Those of torch, and of OneCycle, end one step earlier.
     "one-cycle": (
         klr.Warmup(klr.CosineDecay(0.4, 70, alpha=1 / (25 * 1e4)), 30, start=1 / 25, shape="cosine"),
         optax.cosine_onecycle_schedule(100, 0.4, 0.3, 25.0, 1e4),
@@ -190,7 +167,7 @@ def test_optax(name):
     assert_same(ours, [float(reference(int(step))) for step in STEPS], rtol=1e-5)
 
 
-def test_what_keras_gets_wrong_is_not_copied():
+def test_mistakes_that_keras_accepts_are_refused():
     unsorted = theirs.PiecewiseConstantDecay([20, 10], [1.0, 0.1, 0.01])
     assert max(float(keras.ops.convert_to_numpy(unsorted(step))) for step in range(30)) > 1.0
     with pytest.raises(ValueError, match="none smaller than the one before"):
@@ -207,5 +184,5 @@ def test_what_keras_gets_wrong_is_not_copied():
 
 
 def test_keras_1_decay():
-    """`optimizer(decay=d)` was lr / (1 + d · batches)."""
+    """In Keras 1, `optimizer(decay=d)` gave lr / (1 + d · batches)."""
     np.testing.assert_allclose(klr.TimeBasedDecay(0.1, 1, 1e-2).values(STEPS), 0.1 / (1 + 1e-2 * STEPS))

@@ -1,4 +1,4 @@
-"""A long file, class or function contains more than one idea."""
+"""No file, class or function is too long, because a long one contains more than one idea."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.once
 
 PACKAGE = Path(keras_lr.__file__).parent
 
-# Operators and the classes that they make cannot be parted without imports inside functions.
+# Operators and the classes that they make cannot be separated without imports inside functions.
 LONG_FILES = {"core/algebra.py"}
 
 

@@ -3,13 +3,11 @@
 import ast
 import inspect
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.processes import printed_lines
 
 import keras_lr
 from keras_lr import Schedule
@@ -18,7 +16,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 
-# Besides the schedules, whose list is the catalogue: `test_every_exported_schedule_has_a_row`.
+# All public names but the schedules. `test_every_exported_schedule_has_a_row` compares those with the catalogue.
 NAMES = [
     "BackupAndRestore",
     "BatchNormMomentum",
@@ -80,14 +78,6 @@ def test_the_public_names():
     assert all(inspect.getdoc(getattr(keras_lr, name)) for name in NAMES)
 
 
-def fresh(code, *args):
-    """The last line that a separate Python process prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, env=os.environ.copy()
-    )
-    return done.stdout.strip().splitlines()[-1]
-
-
 def test_the_import_is_light():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_lr; "
@@ -96,7 +86,7 @@ def test_the_import_is_light():
         "print(sorted(new & {'matplotlib', 'pandas', 'rich', 'typer', 'sklearn', 'pyarrow'}), "
         "sorted(name for name in sys.modules if name.startswith(('keras_lr.callbacks', 'keras_lr.tools', 'keras_lr.tuning'))))"
     )
-    assert fresh(code) == "[] []"
+    assert printed_lines(code)[-1] == "[] []"
 
 
 def test_type_checkers_see_what_is_imported_later():
@@ -112,12 +102,12 @@ def test_type_checkers_see_what_is_imported_later():
     assert set(seen) <= set(keras_lr.__all__) & set(dir(keras_lr))
 
 
-def test_a_name_that_does_not_exist():
+def test_a_name_that_does_not_exist_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'keras_lr' has no attribute 'CosineDecy'"):
         keras_lr.CosineDecy  # noqa: B018
 
 
-# What the README, the docs, the examples and the strings of the package spell.
+# Names in the README, the docs, the examples and the strings of the package
 
 DOTTED = re.compile(r"(?<![\w./-])(?:keras_lr|klr)(?:\.[A-Za-z_]\w*)+")
 IMPORT = re.compile(r"^[ >]*from (keras_lr[\w.]*) import (\([^)]*\)|[^\n#]*)", re.MULTILINE)
@@ -157,7 +147,7 @@ def test_every_spelled_name_exists_after_the_import():
         "import keras_lr.tuning as module\n"
         "print(missing, listed, module is keras_lr.tuning, hasattr(keras_lr, 'tunning'))"
     )
-    assert fresh(code, *names) == "[] True True False", {name: str(path) for name, path in names.items()}
+    assert printed_lines(code, *names)[-1] == "[] True True False", {name: str(path) for name, path in names.items()}
     assert set(dir(keras_lr)) >= {*keras_lr.__all__, *keras_lr._MODULES, "__version__"}
     with pytest.raises(AttributeError, match="module 'keras_lr' has no attribute 'tunning'"):
         keras_lr.tunning  # noqa: B018

@@ -1,4 +1,4 @@
-"""The workflow for a hosted repository. It does not run here, so everything that it names must at least exist."""
+"""The workflow for a hosted repository does not run here, so the tests check that everything in it exists."""
 
 import re
 from importlib.machinery import SourceFileLoader
@@ -54,8 +54,8 @@ def test_each_row_has_its_python(jobs):
     assert {row.python for row in rows().values()} <= set(installed.split())
 
 
-def test_every_command_is_there(jobs):
-    """What starts a line, and modules of Python that a step before installs."""
+def test_every_command_exists(jobs):
+    """Each line starts with a command that exists, or runs a Python module that an earlier step installs."""
     words = [line.split() for command in commands(jobs) for line in command.splitlines()]
     assert {line[0] for line in words} == {"bash", "python", "keras-lr"}
     modules = {line[2] for line in words if line[:2] == ["python", "-m"]}
@@ -85,7 +85,7 @@ def test_only_a_tag_publishes_and_only_that_job_may(workflow, jobs):
     assert set(jobs["publish"]["needs"]) == {"check", "versions", "build", "demo"}
     assert workflow["permissions"] == {"contents": "read"}
     assert {name for name, job in jobs.items() if "permissions" in job} == {"publish", "pages"}
-    assert "password" not in WORKFLOW.read_text(encoding="utf-8")  # a trusted publisher needs none
+    assert "password" not in WORKFLOW.read_text(encoding="utf-8")  # a trusted publisher needs no password
 
 
 def test_the_installed_extras_exist(jobs):

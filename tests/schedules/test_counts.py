@@ -1,6 +1,6 @@
-"""A schedule does not add more to a training step than counted before, or than the nearest one of Keras.
+"""A schedule adds no more to a training step than the recorded count, or than the nearest schedule of Keras.
 
-Run `python -m benchmarks counts` to count again after a change that needs more.
+After a change that needs more, run `python -m benchmarks counts` to record the counts again.
 """
 
 import importlib.metadata
@@ -15,11 +15,11 @@ PAIRS = counts.pairs()
 RUN = common.load("counts")[BACKEND]
 COUNTED = {row["case"]: row for row in RUN["rows"] if "ours" in row}
 ROOM = 0.5 if BACKEND == "torch" else 0
-"""A mean of calls, of which one batch of rates more or fewer is a part."""
+"""The count is a mean over updates, and one batch of rates more or less changes it."""
 
 
 def has_counted_version(library):
-    """Whether this is the version with which it was counted. Another one may fuse differently."""
+    """Whether the counts were recorded with this version. Another version may fuse differently."""
     return importlib.metadata.version(library) == RUN["versions"][library]
 
 
@@ -32,12 +32,12 @@ def count_of(schedule):
     return counts.COUNTED[BACKEND][1](schedule)
 
 
-def test_every_case_was_counted():
+def test_every_case_has_a_recorded_count():
     assert sorted(COUNTED) == sorted(PAIRS)
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_no_more_than_counted(case):
+def test_a_step_does_no_more_than_recorded(case):
     if BACKEND == "tensorflow" and case in counts.DEARER:
         most = COUNTED[case]["ours"]
     elif has_counted_version("keras") and (BACKEND != "jax" or has_counted_version("jax")):
@@ -56,5 +56,5 @@ class Wasteful(keras.optimizers.schedules.LearningRateSchedule):
         return PAIRS["cosine"].ours(step) + keras.ops.sort(table * keras.ops.cast(step, "float32"))[1]
 
 
-def test_a_count_sees_what_is_added():
+def test_an_added_operation_raises_the_count():
     assert count_of(Wasteful()) > COUNTED["cosine"]["ours"] + ROOM

@@ -30,7 +30,7 @@ return arguments[0].map(address => {
 
 @pytest.fixture(scope="module")
 def evaluate(browser, tmp_path_factory):
-    """The rates of the page at `STEPS`, by address."""
+    """A function that returns the rates of the page at `STEPS` for each address."""
     browser.get(playground_page.write(tmp_path_factory.mktemp("page")))
     return lambda addresses: browser.execute_script(EVALUATE, addresses, STEPS)
 
@@ -45,7 +45,7 @@ def module():
 
 
 def run(code):
-    """The result of the copied lines, with only their own import."""
+    """The schedule of the copied lines, which import what they need."""
     names = {}
     exec(code, names)
     return names["schedule"]
@@ -61,14 +61,14 @@ def test_the_spec_of_the_page_is_current(module):
 
 
 def test_every_class_is_on_the_page_or_made_of_others(module):
-    told = module.spec()["classes"]
-    assert list(told) == CLASSES
+    classes = module.spec()["classes"]
+    assert list(classes) == CLASSES
     assert all(f"`{name}`" in (DOCS / "playground.md").read_text() for name in module.LEFT_OUT)
 
 
 def test_a_warmup_is_offered_if_the_schedule_does_not_begin_with_a_rise(module):
-    told = module.spec()["classes"]
-    assert {name: told[name]["warmup"] for name in RISING | FALLING} == {
+    classes = module.spec()["classes"]
+    assert {name: classes[name]["warmup"] for name in RISING | FALLING} == {
         name: name in FALLING for name in RISING | FALLING
     }
 
@@ -93,13 +93,12 @@ def test_every_example_shows_its_shape(module):
 
 
 def test_the_scripts_stay_small():
-    """The scripts must stay small enough to understand."""
     assert sum(len(path.read_text().splitlines()) for path in SCRIPTS.glob("playground*.js")) < 1000
 
 
 @pytest.mark.parametrize("per_epoch", [0, 1, 7, 390])
-def test_random_arguments(evaluate, per_epoch):
-    """With durations in steps and in epochs: the curve, and the copied line."""
+def test_random_arguments_give_the_right_curve_and_line(evaluate, per_epoch):
+    """Curve and copied line are right for durations in steps and in epochs."""
     draw = Draw(seed=per_epoch)
     drawn = [draw.schedule(name, per_epoch) for name in CLASSES for _ in range(10 if per_epoch else 30)]
     for one, made in zip(drawn, evaluate([one.address for one in drawn]), strict=True):
@@ -114,17 +113,17 @@ LISTS = ("", "1,", "3, 2", "2, 2", "2, 3", "-1, 2", "0, x", "2, 2147483648")
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_field_marks_values_that_its_kind_refuses(module, evaluate, browser, name):
-    """The Python kind decides which values are allowed, and has the same text."""
+    """Python and the page allow the same values, and their message is the same."""
     cases = [
         (key, kind, text)
         for key, kind in arguments(name).items()
         for text in (LISTS if isinstance(kind, Several) else TEXTS)
     ]
-    told = {one["name"]: one for one in module.spec()["classes"][name]["arguments"]}
+    fields = {one["name"]: one for one in module.spec()["classes"][name]["arguments"]}
     script = "return arguments[0].map(([kind, text]) => KerasLRPlayground.read(kind, text, 0).wrong || null)"
-    made = browser.execute_script(script, [[told[key], text] for key, _, text in cases])
+    made = browser.execute_script(script, [[fields[key], text] for key, _, text in cases])
     for (key, kind, text), wrong in zip(cases, made, strict=True):
-        if told[key]["type"] != "flag":  # a checkbox, which cannot be wrong
+        if fields[key]["type"] != "flag":  # a checkbox cannot be wrong
             assert wrong == (None if is_right(kind, text) else kind.allowed), (key, text)
 
 
@@ -158,5 +157,5 @@ def test_the_warmup_of_the_page_is_linear_from_0(evaluate):
 
 def test_the_spec_is_plain_json():
     text = (SCRIPTS / "playground_spec.js").read_text()
-    told = json.loads(text.split("window.KERAS_LR_SPEC = ")[1].rstrip().rstrip(";"))
-    assert told["classes"]["StepDecay"]["arguments"][2]["default"] == 0.5
+    spec = json.loads(text.split("window.KERAS_LR_SPEC = ")[1].rstrip().rstrip(";"))
+    assert spec["classes"]["StepDecay"]["arguments"][2]["default"] == 0.5

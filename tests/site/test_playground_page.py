@@ -1,4 +1,4 @@
-"""The playground as a reader uses it: menus, sliders and the keyboard, the Python to copy, the link, a phone."""
+"""The playground is used as by a reader: menus, sliders, the keyboard, the Python to copy, the link, a phone."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def driver(browser, url):
-    """The browser at the fresh page; no test may leave an error in the console."""
+    """The browser with the page newly opened. A test fails if it leaves an error in the console."""
     site_checks.look_as(browser, DESK)
     follow(browser, url)
     yield browser
@@ -38,7 +38,7 @@ def driver(browser, url):
 
 
 def follow(driver, url, there=""):
-    """Open the page, or a link into it, again."""
+    """Open the page, or a link into it, from the start."""
     driver.get("about:blank")
     driver.get_log("browser")
     driver.get(url + (f"#{there}" if there else ""))
@@ -70,7 +70,7 @@ def python(driver, letter="a"):
 
 
 def schedule(driver, letter="a"):
-    """The result of the shown lines, with only their own import."""
+    """The schedule of the lines on the page, which import what they need."""
     names = {}
     exec(python(driver, letter), names)
     return names["schedule"]
@@ -81,7 +81,7 @@ def picture(driver):
 
 
 def check_drawn(driver, letter="a", wanted=None):
-    """The pixels of a curve are the rates of the Python beside it; they come back."""
+    """Compare the pixels of a curve with the rates of the Python on the page. Returns the rates of the curve."""
     curve = Curve(picture(driver), letter)
     steps = curve.x.round().astype(int)
     np.testing.assert_allclose(curve.x, steps, atol=0.1)
@@ -112,7 +112,7 @@ def test_a_class_chosen_from_the_fresh_page_shows_its_shape(driver, name):
     choose(driver, "a", name)
     rates = check_drawn(driver)
     assert type(schedule(driver)).__name__ in (name, "Warmup")
-    assert np.ptp(rates) > 0.5 * rates.max()  # also the constant one, with the warmup that the page has
+    assert np.ptp(rates) > 0.5 * rates.max()  # this holds for Constant too, because the page begins with a warmup
     assert "`" not in one(driver, "#keras-lr-playground").text
     assert driver.execute_script(OVERLAPS) == []
     field(driver, "log").click()
@@ -215,14 +215,14 @@ return arguments[0].map(text => playground.paste(text) ? document.querySelector(
 
 
 def is_whole(schedule):
-    """Whether all lengths are whole steps, to which the page rounds others."""
+    """Whether all lengths are whole steps. The page rounds other lengths."""
     kinds = arguments(type(schedule).__name__)
     given = schedule.arguments()
     return all(float(given[key] or 0).is_integer() for key, kind in kinds.items() if isinstance(kind, StepCount))
 
 
 def test_a_line_of_python_is_pasted(driver):
-    """The schedule of the README, and each schedule of the catalogue with fields on the page."""
+    """The line may be that of the README, or any schedule of the catalogue with fields on the page."""
     readme = (playground_page.DOCS.parent / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.startswith("schedule = "))
     write(driver, "paste", line + Keys.TAB)
@@ -249,7 +249,7 @@ def test_schedules_without_fields_are_reported(driver, text):
     assert python(driver) == before
 
 
-def test_the_address_holds_everything(driver, url):
+def test_the_address_contains_all_fields(driver, url):
     choose(driver, "a", "ExponentialDecay")
     field(driver, "a.staircase").click()
     write(driver, "a.initial_learning_rate", "0.35")
@@ -267,16 +267,16 @@ def test_the_address_holds_everything(driver, url):
     assert driver.current_url == there
 
 
-def test_links_into_the_page(driver, url):
+def test_links_open_the_page_with_their_schedule(driver, url):
     there = address("LinearDecay", {"initial_learning_rate": "0.2", "decay_steps": "300", "warmup": "30"}, shown=500)
     follow(driver, url, there)
     wanted = klr.Warmup(klr.LinearDecay(0.2, 300), 30)
     assert schedule(driver) == wanted
     check_drawn(driver, wanted=wanted)
-    # A link within the page, a class alone, and what is no state.
+    # The hash may also be changed within the page, name only a class, or be no state at all.
     driver.execute_script("location.hash = 'a=StepDecay&shown=2000'")
     WebDriverWait(driver, 5).until(lambda d: "StepDecay" in python(d))
-    assert schedule(driver) == klr.StepDecay(0.1, 500)  # the example, drawn out to the steps that are shown
+    assert schedule(driver) == klr.StepDecay(0.1, 500)  # the example, stretched to the steps that are drawn
     driver.execute_script("location.hash = 'how-it-works'")
     driver.execute_async_script("setTimeout(arguments[0], 400)")
     assert schedule(driver) == klr.StepDecay(0.1, 500)
@@ -285,7 +285,7 @@ def test_links_into_the_page(driver, url):
 @pytest.mark.parametrize(
     "there", ["a=Nothing&b=toString", "shown=-3&a=__proto__", "epoch=x&log=0", "a.decay_steps=%zz&=&&"]
 )
-def test_a_link_that_is_wrong_still_opens_the_page(driver, url, there):
+def test_a_wrong_link_still_opens_the_page(driver, url, there):
     follow(driver, url, there)
     assert len(all_of(driver, ".pg-card")) == 2
     assert Select(field(driver, "a")).first_selected_option.text == "CosineDecay"
@@ -307,7 +307,7 @@ def test_a_field_out_of_range_is_marked(driver):
     check_drawn(driver)
     write(driver, "shown", "0")
     assert field(driver, "shown-message").text == "must be a number of steps in [1, 2**31)"
-    check_drawn(driver)  # the steps that were shown before
+    check_drawn(driver)  # with the steps as before
 
 
 @pytest.mark.parametrize(
@@ -318,13 +318,13 @@ def test_a_field_out_of_range_is_marked(driver):
         address("WarmupStableDecay", {"shape": "halving"}),
     ],
 )
-def test_arguments_that_do_not_fit_together_have_no_line(driver, url, there):
+def test_arguments_that_contradict_each_other_have_no_line(driver, url, there):
     follow(driver, url, there)
     assert one(driver, ".pg-line.pg-a").text == "A: These arguments do not fit together."
     assert picture(driver)["curves"] == {}
 
 
-def test_durations_in_epochs(driver):
+def test_durations_can_be_switched_to_epochs_and_back(driver):
     choose(driver, "b", "MultiStepDecay")
     before = python(driver), python(driver, "b")
     in_steps = picture(driver)["curves"]
@@ -336,7 +336,7 @@ def test_durations_in_epochs(driver):
     assert picture(driver)["curves"] == in_steps
     assert [text.text for text in all_of(driver, ".pg-axis")] == ["learning rate", "epoch"]
     assert Curve(picture(driver), "a").x.max() == pytest.approx(10, abs=0.01)
-    # 9 epochs of another length are another number of steps.
+    # With another length of an epoch, 9 epochs are another number of steps.
     write(driver, "epoch", "33")
     write(driver, "a.warmup", "2.5")
     curve = Curve(picture(driver), "a")
@@ -360,7 +360,7 @@ def test_epochs_that_are_not_whole_come_back_as_the_same_steps(driver, url):
     assert field(driver, "shown").get_attribute("value") == "1234"
 
 
-def test_the_values_under_the_cursor(driver, url):
+def test_the_readout_shows_the_values_under_the_cursor(driver, url):
     follow(driver, url, address("CosineDecay", {"decay_steps": "900"}, b="StepDecay"))
     readout = one(driver, ".pg-readout")
     cosine, stairs = klr.CosineDecay(0.1, 900), klr.StepDecay(0.1, 250)
@@ -384,7 +384,7 @@ def check_readout(readout, step, *schedules):
     np.testing.assert_allclose([float(first), float(second)], wanted, rtol=1e-5)
 
 
-def test_a_second_curve_comes_and_goes(driver):
+def test_a_second_curve_can_be_added_and_removed(driver):
     assert list(picture(driver)["curves"]) == ["a"]
     choose(driver, "b", "OneCycle")
     assert list(picture(driver)["curves"]) == ["a", "b"]
@@ -396,7 +396,7 @@ def test_a_second_curve_comes_and_goes(driver):
     assert "b" not in dict(part.split("=") for part in driver.current_url.split("#")[1].split("&"))
 
 
-def test_the_logarithmic_axis(driver, url):
+def test_the_curve_is_right_on_a_logarithmic_axis(driver, url):
     follow(driver, url, address("ExponentialDecay", {}, log=1))
     check_drawn(driver)
     field(driver, "log").click()
@@ -404,7 +404,7 @@ def test_the_logarithmic_axis(driver, url):
 
 
 @pytest.mark.parametrize("look", [DESK, DARK], ids=["light", "dark"])
-def test_the_curves_can_be_told_from_the_ground(browser, driver, url, look):
+def test_the_curves_have_enough_contrast_with_the_background(browser, driver, url, look):
     site_checks.look_as(browser, look)
     choose(driver, "b", "StepDecay")
     colours = "return [...document.querySelectorAll('.pg-curve')].map(e => getComputedStyle(e).stroke)"
@@ -430,7 +430,7 @@ return [...document.querySelectorAll("#keras-lr-playground :is(input, select, bu
         address("ExponentialDecay", {"initial_learning_rate": "1.23456789e-7"}, shown=3),
     ],
 )
-def test_on_a_phone_with_labels_everywhere(browser, driver, url, there):
+def test_the_page_fits_a_phone_and_every_field_has_a_label(browser, driver, url, there):
     site_checks.look_as(browser, PHONE)
     follow(driver, url, there)
     assert driver.execute_script("return [innerWidth, document.documentElement.scrollWidth]") == [390, 390]

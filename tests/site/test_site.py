@@ -1,4 +1,4 @@
-"""The documentation site: built with warnings as errors, every link followed, every page opened in a browser.
+"""The documentation is built with warnings as errors. Every link is followed, and every page opened in a browser.
 
 KLR_SCREENSHOTS=FOLDER saves a picture of each page.
 """
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "docs" / "builder" / "mkdocs.yml"
 BUILDER = [str(CONFIG.parent), str(ROOT / "tests")]
 
-# One worker builds the site and has the browser.
+# One worker builds the site and opens it.
 pytestmark = [pytest.mark.site, pytest.mark.once, pytest.mark.xdist_group("site")]
 
 
@@ -61,7 +61,7 @@ def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
     site_checks.look_as(browser, Look("", width, 900, "light"), site)
     browser.get((site / "migrating.html").as_uri())
     count, wrong = browser.execute_script(site_checks.PAIRS)
-    assert count == len(migrations.lines()) + 3  # and those without Keras's optimizers
+    assert count == len(migrations.lines()) + 3  # three rows are in the section without Keras's optimizers
     assert wrong == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     shown = browser.find_element("css selector", ".klr-pairs td:nth-child(2) code").text
@@ -70,7 +70,7 @@ def test_the_lines_of_the_migration_page_can_be_read(site, browser, width):
 
 @pytest.mark.parametrize("page", ["index", "choosing", "recipes", "resume", "gallery/stepwise"])
 def test_lines_in_tables_can_be_read_on_a_phone(site, browser, page):
-    """The cells of a row stand one under the other, so that no name is broken and nothing is cut off."""
+    """The cells of a row are below each other, so no name is broken and nothing is cut off."""
     site_checks.look_as(browser, Look("", 390, 844, "light"), site)
     browser.get((site / f"{page}.html").as_uri())
     count, wrong = browser.execute_script(site_checks.ROWS)
@@ -96,7 +96,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_the_checks_find_faults(tmp_path, browser, name):
-    """Pages with one fault each, which the checks above must find."""
+    """Each page has one fault, which the checks must find."""
     body, finding = BAD[name]
     page = tmp_path / "page.html"
     head = '<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -181,7 +181,7 @@ def test_every_public_name_has_an_entry_in_the_built_reference(site):
 
 
 def test_the_search_works_without_a_server(site, browser):
-    """Opened from a file, where browsers run no Worker: docs/javascripts/iframe-worker.js stands in for it."""
+    """For a page from a file, browsers run no Worker. docs/javascripts/iframe-worker.js replaces it."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 

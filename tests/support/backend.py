@@ -1,4 +1,4 @@
-"""How to run something in a compiled step of the backend under test."""
+"""Functions are compiled and traced as the backend under test does it."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ COUNTER = "int64" if BACKEND == "tensorflow" else "int32"
 
 
 def compiled(function):
-    """The function as the backend compiles a training step (torch runs it eagerly)."""
+    """The function, compiled as the backend compiles a training step. torch runs it eagerly."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -23,7 +23,7 @@ def compiled(function):
 
 
 def graph(function):
-    """The function in the backend's other way of tracing, where it has one."""
+    """The function, traced in the other way of the backend, if it has one."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -37,9 +37,9 @@ def counter(steps):
 
 
 class Together:
-    """Functions of steps that are traced together: tracing and compiling each separately takes most of a suite's time.
+    """Functions of steps that are traced together, because tracing and compiling them separately takes long.
 
-    On torch, which runs eagerly, each is called separately.
+    torch runs eagerly, so there each is called separately.
 
     Args:
         functions: functions of an integer tensor, by name.
@@ -48,7 +48,7 @@ class Together:
 
     def __init__(self, functions: dict[str, Callable], trace: Callable = compiled) -> None:
         self._functions = functions
-        # A new function, also for JAX, which finds the trace of an equal one.
+        # A new function is needed, because JAX would reuse the trace of an equal one.
         self._traced = trace(lambda step: [function(step) for function in self._functions.values()])
         self._results: dict[tuple, dict] = {}
 

@@ -1,4 +1,4 @@
-"""Trainings of the test model that are killed, for the tests of backups."""
+"""Callbacks that end a training as a kill does, for the tests of backups."""
 
 import keras
 import pytest
@@ -10,7 +10,7 @@ no_executions = pytest.mark.skipif(BACKEND == "torch", reason="torch has no `ste
 
 
 class Kill(keras.callbacks.Callback):
-    """Raises at one batch of one epoch."""
+    """Raises after one batch of one epoch."""
 
     def __init__(self, epoch, batch, error=RuntimeError):
         super().__init__()
@@ -24,26 +24,24 @@ class Kill(keras.callbacks.Callback):
             raise self.error("killed")
 
 
-class Batches(keras.callbacks.Callback):
-    """The epoch and the batch of every hook of a batch."""
+class KillAtEnd(keras.callbacks.Callback):
+    """Raises at the end of one epoch, or of the training if `epoch` is None. Later callbacks are not called."""
 
-    def __init__(self):
+    def __init__(self, epoch, error=RuntimeError):
         super().__init__()
-        self.begun, self.ended = [], []
+        self.epoch, self.error = epoch, error
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise self.error("killed")
 
-    def on_train_batch_begin(self, batch, logs=None):
-        self.begun.append((self.epoch, batch))
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.ended.append((self.epoch, batch))
+    def on_train_end(self, logs=None):
+        if self.epoch is None:
+            raise self.error("killed")
 
 
-def killed(*arguments, error=RuntimeError, **options):
-    """A `fit` of the test model that is killed, with the place of the kill first."""
-    place, *callbacks = arguments
+def killed(place, *callbacks, error=RuntimeError, **options):
+    """Train the test model until it is killed at a place, an epoch and a batch."""
     with pytest.raises(error, match="killed"):
         fit(model_with(0.1), *callbacks, Kill(*place, error), **options)
 

@@ -1,7 +1,7 @@
 """One row for each schedule: an instance, points computed by hand, and an independent formula.
 
-The formulas are written from the papers and from the documentation of Keras, torch and optax, as
-scalar functions in plain `math`. They share no code with the package: keep it so.
+The formulas follow the papers and the documentation of Keras, torch and optax. They are scalar functions in plain
+`math`, and must not share code with the package.
 """
 
 import math
@@ -48,7 +48,7 @@ def poly_cycle(t):
 
 
 def pieces(edges, rates, t):
-    """As in Keras: the edge still has the old rate."""
+    """As in Keras, the edge still has the old rate."""
     return next((rate for edge, rate in zip(edges, rates, strict=False) if t <= edge), rates[-1])
 
 
@@ -62,7 +62,7 @@ def interpolated(edges, rates, t, bend=lambda x: x):
 
 
 def restarting(t, first, ratio, height, alpha, rate):
-    """Cycles found by walking along their starts, which are rounded sums of the previous lengths."""
+    """The cycle is found by walking along the starts, which are rounded sums of the lengths."""
     cycle, start, total = 0, 0, float(first)
     while math.floor(total + 0.5) <= t:
         start = math.floor(total + 0.5)
@@ -73,7 +73,7 @@ def restarting(t, first, ratio, height, alpha, rate):
 
 
 def one_cycle(t, peak, total, share, div, final, three=False, bend=cosine):
-    """torch's phases: their ends are fractional steps."""
+    """As in torch, the phases end at fractions of a step."""
     t = min(t, total - 1)
     start, end = peak / div, peak / div / final
     first, last = share * total - 1, total - 1
@@ -132,7 +132,7 @@ NOISE = klr.Noise(klr.LinearDecay(0.3, 70), 0.4, seed=11)
 
 
 def noise(t):
-    """The hash as documented: squarings and products modulo the largest prime below √2³¹."""
+    """The documented hash, with squares and products modulo the largest prime below √2³¹."""
     prime, state = 46337, t % 46337
     for salt in (t // prime % prime, 11, 0):
         for multiplier, increment in ((31607, 7919), (27893, 12347)):
@@ -142,13 +142,13 @@ def noise(t):
 
 
 def wave(t, n):
-    """The height of a triangle at a step. It rises for n steps and falls for n steps, where n is a fraction."""
+    """The height of a triangle at a step. It rises and falls for n steps each, and n is a fraction."""
     gone = t % (2 * n)
     return min(gone, 2 * n - gone) / n
 
 
 def begun_at_whole_steps(t, n):
-    """Cycles of n steps (a fraction), each begun at the nearest whole step, a half rounded up: index, and the part that is over."""
+    """The index of the cycle at a step, and how much of it is over. Cycles of n steps, a fraction, begin at whole steps."""
     cycle = 0
     while math.floor((cycle + 1) * n + Fraction(1, 2)) <= t:
         cycle += max((t - math.ceil((cycle + 1) * n)) // math.ceil(n), 1)
@@ -156,10 +156,10 @@ def begun_at_whole_steps(t, n):
     return cycle, (t - start) / (end - start)
 
 
-# Steps that are not whole: the arguments are the decimals, and the formulas have them as fractions.
+# Lengths that are not whole. The arguments are decimals, and the formulas have fractions.
 PARTIAL = [
     Row(
-        # EfficientNet's: 2.4 epochs of 313 steps. A fifth turn ends at a whole step, 3756.
+        # EfficientNet has stairs of 2.4 epochs of 313 steps. The fifth ends at a whole step, 3756.
         klr.ExponentialDecay(0.016, 751.2, 0.97, staircase=True),
         {751: 0.016, 752: 0.01552, 1502: 0.01552, 1503: 0.0150544, 3755: 0.016 * 0.97**4, 3756: 0.016 * 0.97**5},
         lambda t: 0.016 * 0.97 ** (t * 5 // 3756),
@@ -268,7 +268,7 @@ PARTIAL = [
         "CosineDecayRestarts-10.4",
     ),
     Row(
-        # Begun at 0, 10, 21, 31, 42 and 52: 10.4 and so on, to the nearest step.
+        # The multiples of 10.4, rounded to the nearest step, are 0, 10, 21, 31, 42 and 52.
         klr.CosineDecayRestarts(0.8, 10.4, t_mul=1.0, m_mul=0.5),
         {5: 0.4, 10: 0.4, 20: 0.4 * math.sin(math.pi / 22) ** 2, 21: 0.2, 31: 0.1, 42: 0.05, 52: 0.025},
         lambda t: (
@@ -368,7 +368,7 @@ ROWS = [
         lambda t: 0.5 + tanh(t, 100, -7.0, 3.0),
     ),
     Row(
-        # h: √(0.6·1.4) = 0.916515, √(0.3·1.1) = 0.574456, √(0.1·0.9) = 0.3.
+        # The values of h are √(0.6·1.4) = 0.916515, √(0.3·1.1) = 0.574456 and √(0.1·0.9) = 0.3.
         klr.HyperbolicLR(1.5, 60, 100, 0.5),
         {0: 1.5, 30: 1.5 + 0.574456 - 0.916515, 50: 1.5 + 0.3 - 0.916515, 60: 1.5 - 0.916515, 99: 1.5 - 0.916515},
         lambda t: 1.5 + hyperbola(t, 60, 100),
@@ -459,7 +459,7 @@ ROWS = [
         lambda t: one_cycle(t, 0.7, 97, 0.37, 12.0, 300.0, three=True),
         "OneCycle-three-cos",
     ),
-    # The rise is over 0.2 steps before the first one: x = (t + 0.2)/7.2, at t = 1 a third of a right angle.
+    # The rise ends 0.2 steps before the first step. So x = (t + 0.2)/7.2, which is 1/6 at t = 1.
     Row(
         klr.OneCycle(25.0, 8, pct_start=0.1),
         {0: 24.9524339, 1: 23.3253242, 7: 1e-4, 9: 1e-4},

@@ -1,4 +1,4 @@
-"""A kernel that decays and a bias that does not: models, optimizers and copies of them."""
+"""Models and optimizers with a kernel that decays and a bias that does not, and ways to copy them."""
 
 import copy
 import json

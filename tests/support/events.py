@@ -2,7 +2,7 @@
 
 
 def scalars(folder, part="learning_rate"):
-    """Tag → (steps, values), for the tags that have `part` in their name."""
+    """The steps and values of each tag that has `part` in its name."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 

@@ -1,7 +1,7 @@
-"""Scripts in new processes that have imported the libraries already.
+"""Scripts in new processes that have already imported the libraries.
 
-Each process is forked from one that has imported them and has done nothing else. So the imports, half of what a short script
-takes, are paid for once.
+Each process is forked from one that has imported them and done nothing else. The imports are half the time of a short
+script, and this way they happen only once.
 """
 
 import multiprocessing
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 CONTEXT = multiprocessing.get_context("forkserver")
-# Keras looks for TensorFlow in every `fit`, whatever the backend is.
+# Keras tries to import TensorFlow in every `fit`, on every backend.
 CONTEXT.set_forkserver_preload(["keras", "tensorflow", "keras_lr", "pandas", "sklearn.datasets"])
 
 
 class Done(NamedTuple):
-    """What a process left."""
+    """The exit status and the output of a process."""
 
     returncode: int
     stdout: str
@@ -25,7 +25,7 @@ class Done(NamedTuple):
 
 
 def run(script, folder, environment, timeout):
-    """Run a script in a folder, as `python script` does there, with these variables of the environment."""
+    """Run a script as `python script` in a folder, with these environment variables."""
     outputs = [Path(folder) / f"{name}-of-{Path(script).stem}.txt" for name in ("stdout", "stderr")]
     process = CONTEXT.Process(target=_script, args=(str(script), str(folder), dict(environment), *map(str, outputs)))
     process.start()

@@ -1,4 +1,4 @@
-"""The number of examples of a property test: a few fixed ones in the suite, new ones each time in the long mode."""
+"""Settings of property tests. The suite has a few fixed examples, and the long mode draws new ones each time."""
 
 import os
 
@@ -12,9 +12,9 @@ LONG = os.environ.get("KERAS_LR_LONG") == "1"
 def examples(quick, long, *suppressed, on_host=False):
     """The settings of a property test.
 
-    `quick` and `long` are the examples in the suite and with `KERAS_LR_LONG=1`. `suppressed` are health checks that are
-    left out beside the one for slow tests. A test `on_host` depends on the backend only through Keras's own schedules
-    inside of others. It has all examples on torch, and a third of them on the other backends.
+    `quick` and `long` are the numbers of examples in the suite and with `KERAS_LR_LONG=1`. `suppressed` are health
+    checks to leave out, besides the one for slow tests. A test `on_host` depends on the backend only through Keras's
+    schedules inside of others. It has all examples on torch, and a third of them on the other backends.
     """
     if on_host and BACKEND != "torch":
         quick //= 3

@@ -1,8 +1,8 @@
 """An independent GreedyLR in plain Python, written from the paper (arXiv 2512.14527, A.4, algorithms 2 and 3).
 
-The paper keeps counters; this keeps the whole history and looks back over it, so that it has no bookkeeping in common
-with the package: keep it so. What the paper leaves open (metrics that are not finite, and the reset of the rate, which
-is that of the authors' code in transformers) is from the documentation of `GreedyLearningRate`.
+The paper and the package have counters. This model stores the whole history and looks back over it, and must not share
+bookkeeping with the package. The paper leaves open what happens with metrics that are not finite. That is taken from
+the documentation of `GreedyLearningRate`. The reset of the rate is that of the authors' code in transformers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Epoch:
 
 @dataclass
 class GreedyModel:
-    """The algorithm on a number: `epoch(metric, rate)` returns the rate afterwards."""
+    """The algorithm for a number. `epoch(metric, rate)` returns the next rate."""
 
     factor: float
     patience: int
@@ -54,7 +54,7 @@ class GreedyModel:
         now.value = value
         at_once = not finite and self.on_nan == "reduce" and not self.is_quiet("reduce", self.cooldown)
         self.history.append(now)
-        # "if num_bad_epochs > patience", "if num_good_epochs > patience"; an epoch is one or the other.
+        # "if num_bad_epochs > patience", "if num_good_epochs > patience". An epoch is either good or bad.
         if self.in_a_row(False) > self.patience or at_once:
             now.change = "reduce"
             return self.reduced(rate)
@@ -78,7 +78,7 @@ class GreedyModel:
         return lower if rate - lower > self.eps else rate
 
     def smoothed(self, metric: float) -> float:
-        """The mean of the last `window` finite metrics, this one included."""
+        """The mean of the last `window` finite metrics, including this one."""
         if self.window is None:
             return metric
         last = [*(epoch.metric for epoch in self.history if math.isfinite(epoch.metric)), metric][-self.window :]
@@ -92,13 +92,13 @@ class GreedyModel:
         return value < good[-1] - margin if self.mode == "min" else value > good[-1] + margin
 
     def is_quiet(self, change: str, length: int, place: int | None = None) -> bool:
-        """Whether an epoch (the next one) is among the first `length` after the last change of a kind."""
+        """Whether an epoch, by default the next one, is among the first `length` after the last such change."""
         place = len(self.history) if place is None else place
         before = [number for number in range(place) if self.history[number].change == change]
         return bool(before) and place - before[-1] <= length
 
     def in_a_row(self, good: bool) -> int:
-        """Good or bad epochs in a row that count, up to now."""
+        """The number of good or bad epochs in a row at the end, without quiet ones."""
         change, length = ("raise", self.warmup) if good else ("reduce", self.cooldown)
         count = 0
         for place in range(len(self.history) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Schedules made of others, as functions of the pen and of a function that draws a part."""
+"""Random schedules that are made of others. Each function gets the pen, and a function that draws a part."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def cooldown(pen, part):
         "flat": True,
     }
     down = end <= inner.at(start.steps)
-    # Up from 0, a share is one minus something, which has lost its digits at the start.
+    # If the rate rises from 0, the share is a difference of numbers near 1, which is imprecise at the start.
     facts |= {"falls": inner.falls and down, "relative": inner.relative and down}
     made = pen.joint(
         lambda s, *rest: s.cooldown(*rest), ours(pen, inner), start, span, end, shape, parts=[inner], **facts
@@ -108,7 +108,7 @@ def bound(pen, part):
     inner, training = part(), pen.training
 
     def make(fitted):
-        """Bound to its own training, independent of the outer binding."""
+        """The inner binding does not depend on the outer one."""
         return klr.Bound(inner.make(None), training.steps_per_epoch, training.epochs)
 
     facts = {"top": inner.top, "at": inner.at, "length": inner.length, "falls": inner.falls}
@@ -195,7 +195,7 @@ def total(pen, part):
 
 
 def longest(parts: list[Made]) -> int | None:
-    """The longest length. A constant has ended from the start."""
+    """The longest length. Constants do not count, because they have ended from the start."""
     lengths = [part.length for part in parts if not is_constant(part)]
     return None if not lengths or None in lengths else max(lengths)
 
@@ -222,7 +222,7 @@ def shifted(pen, part):
     forward = pen.one_of(False, True)
     by = pen.span(0) if forward else Span(-pen.count(0))
     n = by.steps
-    # The counter stands still at the last step of an int32.
+    # An int32 counter stops at its last step.
     at = (lambda step: inner.at(min(step + n, LAST))) if forward else (lambda step: inner.at(max(step + n, 0)))
     length = None if inner.length is None else max(inner.length - n, 0)
     made = pen.joint(
@@ -270,7 +270,7 @@ def noise(pen, part):
                 state = (state * state % prime + 5 * state) % prime
         return inner.at(step) * (1 + amplitude * (state * 2 / prime - 1))
 
-    # Where the factor is nearly 0, it has lost its digits.
+    # A factor near 0 is imprecise.
     facts = {
         "relative": inner.relative and amplitude <= 0.8,
         "blur": inner.blur + 5,
@@ -293,7 +293,7 @@ def paced(pen, part):
         piece = max(i for i, start in enumerate(steps) if step >= start)
         up, down = paces[piece]
         tick = ticks[piece] + (step - steps[piece]) * up // down
-        return inner.at(tick) if tick < 2**30 else math.nan  # where the clock may stand still
+        return inner.at(tick) if tick < 2**30 else math.nan  # the clock may have stopped
 
     ups, downs = zip(*paces, strict=True)
     made = pen.joint(
@@ -323,7 +323,7 @@ JOINTS = {
 
 
 def ours(pen, part, given=None):
-    """A part with the operators of this package. A schedule of Keras is wrapped."""
+    """A part that has the operators of this package. A schedule of Keras is wrapped in a product."""
     if part is None:
         return given if isinstance(given, klr.Schedule) else klr.Product([given])
     if isinstance(part.schedule, klr.Schedule):

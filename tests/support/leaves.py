@@ -1,4 +1,4 @@
-"""Single schedules, of this package and Keras, with drawn arguments: a function of the pen for each class."""
+"""Random schedules that are not made of others, of this package and Keras. Each function gets the pen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import keras_lr as klr
 from support.backend import BACKEND
-from support.pen import SHAPES
+from support.pen import LAST, SHAPES
 
 
 def falling(rates: list[float]) -> bool:
@@ -20,7 +20,7 @@ def falling(rates: list[float]) -> bool:
 
 def constant(pen):
     rate = pen.rate()
-    # A constant has come to its end at once, but says so of no step.
+    # A constant is at its end from the start, but its `duration` is None.
     return pen.leaf(klr.Constant, rate, top=rate, falls=True)
 
 
@@ -115,7 +115,7 @@ def hyperbola(pen):
     rate = max(rate, 1e-3) if shape == "exponential" else rate
     infimum = pen.rate(rate) if shape == "linear" else rate * pen.number(0.01, 1.0)
     facts = {"top": rate, "length": span.steps, "falls": True, "blur": 2}
-    return pen.leaf(klr.HyperbolicLR, rate, span, pen.written(span.steps + more), infimum, shape, **facts)
+    return pen.leaf(klr.HyperbolicLR, rate, span, pen.written(min(span.steps + more, LAST)), infimum, shape, **facts)
 
 
 def power_law(pen):
@@ -214,8 +214,9 @@ LEAVES = {
 }
 
 
-# Keras's own, which only stand inside ours. Stairs and powers have a power of two as length: Keras divides
-# in float32, where XLA multiplies with the inverse, and its PolynomialDecay is NaN past an end of 48 steps.
+# Schedules of Keras, which occur only inside those of this package. The length of stairs and powers is a power of two,
+# because Keras divides in float32, where XLA multiplies by the inverse. Its PolynomialDecay would be NaN past an end of
+# 48 steps.
 
 THEIRS = keras.optimizers.schedules
 FOREIGN = {"size": 0.0, "blur": 4, "relative": False, "exact": False}
@@ -250,7 +251,7 @@ def external(pen):
         edges = sorted(pen.draw(st.sets(st.integers(1, 60), min_size=1, max_size=3)))
         rates = [pen.rate() for _ in range(len(edges) + 1)]
         at = lambda t: rates[sum(t > edge for edge in edges)]  # noqa: E731
-        # On torch it adds to a scalar in place, which takes no array.
+        # On torch it adds to a scalar in place, which fails with an array.
         return leaf(THEIRS.PiecewiseConstantDecay, edges, rates, at=at, size=max(rates), vector=BACKEND != "torch")
     if kind == "restarts":
         at = lambda t: rate * factor ** (t // steps) * half_cosine(t % steps, steps, 0.0)  # noqa: E731

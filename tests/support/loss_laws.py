@@ -1,4 +1,4 @@
-"""The laws of the loss as the papers write them: double sums over the rates, and logs that follow them exactly."""
+"""The laws of the loss as in the papers, with double sums over the rates, and logs that follow them."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def annealing(parameters, rates, at, warmup=0):
 
 
 def quick_multi_power(parameters, rates, at, warmup=0):
-    """The same law with the inner sums by NumPy, for runs of thousands of steps."""
+    """The same law with inner sums by NumPy, for thousands of steps."""
     p, losses = parameters, []
     for t in at:
         k = np.arange(warmup + 1, t + 1)
@@ -44,7 +44,7 @@ def quick_multi_power(parameters, rates, at, warmup=0):
 
 
 def quick_annealing(parameters, rates, at, warmup=0):
-    """The same by the recursion m(i) = λ·m(i−1) + η(i−1) − η(i), of which S2 is the sum."""
+    """The same law. S2 is the sum of m(i) = λ·m(i−1) + η(i−1) − η(i)."""
     p, momentum, area, areas = parameters, 0.0, 0.0, []
     for i in range(len(rates)):
         fall = rates[i - 1] - rates[i] if i > warmup else 0.0
@@ -62,7 +62,7 @@ LAWS = {
 
 
 def log(law, schedule, steps, warmup=0, noise=0.0, every=5, seed=0, parameters=None):
-    """A log of a training that follows a law: the rate of each step, and at some steps the loss, in `held_out`."""
+    """A log that follows a law. It has the rate of each step, and in `held_out` the loss of some steps."""
     known, _, quick = LAWS[law]
     rates = schedule.values(np.arange(steps))
     at = np.arange(every - 1, steps, every)

@@ -1,7 +1,7 @@
 """The rows of docs/migrating.md, and the curves of the schedulers in their left columns.
 
-As a program it asks the packages that are not in the test environment and records their curves in
-`migrations.json`. In an environment of its own:
+Run as a program, it records in `migrations.json` the curves of packages that are not in the test environment. It needs
+a separate environment:
 
     pip install keras-lr[tensorflow-cpu] timm transformers fastai && pip install --no-deps tensorflow-addons typeguard
     python tests/support/migrations.py
@@ -78,18 +78,23 @@ def transformers_curve(source, steps):
 
 
 def _of_scheduler(source, steps, names):
-    """The rates of a torch scheduler that starts from 0.4."""
+    return torch_curves(lambda optimizer: eval(source, {**names, "optimizer": optimizer}), steps)[0]
+
+
+def torch_curves(make, steps):
+    """Rates and momenta of the first steps. `make` returns the scheduler of an optimizer with a rate of 0.4."""
     import torch
 
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
-    scheduler = eval(source, {**names, "optimizer": optimizer})
-    rates = []
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4, momentum=0.9)
+    scheduler = make(optimizer)
+    rates, momenta = [], []
     for _ in range(steps):
         rates.append(float(optimizer.param_groups[0]["lr"]))
+        momenta.append(float(optimizer.param_groups[0]["momentum"]))
         optimizer.step()
         if len(rates) < steps:
             scheduler.step()
-    return rates
+    return rates, momenta
 
 
 def optax_curve(source, steps):
@@ -120,7 +125,7 @@ def fastai_curve(source, steps):
 
 
 def addons_curve(source, steps):
-    """The package does not import with Keras 3, but the one file does when its type alias is there."""
+    """The package cannot be imported with Keras 3. The one file can, once a stand-in provides its type alias."""
     folder = Path(str(importlib.metadata.distribution("tensorflow-addons").locate_file("tensorflow_addons")))
     for name in ("tensorflow_addons", "tensorflow_addons.utils", "tensorflow_addons.utils.types"):
         sys.modules[name] = types.ModuleType(name)

@@ -1,6 +1,6 @@
-"""Optional libraries of tests: without a library, the test is skipped and names it.
+"""Optional libraries of tests. Without its library, a test is skipped with the reason.
 
-With `KERAS_LR_COMPLETE=1`, as in `.ci/run`, nothing is skipped: what is missing is an error.
+With `KERAS_LR_COMPLETE=1`, as in `.ci/run`, a missing library is an error.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ TESTS = Path(__file__).parents[1]
 COMPLETE = os.environ.get("KERAS_LR_COMPLETE") == "1"
 INSTALL = "pip install -e '.[test-all]'"
 BY_HAND = ("keras_hub",)
-"""Libraries that are not in `test-all` either; the module of the test says how to install them."""
+"""Libraries that are not even in `test-all`. The module of the test explains how to install them."""
 
 
 def _is_there(name):
@@ -27,12 +27,12 @@ def _is_there(name):
 
 
 def needs(*names):
-    """A mark for a test, or for a module as `pytestmark`: it runs where all these libraries are installed."""
+    """A mark for a test or, as `pytestmark`, for a module, which needs all these libraries."""
     return pytest.mark.needs(*names)
 
 
 def skip_where_missing(item):
-    """Add the skip to a test that has the mark, if one of the libraries is missing."""
+    """Skip a test that has the mark, if one of its libraries is missing."""
     names = [name for mark in item.iter_markers("needs") for name in mark.args]
     missing = [name for name in names if not _is_there(name)]
     required = [name for name in missing if name not in BY_HAND]
@@ -61,13 +61,13 @@ def program(name):
 
 
 SINCE = {"Muon": (3, 10), "MultiOptimizer": (3, 15), "OptimizerMap": (3, 15)}
-"""The version of Keras in which an optimizer came."""
+"""The version of Keras that introduced an optimizer."""
 
 
 def skip_where_keras_is_older(error):
     """Skip a test that makes an optimizer which this version of Keras does not have.
 
-    An error of this kind out of the package itself is not touched: the package must not need what is not there.
+    If the package itself needs it, the test fails.
     """
     if not isinstance(error, AttributeError) or error.obj is not keras.optimizers:
         return

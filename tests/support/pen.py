@@ -1,8 +1,8 @@
-"""A pen that draws arguments and writes schedules, each with properties computed without the package.
+"""A pen draws arguments and writes schedules. It computes their properties without the package.
 
-While a schedule is put together, its highest rate, its end, its marks and its values are worked out
-beside it: bounds from the arguments alone, values of a composed schedule from those of its parts, step
-by step in plain Python numbers. They share no code with the package: keep it so.
+These are the highest rate, the end, the marks and the values of a schedule. Bounds follow from the arguments alone.
+The values of a composed schedule follow from those of its parts, step by step in plain Python numbers. This code must
+not share any with the package.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Span:
-    """A number of steps, and how it is written. `amount` is in the unit, if there is one."""
+    """A number of steps, and how it is written. `amount` is in the unit, if the unit is not steps."""
 
     steps: int
     unit: str = "steps"
     amount: float = 0.0
 
     def __call__(self, training: Training | None) -> Any:
-        """The argument as written, or in steps of a training (half a step up)."""
+        """The argument as written, or rounded to steps of a training. Half a step is rounded up."""
         if self.unit == "steps":
             return self.steps
         if training is None:
@@ -53,22 +53,22 @@ class Span:
 
 @dataclass(frozen=True)
 class Made:
-    """A schedule and its known properties.
+    """A schedule and its properties.
 
     Attributes:
-        make: the schedule as written (None), or in steps of a training.
-        training: that for which the rest holds.
-        top: no rate is above.
+        make: makes the schedule as written for None, and in steps for a training.
+        training: the training for which the other properties hold.
+        top: an upper bound of the rates.
         at: the rate at a step.
-        length: steps until it stays at one rate, None if it has no such end.
-        falls: whether it never rises.
+        length: the step after which the rate stays the same, or None.
+        falls: whether the rate never rises.
         marks: steps at which something happens.
-        size: the magnitude that float32 roundings of the compiled step are relative to.
-        blur: how many roundings add up.
-        relative: whether small rates are right to their own digits too.
-        exact: whether host values are those of a formula in float64 (Keras's own schedules: float32).
-        flat: whether the rate stays at its end, and is not disturbed.
-        vector: whether it takes an array of steps in a trace (Keras's with a condition do not).
+        size: the magnitude to which float32 rounding errors of the compiled step are relative.
+        blur: the number of rounding errors that add up.
+        relative: whether small rates are precise relative to themselves.
+        exact: whether host values are computed in float64. Keras's schedules compute in float32.
+        flat: whether the rate really stays the same after the end, without noise.
+        vector: whether a traced schedule accepts an array of steps. Keras's do not if they have a condition.
     """
 
     make: Callable[[Training | None], Any]
@@ -88,12 +88,12 @@ class Made:
 
     @cached_property
     def schedule(self) -> Any:
-        """As written, with units."""
+        """The schedule as written, with units."""
         return self.make(None)
 
     @cached_property
     def plain(self) -> Any:
-        """The same written in steps."""
+        """The same schedule, written in steps."""
         return self.make(self.training)
 
     @property
@@ -114,7 +114,7 @@ class Made:
         return 1 + max((part.depth() for part in self.parts), default=0)
 
     def steps(self) -> np.ndarray:
-        """The most informative steps: the first ones, around the marks, at the limit of exact float32 steps, the last."""
+        """The first steps, steps around the marks and around powers of 2, and the last ones."""
         marks = [mark + off for mark in self.marks for off in (-1, 0, 1)]
         powers = [2**k + off for k in (8, 12, 20, 24, 28, 30) for off in (-1, 3)]
         chosen = np.unique([*range(40), *marks, *powers, LAST - 1, LAST])
@@ -122,7 +122,7 @@ class Made:
 
 
 def resolved(part: Any, training: Training | None) -> Any:
-    """An argument of a constructor, in units (None) or in steps of a training."""
+    """An argument of a constructor, in units for None, or in steps of a training."""
     if isinstance(part, (list, tuple)):
         return [resolved(item, training) for item in part]
     if isinstance(part, Made):
@@ -140,7 +140,7 @@ class Pen:
     # Arguments.
 
     def rate(self, high: float = 10.0, low: float = 0.0) -> float:
-        """A rate: mostly of the usual size, sometimes 0."""
+        """A rate. It mostly has the usual size, and is sometimes a limit."""
         usual = st.floats(max(low, 1e-4 * high), high)
         return self.draw(st.one_of(usual, usual, st.sampled_from([low, high, (low + high) / 2])))
 
@@ -154,12 +154,12 @@ class Pen:
         return self.draw(st.sampled_from(choices))
 
     def count(self, low: int = 1) -> int:
-        """Steps: mostly few, sometimes about as many as a counter can count."""
+        """A number of steps. It is mostly small, and sometimes as large as a counter allows."""
         few = st.integers(low, 60)
         return self.draw(st.one_of(few, few, few, few, st.integers(low, 5000), st.integers(2**20, LAST)))
 
     def written(self, steps: int) -> Span:
-        """A number of steps in a unit. It is not always whole, so that binding must round."""
+        """A number of steps in a unit. The amount is not always whole, so binding must round."""
         off = self.one_of(0.0, 0.4, -0.4, -0.5) if steps else 0.0
         unit = self.one_of("steps", "steps", "epochs", "fraction")
         whole = {"steps": 1, "epochs": self.training.steps_per_epoch, "fraction": self.training.total}[unit]
@@ -182,7 +182,7 @@ class Pen:
     def leaf(
         self, cls: Any, *arguments: Any, top: float, length: int | None = None, falls: bool = False, **facts: Any
     ) -> Made:
-        """A single schedule. Its values are tested by the catalogue."""
+        """A single schedule. Tests with the catalogue check its values."""
 
         def make(training: Training | None) -> Any:
             return cls(*(resolved(part, training) for part in arguments))

@@ -1,7 +1,7 @@
 """An independent `ReduceOnPlateau` in plain Python, written only from its documentation.
 
-Each rule quotes the sentence it comes from. It keeps the whole history and looks back over it, where
-the package keeps counters, so that the two have no bookkeeping in common: keep it so.
+Each rule quotes the docstring of `ReduceOnPlateau` or `PlateauRule` that it follows. The package has counters. This model stores the whole history and looks
+back over it, and must not share bookkeeping with the package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Epoch:
 
 @dataclass
 class PlateauModel:
-    """The documented callback. `rate` is the optimizer's, or `schedule` a function of the step."""
+    """The documented callback. `epoch(metric, last_step, rate)` returns the next rate."""
 
     factor: float
     patience: int
@@ -41,17 +41,17 @@ class PlateauModel:
     stopped: bool = False
 
     def begin(self) -> None:
-        """`reset_on_train_begin`: "start afresh at every `fit`"; otherwise "the same callback goes on"."""
+        """`reset_on_train_begin`: "drop the state at the start of every `fit`". Else "the same callback continues"."""
         if self.reset_on_train_begin:
             self.history = []
             self.reductions = 0
 
     def epoch(self, metric: float | None, last_step: int, rate: float) -> float:
-        """An epoch that ends before `last_step`, with the rate of that step. Returns the rate afterwards."""
-        # "steps during which nothing is looked at": an epoch all of whose steps are among them.
+        """Evaluate an epoch that ends before `last_step`. `rate` is the rate of that step."""
+        # `start_after`: "steps … during which the metric is ignored". That is so if it includes all steps of the epoch.
         if metric is None or (self.start_after and last_step <= self.start_after):
             return rate
-        # "what a metric does that is not finite": "ignore" is "not looked at".
+        # `on_nan`: "how to treat a metric that is not finite".
         if not math.isfinite(metric) and self.on_nan == "ignore":
             return rate
         if not math.isfinite(metric) and self.on_nan == "stop":
@@ -60,7 +60,7 @@ class PlateauModel:
         self.history.append(now)
         due = self.bad_in_a_row() >= max(self.patience, 1)
         at_once = now.kind == "bad" and not math.isfinite(metric) and self.on_nan == "reduce"
-        # "min_lr: rate below which nothing is reduced."
+        # `min_lr`: "the lowest rate to which this callback reduces".
         if not (due or at_once) or rate <= self.min_lr * (1 + 1e-6):
             return rate
         now.reduced = True
@@ -75,25 +75,25 @@ class PlateauModel:
         return "quiet" if self.quiet_left() else "bad"
 
     def improves(self, metric: float) -> bool:
-        """ "its metric passes `best` by more than the threshold"; "the first finite metric improves"."""
+        """ "its metric is better than ``best`` by more than the threshold", "The first finite metric improves"."""
         if not math.isfinite(metric):
             return False
         best = self.best()
         if best is None:
             return True
         threshold = self.min_delta * abs(best) if self.threshold_mode == "rel" else self.min_delta
-        gain = Fraction(best) - Fraction(metric)  # not in floats, in which 0.25 − (−1e-21) is 0.25
+        gain = Fraction(best) - Fraction(metric)  # with floats, 0.25 − (−1e-21) would be 0.25
         return (gain if self.mode == "min" else -gain) > threshold
 
     def best(self) -> float | None:
-        """The last metric that improved; "with a `window` of w, that of the last w finite metrics"."""
+        """The last metric that improved. "With a `window` of w, ``best`` is the best of the last w finite metrics"."""
         if self.window is None:
             return next((epoch.metric for epoch in reversed(self.history) if epoch.kind == "good"), None)
         finite = [epoch.metric for epoch in self.history if math.isfinite(epoch.metric)][-self.window :]
         return None if not finite else min(finite) if self.mode == "min" else max(finite)
 
     def since_reduction(self) -> list[Epoch]:
-        """The epochs after the last reduction; all where there was none."""
+        """The epochs after the last reduction, or all epochs if there was none."""
         last = max((i for i, epoch in enumerate(self.history) if epoch.reduced), default=-1)
         return self.history[last + 1 :]
 
@@ -103,7 +103,7 @@ class PlateauModel:
         return max(self.cooldown - len(self.since_reduction()), 0) if reduced else 0
 
     def bad_in_a_row(self) -> int:
-        """ "bad epochs since the best, the last reduction or the last quiet epoch"."""
+        """ "bad epoch in a row", since the best, the last reduction or the last quiet epoch."""
         count = 0
         for epoch in reversed(self.since_reduction()):
             if epoch.kind != "bad":

@@ -1,4 +1,4 @@
-"""Random arguments for the playground: as texts of its fields, and as the same line of Python."""
+"""Random arguments for the playground, as texts for its fields and as the equal line of Python."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ RISING = {
     *("CyclicalLearningRate", "InverseSquareRootDecay", "OneCycle"),
     *("PiecewiseInterpolation", "SinusoidalLearningRate", "WarmupStableDecay"),
 }
-"""Some that begin with a rise, so that the page offers no warmup."""
+"""Some classes that begin with a rise, so the page offers no warmup."""
 FALLING = {"Constant", "CosineDecay", "ExponentialDecay", "KDecay", "LinearDecay", "MultiStepDecay", "StepDecay"}
-"""Some that do not."""
+"""Some classes that do not begin with a rise."""
 
 
 class Drawn(NamedTuple):
-    """A schedule: the address of the page, and the same in Python, as written and in steps."""
+    """The address of a schedule on the page, the equal schedule as written, and the same in steps."""
 
     address: str
     schedule: klr.Schedule
@@ -62,9 +62,9 @@ class Draw:
         self.random = random.Random(seed)
 
     def schedule(self, name: str, per_epoch: int = 0) -> Drawn:
-        """A schedule of a class, with durations in epochs if these have steps; sometimes with a warmup before it.
+        """A schedule of a class, sometimes with a warmup. Durations are in epochs if `per_epoch` is not 0.
 
-        Arguments that Python refuses, by a rule between two of them, are drawn again.
+        If two arguments contradict each other, all are drawn again.
         """
         while True:
             there, python = self.line(name, per_epoch)
@@ -121,7 +121,7 @@ class Draw:
             return repr(self.random.uniform(kind.low, kind.high))
         if kind.low < 0.0:
             return repr(self.random.uniform(-8.0, 8.0))
-        # End rates are mostly below the initial ones, so that not too many schedules are refused.
+        # End rates are mostly below initial ones. Otherwise many schedules would be refused.
         is_low = key.startswith(("end", "initial_l")) and self.random.random() < 0.8
         middle = (-4.0 if is_low else -1.0) if "learning_rate" in key else 0.3
         return f"{10 ** self.random.gauss(middle, 0.7):.{self.random.choice((2, 4, 17))}g}"

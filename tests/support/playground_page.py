@@ -36,12 +36,12 @@ def write(folder: Path) -> str:
 
 
 class Curve:
-    """A curve, read off the picture by the labels of its axes.
+    """A curve that is read from the picture by the labels of its axes.
 
     Attributes:
-        x: where its points are on the horizontal axis.
-        rates: their rates.
-        precision: how much of a rate (on a logarithmic axis, of its logarithm) a tenth of a pixel is.
+        x: the points on the horizontal axis.
+        rates: the rates of these points.
+        precision: the rate that a tenth of a pixel stands for. On a logarithmic axis, its logarithm.
     """
 
     def __init__(self, picture: dict, letter: str) -> None:
@@ -56,7 +56,7 @@ class Curve:
 
 
 def _read(ticks: list, pixels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Pixels to values, by the first and the last tick."""
+    """The values of pixels by the first and the last tick, and the value of a tenth of a pixel."""
     (first, start), (last, end) = ticks[0], ticks[-1]
     scale = (last - first) / (end - start)
     return first + (pixels - start) * scale, abs(scale) / 10

@@ -1,7 +1,7 @@
 """The rates of the recipes in docs/recipes.md, computed by hand from the numbers in their sources.
 
-Recipe → steps per epoch and epochs of a training (None where the recipe is in steps), and rates by the step. They were
-not computed with this package: keep it so.
+Each recipe has the steps per epoch and the epochs of a training, or None if it is in steps, and rates by step. They
+must not be computed with this package.
 """
 
 RATES = {

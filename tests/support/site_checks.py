@@ -1,4 +1,4 @@
-"""Faults of a page of the built site: links in its source, and its look in a browser."""
+"""Faults of the pages of the built site, in their links and in how they look in a browser."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Page(HTMLParser):
 
 
 def wrong_links(site):
-    """Broken links and resources of all pages, and resources outside of the site."""
+    """Broken links of all pages, and resources that are missing or outside of the site."""
     pages = {path: Page(path) for path in site.rglob("*.html")}
     wrong = []
     for path, page in pages.items():
@@ -87,7 +87,7 @@ def wrong_links(site):
 
 
 def chromium():
-    """The browser and its driver; None if they are missing, which is an error where CI is set."""
+    """The browser and its driver, or None if they are missing. That is an error if CI is set."""
     found = shutil.which("chromium"), shutil.which("chromedriver")
     if all(found):
         return found
@@ -115,7 +115,7 @@ def browser(programs, profile):
 
 
 def look_as(driver, look, site=None):
-    """Switch to another look. The site forgets the palette of pages that were open before."""
+    """Switch to another look. The palette that the site has stored is removed."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.width < 500},
@@ -202,7 +202,7 @@ return [document.querySelectorAll("td[data-head] code").length, wrong];
 
 
 def findings(driver, url, look, screenshot=None):
-    """The faults of a page as it looks to a reader, in sentences."""
+    """The faults of a page in a browser, in words."""
     driver.get_log("browser")
     driver.get(url)
     state = driver.execute_script(STATE)
@@ -234,7 +234,7 @@ def capture(driver, width, height):
 
 
 def blank(pixels, state):
-    """Empty pictures, and curves that are not visible along their whole length."""
+    """Empty pictures, and curves that are not visible over their whole length."""
     found = []
     for picture in state["pictures"]:
         part = cut(pixels, picture["box"])
@@ -256,7 +256,7 @@ def cut(pixels, box, margin=0):
 
 
 def seen(part, colour):
-    """The share of columns that have a pixel of nearly the colour."""
+    """The share of columns in which a pixel has nearly the colour."""
     return (np.abs(part - colour).max(axis=-1) < 60).any(axis=0).mean()
 
 
@@ -273,5 +273,5 @@ def contrast(a, b):
 
 
 def pages_of(site):
-    """Every page that a reader can reach. 404.html is for servers, with their paths."""
+    """Every page that a reader can reach. 404.html is for servers."""
     return sorted(path for path in Path(site).rglob("*.html") if path.name != "404.html")

@@ -12,7 +12,7 @@ from support.pen import Made, Pen, Training
 def composed(pen: Pen, depth: int, ends: bool = False, inside: bool = False) -> Made:
     """A schedule of at most this depth; with an end if asked for."""
     made = drawn(pen, depth, inside)
-    # Not every schedule has an end, but every one can be given one.
+    # A schedule without an end can be given one.
     return cooldown(pen, lambda: made) if ends and made.length is None else made
 
 
@@ -30,5 +30,5 @@ TRAININGS = st.builds(Training, st.integers(1, 50), st.integers(1, 20))
 
 @st.composite
 def schedules(draw, depth=5):
-    """A schedule of a depth from 1 to `depth`, with what is known of it."""
+    """A schedule of a depth from 1 to `depth`, with its properties."""
     return composed(Pen(draw, draw(TRAININGS)), draw(st.integers(1, depth)))

@@ -1,4 +1,4 @@
-"""Records what fastai suggests for some curves, in `suggestions.json`. In an environment of its own:
+"""Records fastai's suggestions for some curves in `suggestions.json`. It needs a separate environment:
 
 pip install fastai
 python tests/support/suggestions.py
@@ -14,7 +14,7 @@ RECORDED = Path(__file__).parent / "suggestions.json"
 
 
 def curves():
-    """Losses of imaginary range tests: a fall and a rise, more or less noisy, long or short, ended early or not."""
+    """Losses of made-up range tests. They fall and rise, with different noise and length, and some end early."""
     for seed in range(12):
         draw = np.random.default_rng(seed)
         steps = (60, 100, 100, 250)[seed % 4]

@@ -1,4 +1,4 @@
-"""Values read back from a chart of `keras_lr.core.svg`, by the labels of its axes."""
+"""Values are read back from a chart of `keras_lr.core.svg` by the labels of its axes."""
 
 import re
 from xml.etree import ElementTree

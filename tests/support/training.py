@@ -27,7 +27,7 @@ def two_optimizers(number, schedule, first="a"):
     }
     (rest,) = set("ab") - {first}
     chosen = keras.optimizers.OptimizerMap(optimizers[first], {f"{rest}/.*": optimizers[rest]})
-    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=lambda y, p: keras.ops.sum(p, axis=-1))
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=prediction_sum)
     return model
 
 
@@ -48,11 +48,13 @@ def fit(model, *callbacks, epochs=3, batches=5, size=4, last=None, **args):
 
 
 def drive(model, *callbacks, epochs=3, batches=5):
-    """Call the hooks as `fit` does, with a training step that only counts: what follows from the clock and the
-    counter alone needs no compiled step."""
+    """Call the hooks as `fit` does, with a step that only counts.
+
+    It is for results that depend on the clock and the counter alone, and need no compiled step.
+    """
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
-    model.make_train_function()  # which is never called, and so never compiled
+    model.make_train_function()  # it is never called, and so never compiled
     model.stop_training = False
     running = keras.callbacks.CallbackList(
         list(callbacks), add_history=False, model=model, epochs=epochs, steps=batches, verbose=0
@@ -72,16 +74,20 @@ def drive(model, *callbacks, epochs=3, batches=5):
     running.on_train_end()
 
 
-def saved_and_loaded(model, path, rate):
-    """A model like `model_with(rate)`, loaded from a file of the model or of its weights."""
+def with_weights(model, path):
+    """A new model after it has loaded weights and state from a file. Its optimizer must be built for that."""
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(path)
+    return model
+
+
+def saved_and_loaded(model, path, fresh):
+    """The model from a `.keras` file. From a file of weights, a model made by `fresh` that has loaded them."""
     if path.suffix == ".keras":
         model.save(path)
         return keras.models.load_model(path)
     model.save_weights(path)
-    again = model_with(rate)
-    again.optimizer.build(again.trainable_variables)
-    again.load_weights(path)
-    return again
+    return with_weights(fresh(), path)
 
 
 class Weight(keras.callbacks.Callback):
@@ -111,8 +117,25 @@ class Metric(keras.callbacks.Callback):
             logs["metric"] = self.values[epoch]
 
 
+class Batches(keras.callbacks.Callback):
+    """The epoch and the number of each batch, when it begins and when it ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.ended = [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begun.append((self.epoch, batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ended.append((self.epoch, batch))
+
+
 class Fail(keras.callbacks.Callback):
-    """Ends a training with an error after its fourth batch."""
+    """Raises after the fourth batch."""
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 3:
@@ -120,9 +143,9 @@ class Fail(keras.callbacks.Callback):
 
 
 def calls(monkeypatch, *names):
-    """Records the later calls of functions in `keras_lr.optimizers`: name and model.
+    """Records calls of functions in `keras_lr.optimizers`, each with its name and model.
 
-    On torch a wrong model would not be noticed by most of them, which are for a compiled step or for JAX.
+    Most of these functions do nothing on torch, so only the record shows a wrong model there.
     """
     made = []
 
@@ -142,19 +165,3 @@ def calls(monkeypatch, *names):
 def assert_applied(weight, rates):
     """Compare with the rates that should have been applied, to float32 accuracy of the weight."""
     np.testing.assert_allclose(weight.applied, rates, rtol=2e-6, atol=3e-7 * max(1.0, np.abs(weight.seen).max()))
-
-
-class CrashAtEnd(keras.callbacks.Callback):
-    """Raises at the end of one epoch (None: of the training), between earlier and later callbacks."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise RuntimeError("killed")
-
-    def on_train_end(self, logs=None):
-        if self.epoch is None:
-            raise RuntimeError("killed")

@@ -16,7 +16,7 @@ Base = keras.optimizers.schedules.LearningRateSchedule
 
 @keras.saving.register_keras_serializable("tests")
 class Branching(Base):
-    """A common mistake: it works eagerly and fails in `fit`."""
+    """A common mistake, which works eagerly and fails in `fit`."""
 
     def __call__(self, step):
         return 0.1 if step < 5 else 0.01
@@ -40,7 +40,7 @@ class Unsaveable(Base):
 
 @keras.saving.register_keras_serializable("tests")
 class Forgetful(Base):
-    """Loses an argument on the way through its config."""
+    """Loses an argument in its config."""
 
     def __init__(self, rate=0.1):
         self.rate = rate
@@ -104,7 +104,7 @@ def test_a_schedule_that_is_not_bound_cannot_be_evaluated():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="torch trains eagerly, where a branch on the step works")
-def test_a_branch_on_the_step_is_found():
+def test_a_branch_on_the_step_is_reported():
     found = check_schedule(Branching())
     assert all("compiled training step" in finding and "ops.where" in finding for finding in found)
     assert len(found) == (1 if BACKEND == "jax" else 2)
@@ -115,7 +115,7 @@ def test_a_branch_on_the_step_works_eagerly():
     assert check_schedule(Branching()) == []
 
 
-def test_check_schedule_refuses():
+def test_wrong_arguments_of_check_schedule_are_refused():
     with pytest.raises(TypeError, match="`schedule` must be a LearningRateSchedule, got 0.1"):
         check_schedule(0.1)
     with pytest.raises(ValueError, match="`steps` must be a whole number"):
@@ -131,7 +131,7 @@ class Batches(keras.utils.PyDataset):
         raise AssertionError("no batch is needed to count them")
 
 
-def test_steps_per_epoch():
+def test_steps_per_epoch_are_counted():
     assert [steps_per_epoch(n, 8) for n in (1, 7, 8, 9)] == [1, 1, 1, 2]
     assert [steps_per_epoch(n, 8, drop_last=True) for n in (8, 9, 16)] == [1, 1, 2]
     assert steps_per_epoch(np.int64(100), np.int32(32)) == 4
@@ -181,7 +181,7 @@ def samples_of_every_kind():
 @pytest.mark.once
 @needs("jax", "torch", "tensorflow")
 def test_samples_need_a_batch_size():
-    """Also if the length is not the number of samples: a pair of arrays has two parts and 33 samples."""
+    """The length may differ from the number of samples. A pair of arrays has a length of 2 and 33 samples."""
     for kind, samples in samples_of_every_kind().items():
         assert steps_per_epoch(samples, 8) == 5, kind
         assert steps_per_epoch(samples, 8, drop_last=True) == 4, kind
@@ -190,7 +190,7 @@ def test_samples_need_a_batch_size():
 
 
 @pytest.mark.once
-def test_as_many_batches_as_fit_makes():
+def test_steps_per_epoch_equals_the_batches_of_fit():
     class Count(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             self.steps = self.params["steps"]
@@ -228,13 +228,13 @@ def test_batches_take_no_batch_size():
         ({1, 2}, TypeError),
     ],
 )
-def test_data_that_are_not_samples(data, error):
+def test_data_that_are_not_samples_are_refused(data, error):
     with pytest.raises(error, match="^steps_per_epoch: `data` must be a data set, or samples"):
         steps_per_epoch(data, 2)
 
 
 @needs("torch", "tensorflow")
-def test_steps_per_epoch_of_other_frameworks():
+def test_steps_per_epoch_of_data_sets_of_other_frameworks_are_counted():
     import tensorflow as tf
     import torch
 
@@ -262,13 +262,13 @@ def test_steps_per_epoch_of_other_frameworks():
         (([], 8), ValueError, "at least one batch"),
     ],
 )
-def test_steps_per_epoch_refuses(args, error, message):
+def test_wrong_arguments_of_steps_per_epoch_are_refused(args, error, message):
     with pytest.raises(error, match=message):
         steps_per_epoch(*args)
 
 
 @pytest.mark.parametrize("kind", [klr.TimeBasedDecay, klr.ExponentialDecay])
-def test_from_endpoints(kind):
+def test_a_schedule_from_endpoints_reaches_both(kind):
     schedule = kind.from_endpoints(0.4, 0.05, 90)
     assert schedule.values([0, 90]).tolist() == pytest.approx([0.4, 0.05], rel=1e-12)
     assert np.all(np.diff(schedule.values(range(91))) < 0)
@@ -293,7 +293,7 @@ def test_from_endpoints(kind):
 
 
 @pytest.mark.parametrize(("rule", "factor"), [("linear", 8.0), ("sqrt", 8.0**0.5)])
-def test_scaled_by_the_batch_size(rule, factor):
+def test_rates_are_scaled_by_the_batch_size(rule, factor):
     schedule = klr.Warmup(klr.CosineDecay(0.1, 90), 10)
     steps = np.arange(120)
     scaled = klr.scaled(schedule, 512, 64, rule)
@@ -311,6 +311,6 @@ def test_scaled_by_the_batch_size(rule, factor):
         ((0.1, 4, 2, "cubic"), ValueError, "^scaled: `rule` must be one of 'linear', 'sqrt'"),
     ],
 )
-def test_scaled_with_wrong_arguments(arguments, error, sentence):
+def test_wrong_arguments_of_scaled_are_refused(arguments, error, sentence):
     with pytest.raises(error, match=sentence):
         klr.scaled(*arguments)

@@ -1,4 +1,4 @@
-"""`compare` and `diff`: equal conditions, the same result on every executor, nothing lost or counted twice."""
+"""`compare` has equal conditions and the same result on every executor. Nothing is lost or counted twice. Also: `diff`."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def fit(model, callbacks, epochs=3):
 
 
 def fit_and_note(folder, model, callbacks):
-    """Records each training in a folder, and dies in the first one."""
+    """Record each training in a folder, and kill the process in the first one."""
     with (folder / "begun").open("a") as file:
         file.write("x\n")
     try:
@@ -64,7 +64,7 @@ CALLS: list[int] = []
 
 
 def counting(model, callbacks):
-    """Ends not only the training but the comparison at its third call."""
+    """End the whole comparison at the third call."""
     CALLS.append(1)
     if len(CALLS) == 3:
         raise SystemExit
@@ -72,7 +72,7 @@ def counting(model, callbacks):
 
 
 class Dying:
-    """Picklable. Records each training in a folder, and kills the process of the first one."""
+    """A function for `fit` that can be pickled. It kills the process of the first training."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -104,7 +104,7 @@ PICKLABLE = {"constant": 0.1, "cosine": klr.CosineDecay(0.1, klr.fraction(1.0))}
 
 
 def here(*args, **kwargs):
-    """In this process."""
+    """`compare` in this process."""
     with ThreadPoolExecutor(1) as executor:
         return klr.compare(*args, executor=executor, progress=False, **kwargs)
 
@@ -220,7 +220,7 @@ def test_a_journal_continues_an_interrupted_comparison(tmp_path):
     assert len(CALLS) - 10 == 4 - done
     assert len(result.to_frame()) == 4
     assert not result.to_frame().duplicated(["schedule", "seed"]).any()
-    # Everything is there; and another schedule of the same name is trained.
+    # Nothing is trained again, except another schedule with the same name.
     CALLS.clear()
     CALLS.extend([0] * 10)
     again = here(build_model, PICKLABLE, counting, seeds=2, journal=journal)
@@ -231,7 +231,7 @@ def test_a_journal_continues_an_interrupted_comparison(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["something\n", '{"keras_lr journal": 99}\n', '{"keras_lr journal": 1}\n[]\n'])
-def test_a_file_that_is_not_a_journal(tmp_path, content):
+def test_a_file_that_is_not_a_journal_is_refused(tmp_path, content):
     path = tmp_path / "file"
     path.write_text(content)
     with pytest.raises(ValueError, match="is not a journal of this version"):
@@ -254,7 +254,7 @@ def test_a_training_that_raises_does_not_end_the_others():
         here(build_model, {"fast": 0.9}, failing, seeds=1)
 
 
-def test_arguments_of_fit_and_a_builder_without_arguments():
+def test_fit_may_be_a_dict_and_the_builder_may_take_no_rate():
     x, y = digits()
 
     def build():
@@ -299,12 +299,12 @@ def crafted():
     return klr.Comparison(("a", "b"), pd.DataFrame(rows), pd.DataFrame())
 
 
-def test_the_summary():
+def test_the_summary_has_the_best_peak_of_each_schedule():
     summary = crafted().summary()
     assert summary.attrs == {"metric": "val_accuracy", "target": pytest.approx(0.6)}
     assert summary["schedule"].tolist() == ["b", "a"]
     b, a = summary.to_dict("records")
-    # b at 0.3: mean 0.70, at 0.1: 0.675; the target is what a reached at 0.1: 0.6.
+    # The mean of b is 0.7 at 0.3 and 0.675 at 0.1. The target is the best mean of a, 0.6 at 0.1.
     assert (b["peak"], a["peak"]) == (0.3, 0.1)
     assert (b["mean"], a["mean"]) == (pytest.approx(0.7), pytest.approx(0.6))
     assert b["std"] == pytest.approx(0.05 * 2**0.5)
@@ -314,7 +314,7 @@ def test_the_summary():
     assert (b["seeds"], a["seeds"]) == (2, 2)
 
 
-def test_other_summaries():
+def test_a_summary_may_have_another_metric_target_or_all_peaks():
     result = crafted()
     lower = result.summary("val_loss", target=0.32)
     assert lower["schedule"].tolist() == ["b", "a"]
@@ -330,7 +330,7 @@ def test_other_summaries():
         result.summary(mode="best")
 
 
-def test_in_a_notebook():
+def test_a_notebook_shows_the_curves_of_a_comparison():
     result = crafted()
     html, best = result._repr_html_(), result.summary().iloc[0]
     names = result.summary()["schedule"]
@@ -414,13 +414,13 @@ def test_a_schedule_without_a_highest_rate_is_trained_as_it_is():
         ),
     ],
 )
-def test_wrong_arguments(change, error, sentence):
+def test_wrong_arguments_are_refused(change, error, sentence):
     arguments = {"build_model": build_model, "schedules": PICKLABLE, "fit": fit, **change}
     with pytest.raises(error, match=sentence):
         klr.compare(**arguments)
 
 
-def test_functions_that_cannot_be_pickled():
+def test_functions_that_cannot_be_pickled_are_refused():
     lock = threading.Lock()
 
     def locked(model, callbacks):
@@ -430,7 +430,7 @@ def test_functions_that_cannot_be_pickled():
         klr.compare(build_model, PICKLABLE, locked, progress=False)
 
 
-def test_an_executor_whose_workers_fail(monkeypatch):
+def test_an_executor_whose_workers_fail_raises(monkeypatch):
     monkeypatch.setattr(trials, "run", lambda payload: 1 / 0)
     with pytest.raises(RuntimeError, match="a worker could not run"):
         here(build_model, PICKLABLE, fit, seeds=1)
@@ -452,7 +452,7 @@ def test_the_display_shows_the_results_so_far(capsys):
     assert re.search(r"3/4.* - a: 0\.5000", capsys.readouterr().out)
 
 
-def test_the_display_is_silent_if_asked(capsys):
+def test_the_display_is_silent_without_progress(capsys):
     Display({}, {}, visible=False).update()
     assert capsys.readouterr().out == ""
 

@@ -1,4 +1,4 @@
-"""`fit_forecast` on logs that follow a known law, and what it refuses."""
+"""`fit_forecast` is tested with logs that follow a known law. Also: wrong logs and arguments, and designed schedules."""
 
 import dataclasses
 import json
@@ -67,10 +67,10 @@ def truth(law, schedule, steps=STEPS):
 # Fits.
 
 
-def test_parameters_are_found(law, forecast):
+def test_fitted_parameters_are_close_to_the_known_ones(law, forecast):
     known = LAWS[law][0]
     assert list(forecast.parameters) == list(known)
-    # The shape of G is told weakly by two runs; what it says of losses is tested below.
+    # Two runs determine the shape of G only weakly. The tests below check the losses that follow from it.
     for name in ("L0", "A", "alpha") if law == "multi-power" else known:
         assert forecast.parameters[name] == pytest.approx(known[name], rel=0.1), name
     for name, (low, high) in forecast.intervals.items():
@@ -92,7 +92,7 @@ def test_a_schedule_that_was_not_fitted_is_forecast(law, forecast, name):
     np.testing.assert_allclose(frame["loss"][at], curve, rtol=0.015)
 
 
-def test_three_times_the_length(law, forecast):
+def test_a_training_three_times_as_long_is_forecast(law, forecast):
     schedule = klr.WarmupStableDecay(PEAK, 3 * STEPS, WARM, 900, end_learning_rate=PEAK / 50)
     assert forecast.loss(schedule, 3 * STEPS)["loss"].iloc[-1] == pytest.approx(
         truth(law, schedule, 3 * STEPS), rel=0.02
@@ -105,7 +105,7 @@ def test_the_start_has_no_forecast(forecast):
     assert loss[200:].notna().all()
 
 
-def test_the_order_of_schedules(law, forecast):
+def test_schedules_are_compared_in_the_right_order(law, forecast):
     frame = forecast.compare(HELD_OUT, STEPS)
     ends = {name: truth(law, schedule) for name, schedule in HELD_OUT.items()}
     assert frame["schedule"].tolist() == sorted(ends, key=ends.get)
@@ -117,7 +117,7 @@ def test_the_order_of_schedules(law, forecast):
         assert row.loss == pytest.approx(forecast.loss(HELD_OUT[row.schedule], STEPS)["loss"].iloc[-1], rel=1e-4)
 
 
-def test_residuals_of_a_run_that_was_not_fitted(law, forecast):
+def test_residuals_of_runs_are_small(law, forecast):
     own = forecast.residuals()
     assert own["run"].unique().tolist() == ["constant", "cosine"]
     assert own["residual"].std() == pytest.approx(forecast.noise, rel=0.05)
@@ -129,7 +129,7 @@ def test_residuals_of_a_run_that_was_not_fitted(law, forecast):
 
 
 def test_the_interval_of_a_mean_covers_the_truth():
-    """Not each must: for five logs with different noise, at least three intervals contain the true loss."""
+    """For five logs with different noise, at least three intervals contain the true loss."""
     hits = 0
     for seed in range(5):
         logs = [log("annealing", s, STEPS, WARM, NOISE, seed=10 * seed + i) for i, s in enumerate((CONSTANT, COSINE))]
@@ -145,7 +145,7 @@ def test_the_same_logs_give_the_same_forecast():
     assert a != fit_forecast(logs, "annealing", "held_out", draws=3, seed=1)
 
 
-def test_losses_in_other_units(multi_power):
+def test_losses_and_rates_in_other_units_give_the_same_fit(multi_power):
     """A loss 1,000 times as large with rates 10 times as large gives the same fit."""
     logs = [
         frame.assign(held_out=1e3 * frame["held_out"], learning_rate=10 * frame["learning_rate"])
@@ -164,7 +164,7 @@ def run_of(frame, loss="loss", running_mean=None, skip=0):
 
 
 def batches(count=600, per_epoch=100, every=1):
-    """A log as the logger writes it: running means over the epoch; with `every`, in the last row of an execution."""
+    """A log as the logger writes it, with running means over the epoch. `every` is the number of steps per execution."""
     step = np.arange(count)
     losses = 2.0 / (1.0 + 0.01 * step) + 1.0
     sums = np.concatenate([np.cumsum(losses[i : i + per_epoch]) for i in range(0, count, per_epoch)])
@@ -180,7 +180,7 @@ def test_running_means_become_means_of_batches(every):
     frame, losses = batches(every=every)
     run = run_of(frame)
     expected = np.interp(run.steps - (every - 1) / 2, np.arange(600), losses)
-    np.testing.assert_allclose(run.losses, expected, rtol=4e-3)  # means over six steps of a curved line
+    np.testing.assert_allclose(run.losses, expected, rtol=4e-3)  # a run's losses are means over six steps of a curve
     as_they_are = run_of(frame, running_mean=False)
     assert np.abs(as_they_are.losses - np.interp(as_they_are.steps, np.arange(600), losses)).max() > 0.05
     other = run_of(frame.rename(columns={"loss": "held_out"}), "held_out")
@@ -210,7 +210,7 @@ def test_the_warmup_is_left_out():
     assert run_of(log("annealing", long, STEPS, 600), "held_out", skip=None).steps[0] >= 600
 
 
-def test_logs_of_all_kinds(tmp_path):
+def test_logs_are_read_from_loggers_frames_and_files(tmp_path):
     frames = [frame.assign(epoch=0) for frame in logs_of("annealing").values()]
     paths = []
     for number, frame in enumerate(frames):
@@ -283,14 +283,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_logs_that_cannot_be_fitted(case):
+def test_logs_that_cannot_be_fitted_are_refused(case):
     logs, options, message = REFUSED[case]
     with pytest.raises(ValueError, match=r"^fit_forecast: .*" + message):
         fit_forecast(logs(), **{"loss": "held_out", **options})
 
 
 @pytest.mark.parametrize("logs", [None, 3, [1.0], {"a": object()}])
-def test_something_else_than_a_log(logs):
+def test_an_object_that_is_no_log_is_refused(logs):
     with pytest.raises(TypeError, match="^fit_forecast: `logs` must be a log of LearningRateLogger"):
         fit_forecast(logs)
 
@@ -299,7 +299,7 @@ def test_a_constant_run_with_one_that_decays_is_accepted(forecast):
     assert forecast.cautions == ()
 
 
-def test_doubts_are_listed():
+def test_cautions_are_listed():
     ends = np.arange(STEPS) > STEPS * 0.93
     one = fit_forecast(
         cosine(held_out=cosine()["held_out"] * np.where(ends, 1.3, 1.0)), "annealing", "held_out", draws=0
@@ -310,7 +310,7 @@ def test_doubts_are_listed():
     assert "caution: one run" in repr(one)
 
 
-def test_a_missing_scipy_is_one_line(monkeypatch):
+def test_a_missing_scipy_is_named_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(ImportError, match=r'^a forecast needs scipy: pip install "keras-lr\[forecast\]"$'):
         fit_forecast(cosine(), loss="held_out")
@@ -319,7 +319,7 @@ def test_a_missing_scipy_is_one_line(monkeypatch):
 # The object.
 
 
-def test_it_is_frozen_and_goes_through_json(forecast):
+def test_a_forecast_is_frozen_and_can_be_saved_as_json(forecast):
     with pytest.raises(dataclasses.FrozenInstanceError):
         forecast.law = "other"
     again = Forecast.from_json(forecast.to_json())
@@ -328,7 +328,7 @@ def test_it_is_frozen_and_goes_through_json(forecast):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"runs": [], "draws": [], "law": "multi-power"}', "null"])
-def test_a_text_that_is_not_a_forecast(text):
+def test_a_text_that_is_not_a_forecast_is_refused(text):
     with pytest.raises(ValueError, match="^from_json: `text` must be the JSON text of `to_json`"):
         Forecast.from_json(text)
 
@@ -373,12 +373,12 @@ def test_the_repr_names_the_law_and_the_trainings(law, forecast):
         ),
     ],
 )
-def test_wrong_arguments(multi_power, call, message):
+def test_wrong_arguments_are_refused(multi_power, call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call(multi_power)
 
 
-def test_in_a_notebook(multi_power):
+def test_a_notebook_shows_the_curves_of_a_forecast(multi_power):
     html = multi_power._repr_html_()
     assert sentence(html) == "A forecast of held_out by the multi-power law, fitted to 2 trainings."
     assert legend(html) == ["constant, measured", "constant, fitted", "cosine, measured", "cosine, fitted"]
@@ -392,7 +392,7 @@ def test_in_a_notebook(multi_power):
 
 
 @needs("matplotlib")
-def test_the_picture(multi_power):
+def test_the_plot_has_a_line_for_each_run_and_schedule(multi_power):
     ax = multi_power.plot(schedules={"linear": HELD_OUT["linear"]})
     labels = [line.get_label() for line in ax.get_lines() if not line.get_label().startswith("_")]
     assert labels == ["constant", "cosine", "linear"]
@@ -410,7 +410,7 @@ def test_the_picture(multi_power):
     "family",
     [klr.LinearDecay, klr.CosineDecay, klr.PolynomialDecay, klr.ExponentialDecay, klr.REXDecay, klr.WarmupStableDecay],
 )
-def test_the_best_of_a_family(multi_power, family):
+def test_the_best_of_a_family_is_at_least_as_good_as_a_fixed_one(multi_power, family):
     found = multi_power.best(STEPS, family=family)
     inner = found.schedule if isinstance(found, klr.Warmup) else found
     assert type(inner) is family
@@ -431,7 +431,7 @@ def test_the_best_of_a_family(multi_power, family):
         assert known <= multi_power.compare({"fixed": fixed[family]}, STEPS)["loss"][0] * (1 + 1e-4)
 
 
-def test_a_free_schedule_beats_the_others_in_truth(multi_power):
+def test_a_free_schedule_is_better_than_the_others_by_the_known_law(multi_power):
     found = multi_power.best(STEPS)
     assert isinstance(found.schedule, klr.PiecewiseInterpolation)
     assert eval(repr(found), vars(klr).copy()) == found
@@ -444,7 +444,7 @@ def test_a_free_schedule_beats_the_others_in_truth(multi_power):
 
 
 def steepness(rates):
-    """Falls from the peak to 0 in the time of the run, as fast as in the twentieth of it where the rate falls most."""
+    """The largest fall in a twentieth of the run, relative to a fall from the peak to 0 over the whole run."""
     part = len(rates) // 20
     return max(20 * (rates[i] - rates[i + part]) / max(rates) for i in range(len(rates) - part))
 
@@ -456,12 +456,12 @@ def annealing():
 
 @pytest.mark.parametrize("total", [STEPS, 4 * STEPS])
 def test_by_the_annealing_law_a_design_falls_no_steeper_than_the_fitted_trainings(annealing, total):
-    """By this law the rate would stay high until the last few steps: a cosine has shown nothing of this."""
+    """By this law the best rate would stay high until the last few steps, for which a cosine is no evidence."""
     seen = steepness(COSINE.values(np.arange(WARM, STEPS)))
     assert seen == pytest.approx(np.pi / 2, rel=0.03)
     free = annealing.best(total, warmup_steps=0)
     assert steepness(free.values(np.arange(total))) <= 1.03 * seen
-    assert free.values([total - 1]) <= 0.1 * PEAK  # and it falls as far as they did
+    assert free.values([total - 1]) <= 0.1 * PEAK  # it falls as far as in the fitted trainings
     late = annealing.best(total, warmup_steps=0, family=klr.WarmupStableDecay)
     assert (1.0 - late.end_learning_rate / PEAK) * total / late.decay_steps <= 1.03 * seen
 
@@ -483,17 +483,17 @@ def test_a_design_may_fall_as_steeply_as_a_fitted_training():
         (np.full(1_001, 3.0), 0.0),
         (np.linspace(0.0, 3.0, 1_001), 0.0),
         (np.where(np.arange(1_001) < 500, 2.0, 1.0), 10.0),
-        (2.0 + np.cos(np.arange(1_001) * 2 * np.pi / 50), 20 * 2 / 3),  # as it was at the ends of each twentieth
+        (2.0 + np.cos(np.arange(1_001) * 2 * np.pi / 50), 20 * 2 / 3),  # measured between the ends of each twentieth
         (np.array([2.0, 1.0]), 0.5),
         (np.array([2.0]), 0.0),
         (np.zeros(5), 0.0),
     ],
 )
-def test_how_steeply_rates_fall(rates, expected):
+def test_the_steepest_fall_of_rates(rates, expected):
     assert fitted.steepest_fall(rates) == pytest.approx(expected, rel=0.01)
 
 
-def test_without_a_warmup_and_with_another_length(multi_power):
+def test_a_design_may_have_no_warmup_and_another_length(multi_power):
     found = multi_power.best(4_000, warmup_steps=0, family=klr.LinearDecay)
     assert found == klr.LinearDecay(PEAK, 4_000, found.end_learning_rate)
 
@@ -504,7 +504,7 @@ def test_a_peak_outside_of_the_range_warns(multi_power):
     assert found.values(np.arange(STEPS)).max() == pytest.approx(10 * PEAK)
 
 
-def test_the_best_of_several_peaks_that_were_seen():
+def test_the_best_of_several_fitted_peaks_is_chosen():
     low = 5e-4
     logs = [
         log("multi-power", warm(klr.CosineDecay(peak, REST, alpha=0.1)), STEPS, WARM, seed=seed)
@@ -513,4 +513,4 @@ def test_the_best_of_several_peaks_that_were_seen():
     forecast = fit_forecast(logs, loss="held_out", draws=0)
     rates = forecast.best(STEPS, family=klr.LinearDecay).values(np.arange(STEPS))
     assert low <= rates.max() <= PEAK * 1.001
-    assert rates.max() > 1e-3  # the known law wants the larger one
+    assert rates.max() > 1e-3  # by the known law, the larger peak is better

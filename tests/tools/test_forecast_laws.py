@@ -1,4 +1,4 @@
-"""The laws and their fast sums, against double loops over the papers' equations."""
+"""The laws and their fast sums are compared with double loops over the equations of the papers."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_a_law_is_the_double_sum_of_its_paper(law, rates_and_warmup):
     np.testing.assert_allclose(laws.LAWS[law].loss(parameters(law), sums_of(rates, AT)), expected, rtol=1e-12)
 
 
-def test_joined_falls_are_nearly_the_same(law, rates_and_warmup):
+def test_joining_falls_hardly_changes_the_loss(law, rates_and_warmup):
     rates, warmup = rates_and_warmup
     known, _, quick = LAWS[law]
     is_noise = np.count_nonzero(np.diff(np.sign(np.diff(rates)))) > 30
@@ -58,8 +58,8 @@ def test_joined_falls_are_nearly_the_same(law, rates_and_warmup):
     np.testing.assert_allclose(got, quick(known, rates, AT, warmup), rtol=2e-3)
 
 
-def test_joined_falls_of_a_rate_that_is_noise(law):
-    """Falls and rises are combined separately: a fall from a high rate and a rise from a low one do not cancel."""
+def test_joining_falls_of_a_noisy_rate_hardly_changes_the_loss(law):
+    """Falls and rises are combined separately, because a fall from a high rate and a rise from a low one do not cancel."""
     rates = klr.Noise(klr.LinearDecay(2e-3, 3_000, 1e-3), 0.1).values(np.arange(3_000))
     at = np.array([1_000, 2_999])
     exact, joined = (laws.LAWS[law].loss(parameters(law), sums_of(rates, at, groups)) for groups in (10**9, 300))
@@ -68,7 +68,7 @@ def test_joined_falls_of_a_rate_that_is_noise(law):
 
 @pytest.mark.parametrize("schedule", [klr.CosineDecay(2e-3, 20_000), klr.REXDecay(2e-3, 20_000)], ids=repr)
 def test_the_error_of_thinning_in_a_long_run(law, schedule):
-    """The accuracy that `Forecast.loss` promises. The known parameters belong to shorter runs, so the area is scaled."""
+    """This is the accuracy that `Forecast.loss` promises. The known parameters belong to shorter runs, so C is scaled down."""
     rates = schedule.values(np.arange(20_000))
     at = np.array([5_000, 12_000, 19_999])
     known = {**MULTI_POWER, "C": 0.2} if law == "multi-power" else {**ANNEALING, "tau": 1_000.0, "C": 0.1}
@@ -76,8 +76,8 @@ def test_the_error_of_thinning_in_a_long_run(law, schedule):
     np.testing.assert_allclose(got, LAWS[law][2](known, rates, at), rtol=5e-4)
 
 
-def test_falls_never_reach_over_a_point(law):
-    """So no part of a fall has an effect before it happens."""
+def test_falls_after_a_point_have_no_effect_on_it(law):
+    """Otherwise part of a fall would have an effect before it happens."""
     rates = klr.CosineDecay(2e-3, 4_000).values(np.arange(4_000))
     at = np.array([1_000, 2_000])
     later = rates.copy()
@@ -88,7 +88,7 @@ def test_falls_never_reach_over_a_point(law):
 
 
 @pytest.mark.parametrize("which", range(7))
-def test_slopes_are_those_of_small_changes(law, which):
+def test_slopes_equal_finite_differences(law, which):
     if which >= len(LAWS[law][0]):
         return
     rates = klr.Warmup(klr.CosineDecay(2e-3, 90, alpha=0.1), 20).values(np.arange(STEPS))
@@ -104,7 +104,7 @@ def test_slopes_are_those_of_small_changes(law, which):
     np.testing.assert_allclose(slopes[:, which], (ends[0] - ends[1]) / (2 * small), rtol=1e-4, atol=1e-7)
 
 
-def test_parameters_of_scaled_sums_come_back_in_units_of_rates(law):
+def test_parameters_of_scaled_sums_are_converted_back(law):
     rates = klr.CosineDecay(2e-3, STEPS, alpha=0.05).values(np.arange(STEPS))
     sums = sums_of(rates, AT)
     scaled = sums.scaled(2e-3, 0.15)
@@ -113,7 +113,7 @@ def test_parameters_of_scaled_sums_come_back_in_units_of_rates(law):
     np.testing.assert_allclose(laws.LAWS[law].loss(back, sums), laws.LAWS[law].loss(found, scaled), rtol=1e-12)
 
 
-def test_a_line_through_corners_is_nearly_the_run_itself(law):
+def test_a_line_through_corners_has_nearly_the_loss_of_the_run(law):
     schedule = klr.PiecewiseInterpolation([0, 400, 999], [2e-3, 1.5e-3, 1e-4])
     steps = np.unique(np.concatenate([np.linspace(0, 999, 300), 999 - np.geomspace(1, 500, 100)]).astype(int))
     line = sums_of_line(steps.astype(float), schedule.values(steps))
@@ -126,5 +126,5 @@ def test_a_line_through_corners_is_nearly_the_run_itself(law):
     ("rates", "step"),
     [([1, 1, 1], 0), ([0, 1, 2, 2, 1], 2), ([2, 1, 2], 0), ([0, 1, 2], 2), ([1], 0), ([0, 2, 1, 3], 1)],
 )
-def test_where_the_warmup_ends(rates, step):
+def test_the_warmup_is_the_first_rise(rates, step):
     assert warmup_of(np.array(rates, float)) == step

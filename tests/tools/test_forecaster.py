@@ -32,7 +32,7 @@ def decaying():
     return trained(klr.CosineDecay(0.1, STEPS))[0]
 
 
-def test_it_prints_the_end_the_target_and_a_cooldown(decaying, capsys):
+def test_the_forecaster_prints_the_end_the_target_and_a_cooldown(decaying, capsys):
     _, (there,) = trained(
         klr.Constant(0.1),
         lambda log: Forecaster(log, target=0.3, cooldown_steps=40, logs=[decaying], law="annealing", every=3),
@@ -58,7 +58,7 @@ def test_a_constant_rate_alone_is_reported_once(capsys):
 
 
 def test_a_real_training_is_forecast(decaying):
-    """With a wide tolerance: the loss of such small batches has noise of a tenth."""
+    """The tolerance is wide, because the loss of such small batches has noise of about 10 %."""
     constant = trained(klr.Constant(0.1))[0]
     forecast = fit_forecast({"constant": constant, "cosine": decaying}, "annealing", draws=4)
     held_out = klr.LinearDecay(0.1, STEPS)
@@ -84,7 +84,7 @@ def test_a_real_training_is_forecast(decaying):
         (lambda log: Forecaster(log, every=0), "`every` must be a whole number in"),
     ],
 )
-def test_wrong_arguments(make, message):
+def test_wrong_arguments_are_refused(make, message):
     with pytest.raises((TypeError, ValueError), match="^Forecaster: " + message):
         make(LearningRateLogger(("loss",)))
 
@@ -96,6 +96,6 @@ def test_a_logger_without_the_loss_is_refused():
 
 
 @pytest.mark.once
-def test_a_missing_file_is_found_before_the_training(tmp_path):
+def test_a_missing_file_raises_before_the_training(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"log\.csv"):
         Forecaster(LearningRateLogger(("loss",)), logs=[tmp_path / "log.csv"])

@@ -1,4 +1,4 @@
-"""`parse`, the inverse of `repr`, runs nothing in its input. Also: schedules as JSON."""
+"""`parse` is the inverse of `repr` and runs no code in its input. Also: schedules as JSON."""
 
 import json
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 
 class Flat(klr.Schedule):
-    """A user's class."""
+    """A schedule of a user."""
 
     learning_rate: Rate
 
@@ -26,9 +26,9 @@ class Flat(klr.Schedule):
 def test_every_repr_can_be_parsed(row):
     text = repr(row.schedule)
     if "tests" in text or len(text) > parsing.LONGEST:
-        pytest.skip("a schedule of the tests' own, or a long table")
-    known = set(parsing.classes()) | {name for name in dir(keras.optimizers.schedules) if name[0].isupper()}
-    if not {type(part).__name__ for part in parts(row.schedule)} <= known:
+        pytest.skip("a schedule that only the tests have, or a long table")
+    parsed = set(parsing.classes()) | {name for name in dir(keras.optimizers.schedules) if name[0].isupper()}
+    if not {type(part).__name__ for part in parts(row.schedule)} <= parsed:
         with pytest.raises(ValueError, match="there is no schedule|cannot be called"):
             klr.parse(text)
         return
@@ -129,7 +129,7 @@ def test_other_sources_are_refused(text):
     assert "\n" not in str(caught.value)
 
 
-def test_custom_classes():
+def test_custom_classes_are_parsed_if_they_are_given():
     own = klr.Warmup(Flat(0.1), 3)
     with pytest.raises(ValueError, match=r"there is no schedule 'Flat'"):
         klr.parse(repr(own))
@@ -228,7 +228,7 @@ def test_json_of_another_class_is_refused():
         "CosineDecay(0.1, 5 + fraction(1.0) - epochs(1))",
     ],
 )
-def test_durations_add_subtract_and_scale(text):
+def test_sums_and_multiples_of_durations_are_parsed(text):
     schedule = eval(text, vars(klr))
     assert klr.parse(text) == schedule
     assert klr.parse(repr(schedule)) == schedule

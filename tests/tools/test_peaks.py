@@ -1,4 +1,4 @@
-"""The highest rate of a schedule, against values computed by hand and the formulas of the catalogue."""
+"""The highest rate of a schedule equals values computed by hand and those of the formulas in the catalogue."""
 
 import math
 
@@ -19,7 +19,7 @@ stock = keras.optimizers.schedules
 
 
 class Rising(klr.Schedule):
-    """A line without an end, as a user's class."""
+    """A line that rises without an end."""
 
     slope: Rate
 
@@ -47,7 +47,7 @@ class OneByOne(stock.LearningRateSchedule):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_of_every_schedule(row):
+def test_the_peak_of_every_schedule_is_that_of_its_formula(row):
     assert peak_of(row.schedule) == pytest.approx(max(map(row.oracle, range(2_500))), rel=1e-6)
 
 
@@ -71,10 +71,11 @@ CYCLE = klr.CyclicalLearningRate(0.1, 1.0, 1001)
         (klr.CosineDecayRestarts(0.4, 10).from_step(7), 0.4),
         (klr.OneCycle(0.3, 10_000_000), 0.3),
         (klr.Tabulated([0.1] * 200_000 + [0.3, 0.2]), 0.3),
-        # Where a line rises as another falls: 0.4·x·(1 − x) at x = 1/2; and 0.05 + 0.1 at the end of the rise.
+        # One line rises while another falls. The product 0.4·x·(1 − x) is highest at x = 1/2, and the sum at the end of the
+        # rise, where it is 0.05 + 0.1.
         (klr.LinearDecay(1.0, 1_000_000) * klr.Warmup(klr.Constant(0.4), 1_000_000), 0.1),
         (klr.LinearDecay(0.1, 1_000_000) + klr.Warmup(klr.Constant(0.1), 500_000), 0.15),
-        # Both at their tops at step 1001·1303, each for an odd time.
+        # Both are at their tops at step 1001·1303, which is an odd multiple of each length.
         (CYCLE * klr.CyclicalLearningRate(0.1, 0.9, 1303), 0.9),
         (klr.LinearDecay(0.1, 5_000_000) >> klr.LinearDecay(0.3, 2_000_000), 0.3),
         (klr.Sequential([0.1, 0.2, 0.9, 0.3], [1_000_000, 2_000_000, 2_000_000]), 0.3),
@@ -99,7 +100,7 @@ CYCLE = klr.CyclicalLearningRate(0.1, 1.0, 1001)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_worked_out_by_hand(schedule, peak):
+def test_peaks_computed_by_hand(schedule, peak):
     assert peak_of(schedule) == pytest.approx(peak, rel=1e-6)
 
 
@@ -108,18 +109,18 @@ def test_worked_out_by_hand(schedule, peak):
     [
         (stock.ExponentialDecay(0.2, 10, 0.9), 0.2),
         (stock.CosineDecay(0.0, 1_000_000, warmup_target=0.5, warmup_steps=300_000), 0.5),
-        (stock.PolynomialDecay(0.001, 200_000, 0.1), 0.1),  # rises, which ours does not
+        (stock.PolynomialDecay(0.001, 200_000, 0.1), 0.1),  # it rises, which this package refuses
         (klr.Warmup(stock.CosineDecay(0.4, 1_000_000), 3_000_000), 0.4),
         (klr.Sequential([0.1, OneByOne()], [400_000]), 0.2),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_with_schedules_of_keras(schedule, peak):
+def test_peaks_of_schedules_of_keras(schedule, peak):
     assert peak_of(schedule) == pytest.approx(peak, rel=1e-6)
 
 
-def test_with_noise():
-    """As high as the highest of a million draws."""
+def test_peaks_with_noise():
+    """The highest rate is the highest of a million draws."""
     schedule = klr.Noise(klr.Constant(0.1), 0.5)
     assert peak_of(schedule) == pytest.approx(schedule.values(np.arange(1_000_000)).max(), rel=1e-4)
     both = schedule + klr.Noise(klr.Constant(0.1), 0.5, seed=3)
@@ -128,11 +129,11 @@ def test_with_noise():
     assert peak_of(short) == pytest.approx(short.values(np.arange(360_000)).max(), rel=1e-7)
 
 
-def test_where_it_depends_on_the_length_of_the_training():
+def test_a_peak_may_depend_on_the_length_of_the_training():
     schedule = klr.LinearDecay(0.1, 1000) + klr.Warmup(klr.Constant(0.1), klr.epochs(5))
     with pytest.raises(ValueError, match="depends on the length of the training"):
         peak_of(schedule)
-    # The rise ends at step 500, half way down.
+    # The rise ends at step 500, where the other line is half way down.
     assert peak_of(schedule, (100, 10)) == pytest.approx(0.15, rel=1e-6)
     with pytest.raises(ValueError, match="`total_steps` must be"):
         peak_of(klr.WarmupStableDecay(0.3, klr.fraction(1.0), 200, 100), (10, 2))
@@ -147,6 +148,6 @@ def test_where_it_depends_on_the_length_of_the_training():
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_schedules_without_a_highest_rate(schedule, sentence):
+def test_schedules_without_a_highest_rate_are_refused(schedule, sentence):
     with pytest.raises(ValueError, match=sentence):
         peak_of(schedule)

@@ -1,4 +1,4 @@
-"""The range test: the right curve, sound suggestions, and an unchanged model."""
+"""The range test records the right curve, makes sound suggestions, and leaves the model unchanged."""
 
 import json
 import random
@@ -21,7 +21,7 @@ Y = (X[:, :1] * 0.7 + X[:, 1:2] ** 2).astype("float32")
 
 
 def network(optimizer, **compile_args):
-    """Batch norm, dropout and metrics with state: everything that a step changes."""
+    """A model with everything that a step changes: batch normalization, dropout, and metrics with state."""
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -50,7 +50,7 @@ OPTIMIZERS = {
 
 
 def state(model):
-    """Everything that must be restored, bit by bit."""
+    """Everything that must be restored bit by bit."""
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     found = [*model.variables, *model.metrics_variables, *optimizer.variables, *inner.variables]
@@ -60,7 +60,7 @@ def state(model):
 
 
 def randomness():
-    """Draw from every generator without changing the next draws."""
+    """The states of all random generators."""
     found = [random.getstate(), str(np.random.get_state())]  # noqa: NPY002 - Keras shuffles with it
     generator = keras.src.backend.common.global_state.get_global_attribute("global_seed_generator")
     if generator is not None:
@@ -74,8 +74,8 @@ def randomness():
 
 
 def trained(name):
-    # The generator for this is there from now on. Before Keras 3.13 it is the same after `set_random_seed`, and where
-    # it is made, Python's generator moves on.
+    # This creates Keras's global generator now, because its creation draws from Python's generator. Before Keras 3.13,
+    # `set_random_seed` does not reset it.
     keras.random.normal((2,))
     keras.utils.set_random_seed(5)
     keras.random.normal((2,))
@@ -87,7 +87,7 @@ def trained(name):
 @pytest.mark.few(4)
 @pytest.mark.parametrize("repeats", [1, 2])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_everything_is_as_before(name, repeats):
+def test_model_and_generators_are_as_before(name, repeats):
     model = trained(name)
     before, drawn = state(model), randomness()
     result = klr.find_learning_rate(model, X, Y, steps=25, batch_size=16, progress=False, repeats=repeats)
@@ -95,15 +95,15 @@ def test_everything_is_as_before(name, repeats):
     assert randomness() == drawn
     assert len(result.sweeps) == repeats
     if name == "EMA" and BACKEND == "jax":
-        return  # Keras 3.15.1: a second `fit` fails, average and weight being one buffer
-    # And training goes on as it would have, with the step that was compiled before.
+        return  # in Keras 3.15.1 a second `fit` fails, because the average and the weight share a buffer
+    # Training continues as without the range test, with the step that was compiled before.
     history = model.fit(X, Y, batch_size=16, epochs=2, verbose=0).history
     twin = trained(name)
     assert history == twin.fit(X, Y, batch_size=16, epochs=2, verbose=0).history
     assert state(model)[0] == state(twin)[0]
 
 
-def test_it_changes_something_meanwhile():
+def test_the_weights_change_during_the_test():
     model = trained("SGD")
     seen = []
     weights = model.get_weights()[0]
@@ -126,7 +126,7 @@ def test_a_new_model_trains_as_without_the_test():
 
     model, twin = fresh(), fresh()
     klr.find_learning_rate(model, X, Y, steps=12, batch_size=16, progress=False, seed=9)
-    # Seeded when it begins: a fit that builds a model on JAX or torch draws random numbers for that.
+    # The seed is set when training begins, because on JAX and torch `fit` draws random numbers to build a model.
     seeding = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: keras.utils.set_random_seed(6))
     how = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0, "callbacks": [seeding]}
     assert model.fit(X, Y, **how).history == twin.fit(X, Y, **how).history
@@ -143,7 +143,7 @@ def test_a_model_without_input_shape():
 
 
 class Failing(keras.utils.PyDataset):
-    """Six batches. Raises the given error, if any, in the middle."""
+    """Six batches. An error may be raised in the middle."""
 
     def __init__(self, error):
         super().__init__()
@@ -160,7 +160,7 @@ class Failing(keras.utils.PyDataset):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Scheduled", "loss scale"])
-def test_after_an_exception(name):
+def test_everything_is_restored_after_an_exception(name):
     model = trained(name)
     before, drawn = state(model), randomness()
     with pytest.raises(Exception, match="on purpose"):
@@ -173,7 +173,7 @@ def test_after_an_exception(name):
     assert state(model)[0] == state(twin)[0]
 
 
-def test_after_an_interrupt(monkeypatch):
+def test_everything_is_restored_after_an_interrupt(monkeypatch):
     model = trained("Adam")
     before, drawn = state(model), randomness()
     calls = []
@@ -192,7 +192,7 @@ def test_after_an_interrupt(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "loss scale"])
-def test_after_a_divergence_to_nan(name):
+def test_everything_is_restored_after_a_divergence_to_nan(name):
     model = trained(name)
     before = state(model)
     target = Y.copy()
@@ -226,7 +226,7 @@ def test_mixed_precision():
 def test_other_ways_to_compile(jit_compile):
     if BACKEND == "torch" and jit_compile:
         pytest.skip("torch.compile needs a C++ compiler")
-    executions = 1 if BACKEND == "torch" else 3  # Keras refuses more on torch
+    executions = 1 if BACKEND == "torch" else 3  # Keras allows only 1 on torch
     keras.utils.set_random_seed(5)
     model = network(OPTIMIZERS["schedule"](), jit_compile=jit_compile, steps_per_execution=executions)
     model.fit(X, Y, batch_size=16, verbose=0)
@@ -237,7 +237,7 @@ def test_other_ways_to_compile(jit_compile):
     assert model.steps_per_execution == executions
 
 
-def test_several_optimizers():
+def test_the_rates_of_chosen_optimizers_are_swept():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dense(1)])
     first, second = (
         keras.optimizers.SGD(0.25 / 16, name="first"),
@@ -264,7 +264,7 @@ def test_several_optimizers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(klr.training.snapshot.ModelSnapshot, "restore", restore)
         klr.find_learning_rate(model, X, Y, steps=12, max_rate=1e-6, only=["first"], progress=False)
-    # The second one went on with its rate, the first one with at most 1e-6.
+    # The second optimizer kept its rate. The rate of the first was at most 1e-6.
     assert moved[-1][0] < 1e-4 < 1e-3 < moved[-1][2]
     with pytest.raises(ValueError, match="`only` must be one of 'first', 'second', got 'third'"):
         klr.find_learning_rate(model, X, Y, only=["third"])
@@ -274,7 +274,7 @@ def test_several_optimizers():
 
 
 def prediction_free(y, prediction):
-    """A loss that equals the target and does not depend on the model (its gradient is 0)."""
+    """A loss that equals the target. It does not depend on the model, so its gradient is 0."""
     return keras.ops.mean(y, axis=-1) + 0.0 * keras.ops.mean(prediction, axis=-1)
 
 
@@ -300,8 +300,7 @@ def test_the_recorded_loss_is_that_of_the_batch():
     np.testing.assert_allclose(frame["learning_rate"], np.geomspace(1e-7, 10.0, 12), rtol=1e-12)
 
 
-def test_the_rates_are_applied():
-    # The weight moves by minus the rate at each step.
+def test_the_recorded_rates_are_applied():
     from support.training import Weight, data, model_with
 
     model = model_with(0.5)
@@ -323,7 +322,7 @@ def test_the_rates_are_applied():
 
 
 def test_a_quadratic_turns_at_two_over_its_curvature():
-    # One weight w, loss λ/2·w²: gradient descent falls below the rate 2/λ and grows above it.
+    # For one weight w and the loss λ/2·w², gradient descent shrinks w below a rate of 2/λ and enlarges it above.
     curvature = 25.0
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     model.compile(
@@ -336,7 +335,7 @@ def test_a_quadratic_turns_at_two_over_its_curvature():
     frame = result.to_frame()
     lowest = int(frame["loss"].argmin())
     rates = frame["learning_rate"].to_numpy()
-    # The loss of batch i stands before its update, so the lowest one is the first above the limit.
+    # The loss of a batch is taken before its update, so the lowest loss belongs to the first rate above the limit.
     assert rates[lowest - 1] < 2 / curvature <= rates[lowest]
     assert result.diverged
     assert rates[-1] < 0.3
@@ -354,7 +353,7 @@ def small_model():
     return model
 
 
-def test_arrays_over_several_epochs_and_weights():
+def test_sample_weights_scale_the_loss_over_several_epochs():
     model = small_model()
     plain = klr.find_learning_rate(
         model, X, Y, batch_size=32, steps=20, progress=False, shuffle=False, max_rate=1e-6
@@ -374,7 +373,7 @@ def test_arrays_over_several_epochs_and_weights():
     np.testing.assert_allclose(weighted["loss"], 3.0 * plain["loss"], rtol=2e-4)
 
 
-def test_class_weight():
+def test_class_weights_scale_the_loss():
     labels = (X[:, 0] > 0).astype("int32")
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, "softmax")])
     model.compile("sgd", loss="sparse_categorical_crossentropy")
@@ -397,14 +396,16 @@ def test_a_generator_is_asked_for_as_many_batches_as_there_are_steps():
 
     result = klr.find_learning_rate(small_model(), batches(), steps=15, max_rate=0.1, progress=False)
     assert len(result.to_frame()) == 15
-    # Keras looks at the first batch to build the model, and its threads read some batches ahead: how many
-    # is a matter of time. A second pass, or one without end, would ask for many more.
+    # Keras reads the first batch to build the model, and its threads read ahead by a number of batches that varies. A
+    # second pass would read many more.
     assert 15 <= len(asked) < 30
 
 
-def test_a_generator_that_ends_early():
+def test_a_generator_that_ends_early_warns():
     generator = ((X[:16], Y[:16]) for _ in range(12))
-    with pytest.warns(UserWarning, match="ran out of data|the data ended after") as caught:  # Keras's, and ours
+    with pytest.warns(
+        UserWarning, match="ran out of data|the data ended after"
+    ) as caught:  # Keras's warning, and that of this package
         result = klr.find_learning_rate(small_model(), generator, steps=30, progress=False)
     assert any("the data ended after" in str(one.message) for one in caught)
     assert 10 <= len(result.to_frame()) <= 12
@@ -429,7 +430,7 @@ def test_a_torch_loader():
     data = pytest.importorskip("torch.utils.data")
     torch = pytest.importorskip("torch")
     loader = data.DataLoader(data.TensorDataset(torch.tensor(X), torch.tensor(Y)), batch_size=16, shuffle=True)
-    # Its order is another one each time, and a batch may have four times the loss of the one before.
+    # The order differs each time, and a batch may have four times the loss of the previous one.
     result = klr.find_learning_rate(small_model(), loader, steps=20, max_rate=0.1, divergence=1e6, progress=False)
     assert len(result.to_frame()) == 20
 
@@ -442,7 +443,7 @@ def test_a_dict_of_inputs():
     assert len(klr.find_learning_rate(model, inputs, Y, steps=20, max_rate=0.1, progress=False).to_frame()) == 20
 
 
-def test_a_custom_training_step():
+def test_losses_of_a_custom_training_step_are_no_running_means():
     class Own(keras.Model):
         def __init__(self):
             super().__init__()
@@ -469,7 +470,7 @@ def test_a_custom_training_step():
     still = klr.find_learning_rate(
         model, X, Y, batch_size=len(X), steps=12, min_rate=1e-9, max_rate=1e-8, progress=False
     )
-    # The same batch with the same weights: not a mean of several.
+    # Batch and weights are the same at each step, so each loss must be too, unless it is a mean over several.
     loss = still.to_frame()["loss"].to_numpy()
     np.testing.assert_allclose(loss, loss[0], rtol=1e-5)
     np.testing.assert_allclose(loss[0], np.mean(np.square(Y - model.predict(X, verbose=0))), rtol=1e-4)
@@ -539,8 +540,8 @@ BOWL = 2.0 - np.exp(-((np.log10(RATES) + 2.0) ** 2))
         (np.linspace(3.0, 1.0, 22), "slide", "more than 15 points, but there are only 15"),
     ],
 )
-def test_a_curve_without_an_answer(losses, rule, reason):
-    # Smoothed as the finder does it.
+def test_a_curve_without_a_suggestion_gives_the_reason(losses, rule, reason):
+    # This is the smoothing of the range test.
     weights = 0.98 ** np.abs(np.subtract.outer(np.arange(len(losses)), np.arange(len(losses))))
     weights = np.tril(weights)
     smoothed = (weights / weights.sum(axis=1, keepdims=True)) @ losses if losses is NOISE else losses
@@ -550,12 +551,12 @@ def test_a_curve_without_an_answer(losses, rule, reason):
     assert reason in result.suggestions().set_index("rule").loc[rule, "reason"]
 
 
-def test_what_comes_after_a_loss_that_is_not_finite_is_ignored():
+def test_losses_after_an_infinite_one_are_ignored():
     losses = BOWL.copy()
     cut = losses.copy()
     cut[80:] = np.inf
     cut[85:] = -100.0
-    # fastai leaves out the last five points of what there is, and then what is not finite.
+    # fastai leaves out the last five points, and then the points that are not finite.
     assert result_of(RATES, cut).suggestion("minimum") == result_of(RATES, losses).suggestion("minimum")
 
 
@@ -570,7 +571,7 @@ def test_repeats_give_the_median_and_refuse_when_they_disagree():
         assert far.suggestion("minimum") is None
 
 
-def test_the_plot_marks_the_answers():
+def test_the_plot_marks_the_suggestions():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     ax = result_of(RATES, BOWL).plot()
@@ -584,7 +585,7 @@ def test_the_plot_marks_the_answers():
     matplotlib.pyplot.close("all")
 
 
-def test_in_a_notebook():
+def test_a_notebook_shows_the_curve_and_the_suggestions():
     test = result_of(RATES, BOWL)
     html = test._repr_html_()
     minimum = test.suggestion("minimum")
@@ -627,12 +628,12 @@ def test_a_result_is_frozen():
         ({"class_weight": {0: "much"}}, TypeError, "`class_weight` must be a dict of weights"),
     ],
 )
-def test_wrong_arguments(arguments, error, sentence):
+def test_wrong_arguments_are_refused(arguments, error, sentence):
     with pytest.raises(error, match=sentence):
         klr.find_learning_rate(small_model(), X, Y, **arguments)
 
 
-def test_wrong_models():
+def test_wrong_models_are_refused():
     with pytest.raises(TypeError, match="`model` must be a compiled Keras model"):
         klr.find_learning_rate("model", X, Y)
     with pytest.raises(ValueError, match="compile"):

@@ -1,4 +1,4 @@
-"""`refine`, against algorithm 1 of arXiv 2310.07831 written as loops."""
+"""`refine` is compared with algorithm 1 of arXiv 2310.07831, written as loops."""
 
 import sys
 
@@ -29,7 +29,7 @@ def by_loops(norms, width, power):
 
 @pytest.mark.parametrize(("optimizer", "power"), [("sgd", 2), ("adam", 1)])
 @pytest.mark.parametrize(("smoothing", "width"), [(0.0, 1), (0.1, 5), (0.2, 11)])
-def test_it_is_the_algorithm_of_the_paper(optimizer, power, smoothing, width):
+def test_refine_is_the_algorithm_of_the_paper(optimizer, power, smoothing, width):
     norms = (1.0 + np.linspace(1, 0, 50) ** 4 + 0.3 * np.random.default_rng(0).random(50)).tolist()
     found = refine(log(norms), optimizer=optimizer, smoothing=smoothing)
     assert type(found) is Tabulated
@@ -45,7 +45,7 @@ def test_equal_norms_give_a_line_and_high_ones_at_first_a_warmup():
     assert warm[-1] == 0.0
 
 
-def test_tiny_and_huge_norms():
+def test_tiny_and_huge_norms_do_not_overflow():
     for scale in (1e-200, 1e200):
         np.testing.assert_allclose(
             refine(log(np.full(40, scale))).values(np.arange(40)), 0.3 * np.arange(39, -1, -1) / 39
@@ -75,7 +75,7 @@ def test_steps_without_a_norm_get_the_previous_one():
         ([1.0] * 20, {"peak": 0.0}, "`peak` must be a finite number > 0, or None"),
     ],
 )
-def test_what_is_refused(norms, options, message):
+def test_wrong_norms_and_arguments_are_refused(norms, options, message):
     with pytest.raises(ValueError, match="^refine: .*" + message):
         refine(log(norms), **options)
 
@@ -91,12 +91,12 @@ def test_what_is_refused(norms, options, message):
     ],
     ids=["zero", "nan", "no rate", "file", "schedule"],
 )
-def test_something_else_than_a_log(made, message):
+def test_an_object_that_is_no_log_is_refused(made, message):
     with pytest.raises((TypeError, ValueError), match="^refine: " + message):
         refine(made)
 
 
-def test_a_missing_scipy_is_one_line(monkeypatch):
+def test_a_missing_scipy_is_named_in_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(ImportError, match=r'^refine needs scipy: pip install "keras-lr\[forecast\]"$'):
         refine(log([1.0] * 20))

@@ -29,7 +29,7 @@ def test_families_have_the_peak_and_the_length(family, warmup):
 
 
 @pytest.mark.parametrize("kind", ["optuna", "keras_tuner"])
-def test_the_choices_are_those_of_the_tuner(kind):
+def test_the_schedule_has_the_choices_of_the_tuner(kind):
     chosen = {
         "schedule_family": "cosine",
         "schedule_peak": 0.02,
@@ -94,11 +94,11 @@ def test_a_chosen_schedule_trains():
         ({"length": (0.0, 1.0)}, ValueError, "`length` must be"),
     ],
 )
-def test_wrong_arguments(change, error, sentence):
+def test_wrong_arguments_are_refused(change, error, sentence):
     with pytest.raises(error, match=sentence):
         tuning.schedule(optuna.trial.FixedTrial({}), **{"total_steps": 100, **change})
 
 
-def test_something_else_than_a_tuner():
+def test_an_object_that_is_no_tuner_is_refused():
     with pytest.raises(TypeError, match="`tuner` must be KerasTuner's `hp` or Optuna's `trial`"):
         tuning.schedule(3, total_steps=100)

@@ -1,4 +1,4 @@
-"""A call of `compile` begins another training: all state of the previous one is dropped."""
+"""A call of `compile` begins another training and drops all state of the previous one."""
 
 import contextlib
 import warnings
@@ -6,7 +6,17 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from support.training import Metric, Weight, assert_applied, data, drive, fit, model_with, two_optimizers
+from support.training import (
+    Metric,
+    Weight,
+    assert_applied,
+    data,
+    drive,
+    fit,
+    model_with,
+    prediction_sum,
+    two_optimizers,
+)
 
 import keras_lr as klr
 from keras_lr import BindSchedule, ReduceOnPlateau, ScheduleWarning
@@ -18,10 +28,6 @@ IMPROVING = [9.0, 8.0, 7.0, 6.0]
 
 def plateau(**options):
     return ReduceOnPlateau("metric", 0.5, 1, mode="min", **options)
-
-
-def loss(y, prediction):
-    return keras.ops.sum(prediction, axis=-1)
 
 
 def sum_of_two(number, schedule):
@@ -43,11 +49,11 @@ def from_keras_file_not_compiled(model, folder):
 
 
 def from_weights(model, folder):
-    """Load weights into a model that was compiled like the old one."""
+    """Load the weights into a new model that was compiled in the same way."""
     model.save_weights(folder / "model.weights.h5")
     again = model_with(RATES["schedule"]())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras's, of an optimizer with another number of variables
+        warnings.simplefilter("ignore")  # Keras warns about an optimizer with another number of variables
         again.load_weights(folder / "model.weights.h5")
     return again
 
@@ -73,7 +79,7 @@ def trained(rate, **options):
 def test_a_new_task_begins_at_its_own_rate(tmp_path, way, old, new):
     model = way(trained(RATES[old]()), tmp_path)
     model.set_weights([np.zeros((1, 1))])
-    model.compile(keras.optimizers.SGD(RATES[new]()), loss)
+    model.compile(keras.optimizers.SGD(RATES[new]()), prediction_sum)
     weight, new_plateau = Weight(), plateau()
     fit(model, Metric(IMPROVING), new_plateau, weight, epochs=4)
     assert_applied(weight, klr.LinearDecay(0.5, 1000).values(range(20)) if new == "schedule" else [0.5] * 20)
@@ -84,7 +90,7 @@ def test_a_new_task_begins_at_its_own_rate(tmp_path, way, old, new):
 def test_the_best_weights_of_an_old_task_do_not_come_back(tmp_path, way):
     model = way(trained(0.5, restore_best_weights=True), tmp_path)
     model.set_weights([np.zeros((1, 1))])
-    model.compile(keras.optimizers.SGD(0.5), loss)
+    model.compile(keras.optimizers.SGD(0.5), prediction_sum)
     weight = Weight()
     fit(model, Metric([np.nan, np.nan]), plateau(restore_best_weights=True), weight, epochs=2)
     assert_applied(weight, [0.5] * 5 + [0.25] * 5)
@@ -92,23 +98,23 @@ def test_the_best_weights_of_an_old_task_do_not_come_back(tmp_path, way):
 
 
 @pytest.mark.parametrize("way", [from_keras_file, the_same_model])
-def test_several_optimizers(tmp_path, way):
+def test_a_new_task_with_several_optimizers_begins_at_its_own_rates(tmp_path, way):
     model = two_optimizers(0.5, klr.LinearDecay(0.5, 1000))
     fit(model, Metric([0.01, 1.0, 1.0]), plateau(), epochs=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.save(tmp_path / "model.keras")
     model = keras.models.load_model(tmp_path / "model.keras", compile=False) if way is from_keras_file else model
-    model.compile(sum_of_two(0.5, klr.LinearDecay(0.5, 1000)), loss)
+    model.compile(sum_of_two(0.5, klr.LinearDecay(0.5, 1000)), prediction_sum)
     fit(model, Metric(IMPROVING), plateau(), epochs=4)
     assert klr.get_learning_rate(model, "number") == 0.5
     assert klr.get_learning_rate(model, "schedule") == pytest.approx(0.5 * 0.98)
 
 
-def test_another_compile_with_the_same_optimizer():
+def test_another_compile_with_the_same_optimizer_keeps_its_scale():
     """The optimizer keeps its reduced rate, but the best value is dropped."""
     model = trained(klr.LinearDecay(0.5, 1000))
-    model.compile(model.optimizer, loss)
+    model.compile(model.optimizer, prediction_sum)
     fit(model, Metric(IMPROVING), again := plateau(), epochs=4)
     assert again.get_state()["scales"] == {"learning_rate": 0.125}
     assert klr.get_learning_rate(model) == pytest.approx(0.125 * 0.5 * 0.96)
@@ -126,13 +132,13 @@ def test_a_load_after_compile_is_a_resume(tmp_path):
 
 @pytest.mark.parametrize("old", RATES)
 def test_rates_of_an_old_training_are_not_a_mismatch(tmp_path, old):
-    """Neither at once nor when the new training is resumed from its own file."""
+    """There is no mismatch at once, and none when the new training is resumed from its file."""
     trained(RATES[old]()).save_weights(tmp_path / "old.weights.h5")
     model = model_with(0.001, keras.optimizers.SGD(0.001))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.load_weights(tmp_path / "old.weights.h5")
-    model.compile(keras.optimizers.SGD(0.25), loss)
+    model.compile(keras.optimizers.SGD(0.25), prediction_sum)
     fit(model, BindSchedule(), Metric([1.0]), plateau(), epochs=1)
     assert klr.get_learning_rate(model) == 0.25
     model.save_weights(tmp_path / "new.weights.h5")
@@ -169,7 +175,7 @@ def clock(monkeypatch):
 
 
 def budgeted(model, clock, callback=None):
-    """The batches of a training with a budget of ten seconds."""
+    """The number of batches of a training with a budget of ten seconds."""
     tick = Tick(clock)
     drive(model, tick, callback or BindSchedule(10, audit=False), epochs=100)
     return tick.batches
@@ -180,7 +186,7 @@ def test_the_time_of_an_old_training_does_not_count_after_compile(tmp_path, cloc
     model = model_with(klr.LinearDecay(0.5, 1000))
     assert budgeted(model, clock) == 20
     model = way(model, tmp_path)
-    model.compile(keras.optimizers.SGD(klr.LinearDecay(0.5, 1000)), loss)
+    model.compile(keras.optimizers.SGD(klr.LinearDecay(0.5, 1000)), prediction_sum)
     assert budgeted(model, clock) == 20
     assert klr.get_learning_rate(model) < 0.1
 
@@ -206,17 +212,17 @@ def test_a_budget_that_is_left_continues_with_its_callback(clock, ends):
     assert budgeted(model, clock, callback) == 15
 
 
-def test_a_schedule_that_is_over_when_another_budget_begins(clock):
+def test_a_schedule_that_is_over_when_another_budget_begins_warns(clock):
     model = model_with(klr.LinearDecay(0.5, 1000))
     drive(model, Tick(clock), BindSchedule(100), epochs=100)
     with pytest.warns(ScheduleWarning, match=r"of `learning_rate` ended at step 200 already, .* stays at 0:"):
         fit(model, Tick(clock), BindSchedule(100), epochs=1)
 
 
-def test_the_audit_looks_again_at_another_schedule():
+def test_the_audit_checks_another_schedule_again():
     model = model_with(klr.LinearDecay(0.5, 15))
     fit(model, BindSchedule())
-    model.compile(keras.optimizers.SGD(klr.LinearDecay(0.5, 5)), loss)
+    model.compile(keras.optimizers.SGD(klr.LinearDecay(0.5, 5)), prediction_sum)
     with pytest.warns(ScheduleWarning, match="the schedule ends at step 5, 33% of a training that ends at step 15"):
         fit(model, BindSchedule())
 

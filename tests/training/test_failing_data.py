@@ -1,4 +1,4 @@
-"""Workers of a `PyDataset` that raise within an epoch: log and plateau stay correct, also in the next `fit`."""
+"""If a worker of a `PyDataset` raises within an epoch, log and plateau stay correct, also in the next `fit`."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import keras_lr as klr
 
 
 class Pictures(keras.utils.PyDataset):
-    """Five batches. The fourth may be missing."""
+    """Five batches, of which the fourth may be missing."""
 
     def __init__(self, is_whole, **options):
         super().__init__(**options)
@@ -35,7 +35,7 @@ class Pictures(keras.utils.PyDataset):
     ids=str,
 )
 @pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_worker_that_raises(tmp_path, options):
+def test_log_and_plateau_are_right_after_a_worker_raised(tmp_path, options):
     model = model_with(klr.LinearDecay(0.125, 100))
     log = klr.LearningRateLogger(("loss",), tmp_path / "log.csv", audit=False)
     plateau = klr.ReduceOnPlateau("loss", 0.5, 1, min_delta=100.0)
@@ -47,15 +47,15 @@ def test_a_worker_that_raises(tmp_path, options):
     train(True)
     before = plateau.get_state()
     assert before["n_reductions"] == 1
-    with pytest.raises(Exception, match="no such picture"):  # TensorFlow raises one of its own
+    with pytest.raises(Exception, match="no such picture"):  # TensorFlow raises an error of its own class
         train(False)
     assert plateau.get_state() == before
     made = len(log.to_frame())
-    assert made > 10  # on some backends the batches before the missing one are not all trained
+    assert made > 10  # some backends do not train all batches before the missing one
     train(True)
     frame = log.to_frame()
     assert plateau.get_state()["n_reductions"] == 3
-    # TensorFlow counts the step for which there was no batch, though it makes no update.
+    # TensorFlow counts the step of the missing batch, although there is no update.
     gap = int(keras.config.backend() == "tensorflow")
     assert frame.step.tolist() == [*range(made), *range(made + gap, made + gap + 10)]
     assert frame.batch.tolist() == [*range(5), *range(5), *range(made - 10), *range(5), *range(5)]

@@ -1,6 +1,6 @@
-"""Optimizers that train nothing: a pattern that matches no variable, or only frozen ones.
+"""Optimizers that train nothing, because their pattern matches no variable or only frozen ones.
 
-Keras does not move their step counter, so their rate does not change. There must be a warning.
+Keras does not advance their step counter, so their rate does not change. There must be a warning.
 """
 
 import itertools
@@ -25,7 +25,7 @@ def sgd(rate, name):
 
 
 def idle_model(busy=SCHEDULE, idle=IDLE, *, default="busy", input_first=True, scaled=False, others=None):
-    """A model with one weight, which `busy` trains. `idle` is the default, or, with a wrong pattern, the first in the list."""
+    """A model with one weight, which `busy` trains. `idle` is the default optimizer or has a pattern without a match."""
     layers = [keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="line")]
     model = keras.Sequential([keras.Input((1,)), *layers] if input_first else layers)
     busy, idle = sgd(busy, "busy"), sgd(idle, "idle")
@@ -56,9 +56,9 @@ def warned(model, *callbacks, **args):
     ids=str,
 )
 @pytest.mark.parametrize(("busy", "idle"), [(SCHEDULE, IDLE), (SCHEDULE, 0.3), (0.2, IDLE), (0.2, 0.3)], ids=str)
-def test_its_rate_is_that_of_step_0(busy, idle, facts):
+def test_an_idle_optimizer_has_the_rate_of_step_0(busy, idle, facts):
     model, log, weight = idle_model(busy, idle, **facts), klr.LearningRateLogger(), Weight()
-    # The first `fit` of a new model, and another one; each warns once.
+    # Each `fit` warns once: the first one of a new model, and another one.
     for first in (0, 1):
         (message,) = warned(model, log, weight, initial_epoch=2 * first, epochs=2 + 2 * first)
         assert message.startswith(NOTHING)
@@ -70,7 +70,7 @@ def test_its_rate_is_that_of_step_0(busy, idle, facts):
     assert model.history.history["learning_rate_idle"] == pytest.approx([0.3, 0.3])
 
 
-def test_the_reason_is_given():
+def test_the_warning_gives_the_reason():
     model = idle_model()
     (message,) = warned(model, klr.LearningRateLogger())
     assert message == NOTHING + (
@@ -97,7 +97,7 @@ def test_several_callbacks_warn_once(names):
 
 
 def test_an_optimizer_of_frozen_layers_is_idle():
-    """It has trained before, so it is built, and its counter is past 0."""
+    """It has trained before, so it is built, and its counter is above 0."""
     inputs = keras.Input((1,))
     body, head = (
         keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name=name) for name in ("body", "head")
@@ -123,7 +123,7 @@ def test_an_optimizer_of_frozen_layers_is_idle():
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 @pytest.mark.parametrize("rate", [0.2, SCHEDULE], ids=str)
-def test_a_model_that_is_frozen_as_a_whole(rate):
+def test_an_optimizer_of_a_wholly_frozen_model_is_idle(rate):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, trainable=False)])
     model.compile(sgd(rate, "plain"), loss=prediction_sum)
     log = klr.LearningRateLogger()
@@ -136,14 +136,14 @@ def test_a_model_that_is_frozen_as_a_whole(rate):
 
 
 @pytest.mark.parametrize(("busy", "idle"), [(SCHEDULE, IDLE), (0.2, 0.3)], ids=str)
-def test_a_plateau_reduces_it_with_the_others(busy, idle):
+def test_a_plateau_reduces_an_idle_optimizer_too(busy, idle):
     model, log, plateau = idle_model(busy, idle), klr.LearningRateLogger(audit=False), klr.ReduceOnPlateau
     fit(model, Metric([1.0] * 3), plateau("metric", 0.5, 1, mode="min"), log)
     np.testing.assert_allclose(log.to_frame().learning_rate_idle, np.repeat([0.3, 0.3, 0.15], 5), rtol=1e-6)
     assert klr.get_learning_rate(model, "idle") == pytest.approx(0.075)
 
 
-def test_it_is_bound_to_the_whole_training():
+def test_an_idle_optimizer_is_bound_to_the_whole_training():
     half = klr.CosineDecay(0.3, klr.fraction(0.5))
     model = idle_model(half, half)
     fit(model, klr.BindSchedule(audit=False), epochs=2)
@@ -153,7 +153,7 @@ def test_it_is_bound_to_the_whole_training():
     assert idle.duration == 10
 
 
-def test_a_time_budget_ignores_it(monkeypatch):
+def test_a_time_budget_ignores_an_idle_optimizer(monkeypatch):
     clock = itertools.count(0.0, 0.25)
     monkeypatch.setattr("keras_lr.callbacks.time_budget.clock", clock.__next__)
     log = klr.LearningRateLogger(audit=False)
@@ -165,7 +165,7 @@ def test_a_time_budget_ignores_it(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:the schedule ends at")
-def test_a_resume_keeps_the_rows(tmp_path):
+def test_a_resume_keeps_the_rows_of_an_idle_optimizer(tmp_path):
     first, second = idle_model(), idle_model()
     fit(first, klr.LearningRateLogger(path=tmp_path / "log.csv", audit=False), epochs=2)
     first.save_weights(tmp_path / "a.weights.h5")
@@ -178,7 +178,7 @@ def test_a_resume_keeps_the_rows(tmp_path):
     np.testing.assert_allclose(rows.learning_rate_busy, SCHEDULE.values(range(20)))
 
 
-def test_a_range_test_of_it_is_refused():
+def test_a_range_test_of_an_idle_optimizer_is_refused():
     model, x = idle_model(), np.ones((40, 1))
     message = r"find_learning_rate: `only` must be names of optimizers that train something, got \['idle'\]"
     with pytest.raises(ValueError, match=message):
@@ -200,7 +200,7 @@ def chosen_by_a_function(rate, *, input_first=True):
     return model
 
 
-def test_a_function_that_chooses_the_optimizer():
+def test_optimizers_chosen_by_a_function_are_bound_reduced_and_logged():
     model, log = chosen_by_a_function(klr.LinearDecay(0.2, klr.fraction(1.0))), klr.LearningRateLogger()
     plateau = klr.ReduceOnPlateau("metric", 0.5, 1, mode="min", optimizers=["other"])
     assert warned(model, klr.BindSchedule(), Metric([1.0] * 3), plateau, log) == []
@@ -209,7 +209,7 @@ def test_a_function_that_chooses_the_optimizer():
     np.testing.assert_allclose(rows.learning_rate_other, np.repeat([0.1, 0.1, 0.05], 5), rtol=1e-6)
 
 
-def test_a_function_and_a_model_that_the_first_batch_builds():
+def test_optimizers_chosen_by_a_function_need_a_built_model_on_tensorflow():
     model, log = chosen_by_a_function(SCHEDULE, input_first=False), klr.LearningRateLogger(audit=False)
     if BACKEND == "tensorflow":
         with pytest.raises(
@@ -221,13 +221,13 @@ def test_a_function_and_a_model_that_the_first_batch_builds():
     assert len(log.to_frame()) == 15
 
 
-def test_a_range_test_with_a_function():
+def test_a_range_test_works_with_optimizers_chosen_by_a_function():
     model, x = chosen_by_a_function(0.1), np.ones((40, 1))
     model.set_weights([np.full((1, 1), 2.0), np.full((1, 1), 3.0)])
     args = {"steps": 10, "max_rate": 0.1, "batch_size": 4, "progress": False}
     result = klr.find_learning_rate(model, x, x, **args)
     losses, rates, a, b = [], np.geomspace(1e-7, 0.1, 10), 2.0, 3.0
-    for rate in rates:  # both weights by gradient descent, the loss being their product
+    for rate in rates:  # gradient descent for both weights, whose product is the loss
         losses.append(a * b)
         a, b = a - rate * b, b - rate * a
     np.testing.assert_allclose(result.to_frame().loss, losses, rtol=1e-5)

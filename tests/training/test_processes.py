@@ -1,4 +1,4 @@
-"""Several devices and processes: the rates of one device, one decision for all, and one process that writes."""
+"""Several devices and processes have the rates of one device. They share each decision, and one process writes."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def start(script, how, processes, *arguments, folder):
 
 
 def results(running):
-    """The results that each process prints at its end."""
+    """The results that the processes print at their end."""
     outputs = [process.communicate(timeout=240)[0] for process in running]
     for process, output in zip(running, outputs, strict=True):
         assert process.returncode == 0, output[-3000:]
@@ -52,7 +52,7 @@ def train(how, processes, folder, rate, epochs):
 
 
 def velocities(rates, momenta):
-    """The change of a weight in each update at a gradient of 1, with the rate in the velocity."""
+    """The change of a weight in each update at a gradient of 1. The velocity contains the rate, as in Keras."""
     moved, velocity = [], 0.0
     for rate, momentum in zip(rates, momenta, strict=True):
         velocity = momentum * velocity + rate
@@ -64,14 +64,14 @@ def velocities(rates, momenta):
 @pytest.mark.parametrize("rate", ["number", "schedule", "momentum"])
 @pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
 def test_several_devices(tmp_path, how, processes, rate):
-    """The chief's metric is flat, so it reduces after epochs 3 and 5. The metric of the other process improves."""
+    """The first process decides. Its metric is flat, so the rate is reduced after epochs 3 and 5."""
     steps = np.arange(24)
     base = 0.32 * (1 - steps / 80) if rate == "schedule" else np.full(24, 0.32)
     expected = base * np.where(steps < 12, 1.0, np.where(steps < 20, 0.5, 0.25))
     moved = expected
     if rate == "momentum":
         moved = velocities(expected, 0.9 * (1 - steps / 24))
-    # A training of 3 epochs, and one that goes on from its backup.
+    # Train 3 epochs, and continue from the backup.
     first = train(how, processes, tmp_path, rate, 3)
     second = train(how, processes, tmp_path, rate, 6)
     assert len(first) == len(second) == processes
@@ -90,7 +90,7 @@ def test_several_devices(tmp_path, how, processes, rate):
 
 
 def killed(how, processes, folder, kill):
-    """A training in which one process kills itself. The others, which wait for it, are killed too."""
+    """A training in which one process kills itself. Its partners wait for it, so they are killed too."""
     running = start("killed.py", how, processes, json.dumps(kill), folder=lambda rank: folder)
     try:
         assert running[kill[0]].wait(timeout=240) == -signal.SIGKILL
@@ -103,7 +103,7 @@ def killed(how, processes, folder, kill):
 @pytest.mark.slow
 @pytest.mark.parametrize(("how", "processes"), HOW[BACKEND], ids=[how for how, _ in HOW[BACKEND]])
 def test_killed_trainings_on_several_devices(tmp_path, how, processes):
-    """With Dropout, a schedule and a plateau, within an epoch."""
+    """The kill is within an epoch. The training has Dropout, a schedule and a plateau."""
     expected = results(start("killed.py", how, processes, "null", folder=lambda rank: tmp_path / "whole"))
     assert expected[0]["state"]["n_reductions"] > 0
     killed(how, processes, tmp_path / "killed", [processes - 1, "batch_end", 2, 4])

@@ -56,7 +56,7 @@ def normalized(x, gamma, beta, epsilon=1e-3):
 
 
 def expected(model, batches):
-    """The inputs of both normalizations, from the weights, in plain NumPy and float64."""
+    """The statistics of the inputs of both normalizations, from the weights, in plain NumPy and float64."""
     w = {variable.path.split("/", 1)[1]: host(variable).astype(float) for variable in model.weights}
     dense, norm, dense_1 = [layer.name for layer in model.layers if layer.weights][:3]
     first = [batch.astype(float) @ w[f"{dense}/kernel"] + w[f"{dense}/bias"] for batch in batches]
@@ -125,7 +125,7 @@ def test_the_statistics_are_those_of_all_batches_weighted_by_their_size(trained,
     assert getattr(data, "hooks", 0) == 0
 
 
-def test_steps_are_a_part_of_the_data_and_shuffled_by_a_seed(trained):
+def test_steps_limit_the_data_and_a_seed_shuffles_them(trained):
     refresh_batch_norm(trained, X, Y, batch_size=8, steps=2, shuffle=False)
     np.testing.assert_allclose(refreshed(trained)[0], expected(trained, in_batches(X[:16], 8))[0], rtol=1e-5)
     found = []
@@ -193,7 +193,7 @@ def test_nothing_else_changes(failing):
     if failing is None:
         refresh_batch_norm(model, X, batch_size=8)
     else:
-        # TensorFlow turns an error of the data into one of its own.
+        # TensorFlow raises an error of its own class if the data raise one.
         with pytest.raises(Exception, match="no data"):
             refresh_batch_norm(model, FailingData(failing), shuffle=False)
     after = everything(model)
@@ -203,7 +203,7 @@ def test_nothing_else_changes(failing):
 
 
 class Fixed(keras.layers.Layer):
-    """Normalizes by its moving statistics, in training too."""
+    """Normalizes by its moving statistics even in training."""
 
     def __init__(self):
         super().__init__()
@@ -237,13 +237,13 @@ def test_a_layer_that_is_called_twice_has_the_statistics_of_both_calls():
     np.testing.assert_allclose(statistics(norm), [both.mean(axis=0), both.var(axis=0)], rtol=1e-5)
 
 
-def test_images_axes_and_masks():
+def test_statistics_of_images_axes_and_masks_are_right():
     images = np.random.default_rng(2).normal(1.0, 3.0, (6, 5, 2, 3)).astype("float32")
     norm = keras.layers.BatchNormalization(axis=1)
     refresh_batch_norm(network(norm, shape=(5, 2, 3)), images, batch_size=4)
     axes = (0, 2, 3)
     np.testing.assert_allclose(statistics(norm), [images.mean(axis=axes), images.var(axis=axes)], rtol=1e-5)
-    # Of three batches of unequal numbers, each row has as many tokens as are not masked.
+    # Each token that is not masked counts once, however many tokens its batch has.
     tokens = images[..., 0].copy()
     lengths = [1, 5, 2, 4, 3, 1]
     for row, length in zip(tokens, lengths, strict=True):
@@ -254,7 +254,7 @@ def test_images_axes_and_masks():
     np.testing.assert_allclose(statistics(masked), [there.mean(axis=0), there.var(axis=0)], rtol=1e-5)
 
 
-def test_batch_renormalization_has_its_deviation_too():
+def test_batch_renormalization_gets_its_standard_deviation_too():
     norm = keras.layers.BatchNormalization(renorm=True)
     refresh_batch_norm(network(norm), X, batch_size=8)
     np.testing.assert_allclose(statistics(norm), of_all([X]), rtol=1e-5)
@@ -262,7 +262,7 @@ def test_batch_renormalization_has_its_deviation_too():
     np.testing.assert_array_equal(host(norm.renorm_mean), 0.0)
 
 
-def test_mixed_precision():
+def test_statistics_in_mixed_precision_are_right():
     norm = keras.layers.BatchNormalization(dtype="mixed_float16")
     model = compiled(network(norm, keras.layers.Dense(1, dtype="mixed_float16")), run_eagerly=BACKEND != "jax")
     model.fit(X, Y, verbose=0)
@@ -285,7 +285,7 @@ def test_a_model_without_such_a_layer_is_refused_and_one_that_is_not_built_is_bu
 
 
 def test_the_evaluation_agrees_with_the_current_weights(trained):
-    """With the statistics of one batch of all data, evaluation and training mode agree."""
+    """With the statistics of one batch of all data, inference and training mode agree."""
     refresh_batch_norm(trained, X, batch_size=len(X))
     inference = host(trained(X, training=False))
     before = [host(variable) for variable in trained.non_trainable_variables]

@@ -16,7 +16,7 @@ HOW = {"tensorflow": "mirrored", "jax": "data-parallel"}
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.config.backend() == "torch", reason="torch has one process for each device")
-def test_on_two_devices():
+def test_statistics_on_two_devices():
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, str(SCRIPT), HOW[keras.config.backend()]]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -26,7 +26,7 @@ def test_on_two_devices():
     assert result["count"] == len(result["refreshed"])
     is_mirrored = keras.config.backend() == "tensorflow"
     for place, (moving, refreshed) in enumerate(zip(result["moving"], result["refreshed"], strict=True)):
-        # TensorFlow's layers that are not synchronized show the statistics of the first device, which has half of a batch.
+        # A layer of TensorFlow that is not synchronized shows the statistics of the first device, which gets half a batch.
         part = slice(4) if is_mirrored and place == 0 else slice(8)
         mean = np.zeros(2)
         for batch in x.reshape(3, 8, 2):

@@ -8,39 +8,26 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from support.backups import Kill, KillAtEnd
 from support.needs import needs
-from support.training import CrashAtEnd, Metric, Weight, assert_applied, data, fit, model_with
+from support.training import Metric, Weight, assert_applied, data, fit, model_with, with_weights
 
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau, ScheduleWarning
+from keras_lr.optimizers.lookup import step_of
 from keras_lr.training import saved_state as states
 
 RATES = {"number": lambda: 0.32, "schedule": lambda: klr.LinearDecay(0.32, 100)}
 BACKUPS = {"ours": klr.BackupAndRestore, "keras": keras.callbacks.BackupAndRestore}
 
 
-class Crash(keras.callbacks.Callback):
-    """Raises at one batch of one epoch."""
-
-    def __init__(self, epoch, batch):
-        super().__init__()
-        self.at, self.epoch = (epoch, batch), -1
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == self.at:
-            raise RuntimeError("killed")
-
-
 def worsening(monitor, **options):
-    """The loss of the test model falls with every step. So with `mode="max"` each epoch is worse than the one before."""
+    """The loss of the test model falls with every step, so with `mode="max"` each epoch is worse than the last."""
     return ReduceOnPlateau(monitor, 0.5, 2, mode="max", **options)
 
 
 def train(rate, path, order, *more, backup="ours", monitor="loss", epochs=9, plateau=None):
-    """One run of a script that is run again after a crash. Returns its logger and plateau."""
+    """Run a script that can be run again after a crash. Returns its logger and plateau."""
     log = klr.LearningRateLogger(path=path / "log.csv", audit=False)
     parts = {
         "backup": BACKUPS[backup](path / "backup"),
@@ -62,14 +49,14 @@ def test_a_crash_changes_nothing(tmp_path, rate, order, backup, monitor):
     assert plateau.state.n_reductions == 3
     for epoch, batch in [(1, 2), (3, 0), (7, 4)]:
         with pytest.raises(RuntimeError, match="killed"):
-            train(RATES[rate], tmp_path, order, Crash(epoch, batch), backup=backup, monitor=monitor)
+            train(RATES[rate], tmp_path, order, Kill(epoch, batch), backup=backup, monitor=monitor)
     weight = Weight()
     log, resumed = train(RATES[rate], tmp_path, order, weight, backup=backup, monitor=monitor)
     written = pd.read_csv(tmp_path / "log.csv")
     assert written.step.tolist() == list(range(45))
     np.testing.assert_allclose(written.learning_rate, expected.learning_rate, rtol=1e-7)
     assert (resumed.state, resumed.get_state()) == (plateau.state, plateau.get_state())
-    # The log of the last run is of what it did; and its first epoch is the eighth.
+    # The last run logged what it trained, and it began with the eighth epoch.
     assert log.to_frame().epoch.unique().tolist() == [7, 8]
     np.testing.assert_allclose(weight.applied[1:], log.to_frame().learning_rate[1:], rtol=1e-4)
 
@@ -80,7 +67,7 @@ def test_a_crash_changes_nothing(tmp_path, rate, order, backup, monitor):
 def test_a_crash_in_every_epoch(tmp_path, crash, order):
     _, plateau = train(RATES["number"], tmp_path / "whole", order)
     with pytest.raises(RuntimeError, match="killed"):
-        train(RATES["number"], tmp_path, order, Crash(crash, 0))
+        train(RATES["number"], tmp_path, order, Kill(crash, 0))
     _, resumed = train(RATES["number"], tmp_path, order)
     assert resumed.get_state() == plateau.get_state()
 
@@ -90,7 +77,7 @@ def test_a_crash_in_every_epoch(tmp_path, crash, order):
 @pytest.mark.parametrize("epoch", [2, 5])
 @pytest.mark.parametrize("place", [1, 2, 3])
 def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
-    """Also at the end of the last of six epochs, after which nothing is left to train."""
+    """After a crash at the end of the last of six epochs, nothing is left to train."""
 
     def run(folder, *crash):
         plateau = worsening("loss")
@@ -103,7 +90,7 @@ def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
 
     expected = run(tmp_path / "whole")
     with pytest.raises(RuntimeError, match="killed"):
-        run(tmp_path, CrashAtEnd(epoch))
+        run(tmp_path, KillAtEnd(epoch))
     assert run(tmp_path) == expected
     assert expected[0]["n_reductions"] == 2
 
@@ -111,7 +98,7 @@ def test_a_crash_between_the_callbacks(tmp_path, rate, epoch, place):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("order", list(itertools.permutations(["backup", "bind", "plateau"])))
 def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order):
-    """A binding must not come between the reductions of a schedule. Otherwise each resume would forget the earlier ones."""
+    """Binding must not separate the reductions of a schedule. Otherwise each resume would lose the earlier ones."""
 
     def run(folder, *crash):
         plateau = ReduceOnPlateau("loss", 0.5, 1, mode="max")
@@ -127,7 +114,7 @@ def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order
     expected = run(tmp_path / "whole")
     for epoch in (2, 4, 5):
         with pytest.raises(RuntimeError, match="killed"):
-            run(tmp_path, Crash(epoch, 1))
+            run(tmp_path, Kill(epoch, 1))
     state, rate = run(tmp_path)
     assert state == expected[0]
     assert rate == pytest.approx(expected[1], rel=1e-12)
@@ -139,8 +126,8 @@ def test_reductions_of_a_schedule_with_units_add_up_over_resumes(tmp_path, order
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("every", [5, 7])
 @pytest.mark.parametrize("order", [("backup", "plateau", "log"), ("log", "plateau", "backup")])
-def test_windows_of_batches_go_on_over_a_resume(tmp_path, rate, every, order):
-    """Windows of 7 batches span epochs of 5. Windows of 5 end with an epoch; a number then changes at the next batch."""
+def test_windows_of_batches_continue_after_a_resume(tmp_path, rate, every, order):
+    """Windows of 7 batches span epochs of 5. Windows of 5 end with an epoch, and a number changes at the next batch."""
 
     def run(folder, *crash):
         plateau = worsening("loss", every=every)
@@ -148,7 +135,7 @@ def test_windows_of_batches_go_on_over_a_resume(tmp_path, rate, every, order):
         return plateau.get_state(), pd.read_csv(folder / "log.csv").learning_rate.tolist()
 
     expected = run(tmp_path / "whole")
-    for crash in (Crash(1, 2), Crash(3, 0), Crash(4, 4)):
+    for crash in (Kill(1, 2), Kill(3, 0), Kill(4, 4)):
         with pytest.raises(RuntimeError, match="killed"):
             run(tmp_path, crash)
     assert run(tmp_path) == expected
@@ -219,7 +206,7 @@ def test_weights_that_are_not_a_backup_are_refused(tmp_path):
         fit(model_with(0.1), backup)
 
 
-def test_wrong_arguments_of_the_backup():
+def test_wrong_arguments_of_the_backup_are_refused():
     with pytest.raises(TypeError, match="`backup_dir` must be a path, got 3"):
         klr.BackupAndRestore(3)
     with pytest.raises(ValueError, match="`backup_dir` must be a path, got ''"):
@@ -234,7 +221,7 @@ def test_wrong_arguments_of_the_backup():
         backup.on_train_begin()
 
 
-# A checkpoint that was written before the plateau had decided.
+# A checkpoint that was written before the plateau's decision.
 
 
 def test_a_pending_metric_is_used_only_if_its_epoch_was_finished(tmp_path):
@@ -247,10 +234,8 @@ def test_a_pending_metric_is_used_only_if_its_epoch_was_finished(tmp_path):
 
     fit(model, Save(), plateau, epochs=2)
     for epoch, reductions in [(2, 1), (1, 0)]:
-        again, resumed = model_with(0.32), ReduceOnPlateau("loss", 0.5, 1, mode="max")
-        again.optimizer.build(again.trainable_variables)
-        again.load_weights(tmp_path / "1.weights.h5")
-        seen = []
+        again = with_weights(model_with(0.32), tmp_path / "1.weights.h5")
+        resumed, seen = ReduceOnPlateau("loss", 0.5, 1, mode="max"), []
 
         class Look(keras.callbacks.Callback):
             def on_train_batch_begin(self, batch, logs=None, seen=seen, resumed=resumed):
@@ -294,10 +279,7 @@ def checkpoint(tmp_path, rate, *more):
 
 
 def loaded(tmp_path, rate):
-    model = model_with(rate)
-    model.optimizer.build(model.trainable_variables)
-    model.load_weights(tmp_path / "old.weights.h5")
-    return model
+    return with_weights(model_with(rate), tmp_path / "old.weights.h5")
 
 
 OLD = klr.LinearDecay(0.32, 100)
@@ -311,7 +293,7 @@ OTHERS = {
 
 @pytest.mark.filterwarnings("ignore:the schedule ends at")
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_rate_is_noticed(tmp_path, name):
+def test_another_rate_in_the_checkpoint_raises_or_warns(tmp_path, name):
     old, new, message = OTHERS[name]
     checkpoint(tmp_path, old)
     with pytest.raises(ValueError, match=message):
@@ -324,7 +306,7 @@ def test_another_rate_is_noticed(tmp_path, name):
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("policy", ["checkpoint", "new"])
-def test_another_rate_is_resolved(tmp_path, name, policy):
+def test_on_mismatch_chooses_the_rate(tmp_path, name, policy):
     old, new, _ = OTHERS[name]
     first = checkpoint(tmp_path, old)
     model, weight = loaded(tmp_path, new), Weight()
@@ -335,7 +317,7 @@ def test_another_rate_is_resolved(tmp_path, name, policy):
     rates = np.full(5, chosen) if isinstance(chosen, float) else [float(chosen(step)) for step in range(10, 15)]
     assert_applied(weight, rates)
     np.testing.assert_allclose(log.to_frame().learning_rate, rates, rtol=1e-6)
-    # It is decided: the next checkpoint has the rate that counts.
+    # The next checkpoint has the chosen rate.
     model.save_weights(tmp_path / "old.weights.h5")
     fit(loaded(tmp_path, chosen), klr.BindSchedule(audit=False), initial_epoch=3, epochs=4)
 
@@ -357,7 +339,7 @@ def test_reductions_stay_with_either_rate(tmp_path, rate, policy):
 
 
 def test_the_same_rate_is_not_a_mismatch(tmp_path):
-    """With any layers around it: binding to other numbers, and reductions."""
+    """The rate stays the same when it is bound to other numbers or reduced."""
     schedule = klr.LinearDecay(0.32, klr.epochs(9))
     model = model_with(schedule)
     fit(
@@ -384,7 +366,7 @@ def test_an_incomplete_last_line_is_removed(tmp_path, rows):
     path = tmp_path / "log.csv"
     fit(model_with(OLD), klr.LearningRateLogger(path=path, audit=False), epochs=1)
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[: 1 + rows]) + lines[1 + rows][:1])  # only its step is there
+    path.write_text("".join(lines[: 1 + rows]) + lines[1 + rows][:1])  # of the last line, only the step is left
     model = model_with(OLD)
     klr.set_step(model, 20)
     gap = pytest.warns(UserWarning, match="training continues at step 20; the rows between are missing")
@@ -457,10 +439,10 @@ def test_a_checkpoint_never_contains_more_than_the_file(tmp_path, ending):
         def save(self):
             self.model.save_weights(tmp_path / "x.weights.h5")
             rows = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
-            seen.append((klr.optimizers.lookup.rated_optimizers(self.model)[0].step(), len(rows)))
+            seen.append((step_of(self.model), len(rows)))
 
     log = klr.LearningRateLogger(["loss"], path=path, audit=False)
-    # On both sides of the logger at the end of an epoch; after it within one.
+    # `Save` comes after the logger within an epoch. At the end of an epoch either order works.
     fit(model_with(OLD), log, Save(), epochs=2)
     assert seen == [(3, 3), (5, 5), (8, 8), (10, 10)]
     rows = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
@@ -469,14 +451,14 @@ def test_a_checkpoint_never_contains_more_than_the_file(tmp_path, ending):
 
 
 def test_a_checkpoint_within_an_epoch_may_come_before_the_logger(tmp_path):
-    """Its file has the row of the batch that has just been trained."""
+    """The log already has the row of the batch that has just been trained."""
     path, seen = tmp_path / "log.csv", []
 
     class Look(keras.callbacks.ModelCheckpoint):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if batch == 2:
-                seen.append((klr.optimizers.lookup.rated_optimizers(self.model)[0].step(), len(pd.read_csv(path))))
+                seen.append((step_of(self.model), len(pd.read_csv(path))))
 
     save = Look(tmp_path / "x.weights.h5", save_freq=1, save_weights_only=True)
     fit(model_with(OLD), save, klr.LearningRateLogger(path=path, audit=False), epochs=2)
@@ -488,7 +470,7 @@ def test_a_retry_in_the_same_process_has_each_step_once(tmp_path):
     log = klr.LearningRateLogger(path=tmp_path / "log.csv", audit=False)
     backup = klr.BackupAndRestore(tmp_path / "backup")
     with pytest.raises(RuntimeError, match="killed"):
-        fit(model_with(OLD), log, backup, Crash(1, 3))
+        fit(model_with(OLD), log, backup, Kill(1, 3))
     fit(model_with(OLD), log, backup)
     assert log.to_frame().step.tolist() == list(range(15))
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), log.to_frame())

@@ -1,17 +1,16 @@
-"""Round trips of models: the same schedule, counter and next rate, also in a fresh process."""
+"""A loaded model has the same schedule, counter and next rate, also in a new process."""
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from support.processes import printed_lines
 from support.training import Metric, Weight, data, fit
 
 import keras_lr as klr
+from keras_lr.optimizers.lookup import step_of
 
 NESTED = klr.Warmup(
     klr.Sequential([keras.optimizers.schedules.ExponentialDecay(0.3, 7, 0.5), klr.LinearDecay(0.2, 30) * 0.5], [6]), 4
@@ -30,7 +29,7 @@ def model_with(schedule):
 
 
 def place(model):
-    return klr.optimizers.lookup.rated_optimizers(model)[0].step(), klr.get_learning_rate(model)
+    return step_of(model), klr.get_learning_rate(model)
 
 
 @pytest.mark.few(6)
@@ -81,13 +80,10 @@ def test_a_fresh_process_needs_only_the_import(tmp_path):
     code = (
         "import keras_lr, keras\n"
         f"model = keras.models.load_model({str(tmp_path / 'model.keras')!r})\n"
-        "print(repr((keras_lr.optimizers.lookup.rated_optimizers(model)[0].step(), keras_lr.get_learning_rate(model))))\n"
+        "print(repr((keras_lr.optimizers.lookup.step_of(model), keras_lr.get_learning_rate(model))))\n"
         "print(type(model.optimizer._learning_rate).__name__, keras_lr.training.saved_state.memory(model)['ReduceOnPlateau/metric'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ.copy()
-    )
-    first, second = done.stdout.strip().splitlines()[-2:]
+    first, second = printed_lines(code)[-2:]
     assert eval(first) == place(model)
     assert second.startswith("Reduced {'best': 1.0")
 
@@ -96,7 +92,7 @@ def test_a_file_with_state_loads_without_the_package_and_no_state_writes_nothing
     import h5py
 
     def written(file):
-        """The arrays in the file that are ours. Before Keras 3.10 there is a group without any where nothing is saved."""
+        """The arrays of this package in the file. Keras before 3.10 writes an empty group where nothing is saved."""
         names = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         return [name for name in names if name.startswith("keras_lr_state/")]

@@ -1,4 +1,4 @@
-"""The random numbers of a training while other threads of its process draw from the same generators."""
+"""A training draws the same random numbers, even while other threads of its process use the same generators."""
 
 # ruff: noqa: NPY002 - the global generators are what this is about
 
@@ -72,7 +72,7 @@ def fit_tf_data(model, callbacks):
 
 @contextmanager
 def other_thread():
-    """A thread that draws as the event loop of a Dask worker does, and from NumPy's generator too."""
+    """A thread that draws like the event loop of a Dask worker, and from NumPy's generator too."""
     is_over = threading.Event()
 
     def draw():
@@ -109,8 +109,8 @@ def test_twenty_first_trainings_start_equally():
 @pytest.mark.parametrize(
     "fit", [fit_arrays, fit_batches, fit_own_data, pytest.param(fit_tf_data, marks=needs("tensorflow"))]
 )
-def test_the_same_data_in_the_same_order(fit):
-    """Two trainings side by side, one of them the second of its thread, and another thread that draws."""
+def test_trainings_get_the_same_data_in_the_same_order(fit):
+    """Three trainings run in two threads while another thread draws."""
     keras.utils.set_random_seed(5)
     history = keras.callbacks.History()
     fit(build_model(0.1), [history])
@@ -179,7 +179,7 @@ def test_everything_is_restored_afterwards():
         training()
     assert functions() == before
     assert keras.layers.Dense(1).name == f"dense_{int(name.removeprefix('dense').lstrip('_') or 0) + 1}"
-    # Who has taken a function meanwhile draws from Python's generator, whatever the thread.
+    # A function that was read during the training now draws from Python's generator in every thread.
     random.seed(1)
     first = random.random()
     random.seed(1)

@@ -1,9 +1,9 @@
 """Schedules and callbacks in several threads and processes.
 
-Forking a process in which TensorFlow, JAX or torch runs threads is not safe for the backend, and Python
-warns of it. What people do all the same, a `DataLoader` or a `multiprocessing.Pool` whose workers look at
-a schedule, needs only its evaluation on the host, which starts no backend: that is what is forked here,
-from a fresh small process as well as from this one.
+Forking a process in which TensorFlow, JAX or torch runs threads is not safe for the backend, and Python warns about
+it. Many people still use a `DataLoader` or a `multiprocessing.Pool` whose workers evaluate a schedule. A worker
+evaluates it on the host and starts no backend. So the tests fork such workers, from a small new process and from
+this one.
 """
 
 import copy
@@ -42,7 +42,7 @@ SCHEDULES = {
 
 
 class Meet(keras.callbacks.Callback):
-    """Holds each training before every epoch until the others are there, so that they run at the same time."""
+    """Holds each training at the start of an epoch until all trainings are there, so that they run at the same time."""
 
     def __init__(self, barrier):
         super().__init__()
@@ -53,7 +53,7 @@ class Meet(keras.callbacks.Callback):
 
 
 def train(schedule, metrics, *more):
-    """A training with its own callbacks on a schedule that may be shared. Returns its rates, log and plateau."""
+    """Train with new callbacks on a schedule that may be shared. Returns rates, log, plateau state and history."""
     weight, log = Weight(), klr.LearningRateLogger(audit=False)
     plateau = klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")
     history = fit(
@@ -96,7 +96,7 @@ METRICS = ([1.0] * 8, [3.0, 2.0, 2.5, 2.5, 1.0, 1.0, 1.0, 1.0])
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_two_trainings_at_once_share_a_schedule(name):
-    """The second is reduced at other epochs than the first, so a mixed-up state would show in the rates."""
+    """The two trainings reduce at different epochs, so a mixed-up state would show in the rates."""
     schedule = SCHEDULES[name]
     alone = [train(schedule, metrics) for metrics in METRICS]
     barrier = threading.Barrier(2)
@@ -113,7 +113,7 @@ def test_two_trainings_at_once_share_a_schedule(name):
 
 
 def test_a_schedule_is_evaluated_and_traced_in_many_threads():
-    """The caches inside (restarts, traces of equal schedules) are shared, the values are not mixed up."""
+    """The threads share caches (restarts, traces of equal schedules), and each gets the values of its own schedule."""
     schedules = [klr.CosineDecayRestarts(0.2, first, 1.5) for first in range(3, 11)]
     expected = [schedule.values(STEPS) for schedule in schedules]
 
@@ -129,7 +129,7 @@ def test_a_schedule_is_evaluated_and_traced_in_many_threads():
             np.testing.assert_allclose(values, want, rtol=1e-5, atol=1e-7)
 
 
-def test_schedules_are_made_and_compared_in_many_threads():
+def test_schedules_can_be_made_and_compared_in_many_threads():
     def make():
         made = [eval(repr(SCHEDULE), vars(klr)) for _ in range(40)]
         config = keras.saving.serialize_keras_object(SCHEDULE)
@@ -143,7 +143,7 @@ def test_schedules_are_made_and_compared_in_many_threads():
 
 
 def values_in_a_worker(schedule):
-    """The results of a worker: values, the schedule itself, and whether a backend was imported."""
+    """The results of a worker: values, the schedule itself, and whether a copy has the same hash."""
     return schedule.values(STEPS), schedule, hash(schedule) == hash(copy.copy(schedule))
 
 
@@ -155,7 +155,7 @@ HOST = [SCHEDULE, SCHEDULES["restarts"], UNBOUND.bind(steps_per_epoch=6, epochs=
 def test_a_pool_of_workers_evaluates_schedules(method):
     context = multiprocessing.get_context(method)
     with warnings.catch_warnings():
-        # Python 3.12 and JAX warn of a fork beside threads; the worker uses neither.
+        # Python 3.12 and JAX warn about a fork while threads run. The worker uses no backend.
         warnings.simplefilter("ignore")
         with context.Pool(1 if method == "spawn" else 2) as pool:
             results = pool.map_async(values_in_a_worker, HOST).get(timeout=280)
@@ -195,7 +195,7 @@ def test_a_fresh_process_forks(tmp_path):
 
 
 def trained_in_a_worker(schedule, state, metrics):
-    """A training in another process that continues with the state of a plateau. Returns rates, state and log."""
+    """A training that continues with the state of a plateau. Returns rates, state and log."""
     plateau, log, weight = (
         klr.ReduceOnPlateau("metric", 0.5, 2, mode="min"),
         klr.LearningRateLogger(audit=False),
@@ -231,7 +231,7 @@ class Fallen:
 
 @pytest.mark.slow
 def test_results_and_logs_are_pickled():
-    """A callback that has trained holds a model. Its results can be pickled."""
+    """A callback that has trained holds a model, so its results are pickled and not the callback."""
     _, frame, state, _ = train(SCHEDULE, METRICS[0])
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(frame)), frame)
     assert pickle.loads(pickle.dumps(state)) == json.loads(json.dumps(state)) == state
@@ -244,7 +244,7 @@ def test_results_and_logs_are_pickled():
         assert type(again) is type(callback)
         plain = {name: value for name, value in vars(callback).items() if isinstance(value, (int, float, str, tuple))}
         assert {name: vars(again)[name] for name in plain} == plain
-    # Before a training a callback is a plain object; that of another process is as good as one made there.
+    # A callback that was pickled before its training trains like any other.
     fresh = pickle.loads(pickle.dumps(klr.ReduceOnPlateau("metric", 0.5, 2, mode="min")))
     fit(model_with(SCHEDULE), Metric(METRICS[0]), fresh, epochs=8, batches=6)
     assert fresh.get_state() == state
@@ -253,7 +253,7 @@ def test_results_and_logs_are_pickled():
 @pytest.mark.skipif(BACKEND != "torch", reason="torch's own workers")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_a_data_loader_evaluate_a_schedule(method):
-    """Curriculum and augmentation that follow the schedule: a data set that evaluates it in the worker."""
+    """A curriculum or an augmentation follows a schedule in this way: the data set evaluates it in the worker."""
     from torch.utils.data import DataLoader
 
     with warnings.catch_warnings():
@@ -277,5 +277,5 @@ class Follows:
 
 
 def test_the_package_is_imported_from_where_it_is_tested():
-    """Otherwise the spawned processes would test another one."""
+    """Otherwise the spawned processes would test another package."""
     assert Path(klr.__file__).is_file()
