@@ -265,8 +265,7 @@ class CosineDecayRestarts(Schedule):
 
     def rate(self, step: Step) -> Value:
         if self.t_mul == 1.0:
-            cycle, gone, to_go = restarted(step, self.first_decay_steps)
-            left = real(to_go) / real(gone + to_go)
+            cycle, left = restarted(step, self.first_decay_steps)
         else:
             starts = restarts(self.first_decay_steps, self.t_mul)
             held = minimum(step, starts[-1])
@@ -281,18 +280,16 @@ class CosineDecayRestarts(Schedule):
         return self.alpha * self.initial_learning_rate
 
 
-def restarted(step: Step, length: float) -> tuple[Step, Step, Step]:
-    """For cycles of one length, begun at the nearest whole steps: index, steps since the start, steps to the end."""
+def restarted(step: Step, length: float) -> tuple[Step, Value]:
+    """For cycles of one length, begun at the nearest whole steps: the index of a step's cycle, and the share left."""
     now = turn(step, length)
     if now.parts == 1:
-        return now.count, now.gone, now.left
-    parts, more = now.parts, exact(length).numerator % now.parts
+        return now.count, real(now.left) / real(now.gone + now.left)
     # Half a step before its exact start, the next cycle has begun already at this step.
-    begun = as_whole((now.left == 0) & (2 * now.left_parts < parts), now.count)
-    gone = now.gone + as_whole(2 * now.gone_parts > parts, now.count)
-    to_go = now.left + as_whole(2 * now.left_parts >= parts, now.count)
-    whole = int(length) + (2 * (now.left_parts + more) + parts) // (2 * parts)
-    return now.count + begun, gone * (1 - begun), to_go * (1 - begun) + whole * begun
+    begun = as_whole((now.left == 0) & (2 * now.left_parts < now.parts), now.count)
+    gone = now.gone + as_whole(2 * now.gone_parts > now.parts, now.count)
+    to_go = now.left + as_whole(2 * now.left_parts >= now.parts, now.count)
+    return now.count + begun, real(to_go + gone * begun) / real(gone + to_go)
 
 
 @lru_cache(maxsize=64)

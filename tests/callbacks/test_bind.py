@@ -465,6 +465,28 @@ def test_a_schedule_that_has_not_ended_is_not_reported(monkeypatch):
         drive(model, Tick(clock), BindSchedule(600), epochs=1)
 
 
+def test_a_schedule_without_an_end_is_over_with_its_ticks(monkeypatch):
+    """It has as many ticks as the first training had steps at most."""
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    model = model_with(klr.InverseSquareRootDecay(0.3, 10))
+    drive(model, Tick(clock), BindSchedule(60), epochs=200)
+    assert len(source(model).pieces()["steps"]) > 1
+    with pytest.warns(klr.ScheduleWarning, match="^BindSchedule: the schedule of `learning_rate` ended at step 240"):
+        drive(model, Tick(clock), BindSchedule(60), epochs=200)
+
+
+def test_another_callback_and_a_used_up_one_have_the_whole_budget(monkeypatch):
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    model = model_with(0.3)
+    drive(model, Tick(clock), BindSchedule(60), epochs=4)
+    binder = BindSchedule(60)
+    for batches in (20 + 240, 20 + 2 * 240):
+        drive(model, Tick(clock), binder, epochs=200)
+        assert int(model.optimizer.iterations) == batches
+
+
 def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     """Three quarters of the budget are left, and the machine is only half as fast."""
     clock = Clock(0.25)

@@ -80,6 +80,16 @@ def test_a_schedule_bound_by_the_user_stays(tmp_path, form):
 
 
 @pytest.mark.once
+def test_a_schedule_bound_by_the_user_stays_after_a_fit_with_another_length():
+    model = eager(FALLING)
+    fit(model, klr.BindSchedule(audit=False), epochs=2)
+    mine = FALLING.bind(steps_per_epoch=5, epochs=9)
+    klr.set_learning_rate(model, mine)
+    fit(model, klr.BindSchedule(audit=False), epochs=4)
+    assert lookup.rated_optimizers(model)[0].source == mine
+
+
+@pytest.mark.once
 def test_a_schedule_bound_by_the_user_stays_next_to_one_that_is_not():
     mine = klr.LinearDecay(1.0, klr.epochs(4)).bind(steps_per_epoch=2, epochs=9)
     model = eager(mine * klr.LinearDecay(0.1, klr.fraction(1.0)))

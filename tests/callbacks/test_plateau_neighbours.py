@@ -96,7 +96,7 @@ def test_bind_schedule_provides_the_length_of_an_epoch_for_the_start(eager, orde
         (lambda epoch, lr: lr * 0.9, False),
         (lambda epoch, rate=0.1: rate, False),
         (lambda epoch, *, factor=2: 0.1 * factor, True),
-        (np.cos, False),
+        (max, False),
     ],
     ids=["epoch", "epoch and rate", "default", "keyword", "no signature"],
 )
@@ -240,3 +240,12 @@ def test_a_change_below_eps_is_not_made(rate, eps, reductions):
     fit(model, Metric([1.0] * 5), plateau, epochs=5, batches=1)
     assert klr.get_learning_rate(model) == pytest.approx(0.5 * 0.5**reductions)
     assert plateau.get_state()["n_reductions"] == reductions
+
+
+@pytest.mark.once
+def test_a_missing_metric_of_a_validation_that_ran_is_reported_in_the_first_epoch(eager):
+    """Without any metric of a validation, `patience` epochs pass first: it may run in every third epoch."""
+    x, y = data(5)
+    plateau = klr.ReduceOnPlateau("val_accuracy", patience=5, mode="max")
+    with pytest.warns(UserWarning, match="'val_accuracy' is not in the epoch's logs"):
+        eager.fit(x, y, validation_data=(x, y), epochs=2, callbacks=[plateau], verbose=0)

@@ -1,5 +1,7 @@
 """Wrong arguments of constructors raise, each with an exact sentence."""
 
+import operator
+
 import keras
 import numpy as np
 import pytest
@@ -313,12 +315,28 @@ TABLE = [
     (lambda: klr.LinearDecay(0.1, 5).clip(0.2, 0.1), ValueError, "Clip: `high` must be at least `low` (0.2), got 0.1"),
     (lambda: klr.LinearDecay(0.1, 5) * -1, ValueError, "*: `factor` must be a finite number >= 0, got -1"),
     (lambda: klr.LinearDecay(0.1, 5) / 0, ValueError, "/: `divisor` " + POSITIVE + "0"),
-    (
-        lambda: klr.LinearDecay(0.1, 5) / np.array([2.0, 3.0]),
-        TypeError,
-        "/: `divisor` must be a number (for the rate at a step, call schedule(step)), got array([2., 3.])",
+    *(
+        (
+            lambda combine=combine: combine(klr.LinearDecay(0.1, 5), np.array([2.0, 3.0])),
+            TypeError,
+            f"{sign}: `{name}` must be {allowed} (for the rate at a step, call schedule(step)), got array([2., 3.])",
+        )
+        for sign, combine, name, allowed in [
+            ("/", operator.truediv, "divisor", "a number"),
+            ("*", operator.mul, "factor", "a number or a learning-rate schedule"),
+            ("+", operator.add, "schedules", "a number or a learning-rate schedule"),
+            (">>", operator.rshift, "schedules", "a number or a learning-rate schedule"),
+        ]
     ),
-    (lambda: klr.LinearDecay(0.1, 5) / "2", TypeError, "unsupported operand type(s) for /: 'LinearDecay' and 'str'"),
+    *(
+        (
+            lambda combine=combine: combine(klr.LinearDecay(0.1, 5), "2"),
+            TypeError,
+            f"unsupported operand type(s) for {sign}: 'LinearDecay' and 'str'",
+        )
+        for sign, combine in [("/", operator.truediv), ("+", operator.add), (">>", operator.rshift)]
+    ),
+    (lambda: klr.LinearDecay(0.1, 5) * {}, TypeError, "unsupported operand type(s) for *: 'LinearDecay' and 'dict'"),
     (
         lambda: klr.HyperbolicLR(0.1, 60, 100, shape="exponential"),
         ValueError,

@@ -403,3 +403,35 @@ def test_a_pace_from_here():
     assert quick.pace() == 3
     steps = np.array([0, 9, 10, 11, 12, 13, 14, 15, 16])
     np.testing.assert_allclose(quick.values(steps), 0.8 * (1 - np.array([0, 9, 10, 10, 11, 11, 12, 15, 18]) / 80))
+
+
+@pytest.mark.parametrize("length", [2.5, 7 / 3, 3.75, 4.4, 1.25, 10 / 3, 1.5, 2.6])
+def test_cycles_of_a_fraction_begin_at_the_nearest_whole_step(length):
+    exact = Fraction(length).limit_denominator(1000)
+    starts = [math.floor(number * exact + Fraction(1, 2)) for number in range(40)]
+    expected = []
+    for step in range(31):
+        cycle = max(number for number, start in enumerate(starts) if start <= step)
+        share = (step - starts[cycle]) / (starts[cycle + 1] - starts[cycle])
+        expected.append(0.4 * 0.9**cycle * 0.5 * (1.0 + math.cos(math.pi * share)))
+    schedule = klr.CosineDecayRestarts(0.4, length, t_mul=1.0, m_mul=0.9)
+    np.testing.assert_allclose(schedule.values(range(31)), expected, rtol=1e-12)
+    np.testing.assert_allclose([float(schedule(step)) for step in range(31)], expected, rtol=1e-5)
+
+
+def test_a_polynomial_with_cycles_of_one_step_ends_at_once():
+    schedule = klr.PolynomialDecay(0.4, 1, 0.1, cycle=True)
+    np.testing.assert_allclose(schedule.values([0, 1, 2, 3]), [0.4, 0.1, 0.1, 0.1], rtol=1e-12)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("make", [lambda it: klr.PerEpoch(it, 3), lambda it: klr.PerUpdate(it, 3)])
+def test_a_schedule_without_end_or_cycles_has_none_by_epoch_or_update(make):
+    schedule = make(klr.Constant(0.1))
+    assert schedule.duration is None
+    assert schedule.cycle_end_after(0) is None
+
+
+@pytest.mark.once
+def test_equal_limits_are_allowed():
+    assert klr.Rescaled(0.1, 2.0, min_lr=0.1, max_lr=0.1).values(0) == pytest.approx(0.1)
