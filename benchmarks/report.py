@@ -237,11 +237,24 @@ def trained() -> str:
     gains = [100 * (task[TRAINED, SHORT] - task[CONSTANT, SHORT]) for task in tasks]
     better = sum(gain > 0 for gain in gains)
     equal = sum(task[TRAINED, SHORT] >= task[CONSTANT, LONG] for task in tasks)
+    met, searched = widely()
     return (
         f"In {SHORT} epochs of {len(tasks)} small tasks, {TRAINED} is more accurate than a constant rate in {better} "
-        f"(by {min(gains):.1f} to {max(gains):.1f} points),\n"
-        f"and at least as accurate as a constant rate in {LONG} epochs in {equal}."
+        f"(by up to {max(gains):.1f} points),\n"
+        f"and at least as accurate as a constant rate in {LONG} epochs in {equal}. When its peak and weight decay are "
+        f"searched more widely,\nit reaches the best accuracy of those {LONG} epochs in {met} of {searched}."
     )
+
+
+def widely() -> tuple[int, int]:
+    """In how many tasks the best accuracy of the long constant rate is reached, and how many were searched."""
+    found = {
+        (row["task"], row["optimizer"]): row["curve"]
+        for row in rows_of("training_further")
+        if row["schedule"] == TRAINED
+    }
+    goals = {key: max(rows[-1]["curve"]) for key, rows in cells().items()}
+    return sum(first_at(curve, goals[key]) is not None for key, curve in found.items()), len(found)
 
 
 def goals() -> str:
@@ -315,6 +328,9 @@ def goals() -> str:
         met = sum(any(first_at(r["curve"], max(rows[-1]["curve"])) is not None for r in rows[:-1]) for rows in tasks)
         what = f"the best accuracy of the constant rate in {rows_of('training')[-1]['epochs']} epochs within a quarter"
         lines.append((what, f"in {met} of {len(tasks)} tasks", "met" if met == len(tasks) else "missed"))
+        met, searched = widely()
+        what = f"the same by {TRAINED}, with a wider search"
+        lines.append((what, f"in {met} of {searched} tasks", "met" if met == searched else "missed"))
     return table(["goal", "found", ""], lines)
 
 
@@ -384,7 +400,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth": growth,
     "range_test": range_test,
     "training": training,
-    "training_further": lambda: further() + "\n\n" + made_with("training_further"),
+    "training_further": further,
 }
 
 
