@@ -1,9 +1,11 @@
 """The public names, and the cost of importing them."""
 
 import ast
+import importlib
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,18 @@ def test_no_backend_is_imported_by_name():
     for path in Path(keras_lr.__file__).parent.rglob("*.py"):
         found = re.findall(r"^\s*(?:import|from) (tensorflow|torch|jax)\b", path.read_text(), re.MULTILINE)
         assert not found, path
+
+
+@pytest.mark.parametrize(
+    ("name", "objects"),
+    [
+        ("curves", {it: it for it in ("clip", "cosine", "mix", "since", "where")}),
+        ("fields", {"Rate": "Rate", "Steps": "Steps", "Text": "String", "Name": "StringOrNone", "Fraction": "Share"}),
+    ],
+)
+def test_a_former_module_has_the_objects_of_today_and_warns(name, objects):
+    sys.modules.pop(f"keras_lr.{name}", None)
+    with pytest.warns(DeprecationWarning, match=f"^keras_lr.{name} is `keras_lr.custom` now$"):
+        former = importlib.import_module(f"keras_lr.{name}")
+    today = importlib.import_module(f"keras_lr.core.{name}")
+    assert all(getattr(former, old) is getattr(today, new) for old, new in objects.items())
