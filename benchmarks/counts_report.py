@@ -94,6 +94,15 @@ def processes() -> str:
     return table(["", "steps", "epochs", "reductions", "rates and state in both", "messages of each"], body)
 
 
+def log_memory() -> str:
+    """By how much the memory of a process grows while a log is written."""
+    body = [
+        [f"{row['batches']:,}", f"{row['keep']:,}" if row["keep"] else "all", f"{row['more_mib']:.0f}"]
+        for row in rows_of("log_memory")
+    ]
+    return table(["batches", "rows kept in memory", "more memory, MiB"], body)
+
+
 def many_trainings() -> str:
     """A comparison on a cluster."""
     body = [

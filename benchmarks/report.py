@@ -19,6 +19,7 @@ from benchmarks.training import CONSTANT, LONG, SHORT, first_at
 ROOT = Path(__file__).parents[1]
 FILLED = ("benchmarks", "fine_tuning", "forecast", "scale")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in FILLED))
+OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
 FIGURE = ROOT / "docs" / "images" / "training.svg"
 
 
@@ -124,9 +125,7 @@ def cells() -> dict[tuple[str, str], Rows]:
 
 
 def training() -> str:
-    columns = {
-        f"{task}, {'SGD' if optimizer == 'sgd' else 'AdamW'}": rows for (task, optimizer), rows in cells().items()
-    }
+    columns = {f"{task}, {OPTIMIZERS[optimizer]}": rows for (task, optimizer), rows in cells().items()}
     some = next(iter(columns.values()))
     short, long = some[0]["epochs"], some[-1]["epochs"]
     body = []
@@ -153,8 +152,7 @@ def further() -> str:
         goal = max(rows[-1]["curve"])
         met = [row["schedule"] for row in mine if first_at(row["curve"], goal) is not None]
         columns = [f"{accuracy(rows[-1], '')}, best {100 * goal:.1f}", f"{before['schedule']} {accuracy(before, '')}"]
-        optimizer = "SGD" if optimizer == "sgd" else "AdamW"
-        lines.append([f"{task}, {optimizer}", *columns, *texts, " and ".join(met) or "none"])
+        lines.append([f"{task}, {OPTIMIZERS[optimizer]}", *columns, *texts, " and ".join(met) or "none"])
     head = ["test accuracy, %", f"constant, {LONG} epochs", f"best of nine, {SHORT} epochs"]
     return table([*head, *(f"{name}, wider search" for name in names), "reaches the best"], lines)
 
@@ -198,7 +196,7 @@ def figure() -> None:
             ax.plot(range(1, len(row["curve"]) + 1), [100 * value for value in row["curve"]], label=label, **style)
         ends = sorted(100 * row["accuracy"] for row in rows)
         ax.set_ylim(ends[0] - 6, ends[-1] + 1.5)
-        ax.set_title(f"{task}, {'SGD' if optimizer == 'sgd' else 'AdamW'}", fontsize="medium")
+        ax.set_title(f"{task}, {OPTIMIZERS[optimizer]}", fontsize="medium")
         ax.set_xlabel("epoch")
         ax.set_ylabel("test accuracy, %")
         ax.grid(visible=True, alpha=0.3)
@@ -237,7 +235,7 @@ def trained() -> str:
     gains = [100 * (task[TRAINED, SHORT] - task[CONSTANT, SHORT]) for task in tasks]
     better = sum(gain > 0 for gain in gains)
     equal = sum(task[TRAINED, SHORT] >= task[CONSTANT, LONG] for task in tasks)
-    met, searched = widely()
+    met, searched = reached_by_wider_search()
     return (
         f"In {SHORT} epochs of {len(tasks)} small tasks, {TRAINED} is more accurate than a constant rate in {better} "
         f"(by up to {max(gains):.1f} points),\n"
@@ -246,7 +244,7 @@ def trained() -> str:
     )
 
 
-def widely() -> tuple[int, int]:
+def reached_by_wider_search() -> tuple[int, int]:
     """In how many tasks the best accuracy of the long constant rate is reached, and how many were searched."""
     found = {
         (row["task"], row["optimizer"]): row["curve"]
@@ -328,7 +326,7 @@ def goals() -> str:
         met = sum(any(first_at(r["curve"], max(rows[-1]["curve"])) is not None for r in rows[:-1]) for rows in tasks)
         what = f"the best accuracy of the constant rate in {rows_of('training')[-1]['epochs']} epochs within a quarter"
         lines.append((what, f"in {met} of {len(tasks)} tasks", "met" if met == len(tasks) else "missed"))
-        met, searched = widely()
+        met, searched = reached_by_wider_search()
         what = f"the same by {TRAINED}, with a wider search"
         lines.append((what, f"in {met} of {searched} tasks", "met" if met == searched else "missed"))
     return table(["goal", "found", ""], lines)
@@ -383,6 +381,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "groups_counted": groups_counted,
     "scale": counts_report.scale,
     "processes": counts_report.processes,
+    "log_memory": counts_report.log_memory,
     "many_trainings": counts_report.many_trainings,
     "accelerator": lambda: accelerator_report.measured(common.load("accelerator")),
     "waits": accelerator_report.waits,

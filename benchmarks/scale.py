@@ -41,9 +41,6 @@ class Wide(keras.layers.Layer):
     def build(self, shape: Any) -> None:
         self.parts = [self.add_weight(shape=shape[-1:], initializer="ones") for _ in range(self.count)]
 
-    def compute_output_shape(self, shape: Any) -> Any:
-        return shape
-
     def call(self, x: Any) -> Any:
         return x * keras.ops.mean(keras.ops.stack([part.value for part in self.parts]), axis=0)
 

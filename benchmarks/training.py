@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -101,12 +102,16 @@ def build(task: str, optimizer: str, rate: Any, weight_decay: float | None = Non
     return model
 
 
+def parts(task: str, held_out: bool) -> tuple[Any, Any, Any, Any]:
+    """What is trained on and what is measured on: both sets, or three quarters of the training set and the last one."""
+    x, y, x_test, y_test = data(task.split("-")[0])
+    count = len(x) * 3 // 4
+    return (x[:count], y[:count], x[count:], y[count:]) if held_out else (x, y, x_test, y_test)
+
+
 def train(task: str, epochs: int, held_out: bool, model: Any, callbacks: list[Any]) -> None:
     """Fit, on the whole training set or on three quarters of it."""
-    x, y, x_test, y_test = data(task.split("-")[0])
-    if held_out:
-        count = len(x) * 3 // 4
-        x, y, x_test, y_test = x[:count], y[:count], x[count:], y[count:]
+    x, y, x_test, y_test = parts(task, held_out)
     if model.on_plateau:
         callbacks = [klr.ReduceOnPlateau("loss", factor=0.3, patience=2), *callbacks]
     model.fit(x, y, batch_size=BATCH, epochs=epochs, validation_data=(x_test, y_test), callbacks=callbacks, verbose=0)
@@ -115,19 +120,28 @@ def train(task: str, epochs: int, held_out: bool, model: Any, callbacks: list[An
 # The comparison.
 
 
-def compared(task: str, optimizer: str, schedules: dict[str, Any], rates: Any, epochs: int, held_out: bool, seeds: Any):
-    """All trainings of one stage, as the frame of `compare`."""
+def compared(
+    task: str,
+    optimizer: str,
+    schedules: dict[str, Any],
+    rates: Any,
+    epochs: int,
+    held_out: bool,
+    seeds: Any,
+    weight_decay: float | None = None,
+    stage: str = "",
+) -> Any:
+    """All trainings of one stage, as the result of `compare`."""
     JOURNALS.mkdir(exist_ok=True)
-    stage = "choose" if held_out else "report"
-    journal = JOURNALS / f"{common.backend()}-{task}-{optimizer}-{epochs}-{stage}.jsonl" if epochs >= SHORT else None
+    stage = stage or f"{epochs}-{'choose' if held_out else 'report'}"
     return klr.compare(
-        functools.partial(build, task, optimizer),
+        functools.partial(build, task, optimizer, weight_decay=weight_decay),
         schedules,
         functools.partial(train, task, epochs, held_out),
         seeds,
         rates=rates,
         workers=2,
-        journal=journal,
+        journal=JOURNALS / f"{common.backend()}-{task}-{optimizer}-{stage}.jsonl" if epochs >= SHORT else None,
         progress=False,
     )
 
@@ -146,7 +160,7 @@ def cell(task: str, optimizer: str, short: int, long: int, quick: bool) -> list[
         frame = compared(task, optimizer, at_peaks, [1.0], epochs, False, reported).to_frame()
         for name in names:
             curves = frame[frame["schedule"] == name].pivot_table(index="epoch", columns="seed", values="val_accuracy")
-            rows.append(row(task, optimizer, name, epochs, peaks[name], curves))
+            rows.append({**row(task, optimizer, name, epochs, peaks[name], curves), "peaks": rates})
     return rows
 
 
@@ -178,18 +192,23 @@ def first_at(curve: list[float], target: float) -> int | None:
     return next((epoch for epoch, value in enumerate(curve, 1) if value >= target), None)
 
 
-def main(quick: bool = False, tasks: tuple[str, ...] = TASKS) -> None:
-    """Some tasks, or all; the rows of the others stay in the file of results."""
+def run(part: str, make: Callable[[str, str], list[dict[str, Any]]], quick: bool, tasks: tuple[str, ...]) -> None:
+    """Make the rows of each task and optimizer, print and save them; the rows of other tasks stay in the file."""
     tasks = ("digits-mlp",) if quick else tasks
-    before = [] if quick else common.known_rows("training", common.backend())
+    before = [] if quick else common.known_rows(part, common.backend())
     rows = [row for row in before if row["task"] not in tasks]
     for task in tasks:
         for optimizer in list(PEAKS)[: 1 if quick else None]:
-            rows += cell(task, optimizer, *((2, 3) if quick else (SHORT, LONG)), quick)
-            print(
-                pd.DataFrame(rows).query("task == @task and optimizer == @optimizer").drop(columns="curve").to_string()
-            )
-            common.save("training", common.backend(), rows, quick)
+            made = make(task, optimizer)
+            rows += made
+            print(pd.DataFrame(made).drop(columns=["curve", "peaks"]).to_string(), flush=True)
+            common.save(part, common.backend(), rows, quick)
+
+
+def main(quick: bool = False, tasks: tuple[str, ...] = TASKS) -> None:
+    """Some tasks, or all."""
+    short, long = (2, 3) if quick else (SHORT, LONG)
+    run("training", lambda task, optimizer: cell(task, optimizer, short, long, quick), quick, tasks)
 
 
 if __name__ == "__main__":

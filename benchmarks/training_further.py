@@ -19,14 +19,14 @@ journals.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import pandas as pd
 
 import keras_lr as klr
-from benchmarks import common, training
+from benchmarks import training
 
 SCHEDULES = ("one-cycle", "warmup-stable-decay")
 LARGER = (10**0.5, 10.0)
@@ -39,36 +39,29 @@ DECAYS: dict[str, tuple[float, ...]] = {"sgd": (0.0, 5e-4, 5e-3), "adamw": (0.01
 
 def suggested(task: str, optimizer: str) -> dict[str, float]:
     """What the range test suggests, by rule, as a median of three runs on the data that peaks are chosen with."""
-    x, y, _, _ = training.data(task.split("-")[0])
-    count = len(x) * 3 // 4
+    x, y, _, _ = training.parts(task, held_out=True)
     keras.utils.set_random_seed(training.CHOOSING[0])
     model = training.build(task, optimizer, 1e-3)
     test = klr.find_learning_rate(
-        model, x[:count], y[:count], batch_size=training.BATCH, max_rate=10.0, repeats=3, seed=0, progress=False
+        model, x, y, batch_size=training.BATCH, max_rate=10.0, repeats=3, seed=0, progress=False
     )
     rates = {rule: test.suggestion(rule) for rule in RULES}
     return {rule: float(f"{rate:.2g}") for rule, rate in rates.items() if rate is not None}
 
 
-def trainings(task: str, optimizer: str, schedules: Any, settings: Any, stage: str, quick: bool) -> Any:
-    """The trainings of one stage: for each name a schedule and a weight decay."""
+def trainings(
+    task: str, optimizer: str, names: Sequence[str], decays: Sequence[float], rates: Any, stage: str, quick: bool
+) -> pd.DataFrame:
+    """The trainings of one stage with some schedules, weight decays and peak rates."""
     held_out = not stage.startswith("report")
     seeds = training.CHOOSING if held_out else training.REPORTED
-    training.JOURNALS.mkdir(exist_ok=True)
+    seeds = seeds[: 1 if held_out else 2] if quick else seeds
+    schedules, epochs = {name: training.SCHEDULES[name] for name in names}, 2 if quick else training.SHORT
     frames = []
-    for decay in sorted({decay for decay, _ in settings}):
-        rates = sorted({peak for other, peak in settings if other == decay})
-        result = klr.compare(
-            functools.partial(training.build, task, optimizer, weight_decay=decay),
-            {name: training.SCHEDULES[name] for name in schedules},
-            functools.partial(training.train, task, 2 if quick else training.SHORT, held_out),
-            seeds[: 1 if held_out else 2] if quick else seeds,
-            rates=rates,
-            workers=2,
-            journal=None if quick else training.JOURNALS / f"further-{task}-{optimizer}-{stage}-{decay:g}.jsonl",
-            progress=False,
-        )
-        frames.append(result.to_frame().assign(decay=decay))
+    for decay in decays:
+        name = f"further-{stage}-{decay:g}"
+        found = training.compared(task, optimizer, schedules, rates, epochs, held_out, seeds, decay, name)
+        frames.append(found.to_frame().assign(decay=decay))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -85,14 +78,13 @@ def cell(task: str, optimizer: str, quick: bool) -> list[dict[str, Any]]:
     rates = training.PEAKS[optimizer]
     found = suggested(task, optimizer)
     tried = sorted({*rates, *(float(f"{rates[-1] * factor:.2g}") for factor in LARGER), *found.values()})
-    usual = [(DECAYS[optimizer][0], peak) for peak in (tried[:2] if quick else tried)]
-    peaks = trainings(task, optimizer, SCHEDULES, usual, "peaks", quick)
+    decays = DECAYS[optimizer]
+    peaks = trainings(task, optimizer, SCHEDULES, decays[:1], tried[:2] if quick else tried, "peaks", quick)
     rows = []
     for name in SCHEDULES:
         _, peak = best(peaks, name)
-        settings = [(decay, peak) for decay in DECAYS[optimizer]]
-        decay, _ = best(trainings(task, optimizer, [name], settings, f"decays-{name}", quick), name)
-        frame = trainings(task, optimizer, [name], [(decay, peak)], f"report-{name}", quick)
+        decay, _ = best(trainings(task, optimizer, [name], decays, [peak], f"decays-{name}", quick), name)
+        frame = trainings(task, optimizer, [name], [decay], [peak], f"report-{name}", quick)
         curves = frame.pivot_table(index="epoch", columns="seed", values="val_accuracy")
         made = training.row(task, optimizer, name, training.SHORT, peak, curves)
         rows.append({**made, "weight_decay": decay, "peaks": tried, "suggested": found})
@@ -100,15 +92,8 @@ def cell(task: str, optimizer: str, quick: bool) -> list[dict[str, Any]]:
 
 
 def main(quick: bool = False, tasks: tuple[str, ...] = training.TASKS) -> None:
-    """Some tasks, or all; the rows of the others stay in the file of results."""
-    tasks = ("digits-mlp",) if quick else tasks
-    before = [] if quick else common.load("training_further").get(common.backend(), {"rows": []})["rows"]
-    rows = [row for row in before if row["task"] not in tasks]
-    for task in tasks:
-        for optimizer in list(training.PEAKS)[: 1 if quick else None]:
-            rows += cell(task, optimizer, quick)
-            print(pd.DataFrame(rows).drop(columns=["curve", "peaks", "suggested"]).to_string(), flush=True)
-            common.save("training_further", common.backend(), rows, quick)
+    """Some tasks, or all."""
+    training.run("training_further", lambda task, optimizer: cell(task, optimizer, quick), quick, tasks)
 
 
 if __name__ == "__main__":
