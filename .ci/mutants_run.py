@@ -31,7 +31,7 @@ KILLERS = Path("killers.tsv")
 SECONDS = float(os.environ.get("MUTANT_SECONDS", "inf"))
 """Seconds after which no test of a mutant begins."""
 
-LONGEST = 3.0
+LONGEST = float(os.environ.get("MUTANT_LONGEST_TEST", "3"))
 """Seconds of a test that is worth while: a mutant that survives has run all of its tests, or `SECONDS` of them."""
 
 

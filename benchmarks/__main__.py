@@ -22,6 +22,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 PARTS: dict[str, tuple[str, ...]] = {
     "steps": BACKENDS,
     "counts": BACKENDS,
+    "instructions": BACKENDS,
     "waits": BACKENDS,
     "scheduled_step": BACKENDS,
     "groups": BACKENDS,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import accelerator_report, common, counts_report, forecast_report
+from benchmarks.instructions import SCHEDULED
 from benchmarks.tables import SYSTEMS, Rows, made_with, pivot, ratio, rows_of, table
 from benchmarks.training import CONSTANT, LONG, SHORT, first_at
 
@@ -38,6 +39,14 @@ def scheduled_step() -> str:
         row["line"] = f"{row['kind']}, {row['variables']} variables, {row['case']}"
         row["column"] = SYSTEMS[row["backend"]]
     return pivot(rows, "line", "column", ratio, "")
+
+
+def instructions() -> str:
+    rows = rows_of("instructions")
+    for row in rows:
+        row["column"] = SYSTEMS[row["variant"]]
+    cell = lambda row: f"{row['instructions'] / 1e6:.2f} million" if row["case"] == CONSTANT else ratio(row, 3)  # noqa: E731
+    return pivot(rows, "case", "column", cell, "instructions of a step")
 
 
 def reads() -> str:
@@ -287,6 +296,17 @@ def goals() -> str:
     logs = ("logger, number", "logger, cosine", "logger with loss, cosine")
     add("a step with the logger, over an empty callback: 1.01", over(logs, "an empty callback"), 1.01, noise=noise)
     lines += counts_report.worst_of_steps()
+    counted: dict[str, dict[str, float]] = {}
+    for row in rows_of("instructions"):
+        counted.setdefault(row["variant"], {})[row["case"]] = row["median"]
+    for what, cases, base, goal in (
+        ("a schedule", ("cosine", "restarts", "join of five"), CONSTANT, 1.01),
+        ("the logger, over an empty callback", logs, "an empty callback", 1.01),
+        ("`Scheduled`, over the stock optimizer", (SCHEDULED,), CONSTANT, 1.02),
+    ):
+        for variant, of in counted.items():
+            found = [of[case] / of[base] for case in cases]
+            add(f"instructions of a step with {what}, on {SYSTEMS[variant]}: {goal}", found, goal)
     own = [row for row in rows_of("reads") if not row["case"].startswith("Keras's")]
     for backend in ("tensorflow", "jax", "torch"):
         for how, called in (("eagerly", "the rate read eagerly"), ("get_learning_rate", "`get_learning_rate`")):
@@ -391,6 +411,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "goals": goals,
     "steps": steps,
     "scheduled_step": scheduled_step,
+    "instructions": instructions,
     "reads": reads,
     "preview": preview,
     "logger": logger,

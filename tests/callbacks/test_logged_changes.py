@@ -84,7 +84,9 @@ def test_rates_in_an_eager_custom_loop_are_logged(case):
 def test_a_loop_without_the_first_hook_is_refused():
     log, model = klr.LearningRateLogger(), model_with(0.1)
     log.set_model(model)
-    with pytest.raises(ValueError, match="LearningRateLogger: `on_train_begin` must be called before the other hooks"):
+    with pytest.raises(
+        ValueError, match="^LearningRateLogger: `on_train_begin` must be called before the other hooks$"
+    ):
         log.on_epoch_begin(0)
 
 

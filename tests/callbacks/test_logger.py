@@ -453,6 +453,7 @@ def test_plot():
     assert axes.get_xlabel() == "step (batches)"
     (line,) = axes.get_lines()
     np.testing.assert_allclose(line.get_ydata(), np.float32(0.1))
+    assert log.plot(axes) is axes
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX keeps the state apart from the model during an epoch")

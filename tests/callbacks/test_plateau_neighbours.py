@@ -107,7 +107,12 @@ def test_a_scheduler_that_undoes_every_reduction_warns(function, undoes, order):
     scheduler.on_epoch_begin = lambda epoch, logs=None: None
     scheduler.on_epoch_end = lambda epoch, logs=None: None
     callbacks = [flat(), scheduler][::order]
-    expected = pytest.warns(UserWarning, match="`LearningRateScheduler` sets .* which undoes every reduction")
+    message = (
+        "ReduceOnPlateau: `LearningRateScheduler` sets the learning rate in each epoch from the number of the epoch alone, "
+        "which undoes every reduction; give the optimizer a schedule, or multiply the rate that the function gets as its "
+        "second argument"
+    )
+    expected = pytest.warns(UserWarning, match=f"^{message}$")
     model = model_with(0.5, run_eagerly=True)
     with expected if undoes else SILENT():
         fit(model, Metric([1.0]), *callbacks, epochs=1, batches=1)

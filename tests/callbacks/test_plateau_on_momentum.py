@@ -71,5 +71,7 @@ def test_a_reduced_momentum_in_units_is_bound_inside_the_reduction():
 @pytest.mark.once
 def test_an_unscheduled_hyperparameter_is_refused_with_a_hint():
     model = model_with(0.1, keras.optimizers.SGD(0.1, momentum=0.9))
-    with pytest.raises(ValueError, match=r"`hyperparameter` must be one of 'learning_rate' \(`Scheduled\(optim"):
+    with pytest.raises(
+        ValueError, match=r"^ReduceOnPlateau: `hyperparameter` must be one of 'learning_rate' \(`Scheduled\(optim"
+    ):
         fit(model, Metric(FLAT), plateau(), epochs=1)

@@ -12,6 +12,7 @@ from support.training import Metric, Weight, assert_applied, data, fit, model_wi
 import keras_lr as klr
 from keras_lr import ReduceOnPlateau
 from keras_lr.callbacks.metric_entry import MetricEntry
+from keras_lr.callbacks.metrics import required_direction
 from keras_lr.callbacks.plateau_rule import PlateauRule, PlateauState
 from keras_lr.callbacks.plateau_window import WindowMean, unfinished_window
 from keras_lr.optimizers.lookup import step_of
@@ -400,9 +401,10 @@ def test_a_metric_without_a_weight_is_not_a_mean():
         def result(self):
             return self.total + 0.0
 
-    with pytest.raises(
-        ValueError, match="the metric must be a mean over the training data, such as 'loss', got 'total'"
-    ):
+    message = (
+        "ReduceOnPlateau: with `every` in batches the metric must be a mean over the training data, such as 'loss'"
+    )
+    with pytest.raises(ValueError, match=f"^{message}, got 'total'$"):
         fit(model_with(0.02, metrics=[Total()]), ReduceOnPlateau("total", mode="max", every=4))
 
 
@@ -413,6 +415,20 @@ def test_a_window_without_weight_has_no_mean():
     assert math.isnan(window.after_batch(1))
     model.means[0].update_state(3.0)
     assert window.after_batch(3) == 3.0
+
+
+def test_a_window_that_begins_within_an_epoch_leaves_out_the_batches_before():
+    """A backup brings back the sums that Keras keeps for its epoch means. They include the earlier batches."""
+    model = two_means("ab")
+    mean = model.means[0]
+    for _ in range(3):
+        mean.update_state(9.0)
+    window, found = WindowMean("ReduceOnPlateau", model, "a", 2, (0, 0.0, 0.0)), []
+    for batch, value in ((3, 1.0), (4, 2.0), (5, 3.0), (6, 4.0)):
+        window.before_batch(batch)
+        mean.update_state(value)
+        found.append(window.after_batch(batch))
+    assert found == [None, 1.5, None, 3.5]
 
 
 @pytest.mark.parametrize("metric", [0.5, 2, math.nan, math.inf])
@@ -446,6 +462,19 @@ def test_an_unfinished_window_continues():
     window = WindowMean("ReduceOnPlateau", two_means("ab"), "a", 2, (1, 2.0, 4.0))
     assert window.unfinished() == (1, 2.0, 4.0)
     assert window.after_batch(0) == 0.5
+
+
+def test_the_direction_of_a_metric_and_of_its_validation():
+    model = two_means("ab")
+    for prefix in ("", "val_"):
+        assert required_direction("X", model, f"{prefix}a", "auto") == "max"
+        assert required_direction("X", model, f"{prefix}b", "auto") == "min"
+        model.means[1]._direction = None
+        with pytest.raises(
+            ValueError, match=f"^X: cannot tell whether '{prefix}b' should fall or rise; pass `mode='min'` or"
+        ):
+            required_direction("X", model, f"{prefix}b", "auto")
+        model.means[1]._direction = "down"
 
 
 @pytest.mark.parametrize("name", "ab")

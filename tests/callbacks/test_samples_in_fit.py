@@ -1,6 +1,7 @@
 """For durations in `samples`, the batch size comes from the data of `fit`, or from `BindSchedule(batch_size=…)`."""
 
 import itertools
+import re
 
 import keras
 import numpy as np
@@ -77,7 +78,11 @@ def test_the_batch_size_of_data_sets_is_used(make):
 )
 def test_an_unknown_batch_size_is_an_error_with_a_hint(make, options):
     model = model_with(FIVE, run_eagerly=True)
-    with pytest.raises(ValueError, match=r"the batch size of the data is unknown; pass `BindSchedule\(batch"):
+    message = (
+        "BindSchedule: the schedule has durations in `samples`, but the batch size of the data is unknown; "
+        "pass `BindSchedule(batch_size=…)`, with several processes the sum over all of them"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(audit=False)], **options)
     model.fit(make(), verbose=0, shuffle=False, callbacks=[BindSchedule(batch_size=4, audit=False)], **options)
     assert model.optimizer._learning_rate == FIVE.bind(batch_size=4)
@@ -152,10 +157,11 @@ def test_a_plateau_begins_after_samples():
 @pytest.mark.once
 def test_a_plateau_with_an_unknown_batch_size_names_the_fix():
     plateau = klr.ReduceOnPlateau("loss", start_after=samples(40))
-    with pytest.raises(
-        ValueError,
-        match=r"`start_after` must be in steps if the batch size of the data is unknown, .* gets `batch_size`",
-    ):
+    message = (
+        "ReduceOnPlateau: `start_after` must be in steps if the batch size of the data is unknown, "
+        "unless `BindSchedule` gets `batch_size`, got samples(40)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         drive(model_with(0.5), plateau, epochs=1)
 
 

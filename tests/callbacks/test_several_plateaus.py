@@ -76,7 +76,9 @@ def test_a_name_identifies_the_state_in_any_order(tmp_path):
 
 def test_two_with_the_same_name_are_refused():
     two = [klr.ReduceOnPlateau("loss", name="mine"), klr.ReduceOnPlateau("loss", name="mine")]
-    with pytest.raises(ValueError, match="`name` must be different for each of these callbacks, got 'mine'"):
+    with pytest.raises(
+        ValueError, match="^ReduceOnPlateau: `name` must be different for each of these callbacks, got 'mine'$"
+    ):
         fit(model_with(0.5), *two)
 
 

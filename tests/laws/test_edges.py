@@ -1,6 +1,7 @@
 """Edge cases: the limits of arguments, durations, joins, shifts, and rates close to 0."""
 
 import math
+import re
 from fractions import Fraction
 
 import keras
@@ -9,8 +10,10 @@ import pytest
 from support.backend import BACKEND, compiled, counter
 
 import keras_lr as klr
+from keras_lr.core.algebra import bound_parts
 from keras_lr.core.fields import FLOAT32_MAX
 from keras_lr.schedules.cyclical import MOST_RESTARTS, restarts
+from keras_lr.schedules.installed import Installed
 
 KERAS = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
 
@@ -192,6 +195,48 @@ def test_clip_without_an_upper_end(low):
     np.testing.assert_allclose(klr.LinearDecay(0.1, 5).clip(low).values(steps), expected, rtol=1e-12, atol=1e-17)
     got = keras.ops.convert_to_numpy(compiled(klr.LinearDecay(0.1, 5).clip(low).rate)(counter(steps)))
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_ends_of_cycles_after_a_shift_and_of_one_step():
+    restarts_of_one = klr.CosineDecayRestarts(0.1, 1, t_mul=2.0)
+    assert restarts_of_one.cycle_ends(8) == [1, 3, 7]
+    assert restarts_of_one.from_step(-3).cycle_ends(11) == [4, 6, 10]
+    assert restarts_of_one.from_step(2).cycle_ends(6) == [1, 5]
+    assert klr.LinearDecay(0.1, 5).from_step(2).cycle_ends(9) == []
+    # It reaches its lowest rate at each multiple of its length, and begins again one step later.
+    assert klr.PolynomialDecay(0.1, 1, cycle=True).cycle_ends(4) == [2, 3, 4]
+    assert klr.PolynomialDecay(0.1, 3, cycle=True).cycle_ends(10) == [4, 7, 10]
+
+
+def test_the_bound_parts_of_a_schedule():
+    bound = klr.LinearDecay(0.1, klr.epochs(2)).bind(steps_per_epoch=5, epochs=9)
+    assert bound_parts(bound) == [bound]
+    assert bound_parts((0.5 * bound).clip(0.01)) == [bound]
+    assert bound_parts(klr.Constant(0.1)) == bound_parts(keras.optimizers.schedules.CosineDecay(0.1, 5)) == []
+
+
+def test_a_bound_without_numbers_is_refused():
+    schedule = klr.LinearDecay(0.1, klr.epochs(2))
+    message = "Bound: `steps_per_epoch` must be given if there are durations in epochs or fractions, such as epochs(2), got None"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        klr.Bound(schedule, None, None)
+
+
+def test_the_layers_of_callbacks_come_apart_and_together():
+    """In their order, each with its own limits."""
+    schedule = klr.CosineDecay(0.4, 100)
+    once = klr.Reduced(schedule, 0.5, min_lr=0.01, by="plateau")
+    twice = klr.Rescaled(once, 2.0, min_lr=0.02, max_lr=0.3, by="greedy")
+    thrice = klr.Reduced(twice, 0.25, by="another")
+    for layers in (schedule, once, twice, thrice):
+        assert Installed.around(layers).schedule() == layers
+    assert [scaling.by for scaling in Installed.around(thrice).scalings] == ["plateau", "greedy", "another"]
+
+
+def test_clip_with_only_an_upper_end_and_with_none():
+    schedule = klr.LinearDecay(0.1, 5)
+    assert schedule.clip(high=0.05).values([0, 1, 5]).tolist() == [0.05, 0.05, 0.0]
+    assert schedule.clip().values([0, 5]).tolist() == [0.1, 0.0]
 
 
 def test_the_changes_of_a_reduced_schedule():
