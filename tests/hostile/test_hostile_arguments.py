@@ -32,8 +32,9 @@ TARGETS = hostile.targets()
 
 @pytest.fixture(autouse=True)
 def _apart(tmp_path, monkeypatch):
-    """Run in an empty folder, replace trainings, which begin only after the checks, and close pictures."""
+    """Run in an empty folder, and replace trainings, which begin only after the checks."""
     monkeypatch.chdir(tmp_path)
+    pyplot.close("all")  # those that other tests left
 
     def trained(_, payloads, *rest):
         row = {"epoch": 1, "seconds": 1.0, "learning_rate": 0.1, "loss": 1.0}
@@ -55,8 +56,6 @@ def _apart(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "on_processes", trained)
     monkeypatch.setattr(trials, "on_executor", trained)
     monkeypatch.setattr(sweep.Sweeper, "run", swept)
-    yield
-    pyplot.close("all")
 
 
 def outcome(target, argument, value):
@@ -82,6 +81,7 @@ def outcome(target, argument, value):
     except Exception as error:
         return None, f"raises {type(error).__name__}: {str(error)[:200]}"
     finally:
+        pyplot.close("all")  # matplotlib warns of more than 20
         assert time.thread_time() - begun < SECONDS
         assert time.monotonic() - waited < WAITED
     return made, None
