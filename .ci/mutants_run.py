@@ -2,6 +2,7 @@
 
 python .ci/mutants_run.py run --max-children 2        as `python -m mutmut run`
 MUTANT_SECONDS=8 …                                    no test begins later than that: a quick first round
+MUTANT_LONGEST_TEST=10 …                              tests that take longer than that do not run (3 by default)
 """
 
 from __future__ import annotations

@@ -57,10 +57,9 @@ def fits(xla: bool, steps: int) -> dict[str, Callable[[int], Any]]:
     """For each case a function that trains for so many steps, at most `steps`."""
     x = np.random.default_rng(0).normal(size=(steps * BATCH, WIDTH)).astype("float32")
     made = {}
-    for name in [*CASES, SCHEDULED]:
-        rate, callbacks = CASES.get(name, (lambda: None, list))
-        optimizer = scheduled("AdamW") if name == SCHEDULED else keras.optimizers.AdamW(rate())
-        model, chosen = model_of(optimizer, VARIABLES, xla), callbacks()
+    cases = {name: (keras.optimizers.AdamW(rate()), callbacks()) for name, (rate, callbacks) in CASES.items()}
+    for name, (optimizer, chosen) in {**cases, SCHEDULED: (scheduled("AdamW"), [])}.items():
+        model = model_of(optimizer, VARIABLES, xla)
 
         def fit(steps: int, model: Any = model, chosen: Any = chosen) -> None:
             part = x[: steps * BATCH]

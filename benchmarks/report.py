@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks import accelerator_report, common, counts_report, forecast_report
 from benchmarks.instructions import SCHEDULED
+from benchmarks.steps import EMPTY
 from benchmarks.tables import SYSTEMS, Rows, made_with, pivot, ratio, rows_of, table
 from benchmarks.training import CONSTANT, LONG, SHORT, first_at
 
@@ -294,14 +295,14 @@ def goals() -> str:
     noise = f"the constant against itself {min(again):.2f} to {max(again):.2f}" if again else ""
     add("a step with a schedule: 1.01", over(("cosine", "restarts", "join of five"), None), 1.01, noise=noise)
     logs = ("logger, number", "logger, cosine", "logger with loss, cosine")
-    add("a step with the logger, over an empty callback: 1.01", over(logs, "an empty callback"), 1.01, noise=noise)
+    add("a step with the logger, over an empty callback: 1.01", over(logs, EMPTY), 1.01, noise=noise)
     lines += counts_report.worst_of_steps()
     counted: dict[str, dict[str, float]] = {}
     for row in rows_of("instructions"):
         counted.setdefault(row["variant"], {})[row["case"]] = row["median"]
     for what, cases, base, goal in (
         ("a schedule", ("cosine", "restarts", "join of five"), CONSTANT, 1.01),
-        ("the logger, over an empty callback", logs, "an empty callback", 1.01),
+        ("the logger, over an empty callback", logs, EMPTY, 1.01),
         ("`Scheduled`, over the stock optimizer", (SCHEDULED,), CONSTANT, 1.02),
     ):
         for variant, of in counted.items():

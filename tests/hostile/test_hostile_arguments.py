@@ -88,15 +88,15 @@ def outcome(target, argument, value):
 
 
 OWNERS = {
-    "Schedule.clip": "Clip",
-    "Schedule.from_step": "Shifted",
-    "Schedule.cooldown": "Cooldown",
-    "Warmup.untuned": "Warmup",
-    "momentum": "OppositePhase",
-    "Comparison.plot": "summary",
-    "from_endpoints": ("ExponentialDecay", "TimeBasedDecay"),
-    "ReduceOnPlateau.set_state": "ReduceOnPlateau",
-    "Scheduled.from_config": "Scheduled",
+    "Schedule.clip": {"Clip"},
+    "Schedule.from_step": {"Shifted"},
+    "Schedule.cooldown": {"Cooldown"},
+    "Warmup.untuned": {"Warmup"},
+    "momentum": {"OppositePhase"},
+    "Comparison.plot": {"summary"},
+    "from_endpoints": {"ExponentialDecay", "TimeBasedDecay"},
+    "ReduceOnPlateau.set_state": {"ReduceOnPlateau"},
+    "Scheduled.from_config": {"Scheduled"},
 }
 """Callables whose errors begin with another name: that of the schedule which they make, or of their class."""
 
@@ -107,9 +107,8 @@ WITHOUT_OWNER = ("the `model` has no optimizer: ", "Sequential model sequential"
 def owners(target):
     """What an error of a callable may begin with: its name, or that of the schedule whose method it is."""
     kind, _, method = target.name.partition(" ")[0].rpartition(".")
-    names = {target.name, method, *([] if kind != "Schedule" else ["LinearDecay"])}
-    others = OWNERS.get(target.name, ())
-    return names | ({others} if isinstance(others, str) else set(others))
+    its_schedule = {"LinearDecay"} if kind == "Schedule" else set()
+    return {target.name, method} | its_schedule | OWNERS.get(target.name, set())
 
 
 def blamed(target, argument):
