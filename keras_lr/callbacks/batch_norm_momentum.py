@@ -66,7 +66,7 @@ class BatchNormMomentum(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
-        lookup.build(model)
+        lookup.build(OWNER, model)
         self._chosen = self._layers_of(model)
         self._counter = lookup.counter_of(model)
         self._bound: Any = self.schedule

@@ -98,7 +98,7 @@ class BindSchedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._net = self.model
-        lookup.build(self._net)
+        lookup.build("BindSchedule", self._net)
         self._rated()  # refuses an unknown name
         self._session = Session.join(self)
         self._session.binders.append(self._begin)

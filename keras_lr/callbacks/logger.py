@@ -183,7 +183,7 @@ class LearningRateLogger(keras.callbacks.Callback):
             self._fit.break_off()
             self._end(self._fit)
         model = self.model
-        lookup.build(model)
+        lookup.build("LearningRateLogger", model)
         choice.chosen("LearningRateLogger", model, self.optimizer)  # refuses an unknown name
         wanted = Wanted(self.metrics, self.optimizer, self.groups, self.gradient_norm, self.effective)
         session = Session.join(self)

@@ -24,7 +24,7 @@ def check_model(owner: str, model: Any) -> None:
     """
     if not hasattr(model, "make_train_function"):
         raise TypeError(f"{owner}: {type(model).__name__} has no `make_train_function`; it needs a `keras.Model`")
-    lookup.build(model)
+    lookup.build(owner, model)
 
 
 def check_rates(owner: str, optimizers: list[RatedOptimizer]) -> None:

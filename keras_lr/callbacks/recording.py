@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,7 @@ class Recording:
         self._epoch = epoch
         self._first_batch = first_batch
         self._hyperparameters = hyperparameters
+        self._sources = [it.source for it in hyperparameters]
         self._first_steps = (
             {it.rated: it.rated.step() for it in hyperparameters}
             if after is None
@@ -126,8 +128,7 @@ class Recording:
 
     def is_of(self, sources: list[Source]) -> bool:
         """Whether the recorded rates come from these sources."""
-        own = [it.source for it in self._hyperparameters]
-        return len(own) == len(sources) and all(a is b for a, b in zip(own, sources, strict=True))
+        return len(self._sources) == len(sources) and all(map(operator.is_, self._sources, sources))
 
     @property
     def next_batch(self) -> int:

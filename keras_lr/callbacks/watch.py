@@ -192,7 +192,8 @@ class Watch:
         Not in each batch: to find out whether the optimizer of `compile` is used, its counter is read, which waits for
         the device.
         """
-        there = self._has_trained, self.model.optimizer, attributes.attributes(self.model)
+        search = attributes.candidates if self._wanted.optimizer is None else attributes.attributes
+        there = self._has_trained, self.model.optimizer, search(self.model)
         if there != self._optimizers_of:
             self._optimizers_of = there
             self._optimizers = choice.chosen("LearningRateLogger", self.model, self._wanted.optimizer)

@@ -14,7 +14,7 @@ from keras_lr.core.tree import LearningRateSchedule
 from keras_lr.optimizers.attributes import is_unused
 from keras_lr.optimizers.choice import chosen_one
 from keras_lr.optimizers.install import replace
-from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, sync
+from keras_lr.optimizers.lookup import optimizer_of, rated_optimizers, require_optimizer, sync
 from keras_lr.optimizers.training_step import retrace
 
 
@@ -30,6 +30,7 @@ def get_learning_rate(model: keras.Model, optimizer: str | None = None) -> float
         A Python float. The rate of the optimizer may be a number, a schedule or a function.
 
     Raises:
+        TypeError: `model` is not a Keras model.
         ValueError: the model is not compiled, or `optimizer` is needed or unknown.
     """
     sync(model)
@@ -52,7 +53,7 @@ def set_learning_rate(
             optimizer. It may be left out if the model has only one optimizer.
 
     Raises:
-        TypeError: `rate` is neither a number nor a schedule.
+        TypeError: `model` is not a Keras model, or `rate` is neither a number nor a schedule.
         ValueError: the model is not compiled, `rate` is negative or not finite, or
             `optimizer` is needed or unknown.
     """
@@ -84,8 +85,8 @@ def set_step(
         steps_per_epoch: batches in an epoch, >= 1.
 
     Raises:
-        TypeError, ValueError: neither or both ways are used, a number is not allowed, or the model is
-            not compiled.
+        TypeError: `model` is not a Keras model, or a number has the wrong type.
+        ValueError: neither or both ways are used, a number is not allowed, or the model is not compiled.
     """
     if (step is None) == (epoch is None) or (epoch is None) != (steps_per_epoch is None):
         raise ValueError("set_step: pass either `step`, or `epoch` and `steps_per_epoch`")
@@ -93,6 +94,7 @@ def set_step(
         done = check(COUNT_OR_ZERO, "set_step", "epoch", epoch)
         step = done * check(COUNT, "set_step", "steps_per_epoch", steps_per_epoch)
     step = check(COUNT_OR_ZERO, "set_step", "step", step)
+    require_optimizer("set_step", model)
     sync(model)
     own = [] if is_unused(model) else [optimizer_of(model)]
     for optimizer in [*own, *(rated.optimizer for rated in rated_optimizers(model))]:

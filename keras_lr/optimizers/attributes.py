@@ -29,10 +29,18 @@ def attributes(model: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if not any(value is one for one in own)}
 
 
+def candidates(model: Any) -> dict[str, Any]:
+    """The `attributes` that may train the model: none if the user chose the optimizer of `compile`.
+
+    Callbacks ask after each batch. So a model is searched only if it has to be.
+    """
+    return attributes(model) if _may_be_default(getattr(model, "optimizer", None)) else {}
+
+
 def survey(model: Any) -> tuple[bool, dict[str, Any]]:
     """Whether the optimizer of `compile` is the unused default, and the other optimizers that train the model."""
-    found = attributes(model)
-    given = _given.get(_training(model), {}) if isinstance(model, keras.Model) else {}
+    found = candidates(model)
+    given = _given.get(_training(model), {}) if _given and isinstance(model, keras.Model) else {}
     if not found and not given:  # so that no counter is read: a read waits for the device
         return False, {}
     is_default = _is_default(getattr(model, "optimizer", None))
@@ -64,11 +72,15 @@ def inside(optimizer: Any) -> list[Any]:
     return [optimizer, *(one for part in wrapped for one in inside(part))]
 
 
+def _may_be_default(optimizer: Any) -> bool:
+    return optimizer is None or isinstance(optimizer, keras.optimizers.RMSprop)
+
+
 def _is_default(optimizer: Any) -> bool:
     """Whether there is no optimizer, or it is the default of `compile` and has made no step."""
     if optimizer is None:
         return True
-    if not isinstance(optimizer, keras.optimizers.RMSprop) or not isinstance(optimizer._learning_rate, Variable):
+    if not _may_be_default(optimizer) or not isinstance(optimizer._learning_rate, Variable):
         return False
     if int(keras.ops.convert_to_numpy(optimizer._iterations)):
         return False

@@ -9,7 +9,7 @@ import keras
 
 from keras_lr.core.fields import OrNone, String
 from keras_lr.core.refusals import Kind, RefusedError, check, refuse
-from keras_lr.optimizers import attributes
+from keras_lr.optimizers import attributes, lookup
 from keras_lr.optimizers.lookup import RatedOptimizer, rated_optimizers
 from keras_lr.optimizers.scheduled import schedules_of
 
@@ -41,8 +41,10 @@ def chosen(owner: str, model: Any, choice: Any, argument: str = "optimizer") -> 
         argument: the name of the owner's argument, for errors.
 
     Raises:
-        ValueError: one of them is not an optimizer of the model.
+        TypeError: the model is not a Keras model.
+        ValueError: the model is not compiled, or one of them is not an optimizer of the model.
     """
+    lookup.require_optimizer(owner, model)
     if choice is None:
         return rated_optimizers(model)
     known = attributes.attributes(model)
@@ -65,8 +67,8 @@ def chosen_one(owner: str, model: Any, name: Any) -> RatedOptimizer:
     """The only optimizer of a model, or the one with this name.
 
     Raises:
-        TypeError: the name is not a string.
-        ValueError: there are several and no name is given, or none has this name.
+        TypeError: the name is not a string, or the model is not a Keras model.
+        ValueError: the model is not compiled, there are several and no name is given, or none has this name.
     """
     name = check(NAME, owner, "optimizer", name)
     found = chosen(owner, model, None if name is None else (name,))

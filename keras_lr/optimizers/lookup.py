@@ -22,6 +22,7 @@ from keras_lr.core.evaluation import host_steps, value_at
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.inner import values_of
 from keras_lr.core.keras_versions import OptimizerMap, Variable
+from keras_lr.core.refusals import refuse
 from keras_lr.core.tree import Formula, LearningRateSchedule
 from keras_lr.optimizers import attributes
 from keras_lr.optimizers.scheduled import multipliers_of, schedules_of
@@ -179,6 +180,18 @@ def optimizer_of(model: Any) -> Any:
     return optimizer
 
 
+def require_optimizer(owner: str, model: Any) -> None:
+    """Refuse anything without an optimizer.
+
+    Raises:
+        TypeError: it is not a Keras model.
+        ValueError: the model is not compiled and no attribute of it is an optimizer.
+    """
+    if getattr(model, "optimizer", None) is None and not attributes.survey(model)[1]:
+        error = ValueError if isinstance(model, keras.Model) else TypeError
+        refuse(owner, "model", "a compiled Keras model (call `model.compile(optimizer=…)` first)", model, error)
+
+
 def skips_updates(model: Any) -> bool:
     """Whether some batches may change neither the weights nor the counter (loss scaling)."""
     return hasattr(model.optimizer, "inner_optimizer")
@@ -245,12 +258,13 @@ def at_least_one(optimizers: list[RatedOptimizer]) -> list[RatedOptimizer]:
     return optimizers
 
 
-def build(model: Any) -> None:
+def build(owner: str, model: Any) -> None:
     """Build a `MultiOptimizer`. Only then it has its optimizers, and it is known which of them train something.
 
     On JAX and torch, this has happened before `fit` calls the first callback. On TensorFlow it happens in the first
-    batch.
+    batch. A model without optimizer is refused, as by `require_optimizer`.
     """
+    require_optimizer(owner, model)
     if attributes.is_unused(model) or not hasattr(optimizer_of(model), "optimizers") or model.optimizer.built:
         return
     # Keras checks in the same way whether a model will get more variables.
@@ -290,4 +304,6 @@ def variables_of(model: Any) -> list[Any]:
 
 def sync(model: Any) -> None:
     """Update the variables in the middle of an epoch, in which JAX keeps the values elsewhere."""
-    getattr(model, "jax_state_sync", lambda: None)()
+    # Of the class: torch's modules take long to say that they lack an attribute.
+    if hasattr(type(model), "jax_state_sync"):
+        model.jax_state_sync()

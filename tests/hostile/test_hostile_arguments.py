@@ -100,8 +100,8 @@ OWNERS = {
 }
 """Callables whose errors begin with another name: that of the schedule which they make, or of their class."""
 
-WITHOUT_OWNER = ("the `model` has no optimizer: ", "Sequential model sequential")
-"""How errors begin that name no callable: about a model that is not compiled, or from Keras about one without layers."""
+WITHOUT_OWNER = "Sequential model sequential"
+"""How an error of Keras begins, about a model without layers."""
 
 
 def owners(target):

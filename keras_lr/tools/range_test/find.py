@@ -102,8 +102,7 @@ def find_learning_rate(
     progress = check(FLAG, OWNER, "progress", progress)
     if class_weight is not None and not _is_class_weight(class_weight):
         refuse(OWNER, "class_weight", "a dict of weights >= 0 by class, or None", class_weight, TypeError)
-    if not isinstance(model, keras.Model):
-        refuse(OWNER, "model", "a compiled Keras model", model, TypeError)
+    lookup.build(OWNER, model)
     data = {"x": x, "y": y, "batch_size": batch_size, "sample_weight": sample_weight, "class_weight": class_weight}
     # Keras warns if it cannot shuffle the data.
     data["shuffle"] = shuffle and (y is not None or isinstance(x, keras.utils.PyDataset | np.ndarray))
@@ -165,7 +164,6 @@ def _run(sweep: Sweeping, sweeper: Sweeper, *, progress: bool) -> RangeTest:
 
 
 def _chosen(model: Any, only: Any) -> list[lookup.RatedOptimizer]:
-    lookup.build(model)
     names = check(OrNone(Several("a sequence of names of optimizers", STRING)), OWNER, "only", only)
     return lookup.at_least_one(choice.chosen(OWNER, model, names, "only"))
 
