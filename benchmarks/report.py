@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import accelerator_report, common, counts_report, forecast_report
 from benchmarks.instructions import SCHEDULED
-from benchmarks.steps import EMPTY
+from benchmarks.steps import AGAIN, EMPTY, EMPTY_COSINE
 from benchmarks.tables import SYSTEMS, Rows, made_with, pivot, ratio, rows_of, table
 from benchmarks.training import CONSTANT, LONG, SHORT, first_at
 
@@ -226,7 +226,7 @@ def short() -> str:
         found = [rows[variant, 10, case]["median"] for variant in ("tensorflow", "jax", "torch")]
         return f"{found[0]:.2f}, {found[1]:.2f} and {found[2]:.2f}"
 
-    naive, again = medians("a naive logger, Keras's cosine"), medians("constant again")
+    naive, again = medians("a naive logger, Keras's cosine"), medians(AGAIN)
     return (
         f"A training step with a cosine and the logger takes {medians('logger, cosine')} times as long as one with a\n"
         f"constant rate, on TensorFlow, JAX and torch. The constant rate, measured again, gives {again}.\n"
@@ -265,18 +265,25 @@ def reached_by_wider_search() -> tuple[int, int]:
     return sum(first_at(curve, goals[key]) is not None for key, curve in found.items()), len(found)
 
 
+SCHEDULES = dict.fromkeys(("cosine", "restarts", "join of five"), CONSTANT)
+LOGGERS = {"logger, number": EMPTY, "logger, cosine": EMPTY_COSINE, "logger with loss, cosine": EMPTY_COSINE}
+"""Cases whose goal is a ratio, and the case that they are compared with: the same rate without them."""
+
+LOGGER = "the logger, over an empty callback"
+
+
 def goals() -> str:
     """What was aimed at, what came out, and whether the goal was met."""
     ratios = {(row["variant"], row["variables"], row["case"]): row for row in rows_of("steps") if "median" in row}
     systems = dict.fromkeys((variant, count) for variant, count, _ in ratios)
 
-    def over(cases: tuple[str, ...], base: str | None) -> list[float]:
-        """Medians, relative to those of a case; to the constant rate without callbacks for None."""
-        pairs = [((*system, case), (*system, base)) for system in systems for case in cases]
+    def over(cases: dict[str, str]) -> list[float]:
+        """Medians of cases, relative to those of other cases."""
+        pairs = [((*system, case), (*system, base)) for system in systems for case, base in cases.items()]
+        constant = {(*system, CONSTANT): {"median": 1.0} for system in systems}
+        known = ratios | constant
         return [
-            ratios[one]["median"] / (1.0 if base is None else ratios[other]["median"])
-            for one, other in pairs
-            if one in ratios and (base is None or other in ratios)
+            known[one]["median"] / known[other]["median"] for one, other in pairs if one in known and other in known
         ]
 
     lines: list[tuple[str, str, str]] = []
@@ -291,22 +298,21 @@ def goals() -> str:
         else:
             lines.append((what, f"at most {high:.3g}{unit}", "met" if high <= goal else "missed"))
 
-    again = over(("constant again",), None)
+    again = over({AGAIN: CONSTANT})
     noise = f"the constant against itself {min(again):.2f} to {max(again):.2f}" if again else ""
-    add("a step with a schedule: 1.01", over(("cosine", "restarts", "join of five"), None), 1.01, noise=noise)
-    logs = ("logger, number", "logger, cosine", "logger with loss, cosine")
-    add("a step with the logger, over an empty callback: 1.01", over(logs, EMPTY), 1.01, noise=noise)
+    add("a step with a schedule: 1.01", over(SCHEDULES), 1.01, noise=noise)
+    add(f"a step with {LOGGER}: 1.01", over(LOGGERS), 1.01, noise=noise)
     lines += counts_report.worst_of_steps()
     counted: dict[str, dict[str, float]] = {}
     for row in rows_of("instructions"):
         counted.setdefault(row["variant"], {})[row["case"]] = row["median"]
-    for what, cases, base, goal in (
-        ("a schedule", ("cosine", "restarts", "join of five"), CONSTANT, 1.01),
-        ("the logger, over an empty callback", logs, EMPTY, 1.01),
-        ("`Scheduled`, over the stock optimizer", (SCHEDULED,), CONSTANT, 1.02),
+    for what, cases, goal in (
+        ("a schedule", SCHEDULES, 1.01),
+        (LOGGER, LOGGERS, 1.01),
+        ("`Scheduled`, over the stock optimizer", {SCHEDULED: CONSTANT}, 1.02),
     ):
         for variant, of in counted.items():
-            found = [of[case] / of[base] for case in cases]
+            found = [of[case] / of[base] for case, base in cases.items() if base in of]
             add(f"instructions of a step with {what}, on {SYSTEMS[variant]}: {goal}", found, goal)
     own = [row for row in rows_of("reads") if not row["case"].startswith("Keras's")]
     for backend in ("tensorflow", "jax", "torch"):

@@ -86,11 +86,13 @@ PEERS: dict[str, Case] = {
     "a naive logger, number": (lambda: 1e-3, lambda: [NaiveLogger()]),
     "a naive logger, Keras's cosine": (lambda: stock.CosineDecay(1e-3, FAR), lambda: [NaiveLogger()]),
 }
-CONSTANT, AGAIN, EMPTY = "constant", "constant again", "an empty callback"
+CONSTANT, AGAIN = "constant", "constant again"
+EMPTY, EMPTY_COSINE = "an empty callback", "an empty callback, cosine"
 CASES: dict[str, Case] = {
     CONSTANT: (lambda: 1e-3, list),
     AGAIN: (lambda: 1e-3, list),
     EMPTY: (lambda: 1e-3, lambda: [Empty()]),
+    EMPTY_COSINE: (lambda: klr.CosineDecay(1e-3, FAR), lambda: [Empty()]),
     **OURS,
     **PEERS,
 }
@@ -100,6 +102,7 @@ SHORTLIST = (
     CONSTANT,
     AGAIN,
     EMPTY,
+    EMPTY_COSINE,
     "cosine",
     "join of five",
     "plateau on a cosine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import keras
@@ -52,13 +52,11 @@ class Snapshots:
         return int(read_float(self._taken[-1])) if self._taken else before
 
     def _take_tensorflow(self) -> Any:
-        # A read would share the variable's memory, which the next assignment overwrites.
-        # TensorFlow's operation, since `ops.add` takes five times as long.
-        return sys.modules["tensorflow"].raw_ops.AddV2(x=tensorflow_read(self._variable.value), y=self._zero)
-
-    @cached_property
-    def _zero(self) -> Any:
-        return ops.zeros((), dtype=self._variable.dtype)
+        # No copy is needed: as long as a tensor shares the variable's memory, TensorFlow writes to new memory.
+        variable = self._variable.value
+        read = tensorflow_read(variable)
+        # A variable that is mirrored over devices is returned as it is.
+        return sys.modules["tensorflow"].convert_to_tensor(read) if read is variable else read
 
     def _take_torch(self) -> Any:
         return self._variable.value.detach().clone()

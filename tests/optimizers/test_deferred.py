@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from support.backend import BACKEND
 
 from benchmarks import waits
 from keras_lr.optimizers import deferred
@@ -23,6 +24,30 @@ def test_each_value_is_that_of_its_batch(count, monkeypatch):
         optimizer.learning_rate = number + 0.25
         snapshots.take()
     assert snapshots.numbers() == [number + 0.25 for number in range(count)]
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow the value shares the memory of the variable")
+@pytest.mark.parametrize("compiled", [None, False, True])
+@pytest.mark.parametrize("write", ["assign", "assign_add", "assign_sub"])
+def test_a_later_write_does_not_change_a_value(write, compiled):
+    import tensorflow as tf
+
+    model, optimizer = optimizer_of_a_model()
+    rate = optimizer._learning_rate
+    snapshots = deferred.Snapshots(model, rate)
+
+    def change():
+        getattr(rate.value, write)(2 * rate.value)
+
+    run = change if compiled is None else tf.function(change, jit_compile=compiled)
+    factor = {"assign": 2, "assign_add": 3, "assign_sub": -1}[write]
+    expected = [0.5]
+    rate.assign(0.5)
+    for _ in range(5):
+        snapshots.take()
+        run()
+        expected.append(factor * expected[-1])
+    assert snapshots.numbers() == expected[:-1]
 
 
 def test_a_large_counter_is_fetched_exactly(monkeypatch):
