@@ -95,12 +95,22 @@ def processes() -> str:
 
 
 def log_memory() -> str:
-    """By how much the memory of a process grows while a log is written."""
-    body = [
-        [f"{row['batches']:,}", f"{row['keep']:,}" if row["keep"] else "all", f"{row['more_mib']:.0f}"]
-        for row in rows_of("log_memory")
+    """By how much the memory of a process grows while a log is written, and when it is continued."""
+    rows = rows_of("log_memory")
+    kept = lambda row: f"{row['keep']:,}" if row["keep"] else "all"  # noqa: E731
+    written = [[f"{it['batches']:,}", kept(it), f"{it['more_mib']:.0f}"] for it in rows if "batches" in it]
+    continued = [
+        [f"{it['resumed']:,}", kept(it), f"{it['more_mib']:.0f}", f"{it['seconds']:.1f}"]
+        for it in rows
+        if "resumed" in it
     ]
-    return table(["batches", "rows kept in memory", "more memory, MiB"], body)
+    head = ["rows kept in memory", "more memory, MiB"]
+    return "\n\n".join(
+        [
+            table(["batches written", *head], written),
+            table(["rows in the file, when it is continued", *head, "seconds"], continued),
+        ]
+    )
 
 
 def many_trainings() -> str:

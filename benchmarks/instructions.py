@@ -37,6 +37,9 @@ FEW, MANY, TURNS = 5, 25, 3
 SAME_HASHES = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
 """Sets are walked in the same order in each run, and torch does not wait for its other threads."""
 
+ONE_CORE = "import os; os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})"
+"""A backend then starts fewer threads, whose waiting is counted too."""
+
 
 def control(*arguments: str) -> None:
     """Tell the Callgrind that runs this process something."""
@@ -102,7 +105,8 @@ def under_callgrind(xla: bool, turns: int, few: int, many: int) -> dict[str, np.
         raise SystemExit("this part needs Valgrind: apt-get install valgrind")
     with tempfile.TemporaryDirectory() as folder:
         tool = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/counts"]
-        code = f"from benchmarks import instructions; instructions.counted({folder!r}, {xla}, {turns}, {few}, {many})"
+        call = f"instructions.counted({folder!r}, {xla}, {turns}, {few}, {many})"
+        code = f"{ONE_CORE}; from benchmarks import instructions; {call}"
         environment = {**os.environ, **SAME_HASHES}
         root = Path(__file__).parents[1]
         subprocess.run([*tool, sys.executable, "-c", code], cwd=root, env=environment, check=True)

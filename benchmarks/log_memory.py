@@ -3,7 +3,7 @@
     KERAS_BACKEND=torch python -m benchmarks log_memory
 
 The hooks are called as `fit` calls them, without training between. Each case runs in a process of its own, and what is
-reported is by how much its peak of memory rises from the first epoch to the last.
+reported is by how much its peak of memory rises from the first epoch to the last, or when a log is continued.
 """
 
 from __future__ import annotations
@@ -57,13 +57,39 @@ def measured(batches: int, keep: int | None) -> dict[str, Any]:
     }
 
 
+def resumed(batches: int, keep: int | None) -> dict[str, Any]:
+    """A row: what it takes to continue a log of so many rows, of which the last 1,000 are trained again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        with path.open("w") as file:
+            file.write("step,epoch,batch,learning_rate\n")
+            file.writelines(f"{at},{at // EPOCH},{at % EPOCH},{0.1 * (1 - at / batches)!r}\n" for at in range(batches))
+        # The first epoch of a process imports pandas, and TensorFlow if it is installed. That is not counted.
+        before = begin = 0.0
+        for there in (Path(folder) / "other.csv", path):
+            before, begin = common.peak_mib(), time.process_time()
+            model = model_with(klr.LinearDecay(0.1, batches))
+            klr.set_step(model, batches - 1000)
+            log = klr.LearningRateLogger(path=there, audit=False, keep=keep)
+            log.set_params({"epochs": batches // EPOCH, "steps": EPOCH, "verbose": 0})
+            log.set_model(model)
+            log.on_train_begin()
+            log.on_epoch_begin((batches - 1000) // EPOCH)
+            log.on_train_end()
+        taken = time.process_time() - begin
+    return {"resumed": batches, "keep": keep, "more_mib": common.peak_mib() - before, "seconds": taken}
+
+
 def main(quick: bool = False) -> None:
     rows = []
     sizes = (EPOCH * 2,) if quick else (1_000_000, 10_000_000)
-    for batches, keep in [(batches, keep) for batches in sizes for keep in (KEEP, None)]:
-        rows.append(common.in_new_process("log_memory", f"measured({batches}, {keep})"))
-        print(f"{common.backend():10} {rows[-1]}", flush=True)
-        common.save("log_memory", keras.config.backend(), rows, quick)
+    cases = [(batches, keep) for batches in sizes for keep in (KEEP, None)]
+    for batches, keep in cases if quick else [*cases, (100_000_000, KEEP)]:
+        calls = [f"measured({batches}, {keep})", f"resumed({batches}, {keep})"]
+        for call in calls if batches in sizes else calls[:1]:
+            rows.append(common.in_new_process("log_memory", call))
+            print(f"{common.backend():10} {rows[-1]}", flush=True)
+            common.save("log_memory", keras.config.backend(), rows, quick)
 
 
 if __name__ == "__main__":

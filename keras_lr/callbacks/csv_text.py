@@ -9,8 +9,8 @@ import csv
 import io
 import re
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
 
 from keras_lr.callbacks.columns import FIRST, TRAINING
 
@@ -22,80 +22,85 @@ ROW = re.compile(rb"\n\d+,\d+,\d+,")
 QUOTED = re.compile(r'"[^"]*"')
 # pandas reads a whole number of more digits as text.
 NUMBER = rb"(?:-?(?:\d{1,18}|\d{1,400}(?=[.e])(?:\.\d{0,400})?(?:e[-+]?\d{1,4})?|inf))?"
-CELLS = re.compile(rb"\d{1,18}(?:,\d{1,18}){2}(?:,(?:" + NUMBER + rb"))*\r?\n")
-"""A row: whole numbers, then numbers as pandas writes them. A missing value is empty."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A log that was read.
+class Reader:
+    """A log that is read line by line and checked. The memory does not depend on the number of rows.
+
+    Args:
+        file: a file at its start.
 
     Attributes:
+        header: the first line, with its line end.
         columns: the names of the columns.
-        lines: the header and the complete rows, with their line ends.
-        keys: training and step of each row.
-    """
-
-    columns: list[str]
-    lines: list[bytes]
-    keys: list[tuple[int, int]]
-
-    @property
-    def size(self) -> int:
-        """The position after the last complete line."""
-        return sum(map(len, self.lines))
-
-    @property
-    def last(self) -> dict[int, int]:
-        """The last step of each training."""
-        return dict(self.keys)
-
-    def without(self, training: int, step: int) -> bytes:
-        """The content without the rows of one training from a step on."""
-        rows = zip(self.lines[1:], self.keys, strict=True)
-        kept = (line for line, (number, at) in rows if number != training or at < step)
-        return b"".join([self.lines[0], *kept])
-
-
-def is_torn_header(content: bytes) -> bool:
-    """Whether the content is only a part of the first line, after a kill."""
-    if HEADER.match(content) or ROW.search(content):
-        return False
-    starts = (",".join(FIRST).encode(), ",".join([TRAINING, *FIRST]).encode())
-    return any(start.startswith(content[: len(start)]) for start in starts)
-
-
-def parse(content: bytes) -> Table:
-    """The content of a log. An incomplete last line is left out.
+        size: the position after the last complete line that was read.
+        last: the last step that was read of each training.
 
     Raises:
         ValueError: it is not a log. The error contains the reason.
     """
-    found = HEADER.match(content)
-    if found is None:
-        raise ValueError("it has no header")
-    columns = names(found[0])
-    if tuple(columns[:3]) != FIRST and columns[:4] != [TRAINING, *FIRST]:
-        raise ValueError("it does not begin with the columns step, epoch, batch")
-    lines = [line + b"\n" for line in content[found.end() :].split(b"\n")[:-1]]
-    keys: list[tuple[int, int]] = []
-    last: dict[int, int] = {}
-    for number, line in enumerate(lines, 2):
-        key = _key(line, columns)
-        if key is None or key[1] <= last.get(key[0], -1):
-            shown = line.decode("utf-8", "replace").strip()[:60]
-            raise ValueError(f"line {number} is {shown!r}")
-        keys.append(key)
-        last[key[0]] = key[1]
-    return Table(columns, [found[0], *lines], keys)
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.header = first_line(file)
+        if not HEADER.match(self.header):
+            raise ValueError("it has no header")
+        self.columns = names(self.header)
+        if tuple(self.columns[:3]) != FIRST and self.columns[:4] != [TRAINING, *FIRST]:
+            raise ValueError("it does not begin with the columns step, epoch, batch")
+        self.size = len(self.header)
+        self.last: dict[int, int] = {}
+        # A row: whole numbers, then numbers as pandas writes them. A missing value is empty.
+        rest = b"(?:,(?:%b)){%d}" % (NUMBER, len(self.columns) - 3)
+        self._row = re.compile(rb"(\d{1,18}),(\d{1,18}),\d{1,18}" + rest + rb"\r?\n")
+
+    def __iter__(self) -> Iterator[tuple[bytes, int, int]]:
+        """Each row with its line end, its training and its step. An incomplete last line is left out.
+
+        Raises:
+            ValueError: a line is not a row, or the steps of a training do not rise.
+        """
+        row, is_numbered = self._row.fullmatch, self.columns[0] == TRAINING
+        for number, line in enumerate(self._file, 2):
+            if not line.endswith(b"\n"):
+                return
+            found = row(line)
+            if found is None:
+                raise self._damaged(number, line)
+            training, step = (int(found[1]), int(found[2])) if is_numbered else (0, int(found[1]))
+            if step <= self.last.get(training, -1):
+                raise self._damaged(number, line)
+            self.last[training] = step
+            self.size += len(line)
+            yield line, training, step
+
+    def _damaged(self, number: int, line: bytes) -> ValueError:
+        return ValueError(f"line {number} is {line.decode('utf-8', 'replace').strip()[:60]!r}")
+
+    def to_end(self) -> Reader:
+        """Read all rows."""
+        for _ in self:
+            pass
+        return self
 
 
-def _key(line: bytes, columns: list[str]) -> tuple[int, int] | None:
-    """Training and step of a row, or None if the text is not a row."""
-    if line.count(b",") != len(columns) - 1 or not CELLS.fullmatch(line):
-        return None
-    first, second, _ = line.split(b",", 2)
-    return (int(first), int(second)) if columns[0] == TRAINING else (0, int(first))
+def first_line(file: IO[bytes]) -> bytes:
+    """The header, which may have line feeds in quoted names. Without its end, it is the whole content."""
+    lines, quotes = [], 0
+    for line in file:
+        lines.append(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            break
+    return b"".join(lines)
+
+
+def is_torn_header(content: bytes) -> bool:
+    """Whether the result of `first_line` is only a part of the first line, after a kill."""
+    if HEADER.match(content) or ROW.search(content):
+        return False
+    starts = (",".join(FIRST).encode(), ",".join([TRAINING, *FIRST]).encode())
+    return any(start.startswith(content[: len(start)]) for start in starts)
 
 
 def names(first_line: bytes) -> list[str]:
@@ -145,18 +150,17 @@ def lines(rows: pd.DataFrame) -> bytes:
     return str(rows.to_csv(None, index=False, header=False, lineterminator="\n")).encode("ascii")
 
 
-def widened(content: bytes, columns: list[str]) -> bytes:
-    """The content with additional columns, which are empty in the existing rows. Their training number is 0."""
-    table = parse(content)
-    place = {name: number for number, name in enumerate(table.columns)}
-    new = [header(columns)]
-    for line in table.lines[1:]:
+def widened(file: IO[bytes], columns: list[str]) -> Iterator[bytes]:
+    """The lines of a log with additional columns, which are empty in these rows. Their training number is 0."""
+    reader = Reader(file)
+    place = {name: number for number, name in enumerate(reader.columns)}
+    yield header(columns)
+    for line, *_ in reader:
         cells = line.strip().split(b",")
-        new.append(
+        yield (
             b",".join(cells[place[name]] if name in place else b"0" if name == TRAINING else b"" for name in columns)
             + b"\n"
         )
-    return b"".join(new)
 
 
 def read(content: bytes) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_lr.callbacks.logfile import LogFile, open_log
+from keras_lr.callbacks.log_base import LogFile
+from keras_lr.callbacks.logfile import open_log
 from keras_lr.callbacks.recording import Segment, frame_of
 from keras_lr.core.fields import STEP_LIMIT
 from keras_lr.core.refusals import shown
@@ -100,7 +101,7 @@ class Logbook:
         if self.path is None or not processes.is_chief():
             return None
         if self._file is None:
-            self._file = open_log(self.path)
+            self._file = open_log(self.path, restorable=self.keep is None)
         self._file.open()
         return self._file
 

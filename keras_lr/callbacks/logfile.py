@@ -2,7 +2,8 @@
 
 Rows are appended to a CSV file. If the process is killed meanwhile, the last line has no line end, and
 `cut` removes it. Parquet files cannot grow. So a new file is written, which then replaces the old one
-in one operation. The rows stay in memory, so that the file is read only once.
+in one operation. The rows stay in memory, so that the file is read only once. A log that is not restorable is read
+line by line, and its content does not stay in memory.
 
 If a write fails, the file is as before. A file that was changed by somebody else since the last write
 is refused.
@@ -10,14 +11,16 @@ is refused.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_lr.callbacks import csv_text
-from keras_lr.callbacks.columns import STEP, TRAINING, as_columns, in_one_line, joined_columns
+from keras_lr.callbacks.columns import STEP, TRAINING, as_columns
+from keras_lr.callbacks.log_base import LogFile
 from keras_lr.callbacks.parquet import read_parquet, write_parquet
 from keras_lr.core import optional
 
@@ -25,141 +28,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class LogFile:
-    """A table on disk, with a column `step`, and a column `training` once it has rows of several trainings.
+class CsvLog(LogFile):
+    """A log in a CSV file.
 
-    Attributes:
-        path: the path of the file, with links resolved.
-        last: the last step in the file, by the number of the training.
+    Args:
+        path: the path of the file.
+        restorable: whether the content is kept in memory, so that a file that is deleted can be written again.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.last: dict[int, int] = {}
-        self._columns: list[str] = []
-        self._mark: tuple[int, int] | None = None
-
-    def open(self) -> None:
-        """Read the file, unless this object has written it.
-
-        Raises:
-            ValueError: it is not a complete log.
-        """
-        if self._mark is None or self._mark != self._found():
-            self._read()
-            self._mark = self._found()
-
-    def cut(self, training: int, step: int) -> int | None:
-        """Remove the rows of a training from `step` on. Returns the last remaining step, or None."""
-        raise NotImplementedError
-
-    def append(self, rows: pd.DataFrame) -> None:
-        """Write rows at the end.
-
-        Raises:
-            ValueError: this training has other columns, or somebody else has written to the file.
-            OSError: the file cannot be written. It is then as before.
-        """
-        raise NotImplementedError
-
-    def is_gone(self) -> bool:
-        """Whether the file was deleted."""
-        return self._mark is not None and self._found() is None
-
-    def restore(self) -> None:
-        """Write the content that the file had when it was opened, and set `last` accordingly."""
-        raise NotImplementedError
-
-    def set_aside(self) -> Path:
-        """Rename the file to make room for another log. Returns the new name."""
-        number = 1
-        while os.path.lexists(aside := self.path.with_name(f"{self.path.name}.{number}")):
-            number += 1
-        os.rename(self.path, aside)
-        self.last, self._columns, self._mark = {}, [], None
-        self._forget()
-        return aside
-
-    # For both formats.
-
-    def _read(self) -> None:
-        raise NotImplementedError
-
-    def _forget(self) -> None:
-        raise NotImplementedError
-
-    def _found(self) -> tuple[int, int] | None:
-        """Values that change with the file; None if there is no file."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_size
-
-    def _check_before_write(self) -> None:
-        if self._found() != self._mark:
-            raise ValueError(
-                f"LearningRateLogger: {str(self.path)!r} was written to by another logger or another process since "
-                "the last write; give each training its own `path`"
-            )
-
-    def _columns_for(self, rows: pd.DataFrame) -> list[str]:
-        """The columns of the file with these rows. A new training may have other columns."""
-        names = list(rows.columns)
-        if not self.last or names == self._columns:
-            return names
-        # In a file of several trainings, some may lack a column of others.
-        there, new = {*self._columns} - {TRAINING}, {*names} - {TRAINING}
-        is_alike = new <= there if TRAINING in self._columns else new == there
-        if self._trainings(rows) & set(self.last) and not is_alike:
-            raise self._damaged(f"its columns are {in_one_line(self._columns)}, not {in_one_line(names)}")
-        return joined_columns(self._columns, names)
-
-    def _count(self, rows: pd.DataFrame) -> None:
-        """Record the last steps of rows that were written."""
-        if TRAINING in rows.columns:
-            last = rows.groupby(TRAINING, sort=False)[STEP].last()
-            self.last |= {int(training): int(step) for training, step in last.items()}  # type: ignore[call-overload]
-        elif len(rows):
-            self.last[0] = int(rows[STEP].iloc[-1])
-
-    def _trainings(self, rows: pd.DataFrame) -> set[int]:
-        return set(rows[TRAINING].tolist()) if TRAINING in rows.columns else {0}
-
-    def _replace(self, write: Callable[[Path], object]) -> None:
-        """Write a complete new file, which then replaces the old one in one operation."""
-        part = self.path.with_name(self.path.name + ".part")
-        try:
-            write(part)
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-            if self.path.exists():
-                shutil.copymode(self.path, part)
-            os.replace(part, self.path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise self._unwritten(error) from error
-        self._mark = self._found()
-
-    def _unwritten(self, error: OSError) -> OSError:
-        return OSError(
-            error.errno,
-            f"LearningRateLogger: {str(self.path)!r} could not be written ({error.strerror or error}); the file is as "
-            "before, and the next write will contain the missing rows",
-        )
-
-    def _damaged(self, why: str) -> ValueError:
-        return ValueError(
-            f"LearningRateLogger: {str(self.path)!r} is not a complete log of this training: {why}; move it away, or "
-            "pass another `path`"
-        )
-
-
-class CsvLog(LogFile):
-    """A log in a CSV file."""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, restorable: bool = True) -> None:
         super().__init__(path)
+        self._restorable = restorable
         self._forget()
 
     def _forget(self) -> None:
@@ -167,42 +46,62 @@ class CsvLog(LogFile):
         self._opened = b""
         self._last_opened: dict[int, int] = {}
 
+    def _remember(self) -> None:
+        if self._restorable:
+            self._opened, self._last_opened = self.path.read_bytes(), dict(self.last)
+
     def _read(self) -> None:
-        content = self.path.read_bytes() if self.path.exists() else b""
-        if csv_text.is_torn_header(content):
-            self.path.unlink(missing_ok=True)  # killed while its first line was written
-            content = b""
-        self._keep(content)
-        if content:
-            self._truncate(len(self._opened))
-
-    def _keep(self, content: bytes) -> None:
-        """Set the known content of the file, up to its last complete line."""
-        if not content:
-            self.last, self._columns = {}, []
-            self._forget()
+        self.last, self._columns = {}, []
+        self._forget()
+        if not self.path.exists():
             return
-        table = self._parsed(content)
-        self.last, self._columns = table.last, table.columns
-        self._opened, self._last_opened = content[: table.size], table.last
+        with self.path.open("rb") as file:
+            first = csv_text.first_line(file)
+        if csv_text.is_torn_header(first):
+            self.path.unlink(missing_ok=True)  # killed while its first line was written
+        else:
+            with self._reader() as reader:
+                reader.to_end()
+            self.last, self._columns = reader.last, reader.columns
+            self._truncate(reader.size)
+            self._remember()
 
-    def _parsed(self, content: bytes) -> csv_text.Table:
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[csv_text.Reader]:
         try:
-            return csv_text.parse(content)
+            with self.path.open("rb") as file:
+                yield csv_text.Reader(file)
         except ValueError as error:
             raise self._damaged(str(error)) from error
 
     def cut(self, training: int, step: int) -> int | None:
         self.open()
-        if self.last.get(training, -1) >= step:
-            content = self.path.read_bytes()
-            kept = self._parsed(content).without(training, step)
-            if content.startswith(kept):
-                self._truncate(len(kept))
-            else:
-                self._replace(lambda part: part.write_bytes(kept))
-            self._keep(kept)
-        return self.last.get(training)
+        if self.last.get(training, -1) < step:
+            return self.last.get(training)
+        last: dict[int, int] = {}
+        end, is_start = None, True
+        with self._reader() as reader:
+            before = reader.size
+            for _, number, at in reader:
+                if number == training and at >= step:
+                    end = before if end is None else end
+                else:
+                    last[number] = at
+                    is_start = end is None
+                before = reader.size
+        if is_start and end is not None:
+            self._truncate(end)
+        else:
+            self._replace(lambda part: self._write_without(part, training, step))
+        self.last = last
+        self._remember()
+        return last.get(training)
+
+    def _write_without(self, path: Path, training: int, step: int) -> None:
+        """Write the log to another file, without the rows of one training from a step on."""
+        with self._reader() as reader, path.open("wb") as new:
+            new.write(reader.header)
+            new.writelines(line for line, number, at in reader if number != training or at < step)
 
     def append(self, rows: pd.DataFrame) -> None:
         self._check_before_write()
@@ -211,14 +110,19 @@ class CsvLog(LogFile):
             text = csv_text.header(columns) + csv_text.lines(as_columns(rows, columns))
             self._replace(lambda part: part.write_bytes(text))
         elif columns != self._columns:
-            widened = csv_text.widened(self.path.read_bytes(), columns) + csv_text.lines(as_columns(rows, columns))
-            self._replace(lambda part: part.write_bytes(widened))
+            self._replace(lambda part: self._write_widened(part, columns, rows))
             # These columns are used if the file is deleted and written again.
-            self._opened = csv_text.widened(self._opened, columns) if self._opened else b""
+            self._opened = b"".join(csv_text.widened(io.BytesIO(self._opened), columns)) if self._opened else b""
         else:
             self._write_at_end(csv_text.lines(as_columns(rows, columns)))
         self._columns = columns
         self._count(rows)
+
+    def _write_widened(self, path: Path, columns: list[str], rows: pd.DataFrame) -> None:
+        """Write the log to another file, with additional columns, and the rows at its end."""
+        with self.path.open("rb") as file, path.open("wb") as new:
+            new.writelines(csv_text.widened(file, columns))
+            new.write(csv_text.lines(as_columns(rows, columns)))
 
     def restore(self) -> None:
         self.last = dict(self._last_opened)
@@ -317,11 +221,11 @@ class ParquetLog(LogFile):
             self._replace(lambda part: write_parquet(rows, part))
 
 
-def open_log(path: Path) -> LogFile:
-    """The log in a file, of the format of its suffix. The file need not exist."""
+def open_log(path: Path, restorable: bool = True) -> LogFile:
+    """The log in a file, of the format of its suffix. The file need not exist. For `restorable` see `CsvLog`."""
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    return CsvLog(path) if path.suffix == ".csv" else ParquetLog(path)
+    return CsvLog(path, restorable) if path.suffix == ".csv" else ParquetLog(path)
 
 
 def _is_in_order(rows: pd.DataFrame) -> bool:

@@ -14,7 +14,6 @@ from keras_lr.core.curves import (
     exact,
     exponential,
     is_before,
-    minimum,
     mix,
     power,
     progress,
@@ -319,7 +318,7 @@ class CosineDecay(Schedule):
         whole = int(self.warmup_steps)
         part = exact(self.warmup_steps) - whole
         end = exact(self.decay_steps) + part if part else self.decay_steps
-        left = minimum(until(since(step, whole), end) / float(self.decay_steps), 1.0)
+        left = until(since(step, whole), end) / float(self.decay_steps)
         falling = peak * mix(self.alpha, 1.0, cosine(left))
         rising = mix(self.initial_learning_rate, peak, progress(step, self.warmup_steps))
         return where(is_before(step, self.warmup_steps), rising, falling)

@@ -487,6 +487,17 @@ def test_another_callback_and_a_used_up_one_have_the_whole_budget(monkeypatch):
         assert int(model.optimizer.iterations) == batches
 
 
+def test_a_model_loaded_from_a_training_without_a_budget_has_all_of_it(monkeypatch, tmp_path):
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    first = model_with(0.3)
+    fit(first, BindSchedule(), epochs=1)
+    first.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    drive(again, Tick(clock), BindSchedule(60), epochs=200)
+    assert int(again.optimizer.iterations) == 5 + 240
+
+
 def test_a_resumed_training_still_corrects_its_pace(monkeypatch, tmp_path):
     """Three quarters of the budget are left, and the machine is only half as fast."""
     clock = Clock(0.25)

@@ -132,6 +132,10 @@ def test_a_damaged_state_is_refused(damage, name):
         greedy().set_state(greedy().get_state() | damage)
 
 
+def test_both_bounds_may_be_equal():
+    assert GreedyLearningRate("loss", max_lr=0.1, min_lr=0.1).min_lr == 0.1
+
+
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),

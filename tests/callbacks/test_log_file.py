@@ -6,6 +6,7 @@ import pickle
 import re
 import stat
 import sys
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -505,6 +506,45 @@ def test_the_file_is_continued_after_rows_were_dropped(tmp_path):
     klr.set_step(again, 1)
     fit(again, log, all_rows, epochs=1)  # the rows from this step on were dropped
     pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
+
+
+@pytest.mark.parametrize("restorable", [True, False])
+@pytest.mark.parametrize("trainings", [1, 2])
+def test_a_long_log_is_read_and_cut_line_by_line(tmp_path, restorable, trainings):
+    """With one training the file is cut, with two it is written anew. The content stays in memory if it may be needed."""
+    path, count = tmp_path / "log.csv", 30_000
+    head, number = ("step", "{}") if trainings == 1 else ("training,step", "{},{}")
+    lines = [
+        number.format(*([training, step][2 - trainings :])) + f",0,{step},0.123456789\n"
+        for training in range(trainings)
+        for step in range(count)
+    ]
+    path.write_text(f"{head},epoch,batch,learning_rate\n" + "".join(lines) + "7,")
+    size = path.stat().st_size
+    file = open_log(path, restorable)
+    tracemalloc.start()
+    file.open()
+    assert file.cut(0, count - 10) == count - 11
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size < peak < 3 * size if restorable else peak < size / 5
+    kept = [line for at, line in enumerate(lines) if not count - 10 <= at < count]
+    assert path.read_text() == f"{head},epoch,batch,learning_rate\n" + "".join(kept)
+    assert file.last == {training: count - (11 if training == 0 else 1) for training in range(trainings)}
+
+
+def test_a_deleted_log_begins_anew_with_the_rows_in_memory(tmp_path):
+    """With `keep` the content of the file is not in memory."""
+    path = tmp_path / "log.csv"
+    trained = model(klr.LinearDecay(0.1, 50))
+    fit(trained, logger(path, keep=1), epochs=2)
+    log = logger(path, keep=1)
+    fit(trained, log, epochs=1)
+    path.unlink()
+    fit(trained, log, epochs=2)
+    steps = read_frame(path).step.tolist()
+    assert steps == list(range(steps[0], int(trained.optimizer.iterations)))
+    assert 0 < steps[0] <= len(steps)
 
 
 def test_a_write_that_fails_drops_nothing(tmp_path, monkeypatch):

@@ -51,6 +51,48 @@ def test_a_loop_of_undeclared_length_warns_once():
 
 
 @pytest.mark.once
+def test_another_model_in_the_same_line_warns_again():
+    assert len(warned(lambda: [loop(eager(FALLING), lambda: [klr.BindSchedule()], 2) for _ in range(2)])) == 2
+
+
+@pytest.mark.once
+def test_a_first_fit_of_one_batch_counts():
+    model = eager(FALLING)
+    fit(model, klr.BindSchedule(audit=False), epochs=1, batches=1)
+    (message,) = warned(lambda: fit(model, klr.BindSchedule(), epochs=1, batches=1))
+    assert "this `fit` continues at step 1, so the schedule is bound again" in message
+
+
+@pytest.mark.once
+def test_a_new_training_is_no_loop():
+    model = eager(FALLING.from_step(3))
+    fit(model, klr.BindSchedule(audit=False), epochs=2)
+    klr.set_step(model, 0)
+    assert not any("bound again" in it for it in warned(lambda: fit(model, klr.BindSchedule(), epochs=4)))
+
+
+class Stop(keras.callbacks.Callback):
+    """An error after a batch of the first epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            raise InterruptedError
+
+
+@pytest.mark.once
+def test_a_resume_within_the_first_epoch_is_no_loop(tmp_path):
+    model = eager(FALLING)
+
+    def callbacks():
+        return klr.BackupAndRestore(tmp_path, save_freq=1), klr.BindSchedule()
+
+    with pytest.raises(InterruptedError):
+        fit(model, *callbacks(), Stop(), epochs=2)
+    assert warned(lambda: fit(model, *callbacks(), epochs=4)) == []
+    assert lookup.rated_optimizers(model)[0].source == FALLING.bind(steps_per_epoch=5, epochs=4)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("args", [{"epochs": 3, "initial_epoch": 1}, {"epochs": 2}])
 def test_no_warning_if_the_rate_does_not_change(args):
     model = eager(klr.LinearDecay(0.1, klr.epochs(3)))
@@ -96,6 +138,31 @@ def test_a_schedule_bound_by_the_user_stays_next_to_one_that_is_not():
     fit(model, klr.BindSchedule(audit=False), epochs=4)
     expected = mine.values(range(5)) * klr.LinearDecay(0.1, 20).values(range(5))
     np.testing.assert_allclose(lookup.rated_optimizers(model)[0].source.values(range(5)), expected, rtol=1e-6)
+    fit(model, klr.BindSchedule(audit=False), initial_epoch=4, epochs=8)
+    expected = mine.values(range(5)) * klr.LinearDecay(0.1, 40).values(range(5))
+    np.testing.assert_allclose(lookup.rated_optimizers(model)[0].source.values(range(5)), expected, rtol=1e-6)
+
+
+@pytest.mark.once
+def test_a_schedule_bound_by_the_user_stays_next_to_one_bound_by_a_callback():
+    model = eager(FALLING)
+    fit(model, klr.BindSchedule(audit=False), epochs=2)
+    mine = klr.LinearDecay(1.0, klr.epochs(4)).bind(steps_per_epoch=2, epochs=9)
+    klr.set_learning_rate(model, mine * lookup.rated_optimizers(model)[0].source)
+    for epochs in (4, 6):
+        fit(model, klr.BindSchedule(audit=False), initial_epoch=epochs - 2, epochs=epochs)
+        expected = mine.values(range(30)) * klr.LinearDecay(0.1, 5 * epochs).values(range(30))
+        np.testing.assert_allclose(lookup.rated_optimizers(model)[0].source.values(range(30)), expected, rtol=1e-6)
+
+
+@pytest.mark.once
+def test_a_schedule_bound_by_the_user_stays_after_a_fit_with_a_number():
+    model = eager(0.1)
+    fit(model, klr.BindSchedule(audit=False), epochs=2)
+    mine = FALLING.bind(steps_per_epoch=5, epochs=2)
+    klr.set_learning_rate(model, mine)
+    fit(model, klr.BindSchedule(audit=False), epochs=4)
+    assert lookup.rated_optimizers(model)[0].source == mine
 
 
 @pytest.mark.once
@@ -113,6 +180,16 @@ def test_a_schedule_bound_by_a_callback_is_bound_again(tmp_path, form):
         args = {"epochs": 4}
     fit(model, klr.BindSchedule(), **args)
     assert lookup.rated_optimizers(model)[0].source == FALLING.bind(steps_per_epoch=5, epochs=4)
+
+
+@pytest.mark.once
+def test_a_schedule_that_a_callback_bound_twice_is_bound_again_in_another_model():
+    model = eager(FALLING)
+    for epochs in (2, 4):
+        fit(model, klr.BindSchedule(audit=False), initial_epoch=epochs - 2, epochs=epochs)
+    other = eager(lookup.rated_optimizers(model)[0].source)
+    fit(other, klr.BindSchedule(audit=False), epochs=3)
+    assert lookup.rated_optimizers(other)[0].source == FALLING.bind(steps_per_epoch=5, epochs=3)
 
 
 @pytest.mark.once

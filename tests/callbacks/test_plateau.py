@@ -324,6 +324,16 @@ def model_of_the_rule(metrics, direction, patience, min_delta, relative, cooldow
     return reductions
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_best_of_a_window_is_its_highest_or_lowest_metric(sign):
+    rule = PlateauRule("max" if sign == 1 else "min", 9, 0.0, "abs", 0, window=3)
+    state, best = PlateauState(), []
+    for metric in (5, 1, 2, 1, 1, 1, 3):
+        state, _ = rule.observe(state, sign * metric)
+        best.append(sign * state.best)
+    assert best == [5, 5, 5, 2, 2, 1, 3]
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     metrics=st.lists(st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 4.0, math.nan, math.inf]), max_size=30),

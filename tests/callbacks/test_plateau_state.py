@@ -154,10 +154,14 @@ def test_a_loaded_state_is_used_once(ends):
     assert plateau.get_state() == FRESH
 
 
-def test_reset_on_train_begin_forgets_the_best_weights():
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_new_training_forgets_the_best_weights(reset):
+    """Either `reset_on_train_begin` or another `compile` begins it."""
     model, weight = model_with(0.125), Weight()
-    plateau = falling(restore_best_weights=True, reset_on_train_begin=True)
+    plateau = falling(restore_best_weights=True, reset_on_train_begin=reset)
     fit(model, Metric([1.0]), plateau, weight, epochs=1)
+    if not reset:
+        model.compile(keras.optimizers.SGD(0.125), model.loss)
     fit(model, Metric([math.nan] * 2), plateau, weight, epochs=2)
     assert plateau.get_state() == FRESH | {"n_reductions": 1, "last_epoch": 1}
     # At the reduction in the second training, there are no best weights to restore.
