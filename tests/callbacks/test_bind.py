@@ -438,7 +438,8 @@ def test_a_used_up_time_budget_ends_with_the_epoch(monkeypatch):
     assert len(history.epoch) == 3
 
 
-def test_a_schedule_that_has_ended_is_reported_at_the_start(monkeypatch):
+@pytest.mark.parametrize("more", [1, 200])
+def test_a_schedule_that_has_ended_is_reported_at_the_start(monkeypatch, more):
     """The clock of the first training stays. One sentence for each schedule that cannot change any more."""
     clock = Clock(0.25)
     monkeypatch.setattr(time_budget, "clock", clock)
@@ -451,8 +452,20 @@ def test_a_schedule_that_has_ended_is_reported_at_the_start(monkeypatch):
         "compile the model again, or set another schedule with `set_learning_rate`"
     )
     with pytest.warns(klr.ScheduleWarning, match=f"^{re.escape(text)}$") as caught:
-        drive(model, Tick(clock), BindSchedule(60), epochs=1)
+        drive(model, Tick(clock), BindSchedule(60), epochs=more)
     assert [type(it.message) for it in caught] == [klr.ScheduleWarning]
+
+
+@pytest.mark.parametrize("first", "ab")
+def test_an_ended_schedule_is_reported_next_to_a_number(monkeypatch, first):
+    clock = Clock(0.25)
+    monkeypatch.setattr(time_budget, "clock", clock)
+    model = two_optimizers(0.1, klr.LinearDecay(0.3, 100, 0.003), first)
+    fit(model, Tick(clock), BindSchedule(60), epochs=200)
+    with pytest.warns(
+        klr.ScheduleWarning, match="^BindSchedule: the schedule of `learning_rate_schedule` ended at step"
+    ):
+        fit(model, Tick(clock), BindSchedule(60), epochs=1)
 
 
 def test_a_schedule_that_has_not_ended_is_not_reported(monkeypatch):

@@ -300,6 +300,17 @@ def test_an_unfinished_epoch_is_not_decided_on():
     assert plateau.get_state() == FRESH
 
 
+def test_a_file_cannot_be_written_with_a_metric_that_is_no_number():
+    model, plateau = model_with(0.5), falling()
+    begin(plateau, model)
+    plateau.on_epoch_begin(0)
+    plateau.on_train_batch_begin(0)
+    plateau.on_train_batch_end(0, {"metric": "low"})
+    message = "^ReduceOnPlateau: the metric 'metric' must be one number in the logs, got 'low'$"
+    with pytest.raises(TypeError, match=message):
+        of(model).hooks[KEY]()
+
+
 def test_a_batch_without_logs_is_no_error():
     plateau = falling()
     begin(plateau, model_with(0.5))

@@ -251,6 +251,7 @@ def test_the_changes_of_a_reduced_schedule():
 @pytest.mark.parametrize(
     ("schedule", "rates"),
     [
+        (klr.OneCycle(1.0, 10, pct_start=1.0), {9: 1.0, 10: 4e-6, 50: 4e-6}),
         (klr.OneCycle(1.0, 10, pct_start=0.1), {0: 1.0, 9: 4e-6, 10: 4e-6}),
         (klr.OneCycle(1.0, 10, pct_start=0.15, anneal_strategy="linear"), {0: 0.04, 1: 1 - 0.5 / 8.5 * (1 - 4e-6)}),
         (klr.OneCycle(1.0, 10, pct_start=0.1, anneal_strategy="linear"), {0: 1.0, 1: 1 - (1 - 4e-6) / 9}),
