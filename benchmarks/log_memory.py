@@ -22,17 +22,23 @@ from benchmarks.logger import model_with
 EPOCH, KEEP = 10_000, 100_000
 
 
+def logger(model: Any, path: Path, batches: int, keep: int | None) -> klr.LearningRateLogger:
+    """A logger that has begun a training of so many batches."""
+    log = klr.LearningRateLogger(path=path, audit=False, keep=keep)
+    log.set_params({"epochs": batches // EPOCH, "steps": EPOCH, "verbose": 0})
+    log.set_model(model)
+    log.on_train_begin()
+    return log
+
+
 def measured(batches: int, keep: int | None) -> dict[str, Any]:
     """A row, measured in this process."""
     model = model_with(klr.Warmup(klr.CosineDecay(0.1, batches), batches // 10))
     before = 0.0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
-        log = klr.LearningRateLogger(path=path, audit=False, keep=keep)
-        log.set_params({"epochs": batches // EPOCH, "steps": EPOCH, "verbose": 0})
-        log.set_model(model)
         begin = time.process_time()
-        log.on_train_begin()
+        log = logger(model, path, batches, keep)
         for epoch in range(batches // EPOCH):
             log.on_epoch_begin(epoch)
             for batch in range(EPOCH):
@@ -70,10 +76,7 @@ def resumed(batches: int, keep: int | None) -> dict[str, Any]:
             before, begin = common.peak_mib(), time.process_time()
             model = model_with(klr.LinearDecay(0.1, batches))
             klr.set_step(model, batches - 1000)
-            log = klr.LearningRateLogger(path=there, audit=False, keep=keep)
-            log.set_params({"epochs": batches // EPOCH, "steps": EPOCH, "verbose": 0})
-            log.set_model(model)
-            log.on_train_begin()
+            log = logger(model, there, batches, keep)
             log.on_epoch_begin((batches - 1000) // EPOCH)
             log.on_train_end()
         taken = time.process_time() - begin
@@ -84,12 +87,11 @@ def main(quick: bool = False) -> None:
     rows = []
     sizes = (EPOCH * 2,) if quick else (1_000_000, 10_000_000)
     cases = [(batches, keep) for batches in sizes for keep in (KEEP, None)]
-    for batches, keep in cases if quick else [*cases, (100_000_000, KEEP)]:
-        calls = [f"measured({batches}, {keep})", f"resumed({batches}, {keep})"]
-        for call in calls if batches in sizes else calls[:1]:
-            rows.append(common.in_new_process("log_memory", call))
-            print(f"{common.backend():10} {rows[-1]}", flush=True)
-            common.save("log_memory", keras.config.backend(), rows, quick)
+    calls = [f"{what}({batches}, {keep})" for batches, keep in cases for what in ("measured", "resumed")]
+    for call in calls if quick else [*calls, f"measured(100_000_000, {KEEP})"]:
+        rows.append(common.in_new_process("log_memory", call))
+        print(f"{common.backend():10} {rows[-1]}", flush=True)
+        common.save("log_memory", keras.config.backend(), rows, quick)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         model = self._net = self.model
+        lookup.require_optimizer("BackupAndRestore", model)
         session = self._session = Session.join(self)
         if not model.built:
             raise ValueError("BackupAndRestore: the model must be built before `fit`: give it an `Input`, or call it")

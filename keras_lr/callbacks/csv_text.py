@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.header = first_line(file)
+        self.header = read_header(file)
         if not HEADER.match(self.header):
             raise ValueError("it has no header")
         self.columns = names(self.header)
@@ -77,14 +77,13 @@ class Reader:
     def _damaged(self, number: int, line: bytes) -> ValueError:
         return ValueError(f"line {number} is {line.decode('utf-8', 'replace').strip()[:60]!r}")
 
-    def to_end(self) -> Reader:
+    def to_end(self) -> None:
         """Read all rows."""
         for _ in self:
             pass
-        return self
 
 
-def first_line(file: IO[bytes]) -> bytes:
+def read_header(file: IO[bytes]) -> bytes:
     """The header, which may have line feeds in quoted names. Without its end, it is the whole content."""
     lines, quotes = [], 0
     for line in file:
@@ -96,7 +95,7 @@ def first_line(file: IO[bytes]) -> bytes:
 
 
 def is_torn_header(content: bytes) -> bool:
-    """Whether the result of `first_line` is only a part of the first line, after a kill."""
+    """Whether the result of `read_header` is only a part of the first line, after a kill."""
     if HEADER.match(content) or ROW.search(content):
         return False
     starts = (",".join(FIRST).encode(), ",".join([TRAINING, *FIRST]).encode())
@@ -150,9 +149,8 @@ def lines(rows: pd.DataFrame) -> bytes:
     return str(rows.to_csv(None, index=False, header=False, lineterminator="\n")).encode("ascii")
 
 
-def widened(file: IO[bytes], columns: list[str]) -> Iterator[bytes]:
+def widened(reader: Reader, columns: list[str]) -> Iterator[bytes]:
     """The lines of a log with additional columns, which are empty in these rows. Their training number is 0."""
-    reader = Reader(file)
     place = {name: number for number, name in enumerate(reader.columns)}
     yield header(columns)
     for line, *_ in reader:

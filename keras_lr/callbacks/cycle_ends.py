@@ -63,6 +63,7 @@ class SaveAtCycleEnds(keras.callbacks.Callback):
         self._is_warned = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        lookup.require_optimizer("SaveAtCycleEnds", self.model)
         self._saved, self._is_first = None, True
         self._optimizers: list[RatedOptimizer] = []
         if self.refresh_batch_norm is not None:

@@ -56,8 +56,8 @@ class CsvLog(LogFile):
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
-            first = csv_text.first_line(file)
-        if csv_text.is_torn_header(first):
+            header = csv_text.read_header(file)
+        if csv_text.is_torn_header(header):
             self.path.unlink(missing_ok=True)  # killed while its first line was written
         else:
             with self._reader() as reader:
@@ -112,7 +112,8 @@ class CsvLog(LogFile):
         elif columns != self._columns:
             self._replace(lambda part: self._write_widened(part, columns, rows))
             # These columns are used if the file is deleted and written again.
-            self._opened = b"".join(csv_text.widened(io.BytesIO(self._opened), columns)) if self._opened else b""
+            if self._opened:
+                self._opened = b"".join(csv_text.widened(csv_text.Reader(io.BytesIO(self._opened)), columns))
         else:
             self._write_at_end(csv_text.lines(as_columns(rows, columns)))
         self._columns = columns
@@ -120,8 +121,8 @@ class CsvLog(LogFile):
 
     def _write_widened(self, path: Path, columns: list[str], rows: pd.DataFrame) -> None:
         """Write the log to another file, with additional columns, and the rows at its end."""
-        with self.path.open("rb") as file, path.open("wb") as new:
-            new.writelines(csv_text.widened(file, columns))
+        with self._reader() as reader, path.open("wb") as new:
+            new.writelines(csv_text.widened(reader, columns))
             new.write(csv_text.lines(as_columns(rows, columns)))
 
     def restore(self) -> None:

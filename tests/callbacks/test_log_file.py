@@ -508,6 +508,23 @@ def test_the_file_is_continued_after_rows_were_dropped(tmp_path):
     pd.testing.assert_frame_equal(read_frame(path), all_rows.to_frame())
 
 
+def test_a_line_that_is_damaged_while_training_is_refused_with_new_columns(tmp_path):
+    """The file is then written anew, from lines that are checked again."""
+    path = tmp_path / "log.csv"
+    file = open_log(path)
+    file.open()
+    file.append(rows(0, 3, learning_rate=[0.1, 0.2, 0.3]))
+    damaged = path.read_bytes().replace(b"1,0,1,0.2", b"1,0,1,0.x")
+    path.write_bytes(damaged)
+    message = (
+        f"LearningRateLogger: {str(path)!r} is not a complete log of this training: line 3 is '1,0,1,0.x'; move it away"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        file.append(rows(0, 2, 1, learning_rate=[0.5, 0.25]))
+    assert path.read_bytes() == damaged
+    assert os.listdir(tmp_path) == ["log.csv"]
+
+
 @pytest.mark.parametrize("restorable", [True, False])
 @pytest.mark.parametrize("trainings", [1, 2])
 def test_a_long_log_is_read_and_cut_line_by_line(tmp_path, restorable, trainings):

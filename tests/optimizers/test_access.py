@@ -26,6 +26,8 @@ FUNCTIONS = {
     "find_learning_rate": lambda model: klr.find_learning_rate(model, [[1.0]], [[1.0]]),
     "LearningRateLogger": beginning(klr.LearningRateLogger()),
     "BindSchedule": beginning(klr.BindSchedule()),
+    "BackupAndRestore": beginning(klr.BackupAndRestore("backup")),
+    "SaveAtCycleEnds": beginning(klr.SaveAtCycleEnds("{cycle}.keras")),
     "BatchNormMomentum": beginning(klr.BatchNormMomentum(klr.LinearDecay(0.1, 100))),
 }
 
